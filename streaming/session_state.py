@@ -1,0 +1,209 @@
+"""What the media server and the relayer say to each other.
+
+One local stream socket, on which the relayer listens. A message is four bytes of length
+(unsigned, big endian) and that many bytes of JSON; at most `MESSAGE_BYTES_MAX`. Each
+message is one of the tagged structs below, told apart by its `type` field.
+
+Messages about media carry **state, not events**: cumulative figures, of which the latest
+wins. Sending one twice is harmless, losing one is repaired by the next, and after a
+reconnection the server simply sends everything again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+PROTOCOL_VERSION = 1
+MESSAGE_BYTES_MAX = 1 << 20
+STATE_INTERVAL_MS = 500
+LEASE_MS = 15_000
+"""How long one answer of the relayer allows media to flow. Silence stops it."""
+RESUME_WITHIN_MS = 15_000
+"""How long a session waits for its viewer to come back after its connection has gone."""
+
+
+class SessionRef(msgspec.Struct, frozen=True, order=True):
+    """A session as the ledger names it."""
+
+    grant: int
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.grant}-{self.index}"
+
+
+class ConnectionState(msgspec.Struct, frozen=True, kw_only=True):
+    """One viewer's peer connection, cumulatively, since it was made.
+
+    `delivered_ms` is what the meter stands by: forwarded, covered by a receiver report,
+    and not withheld. `final` says that no later state of this connection will come; the
+    server repeats a final state until the relayer acknowledges it.
+    """
+
+    connection: str
+    session: SessionRef
+    number: int
+    """Counts the connections of one session, from 1; a higher one replaces a lower."""
+    delivered_ms: int
+    forwarded_ms: int = 0
+    unconfirmed_ms: int = 0
+    frames_forwarded: int = 0
+    packets_sent: int = 0
+    bytes_sent: int = 0
+    packets_lost: int = 0
+    paused: bool = False
+    final: bool = False
+    end_reason: str | None = None
+    """With `final`: `left`, `vanished`, `replaced`, `denied`, `publisher-gone`,
+    `unconfirmed`, `shutdown`."""
+
+
+class PublisherState(msgspec.Struct, frozen=True, kw_only=True):
+    """One stream that is being published to this server."""
+
+    stream: int
+    video_codec: str | None
+    audio_codec: str | None
+    viewers: int
+    bitrate_bps: int
+    frozen_ms: int
+    """How long ago the last frame came."""
+
+
+# --- from the media server -------------------------------------------------------------
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
+    """First message of a connection. A new `boot_id` means that every connection of the
+    earlier one is gone, and that its last state was its final one."""
+
+    protocol_version: int
+    server_id: str
+    boot_id: str
+    origin: str
+    """The public HTTP origin that tokens are bound to, such as `https://live.example`."""
+
+
+class States(msgspec.Struct, frozen=True, kw_only=True, tag="states"):
+    """Every connection and publisher of the server, each `STATE_INTERVAL_MS`."""
+
+    sequence: int
+    connections: list[ConnectionState]
+    publishers: list[PublisherState]
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, tag="request"):
+    """A question that is answered by one `Response` with the same `id`.
+
+    `method` is one of the names in `docs/developer.md`; `params` its named arguments.
+    """
+
+    id: int
+    method: str
+    params: dict[str, Any]
+
+
+# --- from the relayer ------------------------------------------------------------------
+
+
+class HelloAck(msgspec.Struct, frozen=True, kw_only=True, tag="hello-ack"):
+    """The relayer's side of the greeting; `refused` says why it will not go on."""
+
+    protocol_version: int
+    relayer_boot_id: str
+    refused: str | None = None
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether one connection may go on, and what its viewer and page want to see."""
+
+    connection: str
+    allowed: bool
+    reason: str | None = None
+    """Why not: `funds`, `grant-ended`, `token-ended`, `stream-ended`, `open-refused`,
+    `not-included`, `budget`, `replaced`, `session-closed`, `unknown-session`."""
+    wait: bool = False
+    """Not now, but perhaps soon (the head-start budget is spent and the block has not
+    come): hold the media back and keep the connection."""
+    paid_seconds: int = 0
+    paid: int = 0
+    runway_seconds: int | None = None
+    """How long funds, vault and cap last at the session's rate."""
+
+
+class Leases(msgspec.Struct, frozen=True, kw_only=True, tag="leases"):
+    """The answer to one `States`. What is not named here keeps its earlier lease."""
+
+    sequence: int
+    lease_ms: int
+    leases: list[Lease]
+    publishers_denied: dict[str, str] = {}
+    """Stream id (as text) to the reason for which it may no longer publish."""
+    acknowledged: list[str] = []
+    """Final states that are safely in the journal and need not be sent again."""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What went wrong, in the manner of RFC 9457, for pages, players and people.
+
+    `status` is the HTTP status that fits it, `code` a stable word for programs, `detail`
+    says what is wrong and how to mend it. `terms` comes with 402.
+    """
+
+    status: int
+    code: str
+    detail: str
+    field: str | None = None
+    terms: dict[str, Any] | None = None
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True, tag="response"):
+    """The answer to a `Request`: a `result`, or a `problem`."""
+
+    id: int
+    result: Any = None
+    problem: Problem | None = None
+
+
+FromServer = Hello | States | Request
+FromRelayer = HelloAck | Leases | Response
+
+_encoder = msgspec.json.Encoder()
+_from_server = msgspec.json.Decoder(FromServer)
+_from_relayer = msgspec.json.Decoder(FromRelayer)
+
+
+class MessageTooLarge(ValueError):
+    """A message of more than `MESSAGE_BYTES_MAX` bytes."""
+
+
+def encode_frame(message: FromServer | FromRelayer) -> bytes:
+    """Length and JSON of one message. Raises `MessageTooLarge`."""
+    body = _encoder.encode(message)
+    if len(body) > MESSAGE_BYTES_MAX:
+        raise MessageTooLarge(
+            f"a message of {len(body)} bytes; at most {MESSAGE_BYTES_MAX} may be sent"
+        )
+    return len(body).to_bytes(4, "big") + body
+
+
+def body_length(header: bytes) -> int:
+    """Length that a frame's four header bytes announce. Raises `MessageTooLarge`."""
+    length = int.from_bytes(header, "big")
+    if length > MESSAGE_BYTES_MAX:
+        raise MessageTooLarge(
+            f"a message of {length} bytes was announced; at most {MESSAGE_BYTES_MAX} are read"
+        )
+    return length
+
+
+def decode_from_server(body: bytes) -> FromServer:
+    """Raises `msgspec.DecodeError` or `msgspec.ValidationError`."""
+    return _from_server.decode(body)
+
+
+def decode_from_relayer(body: bytes) -> FromRelayer:
+    """Raises `msgspec.DecodeError` or `msgspec.ValidationError`."""
+    return _from_relayer.decode(body)
