@@ -1,0 +1,72 @@
+"""Amounts and lengths of time as people write them, exactly.
+
+An amount inside the program is an `int` in the asset's smallest unit. Floats never take part.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+AMOUNT_MAX: Final = 2**128 - 1
+"""The ledger's balance type holds no more."""
+
+_AMOUNT: Final = re.compile(r"\s*([0-9]+)(?:\.([0-9]+))?\s*([A-Za-z][A-Za-z0-9]*)?\s*")
+
+
+class AmountInvalid(ValueError):
+    """An amount cannot be read. The message names what is wrong with it."""
+
+
+def parse_amount(text: str, symbol: str, decimals: int) -> int:
+    """Give an amount's smallest units: `1.5 UNIT`, `1.5` and `0.000001 UNIT` are whole units.
+
+    A bare whole number is in units too, never in the smallest ones. `symbol` and `decimals` are
+    the asset's. Raises AmountInvalid where the text is no amount, names another asset, has more
+    digits than the asset, or is above what the ledger can hold.
+    """
+    found = _AMOUNT.fullmatch(text)
+    if found is None:
+        raise AmountInvalid(
+            f"{text!r} is no amount: write a number with a point and no sign, such as "
+            f"'1.5 {symbol}'"
+        )
+    whole, fraction, unit = found.group(1), found.group(2) or "", found.group(3)
+    if unit is not None and unit != symbol:
+        raise AmountInvalid(f"{text!r} is in {unit}: this asset is called {symbol}")
+    if len(fraction.rstrip("0")) > decimals:
+        raise AmountInvalid(
+            f"{text!r} has more than {decimals} digits after the point: {symbol} has no smaller "
+            "part"
+        )
+    if len(whole.lstrip("0")) > 40:
+        raise AmountInvalid(f"{text[:20]!r}... is more than the ledger can hold")
+    amount = int(whole) * 10**decimals + int(fraction[:decimals].ljust(decimals, "0") or "0")
+    if amount > AMOUNT_MAX:
+        raise AmountInvalid(f"{text!r} is more than the ledger can hold")
+    return amount
+
+
+def format_amount(amount: int, symbol: str = "UNIT", decimals: int = 12) -> str:
+    """Write an amount with its symbol, exactly and without trailing zeros: `1.5 UNIT`.
+
+    Differences may be negative. `parse_amount` reads what this writes.
+    """
+    sign = "-" if amount < 0 else ""
+    whole, fraction = divmod(abs(amount), 10**decimals)
+    digits = f"{fraction:0{decimals}d}".rstrip("0") if fraction else ""
+    return f"{sign}{whole}{'.' + digits if digits else ''} {symbol}"
+
+
+def format_duration(seconds: int) -> str:
+    """Write a length of time in its two largest parts: `42 s`, `3 min 5 s`, `2 h 10 min`, `9 d`."""
+    sign = "-" if seconds < 0 else ""
+    left = abs(int(seconds))
+    parts: list[str] = []
+    for name, length in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, length)
+        if count:
+            parts.append(f"{count} {name}")
+        elif parts:
+            break
+    return sign + " ".join(parts[:2]) if parts else "0 s"

@@ -1,0 +1,411 @@
+"""A JSON-RPC 2.0 client over one WebSocket that survives the node's restarts.
+
+One task owns the connection. Calls wait for it, and are asked again after a reconnection (every
+read is harmless to repeat; pass `retry=False` where that is not so). Subscriptions are made again
+by themselves, and their consumers see a `Reconnected` in the stream. All queues are bounded: a
+consumer that lags loses the oldest items and sees a `Lagged` with their number.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import msgspec
+import trio
+import trio_websocket
+
+from offchain.ledger.errors import NodeUnreachable, RpcError
+
+MESSAGE_BYTES_MAX: Final = 64 * 1024 * 1024
+IN_FLIGHT_MAX: Final = 256
+SUBSCRIPTION_QUEUE_MAX: Final = 256
+BACKOFF_FIRST_S: Final = 0.1
+BACKOFF_MAX_S: Final = 5.0
+PING_EVERY_S: Final = 20.0
+PING_TIMEOUT_S: Final = 10.0
+CLOSE_TIMEOUT_S: Final = 1.0
+
+
+class Reconnected(msgspec.Struct, frozen=True):
+    """The subscription was made again: items between the last one and the next may be missing."""
+
+
+class Lagged(msgspec.Struct, frozen=True):
+    """The consumer was too slow: `dropped` items were discarded before the next one."""
+
+    dropped: int
+
+
+class _ConnectionLost(Exception):
+    """The connection that a request was sent on is gone."""
+
+
+class _Pending:
+    """One request that waits for its answer."""
+
+    def __init__(self, subscription: Subscription | None = None) -> None:
+        self.done = trio.Event()
+        self.result: Any = None
+        self.error: Exception | None = None
+        self.subscription = subscription
+
+
+class Subscription:
+    """The items of one subscription, as an async iterator.
+
+    Yields the node's notifications (JSON values), and the markers `Reconnected` and `Lagged`.
+    Raises NodeUnreachable where the subscription is not renewed and the connection went, and
+    RpcError where the node refuses to renew it.
+    """
+
+    def __init__(self, method: str, params: Sequence[Any], unsubscribe: str, renew: bool) -> None:
+        self.method = method
+        self.params = params
+        self.unsubscribe = unsubscribe
+        self.renew = renew
+        self._items: deque[Any] = deque()
+        self._dropped = 0
+        self._error: Exception | None = None
+        self._arrived = trio.Event()
+
+    def __aiter__(self) -> Subscription:
+        return self
+
+    async def __anext__(self) -> Any:
+        while not (self._items or self._dropped or self._error):
+            self._arrived = trio.Event()
+            await self._arrived.wait()
+        if self._dropped:
+            dropped, self._dropped = self._dropped, 0
+            return Lagged(dropped)
+        if self._items:
+            return self._items.popleft()
+        assert self._error is not None
+        raise self._error
+
+    def _put(self, item: Any) -> None:
+        if len(self._items) >= SUBSCRIPTION_QUEUE_MAX:
+            self._items.popleft()
+            self._dropped += 1
+        self._items.append(item)
+        self._arrived.set()
+
+    def _fail(self, error: Exception) -> None:
+        self._error = error
+        self._arrived.set()
+
+
+class _Connection:
+    """One WebSocket connection, and what is under way on it."""
+
+    def __init__(self, socket: trio_websocket.WebSocketConnection) -> None:
+        self.socket = socket
+        self.pending: dict[int, _Pending] = {}
+        self.subscriptions: dict[Any, Subscription] = {}
+        self.send, self.outbox = trio.open_memory_channel[bytes](IN_FLIGHT_MAX)
+        self.lost = False
+        self._next_id = 0
+
+    async def request(
+        self, method: str, params: Sequence[Any], subscription: Subscription | None = None
+    ) -> Any:
+        """Send a request and wait for its answer. Raises RpcError and _ConnectionLost."""
+        if self.lost:
+            raise _ConnectionLost
+        self._next_id += 1
+        number = self._next_id
+        pending = _Pending(subscription)
+        self.pending[number] = pending
+        body = {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
+        try:
+            try:
+                await self.send.send(msgspec.json.encode(body))
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                raise _ConnectionLost from None
+            await pending.done.wait()
+        finally:
+            self.pending.pop(number, None)
+        if isinstance(pending.error, RpcError):
+            pending.error.method = method
+        if pending.error is not None:
+            raise pending.error
+        return pending.result
+
+    def forget(self, subscription: Subscription) -> None:
+        """Stop a subscription without waiting for the node; a lost message costs nothing."""
+        for key, known in list(self.subscriptions.items()):
+            if known is subscription:
+                del self.subscriptions[key]
+                self._next_id += 1
+                body = {"jsonrpc": "2.0", "id": self._next_id, "method": known.unsubscribe}
+                try:
+                    self.send.send_nowait(msgspec.json.encode({**body, "params": [key]}))
+                except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
+                    return
+
+    def dispatch(self, message: Any) -> None:
+        """Hand a message of the node to whoever waits for it."""
+        if not isinstance(message, dict):
+            return
+        if "method" in message:
+            params = message.get("params") or {}
+            subscription = self.subscriptions.get(params.get("subscription"))
+            if subscription is not None and "result" in params:
+                subscription._put(params["result"])
+            return
+        pending = self.pending.get(message.get("id", -1))
+        if pending is None:
+            return
+        error = message.get("error")
+        if error is not None:
+            pending.error = RpcError(
+                error.get("code", 0), str(error.get("message", "")), error.get("data")
+            )
+        else:
+            pending.result = message.get("result")
+            if pending.subscription is not None:
+                # here and not in the waiting task: the first notification may be right behind
+                self.subscriptions[pending.result] = pending.subscription
+        pending.done.set()
+
+    def close(self) -> None:
+        """Tell everyone who waits that the connection is gone."""
+        self.lost = True
+        self.outbox.close()
+        self.send.close()
+        for pending in self.pending.values():
+            pending.error = _ConnectionLost()
+            pending.done.set()
+
+
+class RpcClient:
+    """The client; make one with `open_rpc`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.reconnections = 0
+        self._connection: _Connection | None = None
+        self._connected = trio.Event()
+        self._subscriptions: set[Subscription] = set()
+        self._room = trio.Semaphore(IN_FLIGHT_MAX)
+        self._why = "not connected yet"
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection stands at this moment."""
+        return self._connection is not None
+
+    async def call(
+        self,
+        method: str,
+        params: Sequence[Any] = (),
+        *,
+        timeout_s: float = 30.0,
+        retry: bool = True,
+    ) -> Any:
+        """Ask the node and give the answer's `result`.
+
+        Waits for a connection, and asks again after a lost one if `retry`, all within
+        `timeout_s`. Raises RpcError where the node answers with an error, and NodeUnreachable.
+        """
+        why = f"{method} was not answered within {timeout_s:g} s"
+        with trio.move_on_after(timeout_s):
+            async with self._room:
+                while True:
+                    connection = await self._wait_connected()
+                    try:
+                        return await connection.request(method, params)
+                    except _ConnectionLost:
+                        if not retry:
+                            why = f"the connection was lost during {method}"
+                            break
+        raise NodeUnreachable(self.url, why if self.is_connected else f"{why} ({self._why})")
+
+    @asynccontextmanager
+    async def subscribe(
+        self,
+        method: str,
+        params: Sequence[Any],
+        unsubscribe: str,
+        *,
+        timeout_s: float = 30.0,
+        renew: bool = True,
+    ) -> AsyncIterator[Subscription]:
+        """Subscribe for the length of a `with` block.
+
+        With `renew` the subscription is made again after each reconnection; without it a lost
+        connection raises NodeUnreachable in the consumer. Raises RpcError and NodeUnreachable.
+        """
+        subscription = Subscription(method, params, unsubscribe, renew)
+        try:
+            await self._subscribe(subscription, timeout_s)
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)
+            if self._connection is not None:
+                self._connection.forget(subscription)
+
+    async def _subscribe(self, subscription: Subscription, timeout_s: float) -> None:
+        why = f"{subscription.method} was not answered within {timeout_s:g} s"
+        with trio.move_on_after(timeout_s):
+            while True:
+                connection = await self._wait_connected()
+                try:
+                    await connection.request(
+                        subscription.method, subscription.params, subscription
+                    )
+                except _ConnectionLost:
+                    if subscription.renew:
+                        continue
+                    why = f"the connection was lost during {subscription.method}"
+                    break
+                self._subscriptions.add(subscription)
+                if connection.lost:
+                    self._after_loss(subscription)
+                return
+        raise NodeUnreachable(self.url, why)
+
+    async def _wait_connected(self) -> _Connection:
+        while self._connection is None:
+            await self._connected.wait()
+        return self._connection
+
+    async def _run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        """Keep a connection for ever; the first one must succeed."""
+        pause_s = BACKOFF_FIRST_S
+        started = False
+        while True:
+            try:
+                async with trio_websocket.open_websocket_url(
+                    self.url,
+                    max_message_size=MESSAGE_BYTES_MAX,
+                    connect_timeout=10.0,
+                    disconnect_timeout=CLOSE_TIMEOUT_S,
+                    message_queue_size=16,
+                ) as socket:
+                    pause_s = BACKOFF_FIRST_S
+                    await self._serve(socket, task_status if not started else None)
+            except (OSError, ValueError, trio_websocket.HandshakeError) as error:
+                self._why = _reason(error)
+                if not started:
+                    raise NodeUnreachable(self.url, self._why) from None
+            except trio_websocket.ConnectionClosed:
+                self._why = "the connection was closed"
+            started = True
+            await trio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311
+            pause_s = min(pause_s * 2, BACKOFF_MAX_S)
+
+    async def _serve(
+        self,
+        socket: trio_websocket.WebSocketConnection,
+        task_status: trio.TaskStatus[None] | None,
+    ) -> None:
+        """Use one connection until it ends."""
+        connection = _Connection(socket)
+        try:
+            async with trio.open_nursery() as nursery:
+                for task in (self._read, self._write, self._ping):
+                    nursery.start_soon(task, connection, nursery.cancel_scope)
+                self._connection = connection
+                self._connected.set()
+                if task_status is not None:
+                    task_status.started()
+                else:
+                    self.reconnections += 1
+                    for subscription in list(self._subscriptions):
+                        nursery.start_soon(self._renew, connection, subscription)
+        finally:
+            self._connection = None
+            self._connected = trio.Event()
+            self._why = "the connection was lost"
+            connection.close()
+            for subscription in list(self._subscriptions):
+                self._after_loss(subscription)
+
+    def _after_loss(self, subscription: Subscription) -> None:
+        if not subscription.renew:
+            self._subscriptions.discard(subscription)
+            subscription._fail(
+                NodeUnreachable(self.url, f"the connection was lost during {subscription.method}")
+            )
+
+    async def _renew(self, connection: _Connection, subscription: Subscription) -> None:
+        try:
+            await connection.request(subscription.method, subscription.params, subscription)
+        except RpcError as error:
+            self._subscriptions.discard(subscription)
+            subscription._fail(error)
+        except _ConnectionLost:
+            return
+        else:
+            if subscription not in self._subscriptions:
+                connection.forget(subscription)
+
+    async def _read(self, connection: _Connection, scope: trio.CancelScope) -> None:
+        decode = msgspec.json.Decoder().decode
+        try:
+            while True:
+                message = await connection.socket.get_message()
+                try:
+                    body = decode(message)
+                except msgspec.DecodeError:
+                    continue
+                for part in body if isinstance(body, list) else [body]:
+                    connection.dispatch(part)
+        except trio_websocket.ConnectionClosed:
+            scope.cancel()
+
+    async def _write(self, connection: _Connection, scope: trio.CancelScope) -> None:
+        try:
+            async for body in connection.outbox:
+                await connection.socket.send_message(body.decode())
+        except trio_websocket.ConnectionClosed:
+            scope.cancel()
+
+    async def _ping(self, connection: _Connection, scope: trio.CancelScope) -> None:
+        """Find out about a node that hangs or a network that swallows."""
+        while True:
+            await trio.sleep(PING_EVERY_S)
+            with trio.move_on_after(PING_TIMEOUT_S) as patience:
+                try:
+                    await connection.socket.ping()
+                except trio_websocket.ConnectionClosed:
+                    break
+            if patience.cancelled_caught:
+                break
+        scope.cancel()
+
+
+def _reason(error: Exception) -> str:
+    """Say in words why a connection could not be made."""
+    if isinstance(error, trio_websocket.ConnectionTimeout):
+        return "no connection within 10 s"
+    if isinstance(error, trio_websocket.ConnectionRejected):
+        return f"it answered {error.status_code} instead of opening a WebSocket"
+    cause = error.__cause__ or error
+    return str(cause) or type(cause).__name__
+
+
+@asynccontextmanager
+async def open_rpc(url: str) -> AsyncIterator[RpcClient]:
+    """Connect to `url` (`ws://` or `wss://`) for the length of a `with` block.
+
+    Raises NodeUnreachable where the first connection fails; later ones are tried for ever, with
+    pauses that double from 0.1 to 5 s.
+    """
+    client = RpcClient(url)
+    failure: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        try:
+            await nursery.start(client._run)
+            yield client
+        except Exception as error:  # carried out of the nursery, which would wrap it in a group
+            failure = error
+        nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
