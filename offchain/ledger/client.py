@@ -62,7 +62,7 @@ class Ledger:
     async def stream(self, stream: int, *, at: str | None = None) -> Stream | None: raise NotImplementedError
     async def streams(self, *, at: str | None = None) -> dict[int, Stream]: raise NotImplementedError
     async def vault(self, account: str | bytes, *, asset: Asset = NATIVE, at: str | None = None) -> int: raise NotImplementedError
-    async def grant_entry(self, grant: int, *, at: str | None = None) -> Grant | None: raise NotImplementedError
+    async def grant(self, grant: int, *, at: str | None = None) -> Grant | None: raise NotImplementedError
     async def grants_of(self, account: str | bytes, *, at: str | None = None) -> dict[int, Grant]: raise NotImplementedError
     async def session(self, grant: int, index: int, *, at: str | None = None) -> Session | None: raise NotImplementedError
     async def sessions(self, grant: int, *, at: str | None = None) -> dict[int, Session]: raise NotImplementedError
@@ -92,7 +92,7 @@ class Ledger:
     async def end_stream(self, signer: Signer, stream: int, *, wait: Wait = "in_block") -> Receipt: raise NotImplementedError
     async def deposit(self, signer: Signer, amount: int, *, asset: Asset = NATIVE, wait: Wait = "in_block") -> Receipt: raise NotImplementedError
     async def withdraw(self, signer: Signer, amount: int, *, asset: Asset = NATIVE, wait: Wait = "in_block") -> Receipt: raise NotImplementedError
-    async def grant(self, signer: Signer, key: DelegateKey, proof: bytes, terms: Terms, *, wait: Wait = "in_block") -> tuple[int, Receipt]: raise NotImplementedError
+    async def give_grant(self, signer: Signer, key: DelegateKey, proof: bytes, terms: Terms, *, wait: Wait = "in_block") -> tuple[int, Receipt]: raise NotImplementedError
     async def deposit_and_grant(self, signer: Signer, amount: int, key: DelegateKey, proof: bytes, terms: Terms, *, wait: Wait = "in_block") -> tuple[int, Receipt]: raise NotImplementedError
     async def revoke(self, signer: Signer, grant: int, *, wait: Wait = "in_block") -> Receipt: raise NotImplementedError
     async def settle(self, signer: Signer, grant: int, index: int, *, wait: Wait = "in_block") -> Receipt: raise NotImplementedError
