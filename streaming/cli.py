@@ -1,0 +1,60 @@
+"""What the command line mounts: the server and the two clients, each one async function.
+
+They run on asyncio (`asyncio.run(run_serve(config))`), raise `ClientError` with a message for
+people, and print nothing but what the configuration's callbacks print.
+"""
+
+from __future__ import annotations
+
+from streaming.config import (
+    PublishConfig,
+    PublishResult,
+    ServeConfig,
+    Signer,
+    WatchConfig,
+    WatchResult,
+)
+
+__all__ = [
+    "PublishConfig",
+    "PublishResult",
+    "ServeConfig",
+    "Signer",
+    "WatchConfig",
+    "WatchResult",
+    "run_publish",
+    "run_serve",
+    "run_watch",
+]
+
+
+async def run_serve(config: ServeConfig) -> None:
+    """Run the media server until SIGTERM or SIGINT, then end within 3 s.
+
+    Raises `OSError` if the port cannot be listened on.
+    """
+    from streaming.server import serve  # noqa: PLC0415  (aiortc takes a second to import)
+
+    await serve(config)
+
+
+async def run_publish(config: PublishConfig) -> PublishResult:
+    """Publish a file (or test pictures) until its time is over or the task is cancelled.
+
+    Raises `streaming.rest_client.ClientError`: a file that is no video, a refused token, an
+    ended stream, a server that was never reached.
+    """
+    from streaming.publisher import publish  # noqa: PLC0415
+
+    return await publish(config)
+
+
+async def run_watch(config: WatchConfig) -> WatchResult:
+    """Watch a stream until its time is over, the media ends, or the task is cancelled.
+
+    Raises `streaming.rest_client.ClientError` if it never began: a refused token, a stream
+    that nobody publishes, terms that are not met (`problem` then holds the server's words).
+    """
+    from streaming.viewer import watch  # noqa: PLC0415
+
+    return await watch(config)

@@ -1,0 +1,124 @@
+"""What the media server and its two clients are told when they start.
+
+Plain values, so that the command line, a test or another program can make them. No secret
+is kept here: the clients get a `Signer`, which signs a challenge and shows no key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from streaming.rest_client import RestClient
+
+
+class Signer(Protocol):
+    """An account that can prove itself. `sign` gets the text of a challenge."""
+
+    @property
+    def account(self) -> str:
+        """SS58 address."""
+
+    def sign(self, message: bytes) -> bytes:
+        """sr25519 or ed25519 signature (64 bytes) over `<Bytes>` + message + `</Bytes>`, or
+        over the message itself; the relayer takes both."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeConfig:
+    """Options of the media server (`run_serve`)."""
+
+    socket: Path
+    """The relayer's local socket."""
+    listen_host: str = "127.0.0.1"
+    listen_port: int = 8080
+    """0 takes a free one; it is named in the line printed when ready."""
+    origin: str | None = None
+    """Public HTTP origin that tokens are bound to; by default what is listened on."""
+    ice_hosts: tuple[str, ...] = ()
+    """Addresses offered to WebRTC peers besides loopback. One that is not of this machine
+    (an address of a NAT in front of it) is offered all the same."""
+    cors_origins: tuple[str, ...] = ()
+    """Other origins whose pages may call this server."""
+    server_id: str = "paystream-serve"
+    connections_max: int = 1000
+    on_ready: Callable[[str], None] | None = None
+    """Called with the URL once requests are taken; by default one JSON line is printed:
+    `{"event":"ready","url":...}`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishConfig:
+    """Options of the publishing client (`run_publish`)."""
+
+    server: str
+    """HTTP origin of the media server, such as `http://127.0.0.1:8080`."""
+    stream: int
+    signer: Signer
+    video: Path | None = None
+    """Any file ffmpeg reads; without one, moving test pictures, a clock and a tone."""
+    seconds: float | None = None
+    """How long to publish; until stopped if absent. A shorter file is repeated."""
+    stall_s: float = 0.0
+    """Freeze for so long, once: no frame and no sound is sent."""
+    stall_after_s: float | None = None
+    """When the freeze begins, from the first frame; in the middle if absent."""
+    on_progress: Callable[[dict[str, Any]], None] | None = None
+    """Called about once a second with `{"event": ..., ...}`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchConfig:
+    """Options of the watching client (`run_watch`)."""
+
+    server: str
+    stream: int
+    signer: Signer
+    seconds: float | None = None
+    """How long to watch, from the first picture; until stopped if absent."""
+    count_only: bool = False
+    """Count complete frames from RTP instead of decoding them (cheap)."""
+    make_payable: Callable[[RestClient, str, dict[str, Any]], Awaitable[None]] | None = None
+    """Called once, with (client, watch token, terms), if the server answers 402: deposits and
+    grants what the terms name. Without it, or if it is not enough, `WatchFailed` is raised."""
+    on_progress: Callable[[dict[str, Any]], None] | None = None
+    """Called about once a second with `{"event": ..., ...}`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishResult:
+    """What was published, by the client's own count."""
+
+    stream: int
+    published_ms: int
+    video_frames: int
+    reconnects: int
+    end_reason: str
+    """`seconds` or `stopped`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchResult:
+    """What was watched, by the viewer's own clock: it reads no meter, journal or ledger."""
+
+    stream: int
+    account: str
+    session: str | None
+    """`grant-index` of the last session."""
+    sessions: tuple[str, ...] = field(default=())
+    """All sessions in order; more than one if the first could not be taken up again."""
+    watched_ms: int = 0
+    """Sum of the gaps between decoded (or counted) frames; one above 1,500 ms counts nothing."""
+    frames_decoded: int = 0
+    """Complete frames: decoded, or with `count_only` counted."""
+    first_frame_ms: int | None = None
+    """From asking for the media to the first frame."""
+    reconnects: int = 0
+    end_reason: str = "seconds"
+    """`seconds`, `stopped`, or the code of the problem that ended it, such as
+    `payment-required` or `publisher-gone`."""
+    delivered_ms: int | None = None
+    """What the server answered to the last DELETE. For display only."""

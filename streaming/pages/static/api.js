@@ -1,0 +1,250 @@
+/**
+ * The REST interface of the server that these pages come from.
+ * @module
+ */
+
+/**
+ * @typedef {object} ChainInfo
+ * @property {string} genesis_hash
+ * @property {string} chain
+ * @property {string} symbol
+ * @property {number} decimals
+ */
+
+/**
+ * @typedef {object} Stream
+ * @property {number} id
+ * @property {string} owner
+ * @property {string} rate_per_second smallest units
+ * @property {"active" | "paused" | "ended"} status
+ * @property {string} funds_min
+ * @property {number} gap_min_ms
+ * @property {string} earned not yet claimed
+ * @property {string} earned_total
+ * @property {number} seconds
+ * @property {boolean} [live]
+ * @property {number} [viewers]
+ */
+
+/**
+ * @typedef {object} Grant
+ * @property {number} id
+ * @property {string} cap_left
+ * @property {string} rate_max_per_second
+ * @property {number} expires_at
+ * @property {number} sessions_max
+ * @property {number} sessions_open
+ */
+
+/**
+ * @typedef {object} Terms
+ * @property {number} stream
+ * @property {string} rate_per_second
+ * @property {string} viewer
+ * @property {string} delegate
+ * @property {string} vault
+ * @property {Grant | null} grant
+ * @property {string} free_balance
+ * @property {string[]} missing any of `funds`, `grant`, `rate`, `cap`, `slot`, `gap`
+ * @property {{deposit: string, cap: string, rate_max_per_second: string, gap_ms: number}} [needs]
+ * @property {boolean} payable
+ */
+
+/**
+ * @typedef {object} Session
+ * @property {number} grant
+ * @property {number} index
+ * @property {number} stream
+ * @property {string} rate_per_second
+ * @property {"opening" | "open" | "closing" | "closed" | "failed"} status
+ * @property {number} delivered_ms
+ * @property {number} paid_seconds
+ * @property {string} paid
+ * @property {string} vault
+ * @property {number | null} runway_seconds
+ * @property {string | null} [close_reason]
+ * @property {string | null} [reason]
+ * @property {number} ticks
+ */
+
+/** How long an ordinary answer may take. */
+const ANSWER_WITHIN_MS = 15_000;
+
+/**
+ * What the server says is wrong (RFC 9457), or that it cannot be reached (`status` 0,
+ * code `unreachable`).
+ */
+export class Problem extends Error {
+  /**
+   * @param {number} status
+   * @param {string} code
+   * @param {string} detail
+   * @param {{field?: string, terms?: Terms, retryAfterMs?: number}} [more]
+   */
+  constructor(status, code, detail, more = {}) {
+    super(detail);
+    this.name = "Problem";
+    this.status = status;
+    this.code = code;
+    this.field = more.field;
+    this.terms = more.terms;
+    /** When to try again, in milliseconds, if the server said so. */
+    this.retryAfterMs = more.retryAfterMs;
+  }
+
+  /** Whether a new token would help. */
+  get isTokenGone() {
+    return this.status === 401;
+  }
+}
+
+/**
+ * The problem that a refused response describes.
+ * @param {Response} response
+ * @returns {Promise<Problem>}
+ */
+export async function problemOf(response) {
+  /** @type {Record<string, any>} */
+  let body = {};
+  try {
+    body = JSON.parse(await response.text());
+  } catch {
+    // Not every refusal on the way is ours: a proxy may answer with a page.
+  }
+  const wait = Number(response.headers.get("Retry-After"));
+  return new Problem(
+    response.status,
+    String(body.code ?? "unexpected"),
+    String(body.detail ?? body.title ?? `The server answered ${response.status}.`),
+    {
+      field: body.field,
+      terms: body.terms,
+      retryAfterMs: Number.isFinite(wait) && wait > 0 ? wait * 1000 : undefined,
+    },
+  );
+}
+
+/**
+ * A request that ends in an answer or a `Problem`, never in anything else.
+ * @param {string} path
+ * @param {RequestInit & {withinMs?: number}} [init]
+ * @returns {Promise<Response>} an answer of the 200s
+ */
+export async function request(path, init = {}) {
+  const limit = AbortSignal.timeout(init.withinMs ?? ANSWER_WITHIN_MS);
+  const signal = init.signal ? AbortSignal.any([init.signal, limit]) : limit;
+  let response;
+  try {
+    response = await fetch(path, { cache: "no-store", ...init, signal });
+  } catch (error) {
+    if (init.signal?.aborted) throw error;
+    throw new Problem(0, "unreachable", "The server cannot be reached. Trying again may help.");
+  }
+  if (!response.ok) throw await problemOf(response);
+  return response;
+}
+
+/**
+ * @param {string} method
+ * @param {string} path below `/api/v1/`
+ * @param {{token?: string | null, body?: unknown, signal?: AbortSignal, withinMs?: number}} [options]
+ * @returns {Promise<any>}
+ */
+async function call(method, path, { token, body, signal, withinMs } = {}) {
+  /** @type {Record<string, string>} */
+  const headers = { Accept: "application/json" };
+  if (token) headers.Authorization = `Bearer ${token}`;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const response = await request(`/api/v1/${path}`, {
+    method,
+    headers,
+    body: body === undefined ? undefined : JSON.stringify(body),
+    signal,
+    withinMs,
+  });
+  return response.status === 204 ? null : response.json();
+}
+
+/** @returns {Promise<ChainInfo>} */
+export const info = () => call("GET", "info");
+
+/** @returns {Promise<Stream[]>} */
+export const streams = async () => (await call("GET", "streams")).streams;
+
+/**
+ * @param {number} id
+ * @returns {Promise<Stream>}
+ */
+export const stream = (id) => call("GET", `streams/${id}`);
+
+/**
+ * @param {number} id
+ * @param {string} token
+ * @returns {Promise<Terms>}
+ */
+export const terms = (id, token) => call("GET", `streams/${id}/terms`, { token });
+
+/**
+ * @param {{account: string, purpose: "watch" | "publish", stream?: number}} body
+ * @returns {Promise<{challenge: string, message: string, expires_at_ms: number}>}
+ */
+export const challenge = (body) => call("POST", "challenge", { body });
+
+/**
+ * @param {{challenge: string, signature: string}} body
+ * @returns {Promise<{token: string, expires_at_ms: number}>}
+ */
+export const token = (body) => call("POST", "token", { body });
+
+/**
+ * @param {string} current
+ * @returns {Promise<{token: string, expires_at_ms: number}>}
+ */
+export const renewToken = (current) =>
+  call("POST", "token/renew", { token: current, body: { token: current } });
+
+/**
+ * @param {string} account
+ * @param {Record<string, unknown>} walletCall
+ * @param {string | null} [bearer]
+ * @returns {Promise<{payload: Record<string, any>, submission: string, summary: string}>}
+ */
+export const prepare = (account, walletCall, bearer) =>
+  call("POST", "wallet/prepare", { token: bearer, body: { account, call: walletCall } });
+
+/**
+ * @param {string} submission
+ * @param {string} signature
+ * @param {string | null} [bearer]
+ * @returns {Promise<{submission: string, status: string}>}
+ */
+export const submit = (submission, signature, bearer) =>
+  call("POST", "wallet/submit", { token: bearer, body: { submission, signature } });
+
+/**
+ * @param {string} submission
+ * @param {string | null} [bearer]
+ * @returns {Promise<{status: "waiting" | "in_block" | "finalized" | "failed", detail?: string,
+ *   result?: Record<string, any>}>}
+ */
+export const submission = (submission, bearer) =>
+  call("GET", `wallet/${encodeURIComponent(submission)}`, { token: bearer });
+
+/**
+ * @param {string} token
+ * @returns {Promise<Session[]>}
+ */
+export const sessions = async (token) => (await call("GET", "sessions", { token })).sessions;
+
+/**
+ * @param {string} reference `grant-index`
+ * @param {string} token
+ * @returns {Promise<Session>}
+ */
+export const session = (reference, token) => call("GET", `sessions/${reference}`, { token });
+
+/**
+ * @param {string} reference `grant-index`
+ * @param {string} token
+ */
+export const closeSession = (reference, token) => call("DELETE", `sessions/${reference}`, { token });

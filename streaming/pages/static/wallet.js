@@ -1,0 +1,288 @@
+/**
+ * The wallet that the browser injects (`window.injectedWeb3`, the interface of the polkadot.js
+ * extension), and what these pages ask of it: one signature over a text that proves an account,
+ * and one over a transaction that the relayer has prepared. No key ever comes near this page.
+ * @module
+ */
+
+import * as api from "./api.js";
+import { publicKeyOf, sameAccount } from "./ss58.js";
+
+/**
+ * @typedef {object} Account
+ * @property {string} address
+ * @property {string} name
+ * @property {string} type `sr25519` or `ed25519`
+ * @property {string} wallet the wallet's key in `window.injectedWeb3`
+ */
+
+/**
+ * @typedef {object} Signer
+ * @property {(payload: Record<string, any>) => Promise<{signature: string}>} signPayload
+ * @property {(raw: {address: string, data: string, type: "bytes"}) => Promise<{signature: string}>}
+ *   signRaw
+ */
+
+/** How long a wallet may take to inject itself after the page has loaded. */
+const INJECTED_WITHIN_MS = 1_500;
+const CHOICE_KEY = "paystream.account";
+const TOKEN_KEY = "paystream.token";
+/** A token that ends sooner than this is renewed before it is used. */
+const RENEW_BEFORE_MS = 30 * 60_000;
+
+/** The wallet said no, or cannot do what was asked. `cancelled`: its user declined. */
+export class WalletError extends Error {
+  /**
+   * @param {string} message
+   * @param {boolean} [cancelled]
+   */
+  constructor(message, cancelled = false) {
+    super(message);
+    this.name = "WalletError";
+    this.cancelled = cancelled;
+  }
+}
+
+/** @type {Map<string, {accounts: any, signer: Signer}>} */
+const enabled = new Map();
+
+/** @returns {Record<string, {version?: string, enable: (origin: string) => Promise<any>}>} */
+function injected() {
+  return /** @type {any} */ (window).injectedWeb3 ?? {};
+}
+
+/**
+ * The wallets in this browser. Waits a moment for one that injects itself late.
+ * @returns {Promise<string[]>} their names, as they call themselves
+ */
+export async function findWallets() {
+  const until = performance.now() + INJECTED_WITHIN_MS;
+  while (Object.keys(injected()).length === 0 && performance.now() < until) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return Object.keys(injected());
+}
+
+/**
+ * Asks one wallet for access; it may ask its user.
+ * @param {string} name
+ * @returns {Promise<Account[]>}
+ * @throws {WalletError}
+ */
+export async function enable(name) {
+  const wallet = injected()[name];
+  if (!wallet) throw new WalletError(`The wallet “${name}” is no longer there. Reload the page.`);
+  try {
+    if (!enabled.has(name)) enabled.set(name, await wallet.enable("PayStream"));
+    const accounts = await enabled.get(name)?.accounts.get();
+    return (accounts ?? [])
+      .filter((/** @type {any} */ account) => publicKeyOf(account.address) !== null)
+      .filter((/** @type {any} */ { type }) => !type || type === "sr25519" || type === "ed25519")
+      .map((/** @type {any} */ account) => ({
+        address: account.address,
+        name: account.name || "Account",
+        type: account.type ?? "sr25519",
+        wallet: name,
+      }));
+  } catch (error) {
+    enabled.delete(name);
+    throw refusal(error, "The wallet did not give access to its accounts.");
+  }
+}
+
+/**
+ * @param {unknown} error what a wallet threw
+ * @param {string} otherwise
+ * @returns {WalletError}
+ */
+function refusal(error, otherwise) {
+  if (error instanceof WalletError) return error;
+  const text = error instanceof Error ? error.message : String(error ?? "");
+  if (/cancel|reject|denied|declin/i.test(text)) {
+    return new WalletError("You declined in the wallet. Nothing was signed or sent.", true);
+  }
+  return new WalletError(text ? `${otherwise} It says: ${text}` : otherwise);
+}
+
+/** The account chosen last time on this site, if any. @returns {{wallet: string, address: string} | null} */
+export function rememberedChoice() {
+  return readStored(localStorage, CHOICE_KEY);
+}
+
+/** @param {Account | null} account */
+export function rememberChoice(account) {
+  if (!account) localStorage.removeItem(CHOICE_KEY);
+  else {
+    const { wallet, address } = account;
+    localStorage.setItem(CHOICE_KEY, JSON.stringify({ wallet, address }));
+  }
+}
+
+/**
+ * @param {Storage} storage
+ * @param {string} key
+ * @returns {any} what was stored there, or `null`
+ */
+export function readStored(storage, key) {
+  try {
+    return JSON.parse(storage.getItem(key) ?? "null");
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * @param {Account} account
+ * @returns {Promise<Signer>}
+ */
+async function signerOf(account) {
+  if (!enabled.has(account.wallet)) await enable(account.wallet);
+  const signer = enabled.get(account.wallet)?.signer;
+  if (!signer) throw new WalletError("The wallet cannot sign. Choose another one.");
+  return signer;
+}
+
+/** @param {"watch" | "publish"} purpose @param {number | undefined} stream */
+const tokenKey = (purpose, stream) => [TOKEN_KEY, purpose, stream ?? ""].join(".");
+
+/**
+ * The token of this tab for a purpose, if it has one that is still good.
+ * @param {Account | null} account
+ * @param {"watch" | "publish"} purpose
+ * @param {number} [stream] for `publish`
+ * @returns {string | null}
+ */
+export function storedToken(account, purpose, stream) {
+  const stored = readStored(sessionStorage, tokenKey(purpose, stream));
+  if (!stored || !account || !sameAccount(stored.account, account.address)) return null;
+  return stored.expires_at_ms > Date.now() ? stored.token : null;
+}
+
+/**
+ * @param {"watch" | "publish"} purpose
+ * @param {number} [stream]
+ */
+export function forgetToken(purpose, stream) {
+  sessionStorage.removeItem(tokenKey(purpose, stream));
+}
+
+/**
+ * A token for this account: the tab's own if it has one, else by one signature of the wallet.
+ * @param {Account} account
+ * @param {"watch" | "publish"} purpose
+ * @param {number} [stream] for `publish`
+ * @returns {Promise<string>}
+ * @throws {WalletError | api.Problem}
+ */
+export async function signIn(account, purpose, stream) {
+  const key = tokenKey(purpose, stream);
+  const current = storedToken(account, purpose, stream);
+  if (current) return keepFresh(current, key, account);
+  const asked = await api.challenge({ account: account.address, purpose, stream });
+  const signature = await signText(account, asked.message);
+  const given = await api.token({ challenge: asked.challenge, signature });
+  return keep(key, account, given);
+}
+
+/**
+ * @param {string} key
+ * @param {Account} account
+ * @param {{token: string, expires_at_ms: number}} given
+ */
+function keep(key, account, given) {
+  const { token, expires_at_ms } = given;
+  sessionStorage.setItem(key, JSON.stringify({ token, expires_at_ms, account: account.address }));
+  return token;
+}
+
+/**
+ * @param {string} current
+ * @param {string} key
+ * @param {Account} account
+ */
+async function keepFresh(current, key, account) {
+  const stored = readStored(sessionStorage, key);
+  if (stored.expires_at_ms - Date.now() > RENEW_BEFORE_MS) return current;
+  try {
+    return keep(key, account, await api.renewToken(current));
+  } catch {
+    return current; // Still good for a while; the server says so when it is not.
+  }
+}
+
+/**
+ * @param {Account} account
+ * @param {string} text
+ * @returns {Promise<string>} the signature as hex
+ */
+async function signText(account, text) {
+  const signer = await signerOf(account);
+  if (!signer.signRaw) throw new WalletError("This wallet cannot sign a text. Choose another one.");
+  const bytes = new TextEncoder().encode(text);
+  const data = `0x${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+  try {
+    return (await signer.signRaw({ address: account.address, data, type: "bytes" })).signature;
+  } catch (error) {
+    throw refusal(error, "The wallet did not sign.");
+  }
+}
+
+/**
+ * Has the wallet sign a call, sends it and follows it.
+ * @param {Account} account
+ * @param {Record<string, unknown>} call as `POST wallet/prepare` takes it
+ * @param {object} [options]
+ * @param {string | null} [options.token]
+ * @param {(step: "preparing" | "signing" | "sending" | "waiting" | "in_block" | "finalized",
+ *   summary?: string) => void} [options.onStep]
+ * @param {() => Promise<boolean>} [options.isEnough] asked once it is in a block: whether to go
+ *   on before finality
+ * @returns {Promise<Record<string, any>>} the result, such as `{stream: 3}`
+ * @throws {WalletError | api.Problem}
+ */
+export async function send(account, call, { token = null, onStep = () => {}, isEnough } = {}) {
+  onStep("preparing");
+  const { payload, submission, summary } = await api.prepare(account.address, call, token);
+  onStep("signing", summary);
+  const signer = await signerOf(account);
+  let signature;
+  try {
+    ({ signature } = await signer.signPayload(payload));
+  } catch (error) {
+    throw refusal(error, "The wallet did not sign.");
+  }
+  onStep("sending", summary);
+  await api.submit(submission, signature, token);
+  onStep("waiting", summary);
+  return follow(submission, { token, onStep, isEnough, summary });
+}
+
+/**
+ * @param {string} submission
+ * @param {{token: string | null, onStep: Function, isEnough?: () => Promise<boolean>,
+ *   summary: string}} options
+ */
+async function follow(submission, { token, onStep, isEnough, summary }) {
+  for (let unreachable = 0; ; ) {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    let state;
+    try {
+      state = await api.submission(submission, token);
+      unreachable = 0;
+    } catch (error) {
+      // What was sent is sent; a server that is away for a moment changes nothing about that.
+      if (!(error instanceof api.Problem) || ![0, 502, 503, 504].includes(error.status)) throw error;
+      if (++unreachable > 120) throw error;
+      continue;
+    }
+    if (state.status === "failed") {
+      throw new api.Problem(422, "transaction-failed", state.detail ?? "The chain refused it.");
+    }
+    if (state.status === "in_block" || state.status === "finalized") {
+      onStep(state.status, summary);
+      if (state.status === "finalized" || (isEnough && (await isEnough()))) {
+        return state.result ?? {};
+      }
+    }
+  }
+}
