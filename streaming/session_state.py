@@ -175,7 +175,7 @@ _from_server = msgspec.json.Decoder(FromServer)
 _from_relayer = msgspec.json.Decoder(FromRelayer)
 
 
-class MessageTooLarge(ValueError):
+class MessageTooLarge(ValueError):  # noqa: N818  (it is what the sender is told)
     """A message of more than `MESSAGE_BYTES_MAX` bytes."""
 
 
