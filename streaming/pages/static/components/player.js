@@ -1,0 +1,149 @@
+import { button, fill, h, icon } from "../dom.js";
+
+/**
+ * `<ps-player>`: the picture, what to say in its place, and its controls. Its size does not
+ * depend on what it shows.
+ *
+ * Dispatches `attention` when `isUnattended` may have changed, and `unattended` is then
+ * whether nobody can see or hear it.
+ */
+export class Player extends HTMLElement {
+  video = h("video", { playsinline: true, disableremoteplayback: true });
+  #message = h("div", { class: "player-message", role: "status" });
+  #playButton = button("quiet", icon("pause"), () => this.#toggle(), { "aria-label": "Pause" });
+  #muteButton = button("quiet", icon("sound"), () => this.#toggleSound(), { "aria-label": "Mute" });
+  #volume = h("input", {
+    type: "range",
+    min: 0,
+    max: 1,
+    step: 0.05,
+    value: 1,
+    class: "volume",
+    "aria-label": "Volume",
+  });
+  #controls = h("div", { class: "player-controls", role: "group", "aria-label": "Player" });
+  #pausedByUser = false;
+
+  connectedCallback() {
+    if (this.childElementCount > 0) return;
+    const pip = button("quiet", icon("pip"), () => this.#pip(), {
+      "aria-label": "Picture in picture",
+      hidden: !document.pictureInPictureEnabled,
+    });
+    const full = button("quiet", icon("full"), () => this.#full(), { "aria-label": "Full screen" });
+    fill(this.#controls, this.#playButton, this.#muteButton, this.#volume, h("span", { class: "grow" }), pip, full);
+    fill(this, this.video, this.#message, this.#controls);
+    this.#volume.addEventListener("input", () => {
+      this.video.volume = Number(this.#volume.value);
+      this.video.muted = this.video.volume === 0;
+    });
+    for (const name of ["pause", "play", "volumechange", "enterpictureinpicture", "leavepictureinpicture"]) {
+      this.video.addEventListener(name, () => this.#changed());
+    }
+    document.addEventListener("visibilitychange", () => this.#changed());
+    this.video.addEventListener("dblclick", () => this.#full());
+    this.showControls(false);
+  }
+
+  /** Whether nobody can see or hear it: paused, or hidden without sound or a window of its own. */
+  get isUnattended() {
+    if (this.#pausedByUser) return true;
+    const silent = this.video.muted || this.video.volume === 0 || !this.#hasSound();
+    return document.hidden && silent && document.pictureInPictureElement !== this.video;
+  }
+
+  #hasSound() {
+    const source = this.video.srcObject;
+    return source instanceof MediaStream && source.getAudioTracks().length > 0;
+  }
+
+  /**
+   * Plays `media`; without sound where the browser wants a click first.
+   * @param {MediaStream} media
+   * @returns {Promise<void>}
+   */
+  async attach(media) {
+    this.video.srcObject = media;
+    this.#pausedByUser = false;
+    this.showControls(true);
+    try {
+      await this.video.play();
+    } catch (error) {
+      if (error instanceof DOMException && error.name === "NotAllowedError") {
+        this.video.muted = true;
+        await this.video.play().catch(() => null);
+      }
+    }
+    this.#changed();
+  }
+
+  /** Empties the player. */
+  detach() {
+    this.video.srcObject = null;
+    this.#pausedByUser = false;
+    this.showControls(false);
+    if (document.pictureInPictureElement === this.video) {
+      document.exitPictureInPicture().catch(() => null);
+    }
+  }
+
+  /** @param {boolean} shown */
+  showControls(shown) {
+    this.#controls.hidden = !shown;
+  }
+
+  /**
+   * Says something over the picture; nothing lets the picture be seen.
+   * @param {string} [title]
+   * @param {string} [text]
+   * @param {{busy?: boolean, action?: HTMLElement | null, solid?: boolean}} [options]
+   */
+  say(title = "", text = "", { busy = false, action = null, solid = false } = {}) {
+    this.#message.hidden = !title;
+    this.#message.classList.toggle("solid", solid);
+    if (!title) return fill(this.#message);
+    fill(
+      this.#message,
+      busy ? h("span", { class: "spinner", "aria-hidden": "true" }) : null,
+      h("p", { class: "player-title" }, title),
+      text ? h("p", { class: "player-text" }, text) : null,
+      action,
+    );
+  }
+
+  #toggle() {
+    this.#pausedByUser = !this.#pausedByUser;
+    if (this.#pausedByUser) this.video.pause();
+    else this.video.play().catch(() => null);
+    this.#changed();
+  }
+
+  #toggleSound() {
+    this.video.muted = !this.video.muted;
+    if (!this.video.muted && this.video.volume === 0) this.video.volume = 0.5;
+  }
+
+  #pip() {
+    const leaving = document.pictureInPictureElement === this.video;
+    (leaving ? document.exitPictureInPicture() : this.video.requestPictureInPicture()).catch(() => null);
+  }
+
+  #full() {
+    (document.fullscreenElement ? document.exitFullscreen() : this.requestFullscreen()).catch(() => null);
+  }
+
+  #changed() {
+    // A media key or the browser itself may pause it, too.
+    if (this.video.srcObject && !document.hidden) this.#pausedByUser = this.video.paused;
+    const paused = this.#pausedByUser;
+    fill(this.#playButton, icon(paused ? "play" : "pause"));
+    this.#playButton.setAttribute("aria-label", paused ? "Play" : "Pause");
+    const muted = this.video.muted || this.video.volume === 0;
+    fill(this.#muteButton, icon(muted ? "muted" : "sound"));
+    this.#muteButton.setAttribute("aria-label", muted ? "Unmute" : "Mute");
+    this.#volume.value = String(muted ? 0 : this.video.volume);
+    this.dispatchEvent(new Event("attention"));
+  }
+}
+
+customElements.define("ps-player", Player);

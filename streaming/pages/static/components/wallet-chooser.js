@@ -1,0 +1,124 @@
+import { button, fill, h, icon, notice } from "../dom.js";
+import { shortAddress } from "../ss58.js";
+import { enable, findWallets, rememberChoice, rememberedChoice } from "../wallet.js";
+
+/** @typedef {import("../wallet.js").Account} Account */
+
+/**
+ * `<ps-wallet>`: finds the browser's wallets, connects one, and lets its user choose an account.
+ * Dispatches `account` when `account` has changed.
+ */
+export class WalletChooser extends HTMLElement {
+  /** @type {Account | null} */
+  account = null;
+  /** @type {Account[]} */
+  #accounts = [];
+
+  connectedCallback() {
+    this.#start();
+  }
+
+  async #start() {
+    fill(this, h("p", { class: "quiet-line" }, "Looking for a wallet…"));
+    const wallets = await findWallets();
+    if (wallets.length === 0) return this.#showNone();
+    const choice = rememberedChoice();
+    if (choice && wallets.includes(choice.wallet)) {
+      return this.#connect(choice.wallet, wallets, choice.address);
+    }
+    this.#showWallets(wallets);
+  }
+
+  #showNone() {
+    fill(
+      this,
+      notice(
+        "info",
+        "No wallet found in this browser",
+        "You need a Polkadot wallet extension with an account, such as Talisman, SubWallet or " +
+          "polkadot{.js}. Install one, make an account, and look again.",
+        [button("plain", "Look again", () => this.#start())],
+      ),
+    );
+  }
+
+  /** @param {string[]} wallets @param {HTMLElement | null} [problem] */
+  #showWallets(wallets, problem = null) {
+    fill(
+      this,
+      problem,
+      h("p", { class: "quiet-line" }, "Your wallet signs; its keys never leave it."),
+      h(
+        "div",
+        { class: "actions" },
+        wallets.map((name) =>
+          button("primary", [icon("wallet"), `Connect ${walletTitle(name)}`], () =>
+            this.#connect(name, wallets),
+          ),
+        ),
+      ),
+    );
+  }
+
+  /** @param {string} name @param {string[]} wallets @param {string} [address] */
+  async #connect(name, wallets, address) {
+    fill(this, h("p", { class: "quiet-line" }, `Waiting for ${walletTitle(name)}…`));
+    try {
+      this.#accounts = await enable(name);
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      return this.#showWallets(wallets, notice("error", "Not connected", text));
+    }
+    if (this.#accounts.length === 0) {
+      const text = "Make an account in it (sr25519 or ed25519), allow this site to see it, and connect again.";
+      return this.#showWallets(wallets, notice("warning", "The wallet shows no account", text));
+    }
+    const known = this.#accounts.find((account) => account.address === address);
+    this.#choose(known ?? this.#accounts[0]);
+    this.#showAccounts(wallets);
+  }
+
+  /** @param {string[]} wallets */
+  #showAccounts(wallets) {
+    const select = h(
+      "select",
+      { id: "account", onchange: () => this.#choose(this.#accounts[select.selectedIndex]) },
+      this.#accounts.map((account) =>
+        h(
+          "option",
+          { value: account.address, selected: account === this.account },
+          `${account.name} · ${shortAddress(account.address)}`,
+        ),
+      ),
+    );
+    const disconnect = () => {
+      rememberChoice(null);
+      this.#choose(null);
+      this.#showWallets(wallets);
+    };
+    fill(
+      this,
+      h("label", { class: "label", for: "account" }, "Account"),
+      h("div", { class: "joined" }, select, button("quiet", "Disconnect", disconnect)),
+    );
+  }
+
+  /** @param {Account | null} account */
+  #choose(account) {
+    this.account = account;
+    if (account) rememberChoice(account);
+    this.dispatchEvent(new Event("account"));
+  }
+}
+
+/** @param {string} name @returns {string} */
+function walletTitle(name) {
+  const titles = /** @type {Record<string, string>} */ ({
+    "polkadot-js": "polkadot{.js}",
+    "subwallet-js": "SubWallet",
+    talisman: "Talisman",
+  });
+  return titles[name] ?? name;
+}
+
+customElements.define("ps-wallet", WalletChooser);

@@ -1,0 +1,112 @@
+/**
+ * What publishing and watching have in common: one offer by HTTP POST, one answer, and a
+ * resource to delete at the end (RFC 9725, section 4; WHEP does the same the other way).
+ * @module
+ */
+
+import { problemOf, request } from "./api.js";
+
+/** Candidates that have not come by then are not waited for: the server's own suffice. */
+const GATHERED_WITHIN_MS = 400;
+
+/**
+ * Makes the local offer and waits for its candidates, for the server takes no later ones.
+ * @param {RTCPeerConnection} connection
+ * @returns {Promise<string>} the offer's SDP
+ */
+export async function makeOffer(connection) {
+  const gathered = new Promise((resolve) => {
+    connection.addEventListener("icegatheringstatechange", () => {
+      if (connection.iceGatheringState === "complete") resolve(null);
+    });
+    setTimeout(resolve, GATHERED_WITHIN_MS);
+  });
+  await connection.setLocalDescription();
+  if (connection.iceGatheringState !== "complete") await gathered;
+  return connection.localDescription?.sdp ?? "";
+}
+
+/**
+ * Posts the offer and applies the answer.
+ * @param {RTCPeerConnection} connection
+ * @param {string} endpoint such as `/whep/1`
+ * @param {{token: string, headers?: Record<string, string>, signal?: AbortSignal}} options
+ * @returns {Promise<{resource: string, response: Response}>} the resource's address
+ * @throws {import("./api.js").Problem}
+ */
+export async function exchange(connection, endpoint, { token, headers = {}, signal }) {
+  const offer = await makeOffer(connection);
+  const response = await request(endpoint, {
+    method: "POST",
+    headers: { ...headers, Authorization: `Bearer ${token}`, "Content-Type": "application/sdp" },
+    body: offer,
+    signal,
+  });
+  if (response.status !== 201) throw await problemOf(response);
+  const location = response.headers.get("Location") ?? "";
+  const resource = new URL(location, new URL(endpoint, window.location.href)).pathname;
+  const answer = await response.text();
+  try {
+    await connection.setRemoteDescription({ type: "answer", sdp: answer });
+  } catch (error) {
+    await release(resource, token).catch(() => null);
+    throw error;
+  }
+  return { resource, response };
+}
+
+/**
+ * Ends the resource.
+ * @param {string} resource
+ * @param {string} token
+ * @returns {Promise<Response>}
+ */
+export function release(resource, token) {
+  return request(resource, {
+    method: "DELETE",
+    headers: { Authorization: `Bearer ${token}` },
+    withinMs: 5_000,
+  });
+}
+
+/**
+ * Offers only the codecs that the server forwards; the order is the preference.
+ * @param {RTCRtpTransceiver} transceiver
+ * @param {"video" | "audio"} kind
+ */
+export function preferForwardable(transceiver, kind) {
+  const names = kind === "video" ? ["video/vp8", "video/h264", "video/rtx"] : ["audio/opus"];
+  const known = RTCRtpReceiver.getCapabilities(kind)?.codecs ?? [];
+  const wanted = names.flatMap((name) => known.filter((c) => c.mimeType.toLowerCase() === name));
+  if (wanted.length > 0) transceiver.setCodecPreferences?.(wanted);
+}
+
+/**
+ * Calls `onLost` once when the connection has gone for good: at once when it failed or was
+ * closed by the other side, after `graceMs` when it is merely silent.
+ * @param {RTCPeerConnection} connection
+ * @param {() => void} onLost
+ * @param {number} [graceMs]
+ */
+export function watchConnection(connection, onLost, graceMs = 4_000) {
+  let told = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const lost = () => {
+    if (told) return;
+    told = true;
+    onLost();
+  };
+  const look = () => {
+    clearTimeout(timer);
+    if (connection.connectionState === "failed" || connection.connectionState === "closed") lost();
+    else if (connection.connectionState === "disconnected") timer = setTimeout(lost, graceMs);
+  };
+  connection.addEventListener("connectionstatechange", look);
+  for (const { sender, receiver } of connection.getTransceivers()) {
+    const transport = sender.transport ?? receiver.transport;
+    transport?.addEventListener("statechange", () => {
+      if (transport.state === "closed" || transport.state === "failed") lost();
+    });
+  }
+}
