@@ -1,0 +1,57 @@
+"""Holds what was watched, metered, paid and received against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+WATCHED_LEAD_MS: Final = 500
+"""The server may count this much more than the viewer saw: two clocks, and frames on their way."""
+UNPAID_MS_MAX: Final = 2_500
+"""The viewer may have seen this much more than was paid: what is withheld, the unfinished second,
+and the tail that no report confirmed."""
+UNPAID_KILLED_MS_MAX: Final = 4_500
+"""The same where a process was killed: it loses at most 2 seconds more, in the viewer's favour."""
+
+
+def judge(report: Mapping[str, Any], *, killed: bool = False) -> list[str]:
+    """Give everything that disagrees in a report of the main job, in words; empty if nothing does.
+
+    `report` has the shape that `scripts/demo --json` prints (`reconciled` is not read), `killed`
+    says that a process was killed on the way. Amounts are in the smallest unit.
+    """
+    found = [
+        f"viewer {viewer['account']}: {problem}"
+        for viewer in report["viewers"]
+        for problem in _viewer(viewer, UNPAID_KILLED_MS_MAX if killed else UNPAID_MS_MAX)
+    ]
+    return found + list(_money(report))
+
+
+def _viewer(viewer: Mapping[str, Any], unpaid_ms_max: int) -> Iterator[str]:
+    paid, seconds, rate = viewer["paid"], viewer["paid_seconds"], viewer["rate_per_second"]
+    watched_ms, delivered_ms = viewer["watched_ms"], viewer["delivered_ms"]
+    if paid != seconds * rate:
+        yield f"paid {paid} is not {seconds} s at {rate} a second"
+    left_vault = viewer["vault_before"] - viewer["vault_after"]
+    if paid != left_vault:
+        yield f"paid {paid}, but {left_vault} left the vault"
+    if seconds * 1000 > delivered_ms:
+        yield f"paid {seconds} s, but only {delivered_ms} ms were delivered"
+    if delivered_ms > watched_ms + WATCHED_LEAD_MS:
+        yield f"{delivered_ms} ms are called delivered, but only {watched_ms} ms were watched"
+    unpaid_ms = watched_ms - seconds * 1000
+    if unpaid_ms >= unpaid_ms_max:
+        yield f"watched {watched_ms} ms, but paid only {seconds} s: {unpaid_ms} ms are unpaid"
+
+
+def _money(report: Mapping[str, Any]) -> Iterator[str]:
+    stream = report["stream"]
+    amounts = {
+        "paid by viewers": sum(viewer["paid"] for viewer in report["viewers"]),
+        "earned by the stream": stream["earned"],
+        "claimed": stream["claimed"],
+        "received by payees": sum(payee["received"] for payee in report["payees"]),
+    }
+    if len(set(amounts.values())) > 1:
+        yield "money disagrees: " + ", ".join(f"{name} {value}" for name, value in amounts.items())

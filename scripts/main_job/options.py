@@ -1,0 +1,104 @@
+"""The demo's options: flags, checked before anything is started."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from offchain.amounts import AmountInvalid, parse_amount
+
+SYMBOL: Final = "UNIT"
+DECIMALS: Final = 12
+SECONDS_MIN, SECONDS_MAX = 5, 86_400
+VIEWERS_MAX: Final = 500
+
+_EPILOG = """examples:
+  scripts/demo                              one viewer, 30 seconds
+  scripts/demo --viewers 3 --stall 5        the publisher freezes for 5 s, which nobody pays
+  scripts/demo --kill-relayer --json        SIGKILL for the relayer in the middle
+  scripts/demo --browser                    publisher and viewers are pages in Chromium
+
+exit codes: 0 reconciled, 1 something disagrees or failed, 2 wrong options, 130 Ctrl-C
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What one run does. Times in seconds, the rate in the smallest unit per second."""
+
+    seconds: int
+    viewers: int
+    decoding: int
+    """How many of the viewers decode; the others count frames from RTP."""
+    video: Path | None
+    stall_s: int
+    kill_relayer: bool
+    browser: bool
+    chain: str | None
+    rate_per_second: int
+    json: bool
+    keep_logs: Path | None
+
+
+def parse(arguments: list[str] | None = None) -> Options:
+    """Read the command line; ends the program with code 2 where it is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/demo",
+        description="A real stream, paid by the second, on a real chain; and the proof of it.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--seconds", type=int, default=30, help="how long viewers watch (30)")
+    parser.add_argument("--viewers", type=int, default=1, help="how many viewers (1)")
+    parser.add_argument(
+        "--decoding", type=int, default=None, metavar="N", help="only N of them decode (all)"
+    )
+    parser.add_argument("--video", type=Path, metavar="FILE", help="any file that ffmpeg reads")
+    parser.add_argument(
+        "--stall", type=int, default=0, metavar="S", help="the publisher freezes for S seconds"
+    )
+    parser.add_argument(
+        "--kill-relayer", action="store_true", help="SIGKILL the relayer midway, start it again"
+    )
+    parser.add_argument("--browser", action="store_true", help="pages in headless Chromium")
+    parser.add_argument("--chain", metavar="URL", help="a running development node (ws://...)")
+    parser.add_argument("--rate", default="0.001", metavar="AMOUNT", help="per second (0.001 UNIT)")
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    parser.add_argument("--keep-logs", type=Path, metavar="DIR", help="keep the parts' logs there")
+    given = parser.parse_args(arguments)
+    decoding = given.viewers if given.decoding is None else given.decoding
+    if not SECONDS_MIN <= given.seconds <= SECONDS_MAX:
+        parser.error(f"--seconds {given.seconds}: give {SECONDS_MIN} to {SECONDS_MAX}")
+    if not 1 <= given.viewers <= VIEWERS_MAX:
+        parser.error(f"--viewers {given.viewers}: give 1 to {VIEWERS_MAX}")
+    if not 0 <= decoding <= given.viewers:
+        parser.error(f"--decoding {decoding}: give 0 to the number of viewers")
+    if not 0 <= given.stall < given.seconds:
+        parser.error(f"--stall {given.stall}: give 0 to less than --seconds")
+    if given.video is not None and not given.video.is_file():
+        parser.error(f"--video {given.video}: there is no such file")
+    if given.browser and given.video is not None:
+        parser.error("--video: a browser page sends its camera, leave out --video or --browser")
+    if given.chain is not None and not given.chain.startswith(("ws://", "wss://")):
+        parser.error(f"--chain {given.chain}: give a node's address, such as ws://127.0.0.1:9944")
+    try:
+        rate = parse_amount(given.rate, SYMBOL, DECIMALS)
+    except AmountInvalid as error:
+        parser.error(f"--rate: {error}")
+    if rate < 1:
+        parser.error("--rate: a second costs at least the smallest unit, 0.000000000001")
+    return Options(
+        seconds=given.seconds,
+        viewers=given.viewers,
+        decoding=decoding,
+        video=given.video,
+        stall_s=given.stall,
+        kill_relayer=given.kill_relayer,
+        browser=given.browser,
+        chain=given.chain,
+        rate_per_second=rate,
+        json=given.json,
+        keep_logs=given.keep_logs,
+    )

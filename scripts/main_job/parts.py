@@ -1,0 +1,156 @@
+"""How each part of the system is started: public commands, loopback, free ports."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from main_job.processes import Child, ProcessFailed, Supervisor
+from offchain.ledger.client import open_ledger
+from offchain.ledger.errors import LedgerError
+
+NODE_SECONDS_MAX: Final = 60.0
+READY_SECONDS_MAX: Final = 60.0
+SERVE_VARIABLE: Final = "PAYSTREAM_DEMO_SERVE"
+"""A command that stands in for `paystream serve`; tests put a faulty server here."""
+NODE_VARIABLE: Final = "PAYSTREAM_NODE"
+"""Path of the node's program; scripts/demo sets it."""
+
+
+@dataclass(frozen=True)
+class Dirs:
+    """Where one run keeps what it makes; all below one temporary directory."""
+
+    root: Path
+
+    @property
+    def state(self) -> Path:
+        """Keys, journal and socket."""
+        return self.root / "state"
+
+    @property
+    def password_file(self) -> Path:
+        """The keystore's password."""
+        return self.root / "password"
+
+    @property
+    def socket(self) -> Path:
+        """Where the relayer listens."""
+        return self.state / "relay.sock"
+
+
+def paystream(*arguments: str) -> list[str]:
+    """Give the command line of a `paystream` command in this environment."""
+    return [sys.executable, "-m", "offchain.cli", *arguments]
+
+
+def environment(dirs: Dirs) -> dict[str, str]:
+    """Give the children's environment: nothing of this user's own PayStream set-up leaks in."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PAYSTREAM_")}
+    return kept | {
+        "PAYSTREAM_STATE_DIR": str(dirs.state),
+        "PAYSTREAM_PASSWORD_FILE": str(dirs.password_file),
+        "PYTHONUNBUFFERED": "1",
+        "XDG_CONFIG_HOME": str(dirs.root / "config"),
+    }
+
+
+def free_port() -> int:
+    """Give a TCP port of the loopback that is free at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def node_program() -> Path:
+    """Find the node's program. Raises ProcessFailed if it has not been built."""
+    if named := os.environ.get(NODE_VARIABLE):
+        program = Path(named)
+    else:
+        target = os.environ.get("CARGO_TARGET_DIR") or Path(__file__).parents[2] / "target"
+        program = Path(target) / "release" / "paystream-node"
+    if not program.is_file():
+        raise ProcessFailed(f"there is no node at {program}: run scripts/setup, it builds one")
+    return program
+
+
+async def start_node(supervisor: Supervisor, dirs: Dirs) -> tuple[Child, str]:
+    """Start a development chain of its own; give it and its address once it makes blocks."""
+    port = free_port()
+    command = [str(node_program()), "--dev", "--base-path", str(dirs.root / "chain")]
+    command += ["--rpc-port", str(port), "--port", "0", "--no-prometheus", "--no-telemetry"]
+    command += ["--no-mdns"]
+    node = supervisor.start("node", command)
+    url = f"ws://127.0.0.1:{port}"
+    with trio.move_on_after(NODE_SECONDS_MAX):
+        while node.running:
+            with suppress(LedgerError):
+                async with open_ledger(url, connect_timeout_s=2.0) as ledger:
+                    if (await ledger.best_head()).number > 0:
+                        return node, url
+            await trio.sleep(0.2)
+    raise ProcessFailed(node.complaint("made no block"))
+
+
+async def start_relayer(supervisor: Supervisor, dirs: Dirs, chain: str) -> Child:
+    """Start the relayer; ready when it listens."""
+    command = paystream("relay", "--chain", chain, "--socket", str(dirs.socket))
+    relayer = supervisor.start("relay", command)
+    await relayer.ready("ready", READY_SECONDS_MAX)
+    return relayer
+
+
+async def start_server(supervisor: Supervisor, dirs: Dirs) -> tuple[Child, str]:
+    """Start the media server; give it and its URL once it listens."""
+    prefix = shlex.split(os.environ.get(SERVE_VARIABLE, "")) or paystream("serve")
+    command = [*prefix, "--socket", str(dirs.socket), "--listen", "127.0.0.1:0"]
+    server = supervisor.start("serve", command)
+    message = await server.ready("ready", READY_SECONDS_MAX)
+    return server, str(message["url"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meeting:
+    """Where publisher and viewers meet."""
+
+    server: str
+    stream: int
+
+
+def start_publisher(
+    supervisor: Supervisor, meeting: Meeting, key: str, video: Path, stall_s: int
+) -> Child:
+    """Start publishing; SIGUSR1 then freezes it for `stall_s`."""
+    command = paystream("publish", "--server", meeting.server, "--stream", str(meeting.stream))
+    command += ["--key", key, "--video", str(video)]
+    if stall_s:
+        command += ["--stall", str(stall_s)]
+    return supervisor.start("publish", command)
+
+
+def start_viewer(
+    supervisor: Supervisor,
+    meeting: Meeting,
+    key: str,
+    *,
+    seconds: int,
+    money: Mapping[str, str],
+    count_only: bool,
+) -> Child:
+    """Start a viewer; its JSON object at the end is what it saw."""
+    command = paystream("watch", "--server", meeting.server, "--stream", str(meeting.stream))
+    command += ["--key", key, "--seconds", str(seconds), "--json"]
+    for option, value in money.items():
+        command += [f"--{option}", value]
+    if count_only:
+        command.append("--count-only")
+    return supervisor.start(key, command)
