@@ -41,7 +41,7 @@ def parse_amount(text: str, symbol: str, decimals: int) -> int:
         )
     if len(whole.lstrip("0")) > 40:
         raise AmountInvalid(f"{text[:20]!r}... is more than the ledger can hold")
-    amount = int(whole) * 10**decimals + int(fraction[:decimals].ljust(decimals, "0") or "0")
+    amount: int = int(whole) * 10**decimals + int(fraction[:decimals].ljust(decimals, "0") or "0")
     if amount > AMOUNT_MAX:
         raise AmountInvalid(f"{text!r} is more than the ledger can hold")
     return amount

@@ -315,7 +315,7 @@ def _parse(raw: bytes, source: str) -> dict[str, Any]:
 
 def _scheme(document: dict[str, Any], source: str = "") -> str:
     content = document["encoding"].get("content")
-    if content == ["pkcs8", "sr25519"] or content == ["pkcs8", "ed25519"]:
+    if content in (["pkcs8", "sr25519"], ["pkcs8", "ed25519"]):
         return str(content[1])
     raise _corrupt(source, "it holds no sr25519 or ed25519 key")
 

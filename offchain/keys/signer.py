@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Literal, Protocol, runtime_checkable
 
-import ed25519_zebra
+import ed25519_zebra  # type: ignore[import-untyped]
 import sr25519
 from scalecodec.utils.ss58 import ss58_encode
 from substrateinterface import Keypair

@@ -1,106 +1,368 @@
-"""The typed ledger client (signatures first; bodies follow)."""
+"""The typed ledger client: everything that the off-chain side does with a chain.
+
+    async with open_ledger("ws://127.0.0.1:9944") as ledger:
+        print(await ledger.vault(account))
+
+Reads take `at`, the hash of the block to read at; None is the best block. What must be consistent
+is read at one block's hash, what must be final at a finalized one's.
+"""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final
 
-from offchain.keys.signer import Signer
-from offchain.ledger.orders import Order
+import trio
+
+from offchain.ledger import chain
+from offchain.ledger.calls import Calls
+from offchain.ledger.entries import (
+    account_value,
+    asset_value,
+    grant_from,
+    session_from,
+    stream_from,
+)
+from offchain.ledger.errors import BlockUnknown, ChainChanged, LedgerError, RpcError
+from offchain.ledger.extrinsics import Context, extension_bytes
+from offchain.ledger.rpc import Reconnected, RpcClient, open_rpc
+from offchain.ledger.runtime import PALLET, Runtime
+from offchain.ledger.transactions import Transactions
 from offchain.ledger.types import (
     NATIVE,
     Asset,
     Constants,
-    DelegateKey,
     Event,
-    Fee,
     Grant,
     Head,
     HeadKind,
-    Payee,
-    Receipt,
     Session,
-    SignedPayload,
     Stream,
-    StreamChange,
-    Terms,
-    Wait,
 )
 
-
-class Heads:
-    """An async iterator of `Head`."""
-
-    def __aiter__(self) -> Heads:
-        raise NotImplementedError
-
-    async def __anext__(self) -> Head:
-        raise NotImplementedError
+_PAGE: Final = 512
+_BLOCKS_REMEMBERED: Final = 1024
 
 
-class Ledger:
+class Ledger(Transactions):
     """The ledger of one chain; make one with `open_ledger`.
 
-    `at` is the hash of the block to read at (`0x...`), None for the best block.
+    All methods may be called from many tasks at once. While the node is gone they raise
+    NodeUnreachable after the client's `timeout_s`; the connection comes back by itself.
     """
 
-    url: str
-    genesis_hash: str
-    pallet_index: int
+    def __init__(self, rpc: RpcClient, runtime: Runtime, about: dict[str, Any]) -> None:
+        self.rpc = rpc
+        self.url = rpc.url
+        self.chain: str = about["chain"]
+        self.genesis_hash: str = about["genesis_hash"]
+        self.symbol: str = about["symbol"]
+        self.decimals: int = about["decimals"]
+        self.ss58_format: int = about["ss58_format"]
+        self._current = runtime
+        self._failure: LedgerError | None = None
+        self._runtimes: dict[int, Runtime] = {runtime.spec_version: runtime}
+        self._block_runtimes: OrderedDict[str, int] = OrderedDict()
+        self._loading = trio.Lock()
+        self.calls = Calls(lambda: self.runtime)
+        super().__init__()
+
+    # -- the chain -----------------------------------------------------------------------------
 
     @property
-    def spec_name(self) -> str: raise NotImplementedError
-    @property
-    def spec_version(self) -> int: raise NotImplementedError
-    @property
-    def constants(self) -> Constants: raise NotImplementedError
-    @property
-    def symbol(self) -> str: raise NotImplementedError
-    @property
-    def decimals(self) -> int: raise NotImplementedError
+    def runtime(self) -> Runtime:
+        """The chain's current runtime. Raises WrongRuntime after an upgrade that does not fit."""
+        if self._failure is not None:
+            raise self._failure
+        return self._current
 
-    async def stream(self, stream: int, *, at: str | None = None) -> Stream | None: raise NotImplementedError
-    async def streams(self, *, at: str | None = None) -> dict[int, Stream]: raise NotImplementedError
-    async def vault(self, account: str | bytes, *, asset: Asset = NATIVE, at: str | None = None) -> int: raise NotImplementedError
-    async def grant(self, grant: int, *, at: str | None = None) -> Grant | None: raise NotImplementedError
-    async def grants_of(self, account: str | bytes, *, at: str | None = None) -> dict[int, Grant]: raise NotImplementedError
-    async def session(self, grant: int, index: int, *, at: str | None = None) -> Session | None: raise NotImplementedError
-    async def sessions(self, grant: int, *, at: str | None = None) -> dict[int, Session]: raise NotImplementedError
-    async def free_balance(self, account: str | bytes, *, at: str | None = None) -> int: raise NotImplementedError
-    async def now_ms(self, *, at: str | None = None) -> int: raise NotImplementedError
-    async def best_head(self) -> Head: raise NotImplementedError
-    async def finalized_head(self) -> Head: raise NotImplementedError
-    async def head(self, block_hash: str) -> Head: raise NotImplementedError
-    async def block_hash(self, number: int) -> str | None: raise NotImplementedError
-    def heads(self, kind: HeadKind) -> AbstractAsyncContextManager[Heads]:
-        """`async with ledger.heads("finalized") as heads: async for head in heads` (no gaps for finalized)."""
-        raise NotImplementedError
-    async def events(self, block_hash: str) -> tuple[Event, ...]: raise NotImplementedError
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection to the node stands at this moment."""
+        return self.rpc.is_connected
 
-    async def submit_order(self, grant: int, order: Order, signature: bytes, *, scheme: str = "sr25519") -> str:
-        """Give the pool an order; returns the tx hash. Raises OrderRefused (Replayed, ForeignSignature, Superseded, LaneFull), NodeUnreachable."""
-        raise NotImplementedError
-    async def watch_order(self, grant: int, order: Order, signature: bytes, *, scheme: str = "sr25519", wait: Wait = "in_block", timeout_s: float = 120.0) -> Receipt: raise NotImplementedError
-    async def submit_signed(self, call: bytes, signer: Signer, *, wait: Wait = "in_block", timeout_s: float = 120.0, tip: int = 0) -> Receipt: raise NotImplementedError
-    async def signer_payload(self, account: str, call: bytes, *, tip: int = 0) -> SignedPayload: raise NotImplementedError
-    async def submit_wallet_signed(self, payload: SignedPayload, signature: str, *, wait: Wait = "in_block", timeout_s: float = 120.0) -> Receipt: raise NotImplementedError
-    async def compose(self, pallet: str, call: str, params: dict[str, object]) -> bytes: raise NotImplementedError
-    async def fee(self, call: bytes, account: str | bytes) -> Fee: raise NotImplementedError
+    @property
+    def spec_name(self) -> str:
+        """The runtime's name."""
+        return self.runtime.spec_name
 
-    async def create_stream(self, signer: Signer, *, rate_per_second: int, payees: Sequence[Payee] = (), funds_min: int = 0, gap_min_ms: int | None = None, asset: Asset = NATIVE, wait: Wait = "in_block") -> tuple[int, Receipt]: raise NotImplementedError
-    async def update_stream(self, signer: Signer, stream: int, change: StreamChange, *, wait: Wait = "in_block") -> Receipt: raise NotImplementedError
-    async def end_stream(self, signer: Signer, stream: int, *, wait: Wait = "in_block") -> Receipt: raise NotImplementedError
-    async def deposit(self, signer: Signer, amount: int, *, asset: Asset = NATIVE, wait: Wait = "in_block") -> Receipt: raise NotImplementedError
-    async def withdraw(self, signer: Signer, amount: int, *, asset: Asset = NATIVE, wait: Wait = "in_block") -> Receipt: raise NotImplementedError
-    async def give_grant(self, signer: Signer, key: DelegateKey, proof: bytes, terms: Terms, *, wait: Wait = "in_block") -> tuple[int, Receipt]: raise NotImplementedError
-    async def deposit_and_grant(self, signer: Signer, amount: int, key: DelegateKey, proof: bytes, terms: Terms, *, wait: Wait = "in_block") -> tuple[int, Receipt]: raise NotImplementedError
-    async def revoke(self, signer: Signer, grant: int, *, wait: Wait = "in_block") -> Receipt: raise NotImplementedError
-    async def settle(self, signer: Signer, grant: int, index: int, *, wait: Wait = "in_block") -> Receipt: raise NotImplementedError
-    async def claim(self, signer: Signer, stream: int, *, wait: Wait = "in_block") -> Receipt: raise NotImplementedError
+    @property
+    def spec_version(self) -> int:
+        """The runtime's version."""
+        return self.runtime.spec_version
+
+    @property
+    def pallet_index(self) -> int:
+        """The pallet's place in the runtime: part of every order's signed bytes."""
+        return self.runtime.pallet_index
+
+    @property
+    def constants(self) -> Constants:
+        """The pallet's constants."""
+        return self.runtime.constants
+
+    async def best_head(self) -> Head:
+        """Read the best block's header."""
+        return await chain.read_head(self.rpc)
+
+    async def finalized_head(self) -> Head:
+        """Read the last finalized block's header."""
+        return await chain.read_finalized_head(self.rpc)
+
+    async def head(self, block_hash: str) -> Head:
+        """Read a block's header. Raises BlockUnknown."""
+        return await chain.read_head(self.rpc, block_hash)
+
+    async def block_hash(self, number: int) -> str | None:
+        """Give the hash of the best chain's block of that number, or None above its top."""
+        return await chain.read_block_hash(self.rpc, number)
+
+    def heads(self, kind: HeadKind) -> AbstractAsyncContextManager[chain.Heads]:
+        """Follow heads: `async with ledger.heads("finalized") as heads: async for head in heads`.
+
+        Finalized heads come without gaps, also over the node's restarts; best ones as announced.
+        """
+        return chain.open_heads(self.rpc, kind)
+
+    async def events(self, block_hash: str) -> tuple[Event, ...]:
+        """Read and decode a block's events. Raises BlockUnknown."""
+        runtime = await self._runtime_at(block_hash)
+        raw = await self._storage(runtime.key("System", "Events"), block_hash)
+        return runtime.events(raw)
+
+    async def now_ms(self, *, at: str | None = None) -> int:
+        """Read a block's timestamp in unix milliseconds: the ledger's clock."""
+        return int(await self._read("Timestamp", "Now", at=at) or 0)
+
+    # -- the entries ---------------------------------------------------------------------------
+
+    async def stream(self, stream: int, *, at: str | None = None) -> Stream | None:
+        """Read a stream; None where there is none."""
+        value = await self._read(PALLET, "Streams", stream, at=at)
+        return None if value is None else stream_from(value)
+
+    async def streams(self, *, at: str | None = None) -> dict[int, Stream]:
+        """Read all streams, by id."""
+        entries = await self._read_all(PALLET, "Streams", at=at)
+        return {key: stream_from(value) for key, value in sorted(entries.items())}
+
+    async def vault(
+        self, account: str | bytes, *, asset: Asset = NATIVE, at: str | None = None
+    ) -> int:
+        """Read an account's vault in the asset's smallest unit; 0 where there is none."""
+        keys = (account_value(account), asset_value(asset))
+        return int(await self._read(PALLET, "Vaults", *keys, at=at) or 0)
+
+    async def grant(self, grant: int, *, at: str | None = None) -> Grant | None:
+        """Read a grant; None where there is none."""
+        value = await self._read(PALLET, "Grants", grant, at=at)
+        return None if value is None else grant_from(value)
+
+    async def grants_of(self, account: str | bytes, *, at: str | None = None) -> dict[int, Grant]:
+        """Read all grants that a viewer has given, by id."""
+        at = at or (await self.best_head()).hash
+        keys = await self._keys(PALLET, "GrantsOf", account_value(account), at=at)
+        runtime = await self._runtime_at(at)
+        ids = [runtime.last_key(PALLET, "GrantsOf", key) for key in keys]
+        values = await self._read_many(PALLET, "Grants", [(grant,) for grant in ids], at=at)
+        return {key[0]: grant_from(value) for key, value in sorted(values.items())}
+
+    async def session(self, grant: int, index: int, *, at: str | None = None) -> Session | None:
+        """Read a session; None where there is none, or none any more."""
+        value = await self._read(PALLET, "Sessions", grant, index, at=at)
+        return None if value is None else session_from(value)
+
+    async def sessions(self, grant: int, *, at: str | None = None) -> dict[int, Session]:
+        """Read a grant's open sessions, by index."""
+        entries = await self._read_all(PALLET, "Sessions", grant, at=at)
+        return {key: session_from(value) for key, value in sorted(entries.items())}
+
+    async def sessions_of(
+        self, places: Sequence[tuple[int, int]], *, at: str | None = None
+    ) -> dict[tuple[int, int], Session]:
+        """Read many sessions by (grant, index) at once; those that are not there are left out."""
+        values = await self._read_many(PALLET, "Sessions", list(places), at=at)
+        return {(key[0], key[1]): session_from(value) for key, value in values.items()}
+
+    async def free_balance(self, account: str | bytes, *, at: str | None = None) -> int:
+        """Read an account's free native balance in the smallest unit."""
+        value = await self._read("System", "Account", account_value(account), at=at)
+        return int(value["data"]["free"])
+
+    # -- reading storage -----------------------------------------------------------------------
+
+    async def _storage(self, key: str, at: str | None) -> str | None:
+        try:
+            raw: str | None = await self.rpc.call("state_getStorage", [key, at] if at else [key])
+        except RpcError as error:
+            raise _missing(error, at) from None
+        return raw
+
+    async def _read(self, pallet: str, item: str, *keys: Any, at: str | None) -> Any:
+        runtime = await self._runtime_at(at)
+        raw = await self._storage(runtime.key(pallet, item, *keys), at)
+        return runtime.value(pallet, item, raw)
+
+    async def _keys(self, pallet: str, item: str, *keys: Any, at: str) -> list[str]:
+        """List the storage keys that begin with `keys`."""
+        runtime = await self._runtime_at(at)
+        prefix = runtime.key(pallet, item, *keys)
+        found: list[str] = []
+        while True:
+            start = [found[-1]] if found else [prefix]
+            params = [prefix, _PAGE, *start, at]
+            try:
+                page = await self.rpc.call("state_getKeysPaged", params)
+            except RpcError as error:
+                raise _missing(error, at) from None
+            found.extend(page)
+            if len(page) < _PAGE:
+                return found
+
+    async def _read_all(self, pallet: str, item: str, *keys: Any, at: str | None) -> dict[Any, Any]:
+        """Read all entries that begin with `keys`, by the last of their keys."""
+        at = at or (await self.best_head()).hash
+        runtime = await self._runtime_at(at)
+        raw = await self._query(await self._keys(pallet, item, *keys, at=at), at)
+        return {
+            runtime.last_key(pallet, item, key): runtime.value(pallet, item, value)
+            for key, value in raw.items()
+            if value is not None
+        }
+
+    async def _read_many(
+        self, pallet: str, item: str, places: Sequence[tuple[Any, ...]], *, at: str | None
+    ) -> dict[tuple[Any, ...], Any]:
+        runtime = await self._runtime_at(at)
+        by_key = {runtime.key(pallet, item, *place): place for place in places}
+        raw = await self._query(list(by_key), at)
+        return {
+            by_key[key]: runtime.value(pallet, item, value)
+            for key, value in raw.items()
+            if value is not None
+        }
+
+    async def _query(self, keys: list[str], at: str | None) -> dict[str, str | None]:
+        values: dict[str, str | None] = {}
+        for first in range(0, len(keys), _PAGE):
+            page = keys[first : first + _PAGE]
+            try:
+                answer = await self.rpc.call("state_queryStorageAt", [page, at] if at else [page])
+            except RpcError as error:
+                raise _missing(error, at) from None
+            for changes in answer:
+                values.update((key, value) for key, value in changes["changes"])
+        return values
+
+    # -- the runtime and its upgrades ----------------------------------------------------------
+
+    async def _runtime_at(self, at: str | None) -> Runtime:
+        """Give the runtime that wrote a block's state: its parent's, whatever it changed itself."""
+        if at is None:
+            return self.runtime
+        version = self._block_runtimes.get(at)
+        if version is None:
+            head = await chain.read_head(self.rpc, at)
+            writer = head.parent_hash if head.number else at
+            try:
+                answer = await self.rpc.call("state_getRuntimeVersion", [writer])
+            except RpcError:
+                # the parent's state is pruned at the edge of what the node keeps
+                answer = await self.rpc.call("state_getRuntimeVersion", [at])
+                writer = at
+            version = int(answer["specVersion"])
+            if version not in self._runtimes:
+                self._runtimes[version] = await _load(self.rpc, writer)
+            self._block_runtimes[at] = version
+            if len(self._block_runtimes) > _BLOCKS_REMEMBERED:
+                self._block_runtimes.popitem(last=False)
+        return self._runtimes[version]
+
+    async def _watch_runtime(self) -> None:
+        """Load the metadata again when the chain's runtime changes; check the chain itself too."""
+        method = "state_subscribeRuntimeVersion"
+        async with self.rpc.subscribe(method, [], "state_unsubscribeRuntimeVersion") as versions:
+            async for item in versions:
+                try:
+                    if isinstance(item, Reconnected):
+                        await self._check_genesis()
+                    elif isinstance(item, dict):
+                        await self._upgrade(int(item["specVersion"]))
+                except LedgerError as error:
+                    self._failure = error
+
+    async def _check_genesis(self) -> None:
+        genesis_hash = await self.rpc.call("chain_getBlockHash", [0])
+        if genesis_hash != self.genesis_hash:
+            raise ChainChanged(self.url, self.genesis_hash, str(genesis_hash))
+
+    async def _upgrade(self, version: int) -> None:
+        if version == self._current.spec_version and self._failure is None:
+            return
+        if isinstance(self._failure, ChainChanged):
+            return
+        if version not in self._runtimes:
+            runtime = await _load(self.rpc, None)
+            extension_bytes(runtime, Context(genesis_hash=self.genesis_hash))
+            self._runtimes[runtime.spec_version] = runtime
+        self._current = self._runtimes[version]
+        self._failure = None
+
+
+def _missing(error: RpcError, at: str | None) -> LedgerError:
+    """Tell a block that the node no longer has from other errors."""
+    text = f"{error.message} {error.data}".lower()
+    if at is not None and ("unknown block" in text or "discarded" in text or "not found" in text):
+        return BlockUnknown(at)
+    return error
+
+
+async def _load(rpc: RpcClient, at: str | None) -> Runtime:
+    """Load the runtime of a block, or of the best one. Raises WrongRuntime."""
+    params = [at] if at else []
+    version = await rpc.call("state_getRuntimeVersion", params)
+    metadata = await rpc.call("state_getMetadata", params)
+    return Runtime(
+        metadata, version["specName"], version["specVersion"], version["transactionVersion"]
+    )
+
+
+def _first(value: Any, otherwise: Any) -> Any:
+    """Take a property of the chain: absent, a value, or a list of values."""
+    if isinstance(value, list):
+        value = value[0] if value else None
+    return otherwise if value is None else value
 
 
 @asynccontextmanager
-async def open_ledger(url: str, *, connect_timeout_s: float = 10.0) -> AsyncIterator[Ledger]:
-    """Connect; raises NodeUnreachable and WrongRuntime."""
-    raise NotImplementedError
-    yield Ledger()
+async def open_ledger(url: str, *, timeout_s: float = 10.0) -> AsyncIterator[Ledger]:
+    """Connect to a node (`ws://` or `wss://`) for the length of a `with` block.
+
+    `timeout_s` is how long each request waits for an answer, or for the node to come back.
+    Raises NodeUnreachable, and WrongRuntime where the chain does not speak PayStream.
+    """
+    failure: Exception | None = None
+    async with open_rpc(url, timeout_s=timeout_s) as rpc:
+        genesis_hash = await rpc.call("chain_getBlockHash", [0])
+        properties = await rpc.call("system_properties") or {}
+        runtime = await _load(rpc, None)
+        extension_bytes(runtime, Context(genesis_hash=genesis_hash))
+        about = {
+            "chain": await rpc.call("system_chain"),
+            "genesis_hash": genesis_hash,
+            "symbol": str(_first(properties.get("tokenSymbol"), "UNIT")),
+            "decimals": int(_first(properties.get("tokenDecimals"), 12)),
+            "ss58_format": int(_first(properties.get("ss58Format"), 42)),
+        }
+        ledger = Ledger(rpc, runtime, about)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ledger._watch_runtime)  # noqa: SLF001
+            try:
+                yield ledger
+            except Exception as error:  # carried out of the nursery, which would wrap it
+                failure = error
+            nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure

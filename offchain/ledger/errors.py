@@ -73,6 +73,16 @@ class BlockUnknown(LedgerError):
         )
 
 
+class ChainChanged(LedgerError):
+    """The node came back with another chain."""
+
+    def __init__(self, url: str, expected: str, found: str) -> None:
+        super().__init__(
+            f"the node at {url} now has another chain (genesis {found}, before {expected}): "
+            "connect to a node of the chain that you began with, or start again with fresh state"
+        )
+
+
 class DispatchFailed(LedgerError):
     """A call was included and failed; everything but its fee was undone.
 

@@ -8,7 +8,6 @@ consumer that lags loses the oldest items and sees a `Lagged` with their number.
 
 from __future__ import annotations
 
-import math
 import random
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
@@ -72,30 +71,36 @@ class Subscription:
         self._dropped = 0
         self._error: Exception | None = None
         self._arrived = trio.Event()
+        self._is_established = False
 
     def __aiter__(self) -> Subscription:
         return self
 
     async def __anext__(self) -> Any:
-        while not (self._items or self._dropped or self._error):
+        while True:
+            if self._dropped:
+                dropped, self._dropped = self._dropped, 0
+                return Lagged(dropped)
+            if self._items:
+                return self._items.popleft()
+            if self._error is not None:
+                raise self._error
             self._arrived = trio.Event()
             await self._arrived.wait()
-        if self._dropped:
-            dropped, self._dropped = self._dropped, 0
-            return Lagged(dropped)
-        if self._items:
-            return self._items.popleft()
-        assert self._error is not None
-        raise self._error
 
-    def _put(self, item: Any) -> None:
+    def established(self) -> None:
+        if self._is_established:
+            self.put(Reconnected())
+        self._is_established = True
+
+    def put(self, item: Any) -> None:
         if len(self._items) >= SUBSCRIPTION_QUEUE_MAX:
             self._items.popleft()
             self._dropped += 1
         self._items.append(item)
         self._arrived.set()
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
         self._error = error
         self._arrived.set()
 
@@ -156,7 +161,7 @@ class _Connection:
             params = message.get("params") or {}
             subscription = self.subscriptions.get(params.get("subscription"))
             if subscription is not None and "result" in params:
-                subscription._put(params["result"])
+                subscription.put(params["result"])
             return
         pending = self.pending.get(message.get("id", -1))
         if pending is None:
@@ -171,6 +176,7 @@ class _Connection:
             if pending.subscription is not None:
                 # here and not in the waiting task: the first notification may be right behind
                 self.subscriptions[pending.result] = pending.subscription
+                pending.subscription.established()
         pending.done.set()
 
     def close(self) -> None:
@@ -186,8 +192,9 @@ class _Connection:
 class RpcClient:
     """The client; make one with `open_rpc`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timeout_s: float) -> None:
         self.url = url
+        self.timeout_s = timeout_s
         self.reconnections = 0
         self._connection: _Connection | None = None
         self._connected = trio.Event()
@@ -205,14 +212,16 @@ class RpcClient:
         method: str,
         params: Sequence[Any] = (),
         *,
-        timeout_s: float = 30.0,
+        timeout_s: float | None = None,
         retry: bool = True,
     ) -> Any:
         """Ask the node and give the answer's `result`.
 
         Waits for a connection, and asks again after a lost one if `retry`, all within
-        `timeout_s`. Raises RpcError where the node answers with an error, and NodeUnreachable.
+        `timeout_s` (the client's own unless given). Raises RpcError where the node answers with
+        an error, and NodeUnreachable.
         """
+        timeout_s = self.timeout_s if timeout_s is None else timeout_s
         why = f"{method} was not answered within {timeout_s:g} s"
         with trio.move_on_after(timeout_s):
             async with self._room:
@@ -233,7 +242,6 @@ class RpcClient:
         params: Sequence[Any],
         unsubscribe: str,
         *,
-        timeout_s: float = 30.0,
         renew: bool = True,
     ) -> AsyncIterator[Subscription]:
         """Subscribe for the length of a `with` block.
@@ -243,22 +251,21 @@ class RpcClient:
         """
         subscription = Subscription(method, params, unsubscribe, renew)
         try:
-            await self._subscribe(subscription, timeout_s)
+            await self._subscribe(subscription)
             yield subscription
         finally:
             self._subscriptions.discard(subscription)
             if self._connection is not None:
                 self._connection.forget(subscription)
 
-    async def _subscribe(self, subscription: Subscription, timeout_s: float) -> None:
+    async def _subscribe(self, subscription: Subscription) -> None:
+        timeout_s = self.timeout_s
         why = f"{subscription.method} was not answered within {timeout_s:g} s"
         with trio.move_on_after(timeout_s):
             while True:
                 connection = await self._wait_connected()
                 try:
-                    await connection.request(
-                        subscription.method, subscription.params, subscription
-                    )
+                    await connection.request(subscription.method, subscription.params, subscription)
                 except _ConnectionLost:
                     if subscription.renew:
                         continue
@@ -275,7 +282,7 @@ class RpcClient:
             await self._connected.wait()
         return self._connection
 
-    async def _run(self, *, task_status: trio.TaskStatus[None]) -> None:
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Keep a connection for ever; the first one must succeed."""
         pause_s = BACKOFF_FIRST_S
         started = False
@@ -330,7 +337,7 @@ class RpcClient:
     def _after_loss(self, subscription: Subscription) -> None:
         if not subscription.renew:
             self._subscriptions.discard(subscription)
-            subscription._fail(
+            subscription.fail(
                 NodeUnreachable(self.url, f"the connection was lost during {subscription.method}")
             )
 
@@ -339,7 +346,7 @@ class RpcClient:
             await connection.request(subscription.method, subscription.params, subscription)
         except RpcError as error:
             self._subscriptions.discard(subscription)
-            subscription._fail(error)
+            subscription.fail(error)
         except _ConnectionLost:
             return
         else:
@@ -392,17 +399,18 @@ def _reason(error: Exception) -> str:
 
 
 @asynccontextmanager
-async def open_rpc(url: str) -> AsyncIterator[RpcClient]:
+async def open_rpc(url: str, *, timeout_s: float = 30.0) -> AsyncIterator[RpcClient]:
     """Connect to `url` (`ws://` or `wss://`) for the length of a `with` block.
 
+    `timeout_s` is how long a call waits for its answer, a missing connection included.
     Raises NodeUnreachable where the first connection fails; later ones are tried for ever, with
     pauses that double from 0.1 to 5 s.
     """
-    client = RpcClient(url)
+    client = RpcClient(url, timeout_s)
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         try:
-            await nursery.start(client._run)
+            await nursery.start(client.run)
             yield client
         except Exception as error:  # carried out of the nursery, which would wrap it in a group
             failure = error

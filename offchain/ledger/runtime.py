@@ -1,0 +1,308 @@
+"""A runtime as its metadata describes it: encoding and decoding all that crosses the wire.
+
+Types and codec are scalecodec's. What a runtime must have to be spoken to is checked once, when
+its metadata arrives, so that a wrong chain is one clear error and no half-read entry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from scalecodec.base import RuntimeConfigurationObject, ScaleBytes
+from scalecodec.type_registry import load_type_registry_preset
+from substrateinterface.utils.hasher import (
+    blake2_128_concat,
+    identity,
+    two_x64_concat,
+    xxh128,
+)
+
+from offchain.ledger.entries import constants_from
+from offchain.ledger.errors import CallInvalid, DispatchFailed, LedgerError, WrongRuntime, by_name
+from offchain.ledger.types import Constants, Event
+
+PALLET: Final = "PayStream"
+_HASHERS: Final = {
+    "Blake2_128Concat": (blake2_128_concat, 16),
+    "Twox64Concat": (two_x64_concat, 8),
+    "Identity": (identity, 0),
+}
+_CALLS: Final = {
+    "create_stream": ("asset", "rate_per_second", "payees", "funds_min", "gap_min_ms"),
+    "update_stream": ("stream", "change"),
+    "end_stream": ("stream",),
+    "deposit": ("asset", "amount"),
+    "withdraw": ("asset", "amount"),
+    "grant": ("key", "proof", "terms"),
+    "revoke": ("grant",),
+    "submit": ("grant", "order", "signature"),
+    "settle": ("grant", "index"),
+    "claim": ("stream",),
+}
+_STORAGE: Final = ("Streams", "Vaults", "Grants", "GrantsOf", "Sessions")
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """A transaction extension: its name and the types of what it adds and what it signs."""
+
+    identifier: str
+    explicit_type: int
+    implicit_type: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A storage item: its key's prefix, its keys' types and hashers, its value's type."""
+
+    prefix: bytes
+    key_types: tuple[str, ...]
+    hashers: tuple[str, ...]
+    value_type: str
+    default: bytes | None
+
+
+class Runtime:
+    """One version of a chain's runtime."""
+
+    def __init__(
+        self, metadata: str, spec_name: str, spec_version: int, transaction_version: int
+    ) -> None:
+        """Read metadata (`0x` hex, as `state_getMetadata` gives it). Raises WrongRuntime."""
+        self.spec_name = spec_name
+        self.spec_version = spec_version
+        self.transaction_version = transaction_version
+        self.codec: Any = RuntimeConfigurationObject(ss58_format=42, implements_scale_info=True)
+        self.codec.update_type_registry(load_type_registry_preset("core", use_remote_preset=False))
+        try:
+            decoded = self.codec.create_scale_object("MetadataVersioned", ScaleBytes(metadata))
+            decoded.decode()
+            self.codec.add_portable_registry(decoded)
+        except Exception as error:  # scalecodec raises many kinds on bytes that it does not know
+            raise self.wrong(f"its metadata cannot be read ({error})") from None
+        self.metadata: Any = decoded
+        self._types: dict[int, Any] = {
+            entry["id"]: entry["type"] for entry in decoded.portable_registry.value["types"]
+        }
+        self._pallets: dict[str, Any] = {p.value["name"]: p for p in decoded.pallets}
+        self._items: dict[tuple[str, str], _Item] = {}
+        extrinsic = decoded[1][1]["extrinsic"].value
+        self.extensions = tuple(
+            Extension(e["identifier"], e["ty"], e["additional_signed"])
+            for e in extrinsic["signed_extensions"]
+        )
+        self._check_fits()
+        self.pallet_index: int = self._pallets[PALLET].value["index"]
+        self.constants: Constants = self._constants()
+
+    def wrong(self, what: str) -> WrongRuntime:
+        """Make the error that this runtime is not one that we can speak to."""
+        return WrongRuntime(self.spec_name, self.spec_version, what)
+
+    # -- types ---------------------------------------------------------------------------------
+
+    def is_empty(self, type_id: int) -> bool:
+        """Whether values of a type take no bytes at all."""
+        kind, body = next(iter(self._types[type_id]["def"].items()))
+        if kind == "tuple":
+            return all(self.is_empty(field) for field in body)
+        if kind == "composite":
+            return all(self.is_empty(field["type"]) for field in body.get("fields", ()))
+        if kind == "array":
+            return body["len"] == 0 or self.is_empty(body["type"])
+        return False
+
+    def encode(self, type_string: str, value: Any) -> bytes:
+        """Encode a value; `type_string` as scalecodec names types. Raises CallInvalid."""
+        try:
+            return bytes(self.codec.create_scale_object(type_string).encode(value).data)
+        except Exception as error:  # scalecodec raises many kinds, TypeError to NotImplementedError
+            raise CallInvalid(f"{value!r} does not fit the type {type_string}: {error}") from None
+
+    def decode(self, type_string: str, raw: bytes) -> Any:
+        """Decode all of `raw` to plain Python values. Raises LedgerError."""
+        try:
+            decoder = self.codec.create_scale_object(
+                type_string, ScaleBytes(raw), metadata=self.metadata
+            )
+            return decoder.decode()
+        except Exception as error:  # as above
+            raise LedgerError(
+                f"the node's answer does not fit {self.spec_name} version {self.spec_version} "
+                f"({type_string}: {error}): connect to a node whose runtime this client can read"
+            ) from None
+
+    # -- storage -------------------------------------------------------------------------------
+
+    def key(self, pallet: str, item: str, *keys: Any) -> str:
+        """Give a storage key, or the prefix of all keys that begin with `keys`, as `0x` hex."""
+        entry = self._item(pallet, item)
+        raw = entry.prefix
+        for value, type_string, hasher in zip(keys, entry.key_types, entry.hashers, strict=False):
+            raw += _HASHERS[hasher][0](self.encode(type_string, value))
+        return "0x" + raw.hex()
+
+    def last_key(self, pallet: str, item: str, key: str) -> Any:
+        """Give the last of the keys that a full storage key was made of."""
+        entry = self._item(pallet, item)
+        raw = bytes.fromhex(key[2:])[len(entry.prefix) :]
+        for type_string, hasher in zip(entry.key_types, entry.hashers, strict=True):
+            raw = raw[_HASHERS[hasher][1] :]
+            value = self.codec.create_scale_object(type_string, ScaleBytes(raw))
+            decoded = value.decode(check_remaining=False)
+            raw = raw[value.data.offset :]
+        return decoded
+
+    def value(self, pallet: str, item: str, raw: str | None) -> Any:
+        """Decode a stored value; where there is none, the item's default or None."""
+        entry = self._item(pallet, item)
+        if raw is not None:
+            return self.decode(entry.value_type, bytes.fromhex(raw[2:]))
+        return None if entry.default is None else self.decode(entry.value_type, entry.default)
+
+    def _item(self, pallet: str, item: str) -> _Item:
+        if (pallet, item) not in self._items:
+            storage = self._pallet(pallet).get_storage_function(item)
+            if storage is None:
+                raise self.wrong(f"there is no storage {pallet}.{item}")
+            prefix = self._pallets[pallet].value["storage"]["prefix"]
+            default = bytes(storage.value_object["default"].value_object)
+            self._items[pallet, item] = _Item(
+                prefix=xxh128(prefix.encode()) + xxh128(item.encode()),
+                key_types=tuple(storage.get_params_type_string()),
+                hashers=tuple(storage.get_param_hashers()) if "Map" in storage.type else (),
+                value_type=storage.get_value_type_string(),
+                default=default if storage.value["modifier"] == "Default" else None,
+            )
+        return self._items[pallet, item]
+
+    def _pallet(self, name: str) -> Any:
+        if name not in self._pallets:
+            raise self.wrong(f"there is no pallet {name}")
+        return self._pallets[name]
+
+    # -- calls ---------------------------------------------------------------------------------
+
+    def compose(self, pallet: str, call: str, params: dict[str, Any]) -> bytes:
+        """Encode a call. Raises CallInvalid where call or arguments do not fit the metadata."""
+        if call not in self.call_arguments(pallet):
+            raise CallInvalid(f"the runtime has no call {pallet}.{call}")
+        unknown = set(params) ^ set(self.call_arguments(pallet)[call])
+        if unknown:
+            raise CallInvalid(f"{pallet}.{call} has other arguments: {', '.join(sorted(unknown))}")
+        encoder = self.codec.create_scale_object("Call", metadata=self.metadata)
+        value = {"call_module": pallet, "call_function": call, "call_args": params}
+        try:
+            return bytes(encoder.encode(value).data)
+        except Exception as error:  # scalecodec raises many kinds
+            raise CallInvalid(f"an argument of {pallet}.{call} does not fit: {error}") from None
+
+    def compose_batch(self, calls: list[bytes]) -> bytes:
+        """Wrap encoded calls into `utility.batch_all`: all of them, or none."""
+        pallet = self._pallet("Utility")
+        for variant in self._variants(pallet.value["calls"]["ty"]):
+            if variant["name"] == "batch_all":
+                head = bytes([pallet.value["index"], variant["index"]])
+                return head + compact(len(calls)) + b"".join(calls)
+        raise self.wrong("there is no call Utility.batch_all")
+
+    def call_arguments(self, pallet: str) -> dict[str, tuple[str, ...]]:
+        """Give the names of a pallet's calls with those of their arguments."""
+        calls = self._pallet(pallet).value["calls"]
+        if calls is None:
+            return {}
+        return {
+            variant["name"]: tuple(field["name"] for field in variant["fields"])
+            for variant in self._variants(calls["ty"])
+        }
+
+    def _variants(self, type_id: int) -> list[Any]:
+        variants: list[Any] = self._types[type_id]["def"]["variant"]["variants"]
+        return variants
+
+    # -- errors and events ---------------------------------------------------------------------
+
+    def pallet_error(self, index: int, pallet: str = PALLET) -> tuple[str, str]:
+        """Give name and documentation of a pallet's error; the index itself where unknown."""
+        errors = self._pallet(pallet).value["error"]
+        if errors is not None:
+            for variant in self._variants(errors["ty"]):
+                if variant["index"] == index:
+                    return variant["name"], " ".join(line.strip() for line in variant["docs"])
+        return f"error {index}", f"the pallet {pallet} has no error of this number"
+
+    def dispatch_error(self, error: Any, where: str = "") -> DispatchFailed:
+        """Make the exception for a decoded `DispatchError`."""
+        if isinstance(error, dict) and "Module" in error:
+            body = error["Module"]
+            raw = body["error"]
+            index = bytes.fromhex(raw[2:])[0] if isinstance(raw, str) else raw
+            for name, pallet in self._pallets.items():
+                if pallet.value["index"] == body["index"]:
+                    failed, docs = self.pallet_error(index, name)
+                    return by_name(failed, name)(name, failed, docs, where)
+        if isinstance(error, dict):
+            module, detail = next(iter(error.items()))
+            name = detail if isinstance(detail, str) else module
+            return by_name(name, module)(module, name, "an error of the runtime itself", where)
+        docs = "an error of the runtime itself"
+        return by_name(str(error), "System")("System", str(error), docs, where)
+
+    def events(self, raw: str | None) -> tuple[Event, ...]:
+        """Decode `System.Events` of a block."""
+        return tuple(
+            Event(
+                pallet=record["module_id"],
+                name=record["event_id"],
+                fields=_fields(record["attributes"]),
+                extrinsic_index=record["extrinsic_idx"],
+            )
+            for record in self.value("System", "Events", raw) or ()
+        )
+
+    # -- what must be there --------------------------------------------------------------------
+
+    def constant(self, pallet: str, name: str) -> Any:
+        """Read a constant. Raises WrongRuntime where there is none."""
+        for constant in self._pallet(pallet).value_object["constants"].value_object:
+            if constant.value["name"] == name:
+                return self.decode(
+                    f"scale_info::{constant.value['type']}", bytes(constant.constant_value)
+                )
+        raise self.wrong(f"there is no constant {pallet}.{name}")
+
+    def _check_fits(self) -> None:
+        if PALLET not in self._pallets:
+            raise self.wrong(f"it has no pallet named {PALLET}")
+        calls = self.call_arguments(PALLET)
+        for name, arguments in _CALLS.items():
+            if calls.get(name) != arguments:
+                raise self.wrong(f"the call {PALLET}.{name} is not {name}({', '.join(arguments)})")
+        for item in _STORAGE:
+            self._item(PALLET, item)
+
+    def _constants(self) -> Constants:
+        return constants_from(self.constant)
+
+
+def compact(number: int) -> bytes:
+    """Encode a number as SCALE's compact integer."""
+    if number < 1 << 6:
+        return bytes([number << 2])
+    if number < 1 << 14:
+        return (number << 2 | 1).to_bytes(2, "little")
+    if number < 1 << 30:
+        return (number << 2 | 2).to_bytes(4, "little")
+    length = (number.bit_length() + 7) // 8
+    return bytes([(length - 4) << 2 | 3]) + number.to_bytes(length, "little")
+
+
+def _fields(attributes: Any) -> dict[str, Any]:
+    if isinstance(attributes, dict):
+        return attributes
+    if attributes is None:
+        return {}
+    if isinstance(attributes, tuple):
+        return {str(index): value for index, value in enumerate(attributes)}
+    return {"0": attributes}
