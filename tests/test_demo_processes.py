@@ -6,10 +6,12 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trio
+
 from main_job.processes import ProcessFailed, Supervisor, descendants
 
 PRINTS_READY = 'import json; print(json.dumps({"event": "ready", "url": "u"}), flush=True)'
@@ -26,8 +28,10 @@ def python(code: str) -> list[str]:
 
 
 @pytest.fixture
-def supervisor(tmp_path: Path) -> Supervisor:
-    return Supervisor(tmp_path / "logs", dict(os.environ))
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
+    made = Supervisor(tmp_path / "logs", dict(os.environ))
+    yield made
+    made.end_all()
 
 
 async def test_a_child_that_says_ready_is_ready(supervisor: Supervisor) -> None:

@@ -94,7 +94,7 @@ async def start_node(supervisor: Supervisor, dirs: Dirs) -> tuple[Child, str]:
     with trio.move_on_after(NODE_SECONDS_MAX):
         while node.running:
             with suppress(LedgerError):
-                async with open_ledger(url, connect_timeout_s=2.0) as ledger:
+                async with open_ledger(url, timeout_s=2.0) as ledger:
                     if (await ledger.best_head()).number > 0:
                         return node, url
             await trio.sleep(0.2)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from offchain.reconcile import judge
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +14,7 @@ from main_job.chain_facts import ChainFacts, SessionFacts
 from offchain.amounts import format_amount
 from offchain.ledger.client import Ledger
 from offchain.ledger.types import NATIVE
+from offchain.reconcile import judge
 
 
 @dataclass(frozen=True, kw_only=True)
