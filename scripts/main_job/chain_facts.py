@@ -68,7 +68,7 @@ class ChainFacts:
         """Read every finalized block from now on, without a gap; ends by cancellation."""
         async with ledger.heads("finalized") as heads:
             async for head in heads:
-                await self._read(ledger, head)
+                await self.read(ledger, head)
 
     async def wait_for(self, number: int) -> None:
         """Wait until this block is finalized and read."""
@@ -82,7 +82,8 @@ class ChainFacts:
             while any(session.closed_block is None for session in self.sessions.values()):
                 await self.changed.wait()
 
-    async def _read(self, ledger: Ledger, head: Head) -> None:
+    async def read(self, ledger: Ledger, head: Head) -> None:
+        """Take in one finalized block; they come in order."""
         for event in await ledger.events(head.hash):
             if event.pallet == PALLET:
                 await self._take(ledger, head, event)

@@ -1,0 +1,197 @@
+"""What the demo reads from finalized blocks, and the report that it makes of it."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from rich.console import Console
+
+from main_job import report
+from main_job.chain_facts import ChainFacts
+from offchain.ledger.client import Ledger
+from offchain.ledger.types import DelegateKey, Event, Grant, Head, Stream
+from streaming.session_state import SessionRef
+
+RATE = 10**9
+VIEWER = "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty"
+PAYEE = "5DAAnrj7VHTznn2AWBemMuyBwZWs6FNFjdyVXUeYum3PTXFy"
+DELEGATE = bytes(range(32))
+
+
+class FakeLedger:
+    """A chain of recorded events; block n has hash `0xn` and leaves `vaults[n]` in the vault."""
+
+    genesis_hash = "0x" + "11" * 32
+
+    def __init__(self, blocks: dict[int, list[tuple[str, dict[str, Any]]]]) -> None:
+        self.blocks = blocks
+        self.vaults = {2: 10**12, 9: 10**12 - 11 * RATE}
+
+    async def events(self, block_hash: str) -> tuple[Event, ...]:
+        return tuple(
+            Event(pallet="PayStream", name=name, fields=fields, extrinsic_index=1)
+            for name, fields in self.blocks.get(int(block_hash, 16), [])
+        )
+
+    async def grant(self, grant: int, *, at: str | None = None) -> Grant:
+        return Grant(
+            viewer=VIEWER,
+            key=DelegateKey(scheme="sr25519", public=DELEGATE),
+            asset=None,
+            rate_max_per_second=RATE,
+            cap=10**12,
+            cap_left=0,
+            spent=0,
+            tips_left=0,
+            renewals_left=0,
+            gap_ms=120_000,
+            created_at=0,
+            expires_at=0,
+            sessions_max=1,
+            open=(),
+            next_index=1,
+            opened_at=0,
+            freed_end_at=0,
+            seconds=0,
+            ended_at=0,
+            deposit=0,
+        )
+
+    async def stream(self, stream: int, *, at: str | None = None) -> Stream:
+        return Stream(
+            owner=PAYEE,
+            asset=None,
+            rate_per_second=RATE,
+            changed_at=0,
+            payees=(),
+            funds_min=0,
+            gap_min_ms=0,
+            status="Active",
+            stops=(),
+            earned=0,
+            earned_total=11 * RATE,
+            seconds=11,
+            sessions_open=0,
+            deposit=0,
+        )
+
+    async def vault(self, account: str, *, asset: None = None, at: str) -> int:
+        return self.vaults[int(at, 16)]
+
+    async def free_balance(self, account: str, *, at: str) -> int:
+        return 10**12 + 11 * RATE
+
+
+def session(**fields: Any) -> dict[str, Any]:
+    return {"grant": 4, "index": 0, "stream": 7, **fields}
+
+
+CHAIN: dict[int, list[tuple[str, dict[str, Any]]]] = {
+    3: [
+        ("SessionOpened", session(viewer=VIEWER, rate_per_second=RATE, funds=10**11, started_at=1)),
+        ("SessionOpened", session(viewer="other", rate_per_second=1) | {"stream": 8}),
+    ],
+    6: [("Ticked", session(seconds=6, charged_seconds=6, amount=6 * RATE))],
+    8: [
+        ("Ticked", session(seconds=11, charged_seconds=5, amount=5 * RATE)),
+        ("SessionClosed", session(seconds=11, paid=11 * RATE, refunded=0, reason="Order")),
+    ],
+    9: [("Claimed", {"stream": 7, "payee": PAYEE, "amount": 11 * RATE, "credited": False})],
+}
+
+
+async def read(chain: dict[int, list[tuple[str, dict[str, Any]]]]) -> tuple[ChainFacts, Ledger]:
+    ledger = cast(Ledger, FakeLedger(chain))
+    facts = ChainFacts(7)
+    for number in range(1, 10):
+        head = Head(number=number, hash=hex(number), parent_hash=hex(number - 1))
+        await facts.read(ledger, head)
+    return facts, ledger
+
+
+async def reported(facts: ChainFacts, ledger: Ledger) -> dict[str, Any]:
+    return await report.build(
+        ledger,
+        facts,
+        [report.ViewerAccount(account=VIEWER, watched_ms=11_900, frames_decoded=350)],
+        delivered_ms={"4-0": 11_300},
+        payees_before={PAYEE: 10**12},
+        relayer_restarts=0,
+    )
+
+
+async def test_a_session_is_read_from_its_events() -> None:
+    facts, _ = await read(CHAIN)
+    assert list(facts.sessions) == [SessionRef(4, 0)], "other streams' sessions are not ours"
+    found = facts.sessions[SessionRef(4, 0)]
+    assert (found.opened_block, found.last_tick_block, found.closed_block) == (3, 8, 8)
+    assert (found.paid_seconds, found.paid, found.close_reason) == (11, 11 * RATE, "Order")
+    assert (facts.claimed, facts.claim_block, facts.finalized) == (11 * RATE, 9, 9)
+
+
+async def test_the_report_has_the_documented_shape_and_agrees() -> None:
+    facts, ledger = await read(CHAIN)
+    result = await reported(facts, ledger)
+    assert report.disagreements(result, facts, None) == []
+    assert set(result) | {"reconciled"} == {
+        "genesis_hash",
+        "stream",
+        "viewers",
+        "payees",
+        "claim_block",
+        "finalized_block",
+        "relayer_restarts",
+        "reconciled",
+    }
+    assert result["viewers"] == [
+        {
+            "account": VIEWER,
+            "delegate": "0x" + DELEGATE.hex(),
+            "session": "4-0",
+            "watched_ms": 11_900,
+            "frames_decoded": 350,
+            "delivered_ms": 11_300,
+            "ticks": 2,
+            "paid_seconds": 11,
+            "rate_per_second": RATE,
+            "paid": 11 * RATE,
+            "vault_before": 10**12,
+            "vault_after": 10**12 - 11 * RATE,
+            "close_reason": "Order",
+            "blocks": {"opened": 3, "last_tick": 8, "closed": 8},
+        }
+    ]
+
+
+async def test_a_close_that_contradicts_its_ticks_is_a_disagreement() -> None:
+    lying = {**CHAIN, 8: [(name, {**fields}) for name, fields in CHAIN[8]]}
+    lying[8][1][1]["paid"] = 12 * RATE
+    facts, ledger = await read(lying)
+    problems = report.disagreements(await reported(facts, ledger), facts, None)
+    assert any("its close says" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(("killed_at", "said"), [(5, "before"), (6, None), (7, None), (8, "after")])
+async def test_a_killed_relayer_ticks_before_and_after(killed_at: int, said: str | None) -> None:
+    facts, ledger = await read(CHAIN)
+    problems = report.disagreements(await reported(facts, ledger), facts, killed_at)
+    assert problems == [] if said is None else any(f"no tick {said}" in each for each in problems)
+
+
+async def test_a_viewer_without_a_session_cannot_be_reported() -> None:
+    facts, ledger = await read({})
+    with pytest.raises(report.ReportFailed, match=VIEWER):
+        await reported(facts, ledger)
+
+
+async def test_the_table_fits_eighty_columns_and_names_every_problem() -> None:
+    facts, ledger = await read(CHAIN)
+    result = await reported(facts, ledger)
+    console = Console(width=80, record=True, quiet=False)
+    console.print(report.table(result, ["the first", "the second"], "UNIT", 12))
+    text = console.export_text()
+    assert "NOT RECONCILED" in text
+    assert "the first" in text
+    assert "the second" in text
+    assert "…  " not in text.replace(f"{PAYEE[:8]}…", "")
