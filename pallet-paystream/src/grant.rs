@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Grants: what viewers permit, and how they take it back.
+
+use crate::{
+	order::verify,
+	types::{BalanceOf, DelegateKey, DelegateSignature, Grant, GrantId, GrantTermsOf},
+	Config, Error, Event, Grants, GrantsOf, HoldReason, NextGrantId, Pallet, Sessions,
+};
+use frame::{prelude::*, token::fungible::MutateHold};
+
+impl<T: Config> Pallet<T> {
+	pub(crate) fn do_grant(
+		viewer: T::AccountId,
+		key: DelegateKey,
+		proof: DelegateSignature,
+		terms: GrantTermsOf<T>,
+	) -> DispatchResult {
+		Self::ensure_not_pot(&viewer)?;
+		Self::ensure_enabled(&terms.asset)?;
+		let now = Self::now();
+		ensure!(!terms.rate_max_per_second.is_zero(), Error::<T>::RateZero);
+		ensure!(!terms.cap.is_zero(), Error::<T>::CapZero);
+		ensure!(
+			(1..=T::MaxSessionsPerGrant::get()).contains(&terms.sessions_max),
+			Error::<T>::SessionsMaxOutOfRange
+		);
+		ensure!(
+			(T::GapMinMs::get()..=T::GapMaxMs::get()).contains(&terms.gap_ms),
+			Error::<T>::GapOutOfRange
+		);
+		ensure!(terms.expires_at > now, Error::<T>::ExpiryInPast);
+		ensure!(
+			verify(&key, &proof, &Self::grant_bytes(&viewer)),
+			Error::<T>::KeyProofInvalid
+		);
+		let id = NextGrantId::<T>::get();
+		let next_id = id.checked_add(1).ok_or(Error::<T>::Overflow)?;
+		let deposit = BalanceOf::<T>::from(terms.sessions_max)
+			.checked_mul(&T::GrantDepositPerSession::get())
+			.and_then(|for_sessions| for_sessions.checked_add(&T::GrantDepositBase::get()))
+			.ok_or(Error::<T>::Overflow)?;
+		T::NativeHold::hold(&HoldReason::Grant.into(), &viewer, deposit)?;
+		let grant = Grant {
+			viewer: viewer.clone(),
+			key,
+			asset: terms.asset.clone(),
+			rate_max_per_second: terms.rate_max_per_second,
+			cap: terms.cap,
+			cap_left: terms.cap,
+			spent: Zero::zero(),
+			tips_left: Zero::zero(),
+			renewals_left: 0,
+			gap_ms: terms.gap_ms,
+			created_at: now,
+			expires_at: terms.expires_at,
+			sessions_max: terms.sessions_max,
+			open: BoundedVec::new(),
+			next_index: 0,
+			opened_at: 0,
+			freed_end_at: 0,
+			seconds: 0,
+			ended_at: terms.expires_at,
+			deposit,
+		};
+		Grants::<T>::insert(id, grant);
+		GrantsOf::<T>::insert(&viewer, id, ());
+		NextGrantId::<T>::put(next_id);
+		Self::deposit_event(Event::Granted {
+			grant: id,
+			viewer,
+			key,
+			asset: terms.asset,
+			cap: terms.cap,
+			rate_max_per_second: terms.rate_max_per_second,
+			expires_at: terms.expires_at,
+		});
+		Ok(())
+	}
+
+	/// Returns how many sessions it ended, which is what the call weighs.
+	pub(crate) fn do_revoke(viewer: T::AccountId, id: GrantId) -> Result<u32, DispatchError> {
+		let mut grant = Grants::<T>::get(id).ok_or(Error::<T>::GrantNotFound)?;
+		ensure!(grant.viewer == viewer, Error::<T>::NotViewer);
+		let now = Self::now();
+		if grant.ended_at <= now {
+			ensure!(grant.open.is_empty(), Error::<T>::GrantEnded);
+			Self::delete_grant(id, &grant);
+			return Ok(0);
+		}
+		grant.ended_at = now;
+		for index in &grant.open {
+			Sessions::<T>::mutate(id, index, |session| {
+				if let Some(session) = session {
+					session.ended_at = session.ended_at.min(now);
+				}
+			});
+		}
+		Self::deposit_event(Event::Revoked { grant: id, viewer });
+		let sessions = grant.open.len() as u32;
+		if sessions == 0 {
+			Self::delete_grant(id, &grant);
+		} else {
+			Grants::<T>::insert(id, grant);
+		}
+		Ok(sessions)
+	}
+
+	/// Forget a grant without sessions, and release its deposit.
+	pub(crate) fn delete_grant(id: GrantId, grant: &Grant<T>) {
+		Grants::<T>::remove(id);
+		GrantsOf::<T>::remove(&grant.viewer, id);
+		// An exit must not fail: what somebody has slashed of the deposit does not return.
+		let released = T::NativeHold::release(
+			&HoldReason::Grant.into(),
+			&grant.viewer,
+			grant.deposit,
+			Precision::BestEffort,
+		);
+		defensive_assert!(released.is_ok(), "a grant's deposit is held until its deletion");
+		Self::deposit_event(Event::GrantDeleted { grant: id });
+	}
+}

@@ -1,0 +1,859 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! # PayStream pallet
+//!
+//! A viewer pays a creator for the seconds of a live stream that were delivered, and for nothing
+//! else. The pallet is the ledger of that: prepaid vaults, delegated keys that charge them, and a
+//! clock that bounds every charge, whoever holds the keys.
+//!
+//! ## Terminology
+//!
+//! - `vault`: what an account has prepaid in one asset. Only its owner withdraws from it.
+//! - `stream`: what a creator sells by the second: a rate, and payees who share the earnings.
+//! - `grant`: a viewer's permission for one delegate `key` to charge their vault: up to a cap, up to
+//!   a rate, for some sessions at a time, until an expiry.
+//! - `key`: an sr25519 or ed25519 public key. It is no account and needs no balance and no nonce.
+//! - `session`: one viewer watching one stream under a grant. Its `funds` are reserved from vault
+//!   and cap; what is not charged returns to both.
+//! - `order`: what the key signs: open, fund, tick, close. Every number in it is a total.
+//! - `tick`: an order that raises a session's seconds, and so charges it.
+//! - `gap`: how long a session outlives its last tick. A silent key ends its session.
+//! - `window`: how long after its end a session may still be closed by its key with what was
+//!   delivered before.
+//! - `pot`: the pallet's own account, which holds all money of the ledger.
+//!
+//! ## Scenario: Alice streams, Bob watches
+//!
+//! 1. Alice creates a stream at 3 units a second with `create_stream`; a deposit is held.
+//! 2. Bob puts 1,000 units into his vault with `deposit`, and with `grant` permits a relayer's key to
+//!    charge him at most 500 units at up to 5 a second. The key's own signature is in the call, so
+//!    nobody grants a key that is not theirs to use.
+//! 3. Bob presses play. The relayer submits `Open`, signed by the key, through `submit`: a
+//!    transaction without fee or account. 180 units of Bob's are reserved. Media may have started up
+//!    to `HeadStartMaxMs` before the block.
+//! 4. Every few seconds the relayer submits `Tick { seconds }` with all the seconds delivered so far.
+//!    The pallet charges the difference, never more than the time that has passed.
+//! 5. Bob leaves at second 42. `Close { seconds: 42 }` charges the rest: 126 units are Alice's, 54
+//!    are back in Bob's vault and under his cap.
+//! 6. Anybody calls `claim`, and Alice's payees have their 126 units.
+//!
+//! ## Scenario: the relayer vanishes
+//!
+//! 1. Bob watches, and the relayer dies. No tick comes.
+//! 2. After the grant's gap the session has ended by itself. What was not ticked is not owed.
+//! 3. If the relayer returns within `SettlementWindowMs` it closes with what was delivered before
+//!    the end. Otherwise anybody calls `settle`, and the rest is back in Bob's vault.
+//!
+//! ## Scenario: a stolen key
+//!
+//! A thief who has the key can open sessions on a stream of their own and tick them. The clock lets
+//! them charge one second per second and session, at most at the grant's highest rate, at most the
+//! cap; `revoke` ends it at once. Nothing can be saved up: a tick reaches back at most one gap.
+//!
+//! ## Calls
+//!
+//! | who | calls |
+//! | --- | --- |
+//! | creator | [`create_stream`](Pallet::create_stream), [`update_stream`](Pallet::update_stream), [`end_stream`](Pallet::end_stream) |
+//! | viewer | [`deposit`](Pallet::deposit), [`withdraw`](Pallet::withdraw), [`grant`](Pallet::grant), [`revoke`](Pallet::revoke) |
+//! | delegate key | [`submit`](Pallet::submit) |
+//! | anybody | [`settle`](Pallet::settle), [`claim`](Pallet::claim) |
+//!
+//! `submit` needs `frame_system::AuthorizeCall` in the runtime's transaction extension. The same
+//! check serves the transaction pool and the block, so that what the pool takes cannot fail in a
+//! block for another reason than the state having moved on.
+//!
+//! ## Invariants
+//!
+//! Numbered as in [`invariants`], where `try_state` checks them:
+//!
+//! - **I1 conservation**: the pot covers vaults, sessions' remains and streams' earnings.
+//! - **I2 clock**: a session's seconds fit between its start and `min(now, its end)`.
+//! - **I3 cap**: a grant's cap is what is left, reserved and spent.
+//! - **I4 price**: a session's charges are its seconds times its rate, within its funds.
+//! - **I5 lists**: every list, counter and deposit equals what is stored.
+//! - **I6 history** (of transitions): ids rise, totals never fall, replays change nothing.
+//! - **I7 issuance** (of transitions): no call creates or destroys a token.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+#![deny(clippy::arithmetic_side_effects)]
+#![deny(missing_docs)]
+
+extern crate alloc;
+
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
+mod claim;
+mod close;
+mod grant;
+#[cfg(any(test, feature = "try-runtime"))]
+pub mod invariants;
+#[cfg(test)]
+mod mock;
+pub mod order;
+pub mod session;
+mod stream;
+#[cfg(test)]
+mod tests;
+pub mod types;
+mod vault;
+pub mod weights;
+
+pub use pallet::*;
+pub use types::*;
+pub use weights::WeightInfo;
+
+/// What the benchmarks ask of the runtime.
+#[cfg(feature = "runtime-benchmarks")]
+pub trait BenchmarkHelper {
+	/// Make `T::Time` show `now_ms`.
+	fn set_time(now_ms: Moment);
+}
+
+#[frame::pallet]
+pub mod pallet {
+	use super::*;
+	use alloc::{vec, vec::Vec};
+	use frame::{prelude::*, traits::UnixTime};
+
+	/// The in-code storage version.
+	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+
+	#[pallet::pallet]
+	#[pallet::storage_version(STORAGE_VERSION)]
+	pub struct Pallet<T>(_);
+
+	/// # Requirements
+	///
+	/// The runtime's transaction extension must contain `frame_system::AuthorizeCall`, first, and
+	/// `pallet-balances` (or whatever keeps the native asset) must stand before this pallet, so that
+	/// its genesis is built first.
+	#[pallet::config]
+	pub trait Config: frame_system::Config {
+		/// The overarching hold reason.
+		type RuntimeHoldReason: From<HoldReason>;
+
+		/// Names an asset, the native one included.
+		type AssetKind: Parameter + Member + MaxEncodedLen + MaybeSerializeDeserialize;
+
+		/// The name of the native asset: what genesis enables by default.
+		type NativeAsset: Get<Self::AssetKind>;
+
+		/// All assets that streams can be paid in.
+		type Assets: fungibles::Inspect<Self::AccountId, AssetId = Self::AssetKind>
+			+ fungibles::Mutate<Self::AccountId>;
+
+		/// The native asset's holds, for storage deposits.
+		type NativeHold: fungible::MutateHold<
+			Self::AccountId,
+			Balance = BalanceOf<Self>,
+			Reason = Self::RuntimeHoldReason,
+		>;
+
+		/// The clock. Must never go back, and may stand still between blocks.
+		type Time: UnixTime;
+
+		/// Names the pot's account.
+		#[pallet::constant]
+		type PalletId: Get<PalletId>;
+
+		/// How long before its opening's block a session may have started, in milliseconds.
+		#[pallet::constant]
+		type HeadStartMaxMs: Get<u64>;
+
+		/// How long after its end the key may still close a session, in milliseconds.
+		#[pallet::constant]
+		type SettlementWindowMs: Get<u64>;
+
+		/// The least seconds that a free tick charges, and the least time between a grant's opens.
+		#[pallet::constant]
+		type MinTickSeconds: Get<u32>;
+
+		/// A session is funded further once fewer seconds than this are left.
+		#[pallet::constant]
+		type FundBelowSeconds: Get<u32>;
+
+		/// The share of a block that orders may use.
+		#[pallet::constant]
+		type FreeShare: Get<Perbill>;
+
+		/// The least gap of a grant, in milliseconds.
+		#[pallet::constant]
+		type GapMinMs: Get<u64>;
+
+		/// The greatest gap of a grant, in milliseconds.
+		#[pallet::constant]
+		type GapMaxMs: Get<u64>;
+
+		/// The most payees of a stream. Reducing it needs a migration.
+		#[pallet::constant]
+		type MaxPayees: Get<u32>;
+
+		/// The most sessions at a time under one grant. Reducing it needs a migration.
+		#[pallet::constant]
+		type MaxSessionsPerGrant: Get<u32>;
+
+		/// The most recent pauses and the end that a stream remembers. Reducing it needs a
+		/// migration.
+		#[pallet::constant]
+		type MaxStops: Get<u32>;
+
+		/// What is held for a stream, without its payees.
+		#[pallet::constant]
+		type StreamDepositBase: Get<BalanceOf<Self>>;
+
+		/// What is held for each payee of a stream, whose vault it may cause.
+		#[pallet::constant]
+		type StreamDepositPerPayee: Get<BalanceOf<Self>>;
+
+		/// What is held for a grant, without its sessions.
+		#[pallet::constant]
+		type GrantDepositBase: Get<BalanceOf<Self>>;
+
+		/// What is held for each session that a grant allows at a time.
+		#[pallet::constant]
+		type GrantDepositPerSession: Get<BalanceOf<Self>>;
+
+		/// Measured weights.
+		type WeightInfo: WeightInfo;
+
+		/// What the benchmarks ask of the runtime.
+		#[cfg(feature = "runtime-benchmarks")]
+		type BenchmarkHelper: BenchmarkHelper;
+	}
+
+	/// Why native money is held on an account.
+	#[pallet::composite_enum]
+	pub enum HoldReason {
+		/// For a stream and its payees' vaults; returns when the stream is deleted.
+		Stream,
+		/// For a grant and its sessions; returns when the grant is deleted.
+		Grant,
+	}
+
+	/// Streams that are not yet deleted.
+	#[pallet::storage]
+	pub type Streams<T: Config> = StorageMap<_, Twox64Concat, StreamId, Stream<T>>;
+
+	/// The id of the next stream.
+	#[pallet::storage]
+	pub type NextStreamId<T: Config> = StorageValue<_, StreamId, ValueQuery>;
+
+	/// What an account has prepaid in an asset and not reserved. An empty vault has no entry.
+	#[pallet::storage]
+	pub type Vaults<T: Config> = StorageDoubleMap<
+		_,
+		Blake2_128Concat,
+		T::AccountId,
+		Blake2_128Concat,
+		T::AssetKind,
+		BalanceOf<T>,
+		ValueQuery,
+	>;
+
+	/// Grants that are not yet deleted.
+	#[pallet::storage]
+	pub type Grants<T: Config> = StorageMap<_, Twox64Concat, GrantId, Grant<T>>;
+
+	/// The id of the next grant.
+	#[pallet::storage]
+	pub type NextGrantId<T: Config> = StorageValue<_, GrantId, ValueQuery>;
+
+	/// The grants of a viewer.
+	#[pallet::storage]
+	pub type GrantsOf<T: Config> =
+		StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Twox64Concat, GrantId, ()>;
+
+	/// Sessions that are neither closed nor settled.
+	#[pallet::storage]
+	pub type Sessions<T: Config> =
+		StorageDoubleMap<_, Twox64Concat, GrantId, Twox64Concat, SessionIndex, Session<T>>;
+
+	/// Assets in which new streams, deposits and grants are allowed.
+	#[pallet::storage]
+	pub type EnabledAssets<T: Config> = StorageMap<_, Blake2_128Concat, T::AssetKind, ()>;
+
+	/// What this block's orders have used. It never outlives the block, and so never reaches the
+	/// database.
+	#[pallet::storage]
+	#[pallet::whitelist_storage]
+	pub type FreeWeightUsed<T: Config> = StorageValue<_, Weight, ValueQuery>;
+
+	/// Which assets the ledger starts with.
+	#[pallet::genesis_config]
+	pub struct GenesisConfig<T: Config> {
+		/// Enabled from the first block on, each with its minimum balance endowed to the pot.
+		pub enabled_assets: Vec<T::AssetKind>,
+	}
+
+	impl<T: Config> Default for GenesisConfig<T> {
+		fn default() -> Self {
+			Self { enabled_assets: vec![T::NativeAsset::get()] }
+		}
+	}
+
+	#[pallet::genesis_build]
+	impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+		fn build(&self) {
+			for asset in &self.enabled_assets {
+				EnabledAssets::<T>::insert(asset, ());
+				Pallet::<T>::endow_pot(asset).expect("genesis endows the pot with an asset's minimum");
+			}
+		}
+	}
+
+	#[pallet::event]
+	#[pallet::generate_deposit(pub(crate) fn deposit_event)]
+	pub enum Event<T: Config> {
+		/// A stream can be watched.
+		StreamCreated {
+			/// The new stream.
+			stream: StreamId,
+			/// Its creator.
+			owner: T::AccountId,
+			/// What it is paid in.
+			asset: T::AssetKind,
+			/// Its price.
+			rate_per_second: BalanceOf<T>,
+		},
+		/// A stream's terms or status changed.
+		StreamUpdated {
+			/// The stream.
+			stream: StreamId,
+			/// Its rate now.
+			rate_per_second: BalanceOf<T>,
+			/// Its status now.
+			status: StreamStatus,
+		},
+		/// A stream is over for good.
+		StreamEnded {
+			/// The stream.
+			stream: StreamId,
+		},
+		/// An ended stream has paid everything, and its deposit is released.
+		StreamDeleted {
+			/// The stream.
+			stream: StreamId,
+		},
+		/// Money went into a vault.
+		Deposited {
+			/// Whose vault.
+			who: T::AccountId,
+			/// Of what.
+			asset: T::AssetKind,
+			/// How much.
+			amount: BalanceOf<T>,
+		},
+		/// Money left a vault for its owner's account.
+		Withdrawn {
+			/// Whose vault.
+			who: T::AccountId,
+			/// Of what.
+			asset: T::AssetKind,
+			/// How much.
+			amount: BalanceOf<T>,
+		},
+		/// A viewer permits a key to charge their vault.
+		Granted {
+			/// The new grant.
+			grant: GrantId,
+			/// Whose vault.
+			viewer: T::AccountId,
+			/// Which key.
+			key: DelegateKey,
+			/// What it pays in.
+			asset: T::AssetKind,
+			/// The most it may charge.
+			cap: BalanceOf<T>,
+			/// The highest rate.
+			rate_max_per_second: BalanceOf<T>,
+			/// When it ends.
+			expires_at: Moment,
+		},
+		/// A grant ended now, and its sessions with it.
+		Revoked {
+			/// The grant.
+			grant: GrantId,
+			/// Whose it is.
+			viewer: T::AccountId,
+		},
+		/// An ended grant is gone, and its deposit is released.
+		GrantDeleted {
+			/// The grant.
+			grant: GrantId,
+		},
+		/// A session is open.
+		SessionOpened {
+			/// The grant it is under.
+			grant: GrantId,
+			/// Its number under the grant.
+			index: SessionIndex,
+			/// What it watches.
+			stream: StreamId,
+			/// Who watches.
+			viewer: T::AccountId,
+			/// Its price.
+			rate_per_second: BalanceOf<T>,
+			/// What is reserved.
+			funds: BalanceOf<T>,
+			/// From when it may charge.
+			started_at: Moment,
+		},
+		/// More is reserved for a session.
+		SessionFunded {
+			/// The grant it is under.
+			grant: GrantId,
+			/// Its number under the grant.
+			index: SessionIndex,
+			/// All that was ever reserved.
+			funds: BalanceOf<T>,
+		},
+		/// A session was charged.
+		Ticked {
+			/// The grant it is under.
+			grant: GrantId,
+			/// Its number under the grant.
+			index: SessionIndex,
+			/// What it watches.
+			stream: StreamId,
+			/// All its seconds so far.
+			seconds: u32,
+			/// How many of them were charged now.
+			charged_seconds: u32,
+			/// What they cost.
+			amount: BalanceOf<T>,
+		},
+		/// A session is over and its slot free.
+		SessionClosed {
+			/// The grant it was under.
+			grant: GrantId,
+			/// Its number under the grant.
+			index: SessionIndex,
+			/// What it watched.
+			stream: StreamId,
+			/// All its seconds.
+			seconds: u32,
+			/// All it paid.
+			paid: BalanceOf<T>,
+			/// What returned to vault and cap.
+			refunded: BalanceOf<T>,
+			/// When it ended.
+			ended_at: Moment,
+			/// Why it was closed.
+			reason: CloseReason,
+		},
+		/// A payee was paid from a stream's earnings.
+		Claimed {
+			/// The stream.
+			stream: StreamId,
+			/// Who was paid.
+			payee: T::AccountId,
+			/// How much.
+			amount: BalanceOf<T>,
+			/// Into the payee's vault, because their account could not receive it.
+			credited: bool,
+		},
+		/// The last claim of an ended stream gave what the shares left over to its owner.
+		RemainderPaid {
+			/// The stream.
+			stream: StreamId,
+			/// Its owner.
+			owner: T::AccountId,
+			/// How much.
+			amount: BalanceOf<T>,
+		},
+	}
+
+	// A variant's index is what clients see as `InvalidTransaction::Custom`: append, never reorder.
+	#[pallet::error]
+	pub enum Error<T> {
+		/// There is no such stream: it never was, or it has been deleted. Use another id.
+		StreamNotFound,
+		/// Only the stream's owner may do this. Sign with the owner's account.
+		NotOwner,
+		/// The stream is paused. Wait until its owner resumes it.
+		StreamNotActive,
+		/// The stream has ended for good. Create or watch another one.
+		StreamEnded,
+		/// A rate must be at least 1. Name a higher one.
+		RateZero,
+		/// The stream's rate is not the one in the order. Read the stream and sign its rate.
+		RateMismatch,
+		/// The stream's rate is above the grant's highest. Ask the viewer for a grant with a higher
+		/// rate.
+		RateAboveGrant,
+		/// The payees' shares do not sum to exactly 100 %. Correct them.
+		SharesNotWhole,
+		/// The pallet's own account can play no role in the ledger. Name another account.
+		PotRefused,
+		/// The stream was paused too often lately. Wait for the older pauses to be forgotten (the
+		/// greatest gap plus the settlement window), or end the stream.
+		TooManyPauses,
+		/// The asset is not enabled. Use an enabled one.
+		AssetNotEnabled,
+		/// The stream is paid in another asset than the grant. Use a grant in the stream's asset.
+		AssetMismatch,
+		/// An amount must be at least 1. Name a higher one.
+		AmountZero,
+		/// The vault holds less than that. Deposit first, or name a lower amount.
+		VaultTooLow,
+		/// The vault would keep less than the asset's minimum balance. Move more, or all of it.
+		VaultDust,
+		/// There is no such grant: it never was, or it ended and has been deleted. Ask the viewer
+		/// for a new one.
+		GrantNotFound,
+		/// Only the grant's viewer may do this. Sign with the viewer's account.
+		NotViewer,
+		/// The grant has ended. To open sessions, ask the viewer for a new one; to delete it, close
+		/// or settle its sessions first.
+		GrantEnded,
+		/// The proof is not the key's signature over this chain and this viewer. Sign it again.
+		KeyProofInvalid,
+		/// The expiry is not in the future. Name a later one.
+		ExpiryInPast,
+		/// The gap is outside what the pallet's constants allow. Choose one within them.
+		GapOutOfRange,
+		/// The number of sessions at a time is zero or above the pallet's constant. Choose one
+		/// within it.
+		SessionsMaxOutOfRange,
+		/// Less than that is left under the grant's cap. Name lower funds, close other sessions, or
+		/// ask the viewer for a new grant.
+		CapTooLow,
+		/// A cap must be at least 1. Name a higher one.
+		CapZero,
+		/// As many sessions are open as the grant allows. Close one first.
+		SlotsTaken,
+		/// The index is not the grant's next. Read the grant and sign its next index.
+		IndexNotNext,
+		/// The funds are below what the stream asks for, or below one second of its rate. Name
+		/// higher funds.
+		FundsBelowStream,
+		/// The funds are below what is already reserved. Name a higher total.
+		FundsNotHigher,
+		/// The grant's gap is below what the stream asks for. Ask the viewer for a grant with a
+		/// longer gap.
+		GapBelowStream,
+		/// There is no such session under the grant. Open it first.
+		SessionNotFound,
+		/// The session has ended: it takes no funds, and once its settlement window is over no tick
+		/// and no close. Settle it, and open another.
+		SessionEnded,
+		/// The session has not ended, or its key may still close it. Settle when the window is over.
+		WindowOpen,
+		/// More seconds are named than have passed. Wait for the next block.
+		AheadOfClock,
+		/// The total is below what is already charged. Sign a higher one.
+		TotalLower,
+		/// A tick must charge more seconds at a time. Wait, or close the session.
+		TickTooSmall,
+		/// The grant opened a session a moment ago. Wait, and open then.
+		OpenTooSoon,
+		/// The session has funds for long enough. Fund it when they run low.
+		FundTooEarly,
+		/// The funds would soon run low again though vault and cap allow more. Name a higher total.
+		FundTooSmall,
+		/// Nothing can be claimed now. Wait until the stream has earned more.
+		NothingToClaim,
+		/// A number would exceed its type. Name lower ones.
+		Overflow,
+		/// The order has been counted already. Nothing is to be done.
+		OrderStale,
+		/// The signature is not the delegate key's over this order and this chain. Sign it again
+		/// with the grant's key.
+		SignatureInvalid,
+		/// This block has no room for further free orders. Keep the order for the next one.
+		FreeLaneFull,
+	}
+
+	#[pallet::call]
+	impl<T: Config> Pallet<T> {
+		/// Offer a stream at `rate_per_second` of `asset`.
+		///
+		/// Origin: signed, the creator. `payees` share every claim by `share`, which must sum to
+		/// exactly 100 %; an empty list names the creator alone. Sessions open with at least
+		/// `funds_min`, under grants with a gap of at least `gap_min_ms` (at most `GapMaxMs`).
+		/// Holds a deposit on the creator's account until the stream is deleted (I5).
+		///
+		/// Errors: `PotRefused` (I1), `AssetNotEnabled`, `RateZero`, `SharesNotWhole` (I1),
+		/// `GapOutOfRange`, `Overflow`, and what holding the deposit refuses.
+		///
+		/// Events: `StreamCreated`.
+		#[pallet::call_index(0)]
+		#[pallet::weight(T::WeightInfo::create_stream(payees.len() as u32))]
+		pub fn create_stream(
+			origin: OriginFor<T>,
+			asset: T::AssetKind,
+			rate_per_second: BalanceOf<T>,
+			payees: PayeesOf<T>,
+			funds_min: BalanceOf<T>,
+			gap_min_ms: u64,
+		) -> DispatchResult {
+			let owner = ensure_signed(origin)?;
+			Self::do_create_stream(owner, asset, rate_per_second, payees, funds_min, gap_min_ms)
+		}
+
+		/// Change a stream's terms, pause it, or resume it.
+		///
+		/// Origin: signed, the stream's owner. Running sessions keep their rate and stop at a pause
+		/// (I2); no later session starts before a change of the rate or a resumption. Naming new
+		/// payees first claims for the old ones, and adjusts the deposit (I5).
+		///
+		/// Errors: `StreamNotFound`, `NotOwner`, `StreamEnded`, `RateZero`, `GapOutOfRange`,
+		/// `TooManyPauses` (I2: the last place in the list is kept for the end), `PotRefused` (I1),
+		/// `SharesNotWhole` (I1), `Overflow`, and what holding the deposit refuses.
+		///
+		/// Events: `Claimed` for every payee paid, `StreamUpdated`.
+		#[pallet::call_index(1)]
+		#[pallet::weight(Pallet::<T>::weight_of_update(change))]
+		pub fn update_stream(
+			origin: OriginFor<T>,
+			stream: StreamId,
+			change: StreamChangeOf<T>,
+		) -> DispatchResult {
+			let owner = ensure_signed(origin)?;
+			Self::do_update_stream(owner, stream, change)
+		}
+
+		/// End a stream for good.
+		///
+		/// Origin: signed, the stream's owner. Its sessions end now and may be closed within the
+		/// window (I2). Once they are, a claim deletes the stream and releases the deposit.
+		///
+		/// Errors: `StreamNotFound`, `NotOwner`, `StreamEnded`.
+		///
+		/// Events: `StreamEnded`.
+		#[pallet::call_index(2)]
+		#[pallet::weight(T::WeightInfo::end_stream())]
+		pub fn end_stream(origin: OriginFor<T>, stream: StreamId) -> DispatchResult {
+			let owner = ensure_signed(origin)?;
+			Self::do_end_stream(owner, stream)
+		}
+
+		/// Put money into one's own vault.
+		///
+		/// Origin: signed, the vault's owner, whose account it preserves.
+		///
+		/// Errors: `PotRefused` (I1: the pot cannot pay itself), `AssetNotEnabled`, `AmountZero`,
+		/// `VaultDust` (I5: the vault must hold at least the asset's minimum balance afterwards),
+		/// `Overflow`, and what the asset refuses.
+		///
+		/// Events: `Deposited`.
+		#[pallet::call_index(3)]
+		#[pallet::weight(T::WeightInfo::deposit())]
+		pub fn deposit(
+			origin: OriginFor<T>,
+			asset: T::AssetKind,
+			amount: BalanceOf<T>,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_deposit(who, asset, amount)
+		}
+
+		/// Take money out of one's own vault. What sessions have reserved is not in it.
+		///
+		/// Origin: signed, the vault's owner. Works for assets that are no longer enabled.
+		///
+		/// Errors: `AmountZero`, `VaultTooLow` (I1), `VaultDust` (I5), and what the asset refuses.
+		///
+		/// Events: `Withdrawn`.
+		#[pallet::call_index(4)]
+		#[pallet::weight(T::WeightInfo::withdraw())]
+		pub fn withdraw(
+			origin: OriginFor<T>,
+			asset: T::AssetKind,
+			amount: BalanceOf<T>,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_withdraw(who, asset, amount)
+		}
+
+		/// Permit `key` to charge one's vault within `terms`.
+		///
+		/// Origin: signed, the viewer. `proof` is the key's signature over
+		/// [`grant_bytes`](Pallet::grant_bytes): this chain, this pallet and this viewer. Holds a
+		/// deposit on the viewer's account for the grant and all its sessions until the grant is
+		/// deleted (I5). Nothing is reserved until a session opens.
+		///
+		/// Errors: `PotRefused` (I1), `AssetNotEnabled`, `RateZero`, `CapZero` (I3),
+		/// `SessionsMaxOutOfRange` (I5), `GapOutOfRange` (I2), `ExpiryInPast` (I2),
+		/// `KeyProofInvalid`, `Overflow`, and what holding the deposit refuses.
+		///
+		/// Events: `Granted`.
+		#[pallet::call_index(5)]
+		#[pallet::weight(T::WeightInfo::grant())]
+		pub fn grant(
+			origin: OriginFor<T>,
+			key: DelegateKey,
+			proof: DelegateSignature,
+			terms: GrantTermsOf<T>,
+		) -> DispatchResult {
+			let viewer = ensure_signed(origin)?;
+			Self::do_grant(viewer, key, proof, terms)
+		}
+
+		/// End a grant and all its sessions now; or delete one that has ended and has no session.
+		///
+		/// Origin: signed, the grant's viewer. The sessions may still be closed within the window,
+		/// for the time before (I2). Without sessions the grant is deleted at once, and its deposit
+		/// released (I5).
+		///
+		/// Errors: `GrantNotFound`, `NotViewer`, `GrantEnded`.
+		///
+		/// Events: `Revoked` if it had not ended, `GrantDeleted` if it is gone.
+		#[pallet::call_index(6)]
+		#[pallet::weight(T::WeightInfo::revoke(T::MaxSessionsPerGrant::get()))]
+		pub fn revoke(origin: OriginFor<T>, grant: GrantId) -> DispatchResultWithPostInfo {
+			let viewer = ensure_signed(origin)?;
+			let sessions = Self::do_revoke(viewer, grant)?;
+			Ok(Some(T::WeightInfo::revoke(sessions)).into())
+		}
+
+		/// Carry out an order that the grant's key has signed.
+		///
+		/// Origin: authorised by `signature`, the key's over [`order_bytes`](Pallet::order_bytes).
+		/// A general transaction without fee, account or nonce. The pool keeps at most one open, one
+		/// fund and one tick or close for a session; a higher total replaces a lower one.
+		///
+		/// - `Open` reserves funds from vault and cap (I1, I3) and starts the clock (I2). Errors:
+		///   `GrantNotFound`, `OrderStale`, `IndexNotNext` (I6), `GrantEnded`, `SlotsTaken` (I5),
+		///   `OpenTooSoon`, `StreamNotFound`, `StreamEnded`, `StreamNotActive`, `AssetMismatch`,
+		///   `RateMismatch`, `RateAboveGrant` (I4), `GapBelowStream`, `FundsBelowStream`,
+		///   `VaultTooLow` (I1), `CapTooLow` (I3). Events: `SessionOpened`.
+		/// - `Fund` raises what is reserved. Errors: `OrderStale`, `FundsNotHigher` (I6),
+		///   `SessionEnded`, `FundTooEarly`, `FundTooSmall`, `VaultTooLow` (I1), `CapTooLow` (I3).
+		///   Events: `SessionFunded`.
+		/// - `Tick` charges up to a total. Errors: `OrderStale`, `TotalLower` (I6), `SessionEnded`,
+		///   `AheadOfClock` (I2), `TickTooSmall`. What the funds do not cover is not charged, and
+		///   closes the session (I4). Events: `Ticked`, and `SessionClosed` if it closes.
+		/// - `Close` charges up to a total, returns the rest to vault and cap, and frees the slot.
+		///   Errors: `TotalLower` (I6), `SessionEnded`, `AheadOfClock` (I2). Events: `Ticked` if it
+		///   charges, `SessionClosed`, and `GrantDeleted` if it was an ended grant's last session.
+		///
+		/// `Fund`, `Tick` and `Close` are refused with `GrantNotFound` or `SessionNotFound` for what
+		/// never was, and with `OrderStale` for a session that is closed. All of them are refused with
+		/// `SignatureInvalid`, `FreeLaneFull` and `Overflow` where these apply.
+		#[pallet::call_index(7)]
+		#[pallet::weight(Pallet::<T>::weight_of_submit(order))]
+		#[pallet::authorize(Pallet::<T>::authorize_submit)]
+		#[pallet::weight_of_authorize(Pallet::<T>::weight_of_authorize_submit(order))]
+		pub fn submit(
+			origin: OriginFor<T>,
+			grant: GrantId,
+			order: OrderOf<T>,
+			// Verified where the origin was authorised.
+			_signature: DelegateSignature,
+		) -> DispatchResultWithPostInfo {
+			ensure_authorized(origin)?;
+			let actual = Self::do_submit(grant, order)?;
+			Ok(Some(actual).into())
+		}
+
+		/// Close a session that has ended and that its key has not closed in time.
+		///
+		/// Origin: signed, anybody. Charges nothing more; the rest returns to vault and cap (I1, I3),
+		/// and the slot is free (I5).
+		///
+		/// Errors: `SessionNotFound`, `WindowOpen` (I2).
+		///
+		/// Events: `SessionClosed`, and `GrantDeleted` if it was an ended grant's last session.
+		#[pallet::call_index(8)]
+		#[pallet::weight(T::WeightInfo::settle())]
+		pub fn settle(origin: OriginFor<T>, grant: GrantId, index: SessionIndex) -> DispatchResult {
+			ensure_signed(origin)?;
+			Self::do_settle(grant, index)
+		}
+
+		/// Pay a stream's earnings to its payees.
+		///
+		/// Origin: signed, anybody. Every payee gets their share, rounded down; what cannot be
+		/// received is credited to the payee's vault. The remainder stays in the earnings (I1). The
+		/// claim of an ended stream without sessions gives it to the owner, deletes the stream, and
+		/// releases the deposit (I5).
+		///
+		/// Errors: `StreamNotFound`, `NothingToClaim`.
+		///
+		/// Events: `Claimed` for every payee paid; `RemainderPaid` and `StreamDeleted` at the last.
+		#[pallet::call_index(9)]
+		#[pallet::weight(T::WeightInfo::claim(T::MaxPayees::get()))]
+		pub fn claim(origin: OriginFor<T>, stream: StreamId) -> DispatchResultWithPostInfo {
+			ensure_signed(origin)?;
+			let payees = Self::do_claim(stream)?;
+			Ok(Some(T::WeightInfo::claim(payees)).into())
+		}
+	}
+
+	#[pallet::hooks]
+	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+		fn on_initialize(_block: BlockNumberFor<T>) -> Weight {
+			T::WeightInfo::on_finalize()
+		}
+
+		fn on_finalize(_block: BlockNumberFor<T>) {
+			FreeWeightUsed::<T>::kill();
+		}
+
+		#[cfg(feature = "std")]
+		fn integrity_test() {
+			Self::check_config();
+		}
+
+		#[cfg(feature = "try-runtime")]
+		fn try_state(
+			_block: BlockNumberFor<T>,
+		) -> Result<(), frame::deps::sp_runtime::TryRuntimeError> {
+			Self::do_try_state()
+		}
+	}
+
+	impl<T: Config> Pallet<T> {
+		/// The account that holds all money of the ledger.
+		pub fn pot() -> T::AccountId {
+			T::PalletId::get().into_account_truncating()
+		}
+
+		/// The moment that calls and checks go by: the block's timestamp, and in the transaction
+		/// pool the parent's.
+		pub fn now() -> Moment {
+			u64::try_from(T::Time::now().as_millis()).unwrap_or(u64::MAX)
+		}
+
+		/// The weight of `update_stream`: a change of payees claims for the old ones first.
+		pub(crate) fn weight_of_update(change: &StreamChangeOf<T>) -> Weight {
+			match change.payees {
+				None => T::WeightInfo::update_stream(),
+				Some(_) => T::WeightInfo::update_stream()
+					.saturating_add(T::WeightInfo::claim(T::MaxPayees::get())),
+			}
+		}
+
+		/// Refuse constants under which the rules could not hold.
+		#[cfg(feature = "std")]
+		fn check_config() {
+			let min_tick_ms = u64::from(T::MinTickSeconds::get()).saturating_mul(session::SECOND_MS);
+			assert!(T::MinTickSeconds::get() >= 1, "MinTickSeconds: a tick charges something");
+			assert!(
+				T::GapMinMs::get() > min_tick_ms,
+				"GapMinMs: the least tick must fit into the least gap",
+			);
+			assert!(T::GapMinMs::get() <= T::GapMaxMs::get(), "GapMinMs must not exceed GapMaxMs");
+			assert!(
+				T::GapMaxMs::get().saturating_mul(2) < order::OPEN_PRIORITY.saturating_mul(1_000),
+				"GapMaxMs: a tick's priority must stay below an open's",
+			);
+			assert!(
+				T::FundBelowSeconds::get() > T::MinTickSeconds::get(),
+				"FundBelowSeconds: a session must be fundable before its last tick",
+			);
+			assert!(T::SettlementWindowMs::get() >= 1, "SettlementWindowMs: a close needs time");
+			assert!(T::MaxPayees::get() >= 1, "MaxPayees: somebody must be paid");
+			assert!(T::MaxSessionsPerGrant::get() >= 1, "MaxSessionsPerGrant: a session must fit");
+			assert!(T::MaxStops::get() >= 2, "MaxStops: a pause and the end must fit");
+			for order in order::one_of_each::<BalanceOf<T>>() {
+				assert!(
+					Self::free_cost(&order).all_lte(Self::free_limit()),
+					"FreeShare: a block must have room for each kind of order",
+				);
+			}
+		}
+	}
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Vaults and the pot: the only places where tokens enter and leave the ledger, claims aside.
+
+use crate::{BalanceOf, Config, EnabledAssets, Error, Event, Pallet, Vaults};
+use frame::{
+	prelude::*,
+	traits::fungibles::{Inspect, Mutate},
+};
+
+impl<T: Config> Pallet<T> {
+	pub(crate) fn do_deposit(
+		who: T::AccountId,
+		asset: T::AssetKind,
+		amount: BalanceOf<T>,
+	) -> DispatchResult {
+		Self::ensure_not_pot(&who)?;
+		Self::ensure_enabled(&asset)?;
+		ensure!(!amount.is_zero(), Error::<T>::AmountZero);
+		let free = Vaults::<T>::get(&who, &asset)
+			.checked_add(&amount)
+			.ok_or(Error::<T>::Overflow)?;
+		ensure!(free >= T::Assets::minimum_balance(asset.clone()), Error::<T>::VaultDust);
+		T::Assets::transfer(
+			asset.clone(),
+			&who,
+			&Self::pot(),
+			amount,
+			Preservation::Preserve,
+		)?;
+		Self::set_vault(&who, &asset, free);
+		Self::deposit_event(Event::Deposited { who, asset, amount });
+		Ok(())
+	}
+
+	pub(crate) fn do_withdraw(
+		who: T::AccountId,
+		asset: T::AssetKind,
+		amount: BalanceOf<T>,
+	) -> DispatchResult {
+		ensure!(!amount.is_zero(), Error::<T>::AmountZero);
+		let free = Vaults::<T>::get(&who, &asset)
+			.checked_sub(&amount)
+			.ok_or(Error::<T>::VaultTooLow)?;
+		ensure!(
+			free.is_zero() || free >= T::Assets::minimum_balance(asset.clone()),
+			Error::<T>::VaultDust
+		);
+		// The pot's own minimum balance is not in the ledger, so it never needs to be touched.
+		T::Assets::transfer(
+			asset.clone(),
+			&Self::pot(),
+			&who,
+			amount,
+			Preservation::Preserve,
+		)?;
+		Self::set_vault(&who, &asset, free);
+		Self::deposit_event(Event::Withdrawn { who, asset, amount });
+		Ok(())
+	}
+
+	/// Write a vault; an empty one has no entry (I5).
+	pub(crate) fn set_vault(who: &T::AccountId, asset: &T::AssetKind, free: BalanceOf<T>) {
+		if free.is_zero() {
+			Vaults::<T>::remove(who, asset);
+		} else {
+			Vaults::<T>::insert(who, asset, free);
+		}
+	}
+
+	/// The pot paying or owing itself would count money twice (I1).
+	pub(crate) fn ensure_not_pot(who: &T::AccountId) -> Result<(), Error<T>> {
+		ensure!(*who != Self::pot(), Error::<T>::PotRefused);
+		Ok(())
+	}
+
+	pub(crate) fn ensure_enabled(asset: &T::AssetKind) -> Result<(), Error<T>> {
+		ensure!(EnabledAssets::<T>::contains_key(asset), Error::<T>::AssetNotEnabled);
+		Ok(())
+	}
+
+	/// Give the pot an asset's minimum balance, outside the ledger, so that the ledger's last unit
+	/// can leave and its first one, however small, can enter.
+	pub(crate) fn endow_pot(asset: &T::AssetKind) -> DispatchResult {
+		let pot = Self::pot();
+		let missing = T::Assets::minimum_balance(asset.clone())
+			.saturating_sub(T::Assets::balance(asset.clone(), &pot));
+		if !missing.is_zero() {
+			T::Assets::mint_into(asset.clone(), &pot, missing)?;
+		}
+		Ok(())
+	}
+}
