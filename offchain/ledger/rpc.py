@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final, TypeAlias
 
 import msgspec
 import trio
@@ -27,7 +27,12 @@ BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 5.0
 PING_EVERY_S: Final = 20.0
 PING_TIMEOUT_S: Final = 10.0
+CONNECT_TIMEOUT_S: Final = 10.0
 CLOSE_TIMEOUT_S: Final = 1.0
+
+Connect: TypeAlias = Callable[
+    [str], AbstractAsyncContextManager[trio_websocket.WebSocketConnection]
+]
 
 
 class Reconnected(msgspec.Struct, frozen=True):
@@ -192,10 +197,11 @@ class _Connection:
 class RpcClient:
     """The client; make one with `open_rpc`."""
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(self, url: str, timeout_s: float, connect: Connect) -> None:
         self.url = url
         self.timeout_s = timeout_s
         self.reconnections = 0
+        self._connect = connect
         self._connection: _Connection | None = None
         self._connected = trio.Event()
         self._subscriptions: set[Subscription] = set()
@@ -288,13 +294,7 @@ class RpcClient:
         started = False
         while True:
             try:
-                async with trio_websocket.open_websocket_url(
-                    self.url,
-                    max_message_size=MESSAGE_BYTES_MAX,
-                    connect_timeout=10.0,
-                    disconnect_timeout=CLOSE_TIMEOUT_S,
-                    message_queue_size=16,
-                ) as socket:
+                async with self._connect(self.url) as socket:
                     pause_s = BACKOFF_FIRST_S
                     await self._serve(socket, task_status if not started else None)
             except (OSError, ValueError, trio_websocket.HandshakeError) as error:
@@ -391,22 +391,34 @@ class RpcClient:
 def _reason(error: Exception) -> str:
     """Say in words why a connection could not be made."""
     if isinstance(error, trio_websocket.ConnectionTimeout):
-        return "no connection within 10 s"
+        return f"no connection within {CONNECT_TIMEOUT_S:g} s"
     if isinstance(error, trio_websocket.ConnectionRejected):
         return f"it answered {error.status_code} instead of opening a WebSocket"
     cause = error.__cause__ or error
     return str(cause) or type(cause).__name__
 
 
+def _open_socket(url: str) -> AbstractAsyncContextManager[trio_websocket.WebSocketConnection]:
+    return trio_websocket.open_websocket_url(
+        url,
+        max_message_size=MESSAGE_BYTES_MAX,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        disconnect_timeout=CLOSE_TIMEOUT_S,
+        message_queue_size=16,
+    )
+
+
 @asynccontextmanager
-async def open_rpc(url: str, *, timeout_s: float = 30.0) -> AsyncIterator[RpcClient]:
+async def open_rpc(
+    url: str, *, timeout_s: float = 30.0, connect: Connect = _open_socket
+) -> AsyncIterator[RpcClient]:
     """Connect to `url` (`ws://` or `wss://`) for the length of a `with` block.
 
     `timeout_s` is how long a call waits for its answer, a missing connection included.
     Raises NodeUnreachable where the first connection fails; later ones are tried for ever, with
-    pauses that double from 0.1 to 5 s.
+    pauses that double from 0.1 to 5 s. `connect` opens the socket (tests give one in memory).
     """
-    client = RpcClient(url, timeout_s)
+    client = RpcClient(url, timeout_s, connect)
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         try:

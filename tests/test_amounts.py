@@ -1,0 +1,82 @@
+"""Amounts: what people write is exact, and what cannot be read is named."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from offchain.amounts import (
+    AMOUNT_MAX,
+    AmountInvalid,
+    format_amount,
+    format_duration,
+    parse_amount,
+)
+
+UNIT = 10**12
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("1.5 UNIT", 3 * UNIT // 2),
+        ("1.5UNIT", 3 * UNIT // 2),
+        ("0", 0),
+        (" 7 ", 7 * UNIT),
+        ("0.000000000001 UNIT", 1),
+        ("0.1", UNIT // 10),
+        ("1.5000000000000000000", 3 * UNIT // 2),
+        ("000012", 12 * UNIT),
+    ],
+)
+def test_amounts_are_read_exactly(text: str, amount: int) -> None:
+    assert parse_amount(text, "UNIT", 12) == amount
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is no amount"),
+        ("-1", "is no amount"),
+        ("1e3", "is in e3"),
+        ("1,5", "is no amount"),
+        ("1.5 DOT", "is in DOT: this asset is called UNIT"),
+        ("0.0000000000001", "more than 12 digits"),
+        ("9" * 60, "more than the ledger can hold"),
+        (str(2**128), "more than the ledger can hold"),
+        (".5", "is no amount"),
+        ("1.", "is no amount"),
+        ("١", "is no amount"),
+    ],
+)
+def test_what_is_no_amount_is_named(text: str, says: str) -> None:
+    with pytest.raises(AmountInvalid, match=says):
+        parse_amount(text, "UNIT", 12)
+
+
+@given(st.integers(0, AMOUNT_MAX), st.integers(0, 18))
+def test_what_is_written_is_read_back(amount: int, decimals: int) -> None:
+    assert parse_amount(format_amount(amount, "DOT", decimals), "DOT", decimals) == amount
+
+
+def test_amounts_are_written_without_zeros() -> None:
+    assert format_amount(3 * UNIT // 2) == "1.5 UNIT"
+    assert format_amount(0) == "0 UNIT"
+    assert format_amount(-UNIT) == "-1 UNIT"
+    assert format_amount(7, "PLANCK", 0) == "7 PLANCK"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (42, "42 s"),
+        (185, "3 min 5 s"),
+        (180, "3 min"),
+        (7_800, "2 h 10 min"),
+        (3_605, "1 h"),
+        (9 * 86_400, "9 d"),
+        (-42, "-42 s"),
+    ],
+)
+def test_lengths_of_time_have_two_parts(seconds: int, text: str) -> None:
+    assert format_duration(seconds) == text
