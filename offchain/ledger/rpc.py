@@ -52,7 +52,8 @@ class _ConnectionLost(Exception):
 class _Pending:
     """One request that waits for its answer."""
 
-    def __init__(self, subscription: Subscription | None = None) -> None:
+    def __init__(self, method: str, subscription: Subscription | None) -> None:
+        self.method = method
         self.done = trio.Event()
         self.result: Any = None
         self.error: Exception | None = None
@@ -129,7 +130,7 @@ class _Connection:
             raise _ConnectionLost
         self._next_id += 1
         number = self._next_id
-        pending = _Pending(subscription)
+        pending = _Pending(method, subscription)
         self.pending[number] = pending
         body = {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
         try:
@@ -140,8 +141,6 @@ class _Connection:
             await pending.done.wait()
         finally:
             self.pending.pop(number, None)
-        if isinstance(pending.error, RpcError):
-            pending.error.method = method
         if pending.error is not None:
             raise pending.error
         return pending.result
@@ -173,9 +172,8 @@ class _Connection:
             return
         error = message.get("error")
         if error is not None:
-            pending.error = RpcError(
-                error.get("code", 0), str(error.get("message", "")), error.get("data")
-            )
+            text = str(error.get("message", ""))
+            pending.error = RpcError(error.get("code", 0), text, error.get("data"), pending.method)
         else:
             pending.result = message.get("result")
             if pending.subscription is not None:
