@@ -76,12 +76,6 @@ class ChainFacts:
             while self.finalized < number:
                 await self.changed.wait()
 
-    async def wait_all_closed(self) -> None:
-        """Wait until every session that was opened is closed."""
-        async with self.changed:
-            while any(session.closed_block is None for session in self.sessions.values()):
-                await self.changed.wait()
-
     async def read(self, ledger: Ledger, head: Head) -> None:
         """Take in one finalized block; they come in order."""
         for event in await ledger.events(head.hash):

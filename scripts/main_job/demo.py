@@ -1,4 +1,4 @@
-"""The main job from first to last: start everything, watch, claim, wait for finality, compare."""
+"""The main job from first to last: set up, watch, claim, wait for finality, compare."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ import trio
 from main_job import accounts, feed, parts, report
 from main_job.chain_facts import ChainFacts
 from main_job.options import Options
-from main_job.parts import Dirs, Meeting
+from main_job.parts import Dirs
 from main_job.processes import Child, ProcessFailed, Supervisor
-from main_job.rest import Rest, RestFailed
+from main_job.rest import RestFailed
+from main_job.stage import Plan, Stage, open_stage
 from main_job.state import JobState, Phase, ViewerState
 from main_job.video import demo_clip
 from offchain.amounts import format_amount
-from offchain.ledger.client import Ledger, open_ledger
 
-LIVE_SECONDS_MAX: Final = 60.0
 WATCH_MARGIN_S: Final = 180.0
 CLOSE_SECONDS_MAX: Final = 120.0
 FINAL_SECONDS_MAX: Final = 120.0
@@ -49,8 +48,6 @@ class Job:
     supervisor: Supervisor
     dirs: Dirs
     killed_at_block: int | None = None
-    chain: str = ""
-    _parts: dict[str, Child] = field(default_factory=dict)
     _watching: trio.Event = field(default_factory=trio.Event)
 
     async def run(self) -> Outcome:
@@ -58,59 +55,43 @@ class Job:
         async with trio.open_nursery() as nursery:
             with self.supervisor.within(nursery):
                 outcome = await self._run()
-            # All that is still running now only serves: nothing of it is waited for.
+            # What still runs now only serves: nothing of it is waited for.
             nursery.cancel_scope.cancel()
         return outcome
 
     async def _run(self) -> Outcome:
-        self._enter("starting the node")
-        self.chain = self.options.chain or await self._start_node()
+        plan = Plan(
+            viewers=self.options.viewers,
+            rate_per_second=self.options.rate_per_second,
+            viewer_funds=self._deposit + accounts.VIEWER_FEES,
+            chain=self.options.chain,
+        )
         async with AsyncExitStack() as stack:
-            ledger = await stack.enter_async_context(open_ledger(self.chain))
+            stage = await stack.enter_async_context(
+                open_stage(self.supervisor, self.dirs, plan, self._enter)
+            )
+            ledger = stage.ledger
             self.state.symbol, self.state.decimals = ledger.symbol, ledger.decimals
+            self.state.stream = stage.meeting.stream
+            facts = ChainFacts(stage.meeting.stream)
             feeds = await stack.enter_async_context(trio.open_nursery())
             stack.callback(feeds.cancel_scope.cancel)
             feeds.start_soon(feed.follow_heads, ledger, self.state)
             feeds.start_soon(feed.poll_earnings, ledger, self.state)
-            return await self._with_ledger(ledger, feeds)
+            feeds.start_soon(self._follow_facts, facts, stage)
+            return await self._play(stage, facts)
 
-    async def _with_ledger(self, ledger: Ledger, feeds: trio.Nursery) -> Outcome:
-        self._enter("starting relayer and media server")
-        self.dirs.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        accounts.write_password(self.dirs.password_file)
-        await self._start_relayer()
-        self._parts["serve"], server_url = await parts.start_server(self.supervisor, self.dirs)
-
-        self._enter("creating accounts and the stream")
-        people = await trio.to_thread.run_sync(
-            accounts.make_people,
-            self.dirs.state / "keys",
-            self.dirs.password_file.read_text(),
-            self.options.viewers,
-            self.options.rate_per_second,
-        )
-        await accounts.fund(ledger, people, self._deposit + accounts.VIEWER_FEES)
-        self.state.stream, _ = await ledger.create_stream(
-            people.owner,
-            rate_per_second=self.options.rate_per_second,
-            payees=people.payees,
-            wait="finalized",
-        )
-        facts = ChainFacts(self.state.stream)
-        feeds.start_soon(self._follow_facts, facts, ledger)
+    async def _play(self, stage: Stage, facts: ChainFacts) -> Outcome:
         payees_before = {
-            payee.account: await ledger.free_balance(payee.account) for payee in people.payees
+            payee.account: await stage.ledger.free_balance(payee.account)
+            for payee in stage.people.payees
         }
-        meeting = Meeting(server=server_url, stream=self.state.stream)
-
-        rest = Rest(server_url)
-        await rest.sign_in(people.owner, "publish", self.state.stream)
-        sessions = feed.Sessions(rest, self.state)
-        watched = await self._media(meeting, people, facts, sessions)
-        await self._settle(ledger, facts, people, sessions)
+        sessions = feed.Sessions(stage.rest, self.state)
+        watched = await self._media(stage, facts, sessions)
+        await self._settle(stage, facts, sessions)
         self._enter("reconciling")
         result = await report.build(
-            ledger,
+            stage.ledger,
             facts,
             watched,
             delivered_ms=sessions.delivered_ms,
@@ -122,40 +103,32 @@ class Job:
         return Outcome(report=result, problems=problems)
 
     async def _media(
-        self,
-        meeting: Meeting,
-        people: accounts.People,
-        facts: ChainFacts,
-        sessions: feed.Sessions,
+        self, stage: Stage, facts: ChainFacts, sessions: feed.Sessions
     ) -> list[report.ViewerAccount]:
         """Publish and watch; give what the viewers' own processes saw."""
         self._enter("publishing")
         video = self.options.video
         if video is None:
             video = await trio.to_thread.run_sync(demo_clip)
-        publisher = parts.start_publisher(
-            self.supervisor, meeting, people.owner_name, video, self.options.stall_s
-        )
-        self._parts["publish"] = publisher
-        await publisher.ready("live", LIVE_SECONDS_MAX)
+        publisher = await stage.publish(video, self.options.stall_s)
 
         self._enter("viewers deposit and grant")
-        viewers = self._start_viewers(meeting, people)
+        viewers = self._start_viewers(stage)
         async with trio.open_nursery() as beside:
             beside.start_soon(sessions.follow, self._notice_watching)
-            beside.start_soon(self._midway, publisher, facts)
-            beside.start_soon(self._guard)
+            beside.start_soon(self._midway, stage, publisher, facts)
+            beside.start_soon(stage.guard)
             results = await self._viewer_results(viewers)
             beside.cancel_scope.cancel()
         self._enter("closing the sessions")
-        await self.supervisor.end(publisher)
+        await stage.unpublish()
         return [
             report.ViewerAccount(
                 account=key.address,
                 watched_ms=int(result["watched_ms"]),
                 frames_decoded=int(result["frames_decoded"]),
             )
-            for key, result in zip(people.viewers, results, strict=True)
+            for key, result in zip(stage.people.viewers, results, strict=True)
         ]
 
     @property
@@ -164,9 +137,10 @@ class Job:
         wanted = self.options.rate_per_second * self.options.seconds * RUNWAY_FACTOR
         return max(wanted, int(10**self.state.decimals))
 
-    def _start_viewers(self, meeting: Meeting, people: accounts.People) -> list[Child]:
+    def _start_viewers(self, stage: Stage) -> list[Child]:
         text = format_amount(self._deposit, self.state.symbol, self.state.decimals)
         started = []
+        people = stage.people
         for number, (name, key) in enumerate(
             zip(people.viewer_names, people.viewers, strict=True), start=1
         ):
@@ -174,7 +148,7 @@ class Job:
             started.append(
                 parts.start_viewer(
                     self.supervisor,
-                    meeting,
+                    stage.meeting,
                     name,
                     seconds=self.options.seconds,
                     money={"deposit": text, "cap": text},
@@ -201,10 +175,10 @@ class Job:
             self.state.watching_since = time.monotonic()
             self._watching.set()
 
-    async def _midway(self, publisher: Child, facts: ChainFacts) -> None:
+    async def _midway(self, stage: Stage, publisher: Child, facts: ChainFacts) -> None:
         """What happens in the middle: the publisher's freeze, the relayer's death."""
         await self._watching.wait()
-        await trio.sleep(max(0.0, self.options.seconds / 2 - self.options.stall_s / 2))
+        await trio.sleep(max(0.0, (self.options.seconds - self.options.stall_s) / 2))
         if self.options.stall_s:
             publisher.send(signal.SIGUSR1)
             self.state.note(f"the publisher freezes for {self.options.stall_s} s")
@@ -212,30 +186,22 @@ class Job:
             await trio.sleep(self.options.stall_s)
             self.state.frozen = False
         if self.options.kill_relayer:
-            await self._kill_relayer(facts)
+            await self._kill_relayer(stage, facts)
 
-    async def _kill_relayer(self, facts: ChainFacts) -> None:
+    async def _kill_relayer(self, stage: Stage, facts: ChainFacts) -> None:
         with trio.move_on_after(FIRST_TICK_SECONDS_MAX):
             async with facts.changed:
                 while not all(session.ticks for session in facts.sessions.values()):
                     await facts.changed.wait()
-        relayer = self._parts.pop("relay")
-        relayer.send_group(signal.SIGKILL)
         self.killed_at_block = self.state.best_block
+        await stage.kill("relay")
         self.state.note("relayer killed with SIGKILL; the media goes on")
-        await relayer.wait()
         await trio.sleep(RELAYER_AWAY_S)
-        await self._start_relayer()
+        await stage.start_relayer()
         self.state.relayer_restarts += 1
         self.state.note("relayer started again; the sessions go on")
 
-    async def _settle(
-        self,
-        ledger: Ledger,
-        facts: ChainFacts,
-        people: accounts.People,
-        sessions: feed.Sessions,
-    ) -> None:
+    async def _settle(self, stage: Stage, facts: ChainFacts, sessions: feed.Sessions) -> None:
         """Wait until all sessions are finally closed, claim, and wait until that is final."""
         with trio.move_on_after(CLOSE_SECONDS_MAX) as waiting:
             async with facts.changed:
@@ -249,17 +215,16 @@ class Job:
         await self._last_poll(sessions)
         if any(session.paid for session in facts.sessions.values()):
             self._enter("claiming")
-            receipt = await ledger.claim(people.owner, facts.stream)
+            receipt = await stage.ledger.claim(stage.people.owner, facts.stream)
             self._enter("waiting for finality")
             with trio.fail_after(FINAL_SECONDS_MAX):
                 await facts.wait_for(receipt.block_number)
         self.state.claimed = facts.claimed
 
     def _all_closed(self, facts: ChainFacts) -> bool:
-        opened = {str(ref) for ref in facts.sessions}
-        seen = {viewer.session for viewer in self.state.viewers if viewer.session}
+        viewers = {session.viewer for session in facts.sessions.values()}
         closed = all(session.closed_block is not None for session in facts.sessions.values())
-        return bool(opened) and seen <= opened and closed
+        return closed and viewers == {viewer.account for viewer in self.state.viewers}
 
     async def _last_poll(self, sessions: feed.Sessions) -> None:
         """Read the journal's last figures; a relayer just started again may need a moment."""
@@ -270,29 +235,14 @@ class Job:
             await trio.sleep(feed.POLL_S)
         await sessions.poll()
 
-    async def _follow_facts(self, facts: ChainFacts, ledger: Ledger) -> None:
+    async def _follow_facts(self, facts: ChainFacts, stage: Stage) -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(facts.follow, ledger)
+            nursery.start_soon(facts.follow, stage.ledger)
             while True:
                 async with facts.changed:
                     await facts.changed.wait()
                     self.state.finalized_block = facts.finalized
                     self.state.claimed = facts.claimed
-
-    async def _guard(self) -> None:
-        """Complain at once when a part ends that should run to the end."""
-        while True:
-            for child in list(self._parts.values()):
-                if not child.running:
-                    raise ProcessFailed(child.complaint("ended while it was needed"))
-            await trio.sleep(0.2)
-
-    async def _start_node(self) -> str:
-        self._parts["node"], url = await parts.start_node(self.supervisor, self.dirs)
-        return url
-
-    async def _start_relayer(self) -> None:
-        self._parts["relay"] = await parts.start_relayer(self.supervisor, self.dirs, self.chain)
 
     def _enter(self, phase: Phase) -> None:
         self.state.phase = phase

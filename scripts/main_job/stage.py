@@ -1,0 +1,132 @@
+"""A whole running system for one stream: node, relayer, media server, people and a publisher.
+
+The demo plays on it, and so do measurements and tests.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from main_job import accounts, parts
+from main_job.accounts import People
+from main_job.parts import Dirs, Meeting
+from main_job.processes import Child, ProcessFailed, Supervisor
+from main_job.rest import Rest
+from main_job.state import Phase
+from offchain.ledger.client import Ledger, open_ledger
+
+LIVE_SECONDS_MAX: Final = 60.0
+GUARD_INTERVAL_S: Final = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What the stage is built for. Money in the smallest unit; `chain` None starts a node."""
+
+    viewers: int
+    rate_per_second: int
+    viewer_funds: int
+    chain: str | None = None
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """What runs, and who is there."""
+
+    supervisor: Supervisor
+    dirs: Dirs
+    chain: str
+    ledger: Ledger
+    people: People
+    meeting: Meeting
+    rest: Rest
+    """Signed in with a publish token of the stream's owner."""
+    parts: dict[str, Child] = field(default_factory=dict)
+    """By name: `node` (unless another's is used), `relay`, `serve`, `publish`."""
+
+    async def publish(self, video: Path, stall_s: int = 0) -> Child:
+        """Start the publisher and wait until it is live."""
+        publisher = parts.start_publisher(
+            self.supervisor, self.meeting, self.people.owner_name, video, stall_s
+        )
+        self.parts["publish"] = publisher
+        await publisher.ready("live", LIVE_SECONDS_MAX)
+        return publisher
+
+    async def unpublish(self) -> None:
+        """End the publisher."""
+        await self.supervisor.end(self.parts.pop("publish"))
+
+    async def kill(self, name: str) -> None:
+        """SIGKILL a part, and wait until it is gone."""
+        child = self.parts.pop(name)
+        child.send_group(signal.SIGKILL)
+        await child.wait()
+
+    async def start_relayer(self) -> None:
+        """Start the relayer, again if it was killed."""
+        self.parts["relay"] = await parts.start_relayer(self.supervisor, self.dirs, self.chain)
+
+    async def guard(self) -> None:
+        """Complain as soon as a part ends that should run. Raises ProcessFailed."""
+        while True:
+            for child in self.parts.values():
+                if not child.running:
+                    raise ProcessFailed(child.complaint("ended while it was needed"))
+            await trio.sleep(GUARD_INTERVAL_S)
+
+
+@asynccontextmanager
+async def open_stage(
+    supervisor: Supervisor, dirs: Dirs, plan: Plan, enter: Callable[[Phase], None]
+) -> AsyncIterator[Stage]:
+    """Start everything but publisher and viewers; `enter` is told each phase.
+
+    The supervisor ends the processes. Raises ProcessFailed, RestFailed or LedgerError.
+    """
+    running: dict[str, Child] = {}
+    enter("starting the node")
+    chain = plan.chain
+    if chain is None:
+        running["node"], chain = await parts.start_node(supervisor, dirs)
+    async with open_ledger(chain) as ledger:
+        enter("starting relayer and media server")
+        dirs.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        accounts.write_password(dirs.password_file)
+        running["relay"] = await parts.start_relayer(supervisor, dirs, chain)
+        running["serve"], server = await parts.start_server(supervisor, dirs)
+
+        enter("creating accounts and the stream")
+        people = await trio.to_thread.run_sync(
+            accounts.make_people,
+            dirs.state / "keys",
+            dirs.password_file.read_text(),
+            plan.viewers,
+            plan.rate_per_second,
+        )
+        await accounts.fund(ledger, people, plan.viewer_funds)
+        stream, _ = await ledger.create_stream(
+            people.owner,
+            rate_per_second=plan.rate_per_second,
+            payees=people.payees,
+            wait="finalized",
+        )
+        rest = Rest(server)
+        await rest.sign_in(people.owner, "publish", stream)
+        yield Stage(
+            supervisor=supervisor,
+            dirs=dirs,
+            chain=chain,
+            ledger=ledger,
+            people=people,
+            meeting=Meeting(server=server, stream=stream),
+            rest=rest,
+            parts=running,
+        )
