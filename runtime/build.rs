@@ -1,0 +1,6 @@
+//! Builds the runtime a second time, for WebAssembly, and hands the blob to the native crate.
+
+fn main() {
+	#[cfg(feature = "std")]
+	polkadot_sdk::substrate_wasm_builder::WasmBuilder::build_using_defaults();
+}

@@ -1,0 +1,52 @@
+//! The ledger of streams, vaults, grants and sessions.
+
+use super::money::{AssetKind, NativeAndAssets};
+use crate::{constants::*, *};
+use frame_support::{
+	parameter_types,
+	traits::{ConstU128, ConstU32, ConstU64},
+	PalletId,
+};
+use sp_runtime::Perbill;
+
+/// What a stream's entry takes: its fields with a full list of stops, and its key.
+const STREAM_DEPOSIT: Balance = deposit(1, 300);
+/// What a payee takes: their place in the stream, and a vault that a claim may have to open.
+const PAYEE_DEPOSIT: Balance = deposit(1, 125);
+/// What a grant takes: its own entry and the one by which its viewer finds it.
+const GRANT_DEPOSIT: Balance = deposit(2, 330);
+/// What each session takes that a grant allows at a time.
+const SESSION_DEPOSIT: Balance = deposit(1, 210);
+
+parameter_types! {
+	pub const LedgerPalletId: PalletId = PalletId(*b"paystrm ");
+	pub const FreeShare: Perbill = Perbill::from_percent(25);
+	pub const NativeAsset: AssetKind = AssetKind::Native;
+}
+
+impl pallet_paystream::Config for Runtime {
+	type RuntimeHoldReason = RuntimeHoldReason;
+	type AssetKind = AssetKind;
+	type NativeAsset = NativeAsset;
+	type Assets = NativeAndAssets;
+	type NativeHold = Balances;
+	type Time = Timestamp;
+	type PalletId = LedgerPalletId;
+	type HeadStartMaxMs = ConstU64<6_000>;
+	type SettlementWindowMs = ConstU64<60_000>;
+	type MinTickSeconds = ConstU32<5>;
+	type FundBelowSeconds = ConstU32<60>;
+	type FreeShare = FreeShare;
+	type GapMinMs = ConstU64<10_000>;
+	type GapMaxMs = ConstU64<3_600_000>;
+	type MaxPayees = ConstU32<8>;
+	type MaxSessionsPerGrant = ConstU32<16>;
+	type MaxStops = ConstU32<16>;
+	type StreamDepositBase = ConstU128<STREAM_DEPOSIT>;
+	type StreamDepositPerPayee = ConstU128<PAYEE_DEPOSIT>;
+	type GrantDepositBase = ConstU128<GRANT_DEPOSIT>;
+	type GrantDepositPerSession = ConstU128<SESSION_DEPOSIT>;
+	type WeightInfo = pallet_paystream::weights::SubstrateWeight<Runtime>;
+	#[cfg(feature = "runtime-benchmarks")]
+	type BenchmarkHelper = ();
+}

@@ -1,0 +1,126 @@
+//! What clients rest on: indices, extensions, prices, and states in which a chain begins.
+
+use crate::{constants::*, *};
+use codec::Encode;
+use frame_support::traits::PalletInfoAccess;
+use serde_json::Value;
+use sp_genesis_builder::runtime_decl_for_genesis_builder::GenesisBuilder;
+use sp_keyring::Sr25519Keyring;
+use sp_runtime::{traits::TransactionExtension, BuildStorage};
+
+/// Lays `patch` over `base`, object by object.
+fn merge(base: &mut Value, patch: Value) {
+	match (base, patch) {
+		(Value::Object(base), Value::Object(patch)) => {
+			for (name, value) in patch {
+				merge(base.entry(name).or_insert(Value::Null), value);
+			}
+		}
+		(base, patch) => *base = patch,
+	}
+}
+
+/// A chain that begins in the state called `preset`.
+fn chain(preset: &str) -> sp_io::TestExternalities {
+	let json = |id: Option<&str>| -> Value {
+		let bytes = Runtime::get_preset(&id.map(Into::into)).expect("the preset is listed");
+		serde_json::from_slice(&bytes).expect("presets are JSON")
+	};
+	let mut config = json(None);
+	merge(&mut config, json(Some(preset)));
+	let mut chain = sp_io::TestExternalities::new_empty();
+	chain.execute_with(|| Runtime::build_state(config.to_string().into_bytes()).unwrap());
+	chain
+}
+
+#[test]
+fn every_listed_preset_builds_and_others_do_not_exist() {
+	assert_eq!(Runtime::preset_names(), ["development", "local_testnet"]);
+	for (name, validators) in [("development", 1), ("local_testnet", 2)] {
+		chain(name).execute_with(|| {
+			let alice = Sr25519Keyring::Alice.to_account_id();
+			assert_eq!(pallet_aura::Authorities::<Runtime>::get().len(), validators);
+			assert_eq!(Grandpa::grandpa_authorities().len(), validators);
+			assert_eq!(pallet_sudo::Key::<Runtime>::get(), Some(alice.clone()));
+			assert_eq!(Balances::free_balance(alice), 1_000_000 * UNIT);
+		});
+	}
+	assert_eq!(Runtime::get_preset(&Some("mainnet".into())), None);
+}
+
+#[test]
+fn the_ledger_begins_with_the_native_asset_and_a_pot_that_lives() {
+	use configs::AssetKind;
+
+	chain("development").execute_with(|| {
+		assert!(pallet_paystream::EnabledAssets::<Runtime>::contains_key(AssetKind::Native));
+		assert_eq!(Balances::free_balance(PayStream::pot()), EXISTENTIAL_DEPOSIT);
+		assert_eq!(pallet_paystream::EnabledAssets::<Runtime>::iter().count(), 1);
+	});
+}
+
+#[test]
+fn extensions_come_in_the_order_that_clients_sign() {
+	let names: Vec<_> = <TxExtension as TransactionExtension<RuntimeCall>>::metadata()
+		.into_iter()
+		.map(|extension| extension.identifier)
+		.collect();
+	assert_eq!(
+		names,
+		[
+			"AuthorizeCall",
+			"CheckNonZeroSender",
+			"CheckSpecVersion",
+			"CheckTxVersion",
+			"CheckGenesis",
+			"CheckMortality",
+			"CheckNonce",
+			"CheckWeight",
+			"ChargeTransactionPayment",
+			"CheckMetadataHash",
+			"WeightReclaim",
+		]
+	);
+}
+
+#[test]
+fn indices_that_signed_bytes_contain_stay() {
+	assert_eq!(System::index(), 0);
+	assert_eq!(Balances::index(), 4);
+	assert_eq!(Utility::index(), 7);
+	assert_eq!(PayStream::index(), 10);
+	assert_eq!(PayStream::name(), "PayStream");
+}
+
+#[test]
+fn assets_are_encoded_as_clients_write_them() {
+	use configs::AssetKind;
+
+	assert_eq!(AssetKind::Native.encode(), [0]);
+	assert_eq!(AssetKind::WithId(7).encode(), [1, 7, 0, 0, 0]);
+}
+
+#[test]
+fn a_transfer_costs_about_a_thousandth_of_a_token() {
+	chain("development").execute_with(|| {
+		let call = RuntimeCall::Balances(pallet_balances::Call::transfer_keep_alive {
+			dest: Sr25519Keyring::Bob.to_account_id().into(),
+			value: UNIT,
+		});
+		let fee = TransactionPayment::query_call_info(call, 150).partial_fee;
+		assert!((MILLI_UNIT / 2..2 * MILLI_UNIT).contains(&fee), "{fee}");
+	});
+}
+
+#[test]
+fn a_block_fits_its_slot() {
+	let weights = <Runtime as frame_system::Config>::BlockWeights::get();
+	weights.validate().expect("the limits agree with each other");
+	assert!(weights.max_block.ref_time() / 1_000_000_000 < SLOT_DURATION_MS / 2);
+	assert_eq!(pallet_aura::Pallet::<Runtime>::slot_duration(), SLOT_DURATION_MS);
+}
+
+#[test]
+fn the_default_genesis_is_a_valid_state() {
+	RuntimeGenesisConfig::default().build_storage().expect("the default builds");
+}
