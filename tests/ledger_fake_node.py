@@ -11,6 +11,8 @@ import trio
 import trio_websocket
 from trio.testing import memory_stream_pair
 
+from offchain.ledger.chain import head_from
+from offchain.ledger.extrinsics import extrinsic_hash
 from offchain.ledger.rpc import MESSAGE_BYTES_MAX
 
 
@@ -33,6 +35,8 @@ class FakeNode:
         self.attempts += 1
         if not self.is_up:
             raise ConnectionRefusedError("connection refused")
+        ours: Any
+        theirs: Any
         ours, theirs = memory_stream_pair()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._serve, theirs)
@@ -99,3 +103,54 @@ class Refuse(Exception):
 
 SILENT = object()
 SUBSCRIBED = object()
+EXTRINSIC = bytes.fromhex("0c450001")
+WATCH = "author_submitAndWatchExtrinsic"
+
+
+class FakeChain(FakeNode):
+    """A chain of empty blocks, some with our extrinsic in them."""
+
+    def __init__(self, length: int = 10) -> None:
+        super().__init__()
+        self.headers: list[dict[str, Any]] = []
+        self.bodies: list[list[str]] = []
+        self.finalized = 0
+        for _ in range(length):
+            self.grow()
+        self.answers = {
+            "chain_getHeader": self._header,
+            "chain_getBlockHash": lambda p: self.hash(p[0]) if p[0] < len(self.headers) else None,
+            "chain_getBlock": lambda p: {"block": {"extrinsics": self.bodies[self.number(p[0])]}},
+            "chain_getFinalizedHead": lambda _p: self.hash(self.finalized),
+            "chain_subscribeNewHeads": lambda _p: SUBSCRIBED,
+            "chain_unsubscribeNewHeads": lambda _p: True,
+            "chain_subscribeFinalizedHeads": lambda _p: SUBSCRIBED,
+            "chain_unsubscribeFinalizedHeads": lambda _p: True,
+            "author_unwatchExtrinsic": lambda _p: True,
+            WATCH: lambda _p: SUBSCRIBED,
+            "author_submitExtrinsic": lambda _p: extrinsic_hash(EXTRINSIC),
+        }
+
+    def grow(self, *extrinsics: bytes) -> str:
+        number = len(self.headers)
+        parent = self.hash(number - 1) if number else "0x" + "00" * 32
+        self.headers.append(
+            {
+                "parentHash": parent,
+                "number": hex(number),
+                "stateRoot": "0x" + "11" * 32,
+                "extrinsicsRoot": "0x" + "22" * 32,
+                "digest": {"logs": ["0x0642"]},
+            }
+        )
+        self.bodies.append(["0x280403000b"] + ["0x" + e.hex() for e in extrinsics])
+        return self.hash(number)
+
+    def hash(self, number: int) -> str:
+        return head_from(self.headers[number]).hash
+
+    def number(self, block_hash: str) -> int:
+        return next(n for n in range(len(self.headers)) if self.hash(n) == block_hash)
+
+    def _header(self, params: list[Any]) -> Any:
+        return self.headers[self.number(params[0]) if params else -1]

@@ -202,7 +202,7 @@ async def test_every_refused_order_has_its_own_reason(node: NodeProcess) -> None
             await v.submit(Tick(index=0, seconds=500))
         assert refused.value.reason == "AheadOfClock"
         assert "next block" in str(refused.value)
-        reasons = {
+        reasons: dict[str, Order] = {
             "TotalLower": Tick(index=0, seconds=5),
             "SessionNotFound": Tick(index=7, seconds=6),
             "FundsNotHigher": Fund(index=0, funds=1),
