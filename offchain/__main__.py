@@ -1,0 +1,5 @@
+"""`python -m offchain` is `paystream`."""
+
+from offchain.cli import main
+
+main()

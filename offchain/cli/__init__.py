@@ -1,0 +1,63 @@
+"""The `paystream` command."""
+
+from __future__ import annotations
+
+import typer
+
+from offchain.cli import (
+    claim,
+    doctor,
+    grant,
+    keys,
+    media,
+    node,
+    reconcile,
+    services,
+    session,
+    status,
+    stream,
+    vault,
+)
+from offchain.cli.command import PaystreamGroup
+from offchain.cli.exits import Exit
+
+__all__ = ["app", "main"]
+
+
+def _epilog() -> str:
+    codes = "\n".join(f"  {int(code):>3}  {code.meaning}" for code in Exit)
+    return (
+        "[bold]Exit codes[/bold]\n" + codes + "\n\n"
+        "[bold]Settings[/bold]\n"
+        "  An option comes before its variable (PAYSTREAM_CHAIN for --chain), a variable before\n"
+        "  the TOML file that --config names. PAYSTREAM_DEBUG=1 shows tracebacks."
+    )
+
+
+app = typer.Typer(
+    name="paystream",
+    cls=PaystreamGroup,
+    help="Pay for exactly the seconds of live video that were delivered.",
+    epilog=_epilog(),
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+RUNNING, MONEY, MEDIA, HEALTH = "Run the parts", "Streams and money", "Media", "Health"
+node.add_to(app, RUNNING)
+services.add_to(app, RUNNING)
+app.add_typer(keys.app, name="keys", rich_help_panel=MONEY)
+app.add_typer(stream.app, name="stream", rich_help_panel=MONEY)
+app.add_typer(vault.app, name="vault", rich_help_panel=MONEY)
+app.add_typer(grant.app, name="grant", rich_help_panel=MONEY)
+app.add_typer(session.app, name="session", rich_help_panel=MONEY)
+claim.add_to(app, MONEY)
+media.add_to(app, MEDIA)
+status.add_to(app, HEALTH)
+doctor.add_to(app, HEALTH)
+reconcile.add_to(app, HEALTH)
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    app()

@@ -1,0 +1,5 @@
+"""`python -m offchain.cli` is `paystream`."""
+
+from offchain.cli import main
+
+main()

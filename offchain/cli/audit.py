@@ -1,0 +1,170 @@
+"""Holds a stream's finalized history against itself, and against what the server delivered.
+
+Everything here is pure: `offchain.cli.reconcile` reads the blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from offchain.ledger.types import Event, Session, Stream
+
+UNPAID_MS_MAX: Final = 4_500
+"""What may have been delivered and not paid when a session is closed (a crash's tail included)."""
+
+SessionName = tuple[int, int]
+
+
+@dataclass
+class SessionHistory:
+    """What a session's events say."""
+
+    opened_block: int | None = None
+    viewer: str = ""
+    rate_per_second: int | None = None
+    funds: int = 0
+    ticks: int = 0
+    seconds: int = 0
+    charged_seconds: int = 0
+    charged: int = 0
+    last_tick_block: int | None = None
+    closed_block: int | None = None
+    close_reason: str | None = None
+    paid: int | None = None
+    refunded: int | None = None
+    close_seconds: int | None = None
+
+
+@dataclass
+class History:
+    """What the events of a range of finalized blocks say of one stream."""
+
+    stream: int
+    created_block: int | None = None
+    sessions: dict[SessionName, SessionHistory] = field(default_factory=dict)
+    claimed: dict[str, int] = field(default_factory=dict)
+    remainder: int = 0
+
+    @property
+    def charged(self) -> int:
+        """The sum of all ticks."""
+        return sum(each.charged for each in self.sessions.values())
+
+    @property
+    def claimed_total(self) -> int:
+        """The sum of all claims."""
+        return sum(self.claimed.values())
+
+    def read(self, block: int, events: Iterable[Event]) -> None:
+        """Take in a block's events, in the order of blocks."""
+        for event in events:
+            if event.pallet == "PayStream":
+                self._take(block, event.name, event.fields)
+
+    def _take(self, block: int, name: str, fields: Mapping[str, Any]) -> None:
+        if name == "SessionFunded":  # it does not name the stream
+            known = self.sessions.get((fields["grant"], fields["index"]))
+            if known is not None:
+                known.funds = int(fields["funds"])
+            return
+        if fields.get("stream") != self.stream:
+            return
+        if name == "StreamCreated":
+            self.created_block = block
+        elif name == "Claimed":
+            payee = str(fields["payee"])
+            self.claimed[payee] = self.claimed.get(payee, 0) + int(fields["amount"])
+        elif name == "RemainderPaid":
+            self.remainder += int(fields["amount"])
+        elif name in {"SessionOpened", "Ticked", "SessionClosed"}:
+            session = self.sessions.setdefault((fields["grant"], fields["index"]), SessionHistory())
+            _take_session(session, block, name, fields)
+
+
+def _take_session(
+    session: SessionHistory, block: int, name: str, fields: Mapping[str, Any]
+) -> None:
+    if name == "SessionOpened":
+        session.opened_block = block
+        session.viewer = str(fields["viewer"])
+        session.rate_per_second = int(fields["rate_per_second"])
+        session.funds = int(fields["funds"])
+    elif name == "Ticked":
+        session.ticks += 1
+        session.seconds = int(fields["seconds"])
+        session.charged_seconds += int(fields["charged_seconds"])
+        session.charged += int(fields["amount"])
+        session.last_tick_block = block
+    else:
+        session.closed_block = block
+        session.close_reason = str(fields["reason"])
+        session.paid = int(fields["paid"])
+        session.refunded = int(fields["refunded"])
+        session.close_seconds = int(fields["seconds"])
+
+
+def disagreements(
+    history: History,
+    before: Stream | None,
+    after: Stream | None,
+    open_sessions: Mapping[SessionName, Session],
+    delivered_ms: Mapping[SessionName, int],
+) -> Iterator[str]:
+    """Give everything that disagrees, in words.
+
+    `before` and `after` are the stream's entries at the two ends of the range, `open_sessions`
+    those at its end, `delivered_ms` what the server says of the sessions that it knows.
+    """
+    for name, session in sorted(history.sessions.items()):
+        for problem in _session(session, open_sessions.get(name), delivered_ms.get(name)):
+            yield f"session {name[0]}-{name[1]}: {problem}"
+    if after is None:
+        return
+    earned = after.earned_total - (before.earned_total if before is not None else 0)
+    if earned != history.charged:
+        yield f"the stream earned {earned}, but its ticks charged {history.charged}"
+    unclaimed = after.earned - (before.earned if before is not None else 0)
+    left = history.charged - history.claimed_total - history.remainder
+    if unclaimed != left:
+        yield f"unclaimed earnings changed by {unclaimed}, but ticks less claims make {left}"
+
+
+def _session(
+    session: SessionHistory, entry: Session | None, delivered_ms: int | None
+) -> Iterator[str]:
+    rate = session.rate_per_second
+    if rate is not None:
+        if session.charged != session.charged_seconds * rate:
+            yield (f"charged {session.charged} for {session.charged_seconds} s at {rate} a second")
+        if session.charged > session.funds:
+            yield f"charged {session.charged}, more than its funds of {session.funds}"
+        yield from _end(session, entry)
+    if delivered_ms is None:
+        return
+    if session.seconds * 1000 > delivered_ms:
+        yield f"paid {session.seconds} s, but only {delivered_ms} ms were delivered"
+    unpaid_ms = delivered_ms - session.seconds * 1000
+    if session.close_reason == "Order" and unpaid_ms >= UNPAID_MS_MAX:
+        yield f"closed with {unpaid_ms} ms delivered and unpaid"
+
+
+def _end(session: SessionHistory, entry: Session | None) -> Iterator[str]:
+    """Check a session whose opening was seen: against its close, or against its entry."""
+    if session.closed_block is not None:
+        if session.paid != session.charged:
+            yield f"closed as paid {session.paid}, but its ticks charged {session.charged}"
+        if (session.paid or 0) + (session.refunded or 0) != session.funds:
+            yield (
+                f"paid {session.paid} and refunded {session.refunded} of {session.funds} reserved"
+            )
+        if entry is not None:
+            yield "closed, but still in the ledger"
+    elif entry is None:
+        yield "neither closed nor in the ledger"
+    elif entry.seconds != session.seconds or entry.paid != session.charged:
+        yield (
+            f"the ledger says {entry.seconds} s and {entry.paid}, its ticks "
+            f"{session.seconds} s and {session.charged}"
+        )

@@ -1,0 +1,285 @@
+"""Commands on the ledger: what they plan, what that would cost, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from offchain.cli import options
+from offchain.cli.exits import Exit
+from offchain.cli.failure import Failure
+from offchain.cli.output import Output, Row, facts
+from offchain.cli.wallets import Wallets
+
+if TYPE_CHECKING:
+    from offchain.keys import LocalKey
+    from offchain.ledger.client import Ledger
+    from offchain.ledger.types import Fee, Receipt, Stream
+
+T = TypeVar("T")
+TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Money:
+    """How the chain's native token is written. Inside, amounts are whole smallest units."""
+
+    symbol: str
+    decimals: int
+
+    @classmethod
+    def of(cls, ledger: Ledger) -> Money:
+        """Give the token of a chain."""
+        return cls(ledger.symbol, ledger.decimals)
+
+    def read(self, text: str, what: str) -> int:
+        """Read an amount such as `1.5 UNIT`. Raises Failure that names `what` it is for."""
+        from offchain.amounts import AmountInvalid, parse_amount
+
+        try:
+            return parse_amount(text, self.symbol, self.decimals)
+        except AmountInvalid as error:
+            raise Failure(f"{what}: {error}", Exit.USAGE, "amount-invalid") from None
+
+    def write(self, amount: int) -> str:
+        """Write an amount with its symbol."""
+        from offchain.amounts import format_amount
+
+        return format_amount(amount, self.symbol, self.decimals)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A call that is about to be signed.
+
+    `effect` says it for people; `data` for programs, with integers. `call` is the encoded call.
+    """
+
+    name: str
+    params: Mapping[str, Any]
+    call: bytes
+    effect: Sequence[Row]
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a transaction brought about."""
+
+    rows: Sequence[Row] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sending:
+    """How a command that changes the ledger was called."""
+
+    chain: str
+    wallets: Wallets
+    key: str | None
+    dry_run: bool
+    wait: bool
+    opened: LocalKey | None = None
+
+    @classmethod
+    def from_options(
+        cls,
+        *,
+        key: options.Key = None,
+        dry_run: options.DryRun = False,
+        wait: options.Wait = True,
+        chain: options.Chain = options.CHAIN_DEFAULT,
+        state_dir: options.StateDir = None,
+        keys_dir: options.KeysDir = None,
+        password_file: options.PasswordFile = None,
+    ) -> Sending:
+        """Take what the options say."""
+        wallets = Wallets.from_options(state_dir, keys_dir, password_file)
+        return cls(chain, wallets, key, dry_run, wait)
+
+    def open_key(self) -> Sending:
+        """Open the key that signs, which asks for its password; once."""
+        if self.opened is not None:
+            return self
+        return replace(self, opened=self.wallets.signer(self.key))
+
+    def signer(self) -> LocalKey:
+        """Give the key that signs. Raises Failure and KeystoreError."""
+        opened = self.open_key().opened
+        assert opened is not None  # noqa: S101 - for the type
+        return opened
+
+    def address(self) -> str:
+        """Give the address that signs, without opening its key."""
+        if self.opened is not None:
+            return self.opened.address
+        return self.wallets.address(self.key)
+
+
+Planner = Callable[["Ledger", Money, str], Awaitable[Plan]]
+Teller = Callable[["Ledger", Money, "Receipt"], Awaitable[Outcome]]
+
+
+def with_ledger(
+    url: str, work: Callable[[Ledger], Awaitable[T]], *, timeout_s: float = TIMEOUT_S
+) -> T:
+    """Connect to the chain, do `work`, and disconnect. Raises LedgerError and what work raises."""
+    import trio
+
+    from offchain.ledger.client import open_ledger
+
+    if not url.startswith(("ws://", "wss://")):
+        raise Failure(
+            f"--chain is {url!r}: give a WebSocket address, such as {options.CHAIN_DEFAULT}",
+            Exit.USAGE,
+            "chain-invalid",
+        )
+
+    async def run() -> T:
+        async with open_ledger(url, timeout_s=timeout_s) as ledger:
+            return await work(ledger)
+
+    return trio.run(run)
+
+
+async def planned(
+    ledger: Ledger,
+    pallet: str,
+    call: str,
+    params: dict[str, Any],
+    effect: Sequence[Row],
+    *,
+    data: Mapping[str, Any] | None = None,
+) -> Plan:
+    """Encode a call into a plan."""
+    encoded = await ledger.compose(pallet, call, params)
+    return Plan(f"{pallet}.{call}", params, encoded, effect, data or {})
+
+
+def transact(out: Output, sending: Sending, plan: Planner, tell: Teller | None = None) -> None:
+    """Plan a call; show it (`--dry-run`), or sign it, send it, wait for it and tell what came.
+
+    Raises what the ledger client raises. A plan that cannot succeed raises Failure itself.
+    """
+    signer = None if sending.dry_run else sending.signer()
+    account = sending.address() if signer is None else signer.address
+
+    async def work(ledger: Ledger) -> None:
+        money = Money.of(ledger)
+        made = await plan(ledger, money, account)
+        if signer is None:
+            show_dry_run(out, money, account, made, await ledger.fee(made.call, account))
+            return
+        with out.working(f"{made.name}: waiting for {'finality' if sending.wait else 'a block'}"):
+            receipt = await ledger.submit_signed(
+                made.call, signer, wait="finalized" if sending.wait else "in_block"
+            )
+        outcome = Outcome() if tell is None else await tell(ledger, money, receipt)
+        _show_receipt(
+            out,
+            money,
+            made,
+            account=account,
+            receipt=receipt,
+            outcome=outcome,
+            finalized=sending.wait,
+        )
+
+    with_ledger(sending.chain, work)
+
+
+def show_dry_run(out: Output, money: Money, account: str, plan: Plan, fee: Fee) -> None:
+    """Show what a call would do and cost."""
+    if out.json_mode:
+        out.json(
+            {
+                "dry_run": True,
+                "call": plan.name,
+                "params": _plain(plan.params),
+                "account": account,
+                "fee": fee.partial_fee,
+                **plan.data,
+            }
+        )
+        return
+    params = [(f"  {name}", _brief(value)) for name, value in _plain(plan.params).items()]
+    rows: list[Row] = [
+        ("Call", plan.name),
+        *params,
+        ("Signed by", account),
+        ("Fee", money.write(fee.partial_fee)),
+        *plan.effect,
+    ]
+    out.show(facts(rows, "Dry run: nothing was signed or sent"))
+
+
+def _show_receipt(
+    out: Output,
+    money: Money,
+    plan: Plan,
+    *,
+    account: str,
+    receipt: Receipt,
+    outcome: Outcome,
+    finalized: bool,
+) -> None:
+    fee = fee_paid(receipt)
+    if out.json_mode:
+        out.json(
+            {
+                "dry_run": False,
+                "call": plan.name,
+                "account": account,
+                "fee": fee,
+                "tx_hash": receipt.tx_hash,
+                "block_hash": receipt.block_hash,
+                "block_number": receipt.block_number,
+                "finalized": finalized,
+                **outcome.data,
+            }
+        )
+        return
+    where = f"{receipt.block_number} ({'final' if finalized else 'not yet final'})"
+    rows: list[Row] = [*outcome.rows, ("Fee", money.write(fee)), ("Block", where)]
+    out.show(facts(rows))
+
+
+def fee_paid(receipt: Receipt) -> int:
+    """Give what a transaction cost its signer, from its events; 0 where there is no such event."""
+    try:
+        event = receipt.event("TransactionFeePaid", "TransactionPayment")
+    except LookupError:
+        return 0
+    return int(event.fields.get("actual_fee", 0))
+
+
+def _plain(value: Any) -> Any:
+    """Give a call's parameters as JSON can hold them: bytes become `0x...`."""
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if isinstance(value, Mapping):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_brief(each)}" for name, each in value.items())
+    if isinstance(value, list):
+        return "; ".join(_brief(each) for each in value) or "none"
+    return "none" if value is None else str(value)
+
+
+async def found_stream(ledger: Ledger, stream: int) -> Stream:
+    """Give a stream's entry. Raises Failure where there is none."""
+    entry = await ledger.stream(stream)
+    if entry is None:
+        raise Failure(
+            f"there is no stream {stream} on this chain: `paystream stream list` shows them",
+            Exit.REFUSED,
+            "stream-not-found",
+        )
+    return entry

@@ -1,0 +1,136 @@
+"""`paystream doctor`: everything a newcomer may have wrong, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from offchain.cli import options
+from offchain.cli.checks import Check
+from offchain.cli.command import command
+from offchain.cli.exits import Exit
+from offchain.cli.output import Output
+from offchain.cli.ports import parse_listen
+from offchain.cli.wallets import Names
+
+STYLES: Final = {
+    "ok": ("ok", "bold green"),
+    "warning": ("warning", "bold yellow"),
+    "failed": ("failed", "bold red"),
+    "skipped": ("skipped", "dim"),
+}
+
+
+def add_to(app: typer.Typer, panel: str) -> None:
+    """Register the command."""
+    command(
+        app,
+        "doctor",
+        "paystream doctor",
+        "paystream doctor --machine-only",
+        panel=panel,
+    )(doctor)
+
+
+def doctor(
+    out: Output,
+    *,
+    machine_only: Annotated[
+        bool,
+        options.option("--machine-only", "Check this machine only, not what runs on it."),
+    ] = False,
+    node: Annotated[
+        Path | None,
+        options.option("--node", "The node's program.", "FILE", show_default="looked for"),
+    ] = None,
+    listen: Annotated[
+        str, options.option("--listen", "Where the server would listen.", "HOST:PORT")
+    ] = options.LISTEN_DEFAULT,
+    socket: options.Socket = None,
+    chain: options.Chain = options.CHAIN_DEFAULT,
+    server: options.Server = options.SERVER_DEFAULT,
+    state_dir: options.StateDir = None,
+    keys_dir: options.KeysDir = None,
+) -> None:
+    """Check everything that a newcomer may have wrong, and say how to mend each.
+
+    Takes some seconds, in which the chain must make a block and finalize one. Exits with 1 if a
+    check failed; warnings do not count.
+    """
+    from offchain.cli.checks import machine, running
+
+    parse_listen(listen)
+    state = options.state_dir(state_dir)
+    names = Names.from_options(state_dir, keys_dir)
+
+    def checks() -> Iterator[Check]:
+        yield machine.python_version()
+        yield machine.packages()
+        yield machine.ffmpeg()
+        yield machine.node_program(node)
+        yield from machine.state_directory(state)
+        yield machine.journal_lock(state)
+        yield machine.keystore(names)
+        yield machine.loopback_udp()
+        yield machine.ice_candidates()
+        if machine_only:
+            return
+        yield from running.chain(chain)
+        yield from running.server(server, listen)
+        yield running.relayer_socket(options.socket_path(socket, state_dir))
+
+    found: list[Check] = []
+    for check in checks():
+        found.append(check)
+        if not out.json_mode:
+            _show(out, check)
+    bad = [check for check in found if check.state == "failed"]
+    if out.json_mode:
+        out.json(
+            {
+                "ok": not bad,
+                "checks": [
+                    {
+                        "name": each.name,
+                        "state": each.state,
+                        "found": each.found,
+                        "remedy": each.remedy or None,
+                    }
+                    for each in found
+                ],
+            }
+        )
+    else:
+        _show_sum(out, found)
+    if bad:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _show(out: Output, check: Check) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    word, style = STYLES[check.state]
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(width=7)
+    grid.add_column(width=16, no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(word, style=style), Text(check.name, style="cyan"), Text(check.found))
+    if check.remedy:
+        grid.add_row("", "", Text(f"→ {check.remedy}", style="bold"))
+    out.show(grid)
+
+
+def _show_sum(out: Output, found: list[Check]) -> None:
+    from rich.text import Text
+
+    states = [each.state for each in found]
+    bad, warned = states.count("failed"), states.count("warning")
+    if bad:
+        out.show("", Text(f"{bad} of {len(states)} checks failed.", style="bold red"))
+    else:
+        more = f" {warned} warning(s)." if warned else ""
+        out.show("", Text(f"Nothing is wrong.{more}", style="bold green"))

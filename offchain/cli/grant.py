@@ -1,0 +1,237 @@
+"""`paystream grant`: what a viewer allows a relayer's key to spend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from offchain.cli import options
+from offchain.cli.chain import Money, Outcome, Plan, Sending, planned, transact, with_ledger
+from offchain.cli.command import command, group
+from offchain.cli.exits import Exit
+from offchain.cli.failure import Failure
+from offchain.cli.output import Output, moment, table
+from offchain.cli.payment import (
+    EXPIRES_IN_DEFAULT,
+    GAP_MS_DEFAULT,
+    Allowance,
+    Delegate,
+    plan_grant,
+    tell_grant,
+)
+from offchain.cli.rest import API, ask, obtain_token
+from offchain.cli.spans import parse_span
+from offchain.cli.wallets import Names
+
+if TYPE_CHECKING:
+    from offchain.ledger.client import Ledger
+    from offchain.ledger.types import Grant, Receipt
+
+app = group("What viewers allow a relayer's key to spend for them.")
+
+
+@command(
+    app,
+    "give",
+    'paystream grant give --stream 1 --cap "5 UNIT" --deposit "10 UNIT" --key viewer',
+    'paystream grant give --stream 1 --cap "5 UNIT" --key viewer --dry-run',
+)
+def give(
+    out: Output,
+    sending: Sending,
+    *,
+    cap: Annotated[str, options.option("--cap", "Most that the grant may ever cost.", "AMOUNT")],
+    stream: Annotated[
+        int | None,
+        options.option(
+            "--stream", "Stream to watch: its price is the highest allowed.", "STREAM", min=0
+        ),
+    ] = None,
+    deposit: Annotated[
+        str | None,
+        options.option("--deposit", "Move this into the vault, in the same step.", "AMOUNT"),
+    ] = None,
+    rate_max: Annotated[
+        str | None,
+        options.option(
+            "--rate-max",
+            "Highest price of a second.",
+            "AMOUNT",
+            show_default="the stream's",
+        ),
+    ] = None,
+    sessions_max: Annotated[
+        int, options.option("--sessions-max", "Sessions at a time.", "N", min=1)
+    ] = 1,
+    gap_ms: Annotated[
+        int,
+        options.option(
+            "--gap-ms", "How long the relayer may be silent, in milliseconds.", "MS", min=1
+        ),
+    ] = GAP_MS_DEFAULT,
+    expires_in: Annotated[
+        str, options.option("--expires-in", "How long it lasts, such as 12h or 30d.", "TIME")
+    ] = EXPIRES_IN_DEFAULT,
+    delegate: Annotated[
+        str | None,
+        options.option(
+            "--delegate",
+            "Public key to grant (0x and 64 digits).",
+            "HEX",
+            show_default="the one that --server's relayer made",
+        ),
+    ] = None,
+    proof: Annotated[
+        str | None,
+        options.option("--proof", "The delegate's proof for this account (0x...).", "HEX"),
+    ] = None,
+    server: options.Server = options.SERVER_DEFAULT,
+) -> None:
+    """Allow a relayer's key to pay for seconds from the vault, within bounds.
+
+    The key can pay streams and nothing else. Without --delegate it comes from the server.
+    """
+    allowance = Allowance(
+        cap, deposit, rate_max, sessions_max, gap_ms, parse_span(expires_in, "--expires-in")
+    )
+    if (delegate is None) != (proof is None):
+        raise Failure("--delegate and --proof go together: give both", Exit.USAGE, "usage")
+    if delegate is not None and proof is not None:
+        granted = Delegate.read(delegate, proof)
+    else:
+        granted, sending = _delegate_of_server(server, sending, stream)
+
+    async def plan(ledger: Ledger, money: Money, account: str) -> Plan:
+        rate = None
+        if stream is not None:
+            from offchain.cli.chain import found_stream
+
+            rate = (await found_stream(ledger, stream)).rate_per_second
+        return await plan_grant(ledger, money, account, granted, allowance, rate_per_second=rate)
+
+    transact(out, sending, plan, tell_grant)
+
+
+def _delegate_of_server(
+    server: str, sending: Sending, stream: int | None
+) -> tuple[Delegate, Sending]:
+    """Ask the server for the key that its relayer made for this viewer."""
+    if stream is None:
+        raise Failure(
+            "give --stream, for which the server names its key, or --delegate and --proof",
+            Exit.USAGE,
+            "usage",
+        )
+    opened = sending.open_key()
+    token = obtain_token(server, opened.signer(), "watch")
+    terms = ask(server, "GET", f"{API}/streams/{stream}/terms", token=token)
+    return Delegate.of_terms(terms), opened
+
+
+@command(app, "list", "paystream grant list --account viewer")
+def list_grants(
+    out: Output,
+    names: Names,
+    account: options.Account = None,
+    chain: options.Chain = options.CHAIN_DEFAULT,
+) -> None:
+    """List an account's grants: what is left of each, and until when."""
+    who = names.address(account)
+
+    async def work(ledger: Ledger) -> None:
+        money, now = Money.of(ledger), await ledger.now_ms()
+        found = dict(sorted((await ledger.grants_of(who)).items()))
+        if out.json_mode:
+            grants = [_data(number, each) for number, each in found.items()]
+            out.json({"account": who, "now": now, "grants": grants})
+            return
+        rows = [
+            (
+                number,
+                "ended" if each.ended_at <= now else "active",
+                money.write(each.cap_left),
+                money.write(each.cap),
+                f"{money.write(each.rate_max_per_second)}/s",
+                f"{len(each.open)}/{each.sessions_max}",
+                moment(each.ended_at),
+            )
+            for number, each in found.items()
+        ]
+        columns = ("Grant>", "State", "Left>", "Of>", "Highest price>", "Open>", "Ends")
+        empty = f"No grants of {who}. Give one: paystream grant give --stream N --cap AMOUNT"
+        out.show(table(columns, rows, empty))
+
+    with_ledger(chain, work)
+
+
+@command(app, "revoke", "paystream grant revoke 3 --key viewer")
+def revoke(
+    out: Output,
+    sending: Sending,
+    grant: Annotated[int, typer.Argument(metavar="GRANT", min=0, help="Number of the grant.")],
+) -> None:
+    """End a grant at once. Its sessions end too; what they did not use returns to the vault.
+
+    A grant that has ended and has no open session is deleted, and its deposit returns.
+    """
+
+    async def plan(ledger: Ledger, money: Money, account: str) -> Plan:
+        entry = await ledger.grant(grant)
+        if entry is None:
+            raise Failure(
+                f"there is no grant {grant}: `paystream grant list` shows them",
+                Exit.REFUSED,
+                "grant-not-found",
+            )
+        if entry.viewer != account:
+            raise Failure(
+                f"grant {grant} belongs to {entry.viewer}, not to {account}: sign with its "
+                "viewer's key (--key)",
+                Exit.REFUSED,
+                "not-viewer",
+            )
+        return await planned(
+            ledger,
+            "PayStream",
+            "revoke",
+            {"grant": grant},
+            [
+                ("Sessions that end", len(entry.open)),
+                ("Spent so far", money.write(entry.spent)),
+                ("Never to be spent", money.write(entry.cap_left)),
+                ("Deposit returned", money.write(entry.deposit)),
+            ],
+            data={"grant": grant, "spent": entry.spent, "cap_left": entry.cap_left},
+        )
+
+    async def tell(ledger: Ledger, money: Money, receipt: Receipt) -> Outcome:
+        del ledger, money
+        deleted = any(
+            each.pallet == "PayStream" and each.name == "GrantDeleted" for each in receipt.events
+        )
+        state = "revoked and deleted" if deleted else "revoked; deleted with its last session"
+        return Outcome([("Grant", f"{grant}, {state}")], {"grant": grant, "deleted": deleted})
+
+    transact(out, sending, plan, tell)
+
+
+def _data(number: int, entry: Grant) -> dict[str, Any]:
+    return {
+        "grant": number,
+        "viewer": entry.viewer,
+        "delegate": "0x" + entry.key.public.hex(),
+        "scheme": entry.key.scheme,
+        "rate_max_per_second": entry.rate_max_per_second,
+        "cap": entry.cap,
+        "cap_left": entry.cap_left,
+        "spent": entry.spent,
+        "gap_ms": entry.gap_ms,
+        "created_at": entry.created_at,
+        "expires_at": entry.expires_at,
+        "ended_at": entry.ended_at,
+        "sessions_max": entry.sessions_max,
+        "open": list(entry.open),
+        "seconds": entry.seconds,
+        "deposit": entry.deposit,
+    }

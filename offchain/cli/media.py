@@ -1,0 +1,297 @@
+"""`paystream watch` and `paystream publish`: our own viewer and publisher.
+
+What needs the chain is done first, on trio; then the media runs on asyncio. The two loops follow
+each other in this process and never run at once.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Coroutine
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from offchain.cli import options
+from offchain.cli.chain import Money, show_dry_run, with_ledger
+from offchain.cli.command import command
+from offchain.cli.exits import Exit
+from offchain.cli.failure import Failure
+from offchain.cli.output import Output, Row, facts
+from offchain.cli.payment import (
+    EXPIRES_IN_DEFAULT,
+    GAP_MS_DEFAULT,
+    Allowance,
+    Delegate,
+    plan_deposit,
+    plan_grant,
+)
+from offchain.cli.rest import API, AccountSigner, ask, obtain_token
+from offchain.cli.spans import parse_span
+from offchain.cli.wallets import Wallets
+
+if TYPE_CHECKING:
+    from offchain.keys import LocalKey
+    from offchain.ledger.client import Ledger
+
+T = TypeVar("T")
+
+StreamOption = Annotated[int, options.option("--stream", "Number of the stream.", "STREAM", min=0)]
+Seconds = Annotated[
+    float | None,
+    options.option(
+        "--seconds", "How long; then it ends by itself.", "S", min=0, show_default="until stopped"
+    ),
+]
+
+
+def add_to(app: typer.Typer, panel: str) -> None:
+    """Register both commands."""
+    command(
+        app,
+        "watch",
+        'paystream watch --stream 1 --key viewer --deposit "1 UNIT" --cap "1 UNIT"',
+        "paystream watch --stream 1 --key viewer --seconds 30 --count-only --json",
+        panel=panel,
+    )(watch)
+    command(
+        app,
+        "publish",
+        "paystream publish --stream 1 --key creator --video film.mp4",
+        "paystream publish --stream 1 --key creator",
+        panel=panel,
+    )(publish)
+
+
+def watch(
+    out: Output,
+    wallets: Wallets,
+    *,
+    stream: StreamOption,
+    key: options.Key = None,
+    deposit: Annotated[
+        str | None,
+        options.option("--deposit", "Move this into the vault if money is missing.", "AMOUNT"),
+    ] = None,
+    cap: Annotated[
+        str | None,
+        options.option("--cap", "Give a missing grant, which costs at most this.", "AMOUNT"),
+    ] = None,
+    expires_in: Annotated[
+        str, options.option("--expires-in", "How long such a grant lasts.", "TIME")
+    ] = EXPIRES_IN_DEFAULT,
+    seconds: Seconds = None,
+    count_only: Annotated[
+        bool, options.option("--count-only", "Count frames without decoding them.")
+    ] = False,
+    dry_run: options.DryRun = False,
+    chain: options.Chain = options.CHAIN_DEFAULT,
+    server: options.Server = options.SERVER_DEFAULT,
+) -> None:
+    """Watch a stream and pay for the seconds that arrive. Ctrl-C leaves and settles.
+
+    With --deposit and --cap, what is missing is deposited and granted first, in one transaction.
+    """
+    signer = wallets.signer(key)
+    token = obtain_token(server, signer, "watch")
+    terms = ask(server, "GET", f"{API}/streams/{stream}/terms", token=token)
+    if dry_run or not terms["payable"]:
+        allowance = _allowance(terms, deposit, cap, parse_span(expires_in, "--expires-in"))
+        _make_payable(out, chain, signer, terms, allowance, dry_run=dry_run)
+        if dry_run:
+            return
+
+    from streaming.cli import WatchConfig, run_watch
+
+    config = WatchConfig(
+        server=server,
+        stream=stream,
+        signer=AccountSigner(signer),
+        seconds=seconds,
+        count_only=count_only,
+        on_progress=_progress(out),
+    )
+    result = _run_until_stopped(run_watch(config))
+    data = {**asdict(result), "delegate": terms["delegate"]}
+    if out.json_mode:
+        out.json(data)
+        return
+    rows: list[Row] = [
+        ("Session", result.session or "none"),
+        ("Watched", f"{result.watched_ms / 1000:.1f} s"),
+        ("Frames", result.frames_decoded),
+        ("First picture", _after(result.first_frame_ms)),
+        ("Delivered", _after(result.delivered_ms)),
+        ("Connected again", f"{result.reconnects} time(s)"),
+        ("Ended", result.end_reason),
+    ]
+    out.show(facts(rows))
+
+
+def publish(
+    out: Output,
+    wallets: Wallets,
+    *,
+    stream: StreamOption,
+    key: options.Key = None,
+    video: Annotated[
+        Path | None,
+        options.option(
+            "--video", "Any file that ffmpeg reads.", "FILE", show_default="moving test pictures"
+        ),
+    ] = None,
+    seconds: Seconds = None,
+    stall: Annotated[
+        float,
+        options.option("--stall", "Freeze once for so long (SIGUSR1 says when).", "S", min=0),
+    ] = 0.0,
+    stall_after: Annotated[
+        float | None,
+        options.option(
+            "--stall-after",
+            "When to freeze, from the first frame.",
+            "S",
+            min=0,
+            show_default="at SIGUSR1",
+        ),
+    ] = None,
+    server: options.Server = options.SERVER_DEFAULT,
+) -> None:
+    """Publish a file to a stream of one's own. Ctrl-C ends it.
+
+    Prints one line of JSON when pictures flow: {"event":"live",...}.
+    """
+    if video is not None and not video.is_file():
+        raise Failure(
+            f"there is no file {video}: give one that ffmpeg reads, or leave --video away",
+            Exit.USAGE,
+            "video-missing",
+        )
+    signer = wallets.signer(key)
+
+    from streaming.cli import PublishConfig, run_publish
+
+    config = PublishConfig(
+        server=server,
+        stream=stream,
+        signer=AccountSigner(signer),
+        video=video,
+        seconds=seconds,
+        stall_s=stall,
+        stall_after_s=stall_after,
+        on_progress=_progress(out, event="live"),
+    )
+    result = _run_until_stopped(run_publish(config))
+    data = {**asdict(result), "account": signer.address}
+    if out.json_mode:
+        out.json(data)
+        return
+    out.note(
+        f"Published {result.published_ms / 1000:.1f} s, {result.video_frames} frames; "
+        f"ended: {result.end_reason}"
+    )
+
+
+def _allowance(
+    terms: dict[str, Any], deposit: str | None, cap: str | None, expires_in_s: int
+) -> Allowance:
+    """Say what would make a stream payable, or Failure where the options do not."""
+    missing = set(terms["missing"])
+    needs_grant = bool(missing - {"funds"}) or terms["grant"] is None
+    if needs_grant and cap is None:
+        wanted = "--cap AMOUNT" if "funds" not in missing else "--deposit AMOUNT --cap AMOUNT"
+        raise Failure(
+            f"stream {terms['stream']} cannot be paid yet ({', '.join(sorted(missing))} missing): "
+            f"give {wanted}",
+            Exit.SERVER_REFUSED,
+            "payment-required",
+        )
+    if "funds" in missing and deposit is None:
+        raise Failure(
+            f"the vault holds too little for stream {terms['stream']}: give --deposit AMOUNT",
+            Exit.SERVER_REFUSED,
+            "payment-required",
+        )
+    return Allowance(
+        cap=cap if needs_grant else None,
+        deposit=deposit if "funds" in missing else None,
+        rate_max=None,
+        sessions_max=1,
+        gap_ms=GAP_MS_DEFAULT,
+        expires_in_s=expires_in_s,
+    )
+
+
+def _make_payable(
+    out: Output,
+    chain: str,
+    signer: LocalKey,
+    terms: dict[str, Any],
+    allowance: Allowance,
+    *,
+    dry_run: bool,
+) -> None:
+    """Deposit and grant what is missing, and wait until it is final."""
+
+    async def work(ledger: Ledger) -> None:
+        money = Money.of(ledger)
+        if ledger.genesis_hash != terms["genesis_hash"]:
+            raise Failure(
+                f"the server pays on another chain (genesis {terms['genesis_hash']}) than --chain "
+                f"{chain} ({ledger.genesis_hash}): name the same one",
+                Exit.USAGE,
+                "chain-differs",
+            )
+        if allowance.cap is None:
+            plan = await plan_deposit(ledger, money, signer.address, allowance.deposit or "0")
+        else:
+            rate = int(terms["rate_per_second"])
+            delegate = Delegate.of_terms(terms)
+            plan = await plan_grant(
+                ledger, money, signer.address, delegate, allowance, rate_per_second=rate
+            )
+        if dry_run:
+            fee = await ledger.fee(plan.call, signer.address)
+            show_dry_run(out, money, signer.address, plan, fee)
+            return
+        with out.working(f"{plan.name}: waiting for finality"):
+            receipt = await ledger.submit_signed(plan.call, signer, wait="finalized")
+        out.note(f"{plan.name} is final in block {receipt.block_number}")
+
+    with_ledger(chain, work)
+
+
+def _run_until_stopped(work: Coroutine[Any, Any, T]) -> T:
+    """Run on asyncio; SIGINT and SIGTERM cancel, upon which the work leaves properly."""
+    import asyncio
+
+    async def run() -> T:
+        loop = asyncio.get_running_loop()
+        task = asyncio.ensure_future(work)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+
+    return asyncio.run(run())
+
+
+def _progress(out: Output, event: str | None = None) -> Any:
+    """Tell progress on standard error; one kind of `event` on standard output, for programs."""
+
+    def tell(progress: dict[str, Any]) -> None:
+        if progress.get("event") == event and not out.json_mode:
+            out.event(progress)
+            return
+        said = [f"{name} {value}" for name, value in progress.items() if name != "event"]
+        out.note(f"{progress.get('event', '')}: {', '.join(said)}")
+
+    return tell
+
+
+def _after(milliseconds: int | None) -> str:
+    return "-" if milliseconds is None else f"{milliseconds / 1000:.2f} s"

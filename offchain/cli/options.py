@@ -1,0 +1,135 @@
+"""The options that several commands have, each with its variable and its help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+from offchain.cli.command import COMMON
+from offchain.config import state_dir_default
+
+CHAIN_DEFAULT = "ws://127.0.0.1:9944"
+SERVER_DEFAULT = "http://127.0.0.1:8080"
+LISTEN_DEFAULT = "127.0.0.1:8080"
+MONEY = "Money"
+
+
+def option(name: str, help_text: str, metavar: str | None = None, **more: Any) -> Any:
+    """Make an option `--name` that can also be set by its variable `PAYSTREAM_<NAME>`."""
+    if metavar is None:
+        metavar = ""  # a switch: typer would write its type there
+    variable = "PAYSTREAM_" + name.partition("/")[0].lstrip("-").replace("-", "_").upper()
+    return typer.Option(
+        name, help=help_text, metavar=metavar, envvar=variable, show_envvar=True, **more
+    )
+
+
+def _keys_dir_of(context: typer.Context) -> Path:
+    given = context.params.get("keys_dir")
+    if given:
+        return Path(given)
+    return Path(context.params.get("state_dir") or state_dir_default()) / "keys"
+
+
+def complete_key(ctx: typer.Context, args: list[str], incomplete: str) -> list[str]:
+    """Offer the names in the keystore to the shell."""
+    del args
+    try:
+        names = sorted(path.stem for path in _keys_dir_of(ctx).glob("*.json"))
+    except OSError:
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+Chain: TypeAlias = Annotated[
+    str, option("--chain", "Address of the node's RPC.", "URL", rich_help_panel=COMMON)
+]
+Server: TypeAlias = Annotated[
+    str, option("--server", "Address of `paystream serve`.", "URL", rich_help_panel=COMMON)
+]
+StateDir: TypeAlias = Annotated[
+    Path | None,
+    option(
+        "--state-dir",
+        "Where journal, socket and keys lie.",
+        "DIR",
+        rich_help_panel=COMMON,
+        show_default="$XDG_DATA_HOME/paystream",
+    ),
+]
+KeysDir: TypeAlias = Annotated[
+    Path | None,
+    option(
+        "--keys-dir",
+        "Where the keystore lies.",
+        "DIR",
+        rich_help_panel=COMMON,
+        show_default="keys in the state directory",
+    ),
+]
+PasswordFile: TypeAlias = Annotated[
+    Path | None,
+    option(
+        "--password-file",
+        "File whose first line is the keystore's password.",
+        "FILE",
+        rich_help_panel=COMMON,
+        show_default="ask on the terminal",
+    ),
+]
+Key: TypeAlias = Annotated[
+    str | None,
+    option(
+        "--key",
+        "Key that signs: a name in the keystore, or a development key such as //Alice.",
+        "NAME",
+        autocompletion=complete_key,
+        show_default="the only key there is",
+    ),
+]
+Account: TypeAlias = Annotated[
+    str | None,
+    option(
+        "--account",
+        "Whose: an address, a name in the keystore, or //Alice.",
+        "ACCOUNT",
+        autocompletion=complete_key,
+        show_default="the only key there is",
+    ),
+]
+DryRun: TypeAlias = Annotated[
+    bool,
+    option("--dry-run", "Show call, fee and effect; sign and send nothing.", rich_help_panel=MONEY),
+]
+Wait: TypeAlias = Annotated[
+    bool,
+    option(
+        "--wait/--no-wait",
+        "Wait until the block is final, or only until there is one.",
+        rich_help_panel=MONEY,
+    ),
+]
+Socket: TypeAlias = Annotated[
+    Path | None,
+    option(
+        "--socket",
+        "Local socket between server and relayer.",
+        "PATH",
+        show_default="relay.sock in the state directory",
+    ),
+]
+StreamId: TypeAlias = Annotated[
+    int, typer.Argument(metavar="STREAM", min=0, help="Number of the stream.")
+]
+
+
+def state_dir(given: Path | None) -> Path:
+    """Give the state directory in use."""
+    return given if given is not None else state_dir_default()
+
+
+def socket_path(given: Path | None, state: Path | None) -> Path:
+    """Give the path of the socket in use."""
+    return given if given is not None else state_dir(state) / "relay.sock"

@@ -1,0 +1,188 @@
+"""What a viewer allows before watching: a deposit and a grant, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from offchain.amounts import format_duration
+from offchain.cli.chain import Money, Outcome, Plan
+from offchain.cli.exits import Exit
+from offchain.cli.failure import Failure
+from offchain.cli.output import Row, moment, short
+
+if TYPE_CHECKING:
+    from offchain.ledger.client import Ledger
+    from offchain.ledger.types import DelegateKey, Receipt
+
+GAP_MS_DEFAULT = 120_000
+EXPIRES_IN_DEFAULT = "30d"
+
+
+@dataclass(frozen=True)
+class Delegate:
+    """A relayer's key, with its own signature that this viewer may grant it."""
+
+    key: DelegateKey
+    proof: bytes
+
+    @classmethod
+    def read(cls, key: str, proof: str) -> Delegate:
+        """Read both from hexadecimal, the proof as SCALE (scheme byte first). Raises Failure."""
+        from offchain.ledger.types import DelegateKey
+
+        schemes = {0: "sr25519", 1: "ed25519"}
+        try:
+            raw_key = bytes.fromhex(key.removeprefix("0x"))
+            raw_proof = bytes.fromhex(proof.removeprefix("0x"))
+        except ValueError:
+            raw_key, raw_proof = b"", b""
+        if len(raw_key) != 32 or len(raw_proof) != 65 or raw_proof[0] not in schemes:
+            raise Failure(
+                "the delegate is no 32-byte key, or its proof is not a scheme byte and 64 bytes: "
+                "take both from the server's terms",
+                Exit.USAGE,
+                "delegate-invalid",
+            )
+        scheme = schemes[raw_proof[0]]
+        return cls(
+            DelegateKey(scheme=scheme, public=raw_key),  # type: ignore[arg-type]
+            raw_proof[1:],
+        )
+
+    @classmethod
+    def of_terms(cls, terms: Mapping[str, Any]) -> Delegate:
+        """Take the delegate that a server's terms name."""
+        return cls.read(str(terms["delegate"]), str(terms["proof"]))
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What the viewer allows, as written on the command line.
+
+    `deposit` None deposits nothing, `cap` None grants nothing.
+    """
+
+    cap: str | None
+    deposit: str | None
+    rate_max: str | None
+    sessions_max: int
+    gap_ms: int
+    expires_in_s: int
+
+
+async def plan_deposit(ledger: Ledger, money: Money, account: str, amount: str) -> Plan:
+    """Plan a deposit. Raises Failure where the account has less."""
+    units, free = money.read(amount, "the deposit"), await ledger.free_balance(account)
+    if units == 0:
+        raise Failure("the deposit is zero: give more than nothing", Exit.USAGE, "amount-invalid")
+    if units > free:
+        raise Failure(
+            f"{money.write(units)} is more than the {money.write(free)} that {account} has free: "
+            "deposit less, or send it more first",
+            Exit.REFUSED,
+            "balance-too-low",
+        )
+    vault = await ledger.vault(account)
+    return Plan(
+        "PayStream.deposit",
+        {"asset": "Native", "amount": units},
+        ledger.calls.deposit(units),
+        [
+            ("Vault", f"{money.write(vault)} → {money.write(vault + units)}"),
+            ("Free balance", f"{money.write(free)} → {money.write(free - units)}, less the fee"),
+        ],
+        {"amount": units, "vault_before": vault, "vault_after": vault + units},
+    )
+
+
+async def plan_grant(
+    ledger: Ledger,
+    money: Money,
+    account: str,
+    delegate: Delegate,
+    allowance: Allowance,
+    *,
+    rate_per_second: int | None,
+) -> Plan:
+    """Plan `grant`, or deposit and grant together. Raises Failure where it cannot succeed.
+
+    `rate_per_second` is the stream's price, the highest rate unless the allowance names one.
+    """
+    from offchain.ledger.entries import key_value, signature_value, terms_value
+    from offchain.ledger.types import Terms
+
+    rate_max = _rate_max(money, allowance, rate_per_second)
+    cap = money.read(allowance.cap or "0", "--cap")
+    if cap < rate_max:
+        raise Failure(
+            f"--cap is {money.write(cap)}, less than one second at {money.write(rate_max)}: give "
+            "more",
+            Exit.USAGE,
+            "cap-too-low",
+        )
+    expires_at = await ledger.now_ms() + allowance.expires_in_s * 1000
+    terms = Terms(
+        rate_max_per_second=rate_max,
+        cap=cap,
+        sessions_max=allowance.sessions_max,
+        gap_ms=allowance.gap_ms,
+        expires_at=expires_at,
+    )
+    grant_params = {
+        "key": key_value(delegate.key),
+        "proof": signature_value(delegate.key.scheme, delegate.proof),
+        "terms": terms_value(terms),
+    }
+    effect: list[Row] = [
+        ("Grants to", "0x" + delegate.key.public.hex()),
+        ("Costs at most", money.write(cap)),
+        ("Highest price", f"{money.write(rate_max)}/s"),
+        ("At a time", f"{allowance.sessions_max} session(s)"),
+        ("Ends", f"{moment(expires_at)} (in {format_duration(allowance.expires_in_s)})"),
+        ("Grant's deposit", "held while the grant lasts, then returned"),
+    ]
+    data = {"cap": cap, "rate_max_per_second": rate_max, "expires_at": expires_at}
+    key, proof = delegate.key, delegate.proof
+    if allowance.deposit is None:
+        call = ledger.calls.grant(key, proof, terms)
+        return Plan("PayStream.grant", grant_params, call, effect, data)
+    deposit = await plan_deposit(ledger, money, account, allowance.deposit)
+    return Plan(
+        "Utility.batch_all",
+        {"PayStream.deposit": deposit.params, "PayStream.grant": grant_params},
+        ledger.calls.deposit_and_grant(int(deposit.params["amount"]), key, proof, terms),
+        [*deposit.effect, *effect],
+        {**deposit.data, **data},
+    )
+
+
+async def tell_grant(ledger: Ledger, money: Money, receipt: Receipt) -> Outcome:
+    """Tell what was granted, from the receipt's own event."""
+    del ledger
+    fields = receipt.event("Granted").fields
+    number, cap = int(fields["grant"]), int(fields["cap"])
+    rows: list[Row] = [
+        ("Grant", number),
+        ("Viewer", short(str(fields["viewer"]))),
+        ("Costs at most", money.write(cap)),
+        ("Ends", moment(int(fields["expires_at"]))),
+    ]
+    return Outcome(rows, {"grant": number, "cap": cap, "expires_at": int(fields["expires_at"])})
+
+
+def _rate_max(money: Money, allowance: Allowance, rate_per_second: int | None) -> int:
+    if allowance.rate_max is not None:
+        rate_max = money.read(allowance.rate_max, "--rate-max")
+        if rate_per_second is not None and rate_max < rate_per_second:
+            raise Failure(
+                f"--rate-max is {money.write(rate_max)}, and the stream costs "
+                f"{money.write(rate_per_second)} a second: allow at least that",
+                Exit.USAGE,
+                "rate-above-grant",
+            )
+        return rate_max
+    if rate_per_second is None:
+        raise Failure("give --stream or --rate-max", Exit.USAGE, "usage")
+    return rate_per_second

@@ -1,0 +1,235 @@
+"""`paystream session`: who is watching, and what it has cost so far."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from offchain.amounts import format_duration
+from offchain.cli import options
+from offchain.cli.chain import Money, with_ledger
+from offchain.cli.command import command, group
+from offchain.cli.exits import Exit
+from offchain.cli.failure import Failure
+from offchain.cli.output import Output, Row, facts, moment, short, table
+from offchain.cli.rest import API, ask, obtain_token
+from offchain.cli.wallets import Wallets
+
+if TYPE_CHECKING:
+    from offchain.ledger.client import Ledger
+    from offchain.ledger.types import Session
+
+app = group("Sessions: one viewer watching one stream under a grant.")
+
+SessionName = Annotated[str, typer.Argument(metavar="SESSION", help="GRANT-INDEX, such as 3-0.")]
+
+
+@command(
+    app,
+    "list",
+    "paystream session list --account viewer",
+    "paystream session list --history --key viewer",
+)
+def list_sessions(
+    out: Output,
+    wallets: Wallets,
+    *,
+    account: options.Account = None,
+    history: Annotated[
+        bool,
+        options.option("--history", "Ask the server: closed sessions too, and what was delivered."),
+    ] = False,
+    key: options.Key = None,
+    chain: options.Chain = options.CHAIN_DEFAULT,
+    server: options.Server = options.SERVER_DEFAULT,
+) -> None:
+    """List a viewer's open sessions from the chain; with --history, all that the server knows."""
+    if history:
+        _list_history(out, wallets, key or account, server)
+        return
+    who = wallets.address(account or key)
+
+    async def work(ledger: Ledger) -> None:
+        money = Money.of(ledger)
+        found = [
+            (grant, index, each)
+            for grant in sorted(await ledger.grants_of(who))
+            for index, each in sorted((await ledger.sessions(grant)).items())
+        ]
+        if out.json_mode:
+            out.json({"account": who, "sessions": [_data(*each) for each in found]})
+            return
+        rows = [
+            (
+                f"{grant}-{index}",
+                each.stream,
+                f"{money.write(each.rate_per_second)}/s",
+                format_duration(each.seconds),
+                money.write(each.paid),
+                money.write(each.funds - each.paid),
+                moment(each.ticked_at),
+            )
+            for grant, index, each in found
+        ]
+        columns = ("Session", "Stream>", "Price>", "Paid time>", "Paid>", "Left>", "Last tick")
+        out.show(table(columns, rows, f"No open sessions of {who}."))
+
+    with_ledger(chain, work)
+
+
+@command(app, "show", "paystream session show 3-0")
+def show(out: Output, session: SessionName, chain: options.Chain = options.CHAIN_DEFAULT) -> None:
+    """Show an open session as the chain has it. A closed one is in `session list --history`."""
+    grant, index = parse_session(session)
+
+    async def work(ledger: Ledger) -> None:
+        entry = await ledger.session(grant, index)
+        if entry is None:
+            raise Failure(
+                f"session {session} is not open: it has closed, or never was; see `paystream "
+                "session list --history`",
+                Exit.REFUSED,
+                "session-not-found",
+            )
+        money, now = Money.of(ledger), await ledger.now_ms()
+        if out.json_mode:
+            out.json({**_data(grant, index, entry), "now": now})
+            return
+        left = entry.funds - entry.paid
+        lasts = format_duration(left // entry.rate_per_second) if entry.rate_per_second else "-"
+        ends = f"{moment(entry.ended_at)}{' (over)' if entry.ended_at <= now else ''}"
+        rows: list[Row] = [
+            ("Session", session),
+            ("Stream", entry.stream),
+            ("Viewer", entry.viewer),
+            ("Delegate", f"0x{entry.key.public.hex()}"),
+            ("Price", f"{money.write(entry.rate_per_second)}/s"),
+            ("Paid", f"{money.write(entry.paid)} for {format_duration(entry.seconds)}"),
+            ("Reserved", f"{money.write(entry.funds)}, {money.write(left)} left ({lasts})"),
+            ("Started", moment(entry.started_at)),
+            ("Last tick", moment(entry.ticked_at)),
+            ("Ends at the latest", ends),
+        ]
+        out.show(facts(rows))
+
+    with_ledger(chain, work)
+
+
+@command(app, "close", "paystream session close 3-0 --key viewer")
+def close(
+    out: Output,
+    wallets: Wallets,
+    session: SessionName,
+    *,
+    key: options.Key = None,
+    dry_run: options.DryRun = False,
+    chain: options.Chain = options.CHAIN_DEFAULT,
+    server: options.Server = options.SERVER_DEFAULT,
+) -> None:
+    """Ask the relayer to close a session: what was delivered is paid, the rest returns."""
+    grant, index = parse_session(session)
+    if dry_run:
+        _preview_close(out, chain, session, wallets.address(key))
+        return
+    token = obtain_token(server, wallets.signer(key), "watch")
+    answer = ask(server, "DELETE", f"{API}/sessions/{grant}-{index}", token=token)
+    data = answer if isinstance(answer, dict) else {}
+    if out.json_mode:
+        out.json({"session": session, "dry_run": False, **data})
+        return
+    out.show(facts([("Session", session), ("Status", data.get("status", "closing"))]))
+
+
+def _preview_close(out: Output, chain: str, session: str, account: str) -> None:
+    """Show what a close would leave, as far as the chain knows now."""
+    grant, index = parse_session(session)
+
+    async def work(ledger: Ledger) -> None:
+        entry = await ledger.session(grant, index)
+        if entry is None or entry.viewer != account:
+            raise Failure(
+                f"session {session} is not an open session of {account}: `paystream session list` "
+                "shows those",
+                Exit.REFUSED,
+                "session-not-found",
+            )
+        money = Money.of(ledger)
+        if out.json_mode:
+            out.json({**_data(grant, index, entry), "dry_run": True, "fee": 0})
+            return
+        left = money.write(entry.funds - entry.paid)
+        rows: list[Row] = [
+            ("Order", f"close session {session} with its last total"),
+            ("Fee", f"{money.write(0)} (orders of the delegate are free)"),
+            ("Paid so far", money.write(entry.paid)),
+            ("Back to the vault", f"{left}, less what is delivered and not yet paid"),
+        ]
+        out.show(facts(rows, "Dry run: nothing was signed or sent"))
+
+    with_ledger(chain, work)
+
+
+def parse_session(text: str) -> tuple[int, int]:
+    """Read `GRANT-INDEX`. Raises Failure."""
+    found = re.fullmatch(r"([0-9]{1,20})-([0-9]{1,10})", text.strip())
+    if found is None:
+        raise Failure(
+            f"{text!r} names no session: write GRANT-INDEX, such as 3-0", Exit.USAGE, "usage"
+        )
+    return int(found[1]), int(found[2])
+
+
+def _list_history(out: Output, wallets: Wallets, key: str | None, server: str) -> None:
+    signer = wallets.signer(key)
+    token = obtain_token(server, signer, "watch")
+    answer = ask(server, "GET", f"{API}/sessions", token=token)
+    info = ask(server, "GET", f"{API}/info")
+    money = Money(str(info["symbol"]), int(info["decimals"]))
+    sessions = [_with_integers(each) for each in answer["sessions"]]
+    if out.json_mode:
+        out.json({"account": signer.address, "sessions": sessions})
+        return
+    rows = [
+        (
+            f"{each['grant']}-{each['index']}",
+            each["stream"],
+            each["status"],
+            f"{each['delivered_ms'] / 1000:.1f} s",
+            f"{each['paid_seconds']} s",
+            money.write(each["paid"]),
+            each.get("close_reason") or "",
+        )
+        for each in sessions
+    ]
+    columns = ("Session", "Stream>", "Status", "Delivered>", "Paid time>", "Paid>", "Closed by")
+    out.show(table(columns, rows, f"No sessions of {short(signer.address)} at {server}."))
+
+
+def _with_integers(session: dict[str, Any]) -> dict[str, Any]:
+    """Turn the API's decimal texts into integers, which JSON of the command line has."""
+    amounts = {"paid", "funds", "vault", "rate_per_second"}
+    return {
+        name: int(value) if name in amounts and isinstance(value, str) else value
+        for name, value in session.items()
+    }
+
+
+def _data(grant: int, index: int, entry: Session) -> dict[str, Any]:
+    return {
+        "session": f"{grant}-{index}",
+        "viewer": entry.viewer,
+        "delegate": "0x" + entry.key.public.hex(),
+        "stream": entry.stream,
+        "rate_per_second": entry.rate_per_second,
+        "gap_ms": entry.gap_ms,
+        "funds": entry.funds,
+        "seconds": entry.seconds,
+        "paid": entry.paid,
+        "started_at": entry.started_at,
+        "opened_at": entry.opened_at,
+        "billed_until": entry.billed_until,
+        "ticked_at": entry.ticked_at,
+        "ended_at": entry.ended_at,
+    }
