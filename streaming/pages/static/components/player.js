@@ -4,8 +4,7 @@ import { button, fill, h, icon } from "../dom.js";
  * `<ps-player>`: the picture, what to say in its place, and its controls. Its size does not
  * depend on what it shows.
  *
- * Dispatches `attention` when `isUnattended` may have changed, and `unattended` is then
- * whether nobody can see or hear it.
+ * Dispatches `attention` when `isUnattended` may have changed.
  */
 export class Player extends HTMLElement {
   video = h("video", { playsinline: true, disableremoteplayback: true });
@@ -22,6 +21,10 @@ export class Player extends HTMLElement {
     "aria-label": "Volume",
   });
   #controls = h("div", { class: "player-controls", role: "group", "aria-label": "Player" });
+  #sound = button("primary", [icon("sound"), "Sound on"], () => this.#toggleSound(), {
+    class: "button primary player-sound",
+    hidden: true,
+  });
   #pausedByUser = false;
 
   connectedCallback() {
@@ -32,7 +35,7 @@ export class Player extends HTMLElement {
     });
     const full = button("quiet", icon("full"), () => this.#full(), { "aria-label": "Full screen" });
     fill(this.#controls, this.#playButton, this.#muteButton, this.#volume, h("span", { class: "grow" }), pip, full);
-    fill(this, this.video, this.#message, this.#controls);
+    fill(this, this.video, this.#message, this.#sound, this.#controls);
     this.#volume.addEventListener("input", () => {
       this.video.volume = Number(this.#volume.value);
       this.video.muted = this.video.volume === 0;
@@ -71,6 +74,8 @@ export class Player extends HTMLElement {
     } catch (error) {
       if (error instanceof DOMException && error.name === "NotAllowedError") {
         this.video.muted = true;
+        // After a reload the browser wants a click before there may be sound.
+        this.#sound.hidden = false;
         await this.video.play().catch(() => null);
       }
     }
@@ -81,6 +86,7 @@ export class Player extends HTMLElement {
   detach() {
     this.video.srcObject = null;
     this.#pausedByUser = false;
+    this.#sound.hidden = true;
     this.showControls(false);
     if (document.pictureInPictureElement === this.video) {
       document.exitPictureInPicture().catch(() => null);
@@ -142,6 +148,7 @@ export class Player extends HTMLElement {
     fill(this.#muteButton, icon(muted ? "muted" : "sound"));
     this.#muteButton.setAttribute("aria-label", muted ? "Unmute" : "Mute");
     this.#volume.value = String(muted ? 0 : this.video.volume);
+    if (!muted) this.#sound.hidden = true;
     this.dispatchEvent(new Event("attention"));
   }
 }

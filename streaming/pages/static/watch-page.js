@@ -1,0 +1,539 @@
+/**
+ * The page on which one stream is watched: it leads from the price over the wallet to the
+ * picture, and says at every step what it costs and what has gone wrong.
+ * @module
+ */
+
+import { costOf, formatAmount, formatBrief, formatTime, fromWire, secondsFor } from "./amounts.js";
+import * as api from "./api.js";
+import "./components/cost-panel.js";
+import "./components/player.js";
+import { TimeChoice } from "./components/time-choice.js";
+import { VaultPanel } from "./components/vault-panel.js";
+import "./components/wallet-chooser.js";
+import { button, fill, h, notice, setText } from "./dom.js";
+import { MISSING_TEXTS, STEP_TEXTS, explain } from "./reasons.js";
+import { sameAccount, shortAddress } from "./ss58.js";
+import { PictureMeter } from "./picture-meter.js";
+import { Viewing, remembered } from "./viewing.js";
+import { WalletError, forgetToken, send, signIn, storedToken } from "./wallet.js";
+
+const STREAM_POLL_MS = 5_000;
+/** No frame for this long, and the page says that it waits for the picture. */
+const PICTURE_LATE_MS = 2_500;
+/** A permission lasts at least this long. */
+const GRANT_LASTS_MS = 24 * 3_600_000;
+/** Lets a viewer stop and come back before the earlier session's close is in a block. */
+const SESSIONS_MAX = 2;
+
+/** @param {string} id */
+const find = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+class WatchPage {
+  #id = Number(new URLSearchParams(window.location.search).get("stream"));
+  #player = /** @type {import("./components/player.js").Player} */ (find("player"));
+  #wallet = /** @type {import("./components/wallet-chooser.js").WalletChooser} */ (find("wallet"));
+  #cost = /** @type {import("./components/cost-panel.js").CostPanel} */ (find("cost"));
+  #step = find("step");
+  #time = new TimeChoice();
+  #vault = new VaultPanel(find("vault"));
+  #meter = new PictureMeter(this.#player.video);
+
+  /** @type {api.ChainInfo} */ #info = { genesis_hash: "", chain: "", symbol: "", decimals: 0 };
+  /** @type {api.Stream | null} */ #stream = null;
+  /** @type {api.Terms | null} */ #terms = null;
+  /** @type {string | null} */ #token = null;
+  /** @type {Viewing | null} */ #viewing = null;
+  /** What was measured before this viewing began, and on earlier loads of the page. */
+  #base = { watched_ms: 0, frames_decoded: 0 };
+  /** The measure of the viewing that ended last. @type {Record<string, unknown> | null} */
+  #last = null;
+  #startedAt = 0;
+  #toppedUp = false;
+  #busy = false;
+
+  async start() {
+    /** @type {any} */ (window).paystream = {
+      measure: () => this.measure(),
+      state: () => this.#viewing?.state ?? "idle",
+      delegate: () => this.#terms?.delegate ?? null,
+    };
+    this.#wallet.addEventListener("account", () => this.#accountChanged());
+    this.#vault.addEventListener("changed", () => this.#refreshTerms());
+    this.#player.addEventListener("attention", () =>
+      this.#viewing?.setPaused(this.#player.isUnattended),
+    );
+    window.addEventListener("pagehide", () => this.#viewing?.remember());
+    setInterval(() => this.#showPictureState(), 500);
+    await this.#load();
+  }
+
+  // --- the stream ------------------------------------------------------------------------
+
+  async #load() {
+    if (!Number.isSafeInteger(this.#id) || this.#id < 0 || !window.location.search) {
+      return this.#fail("No stream is named in this address", "Choose one from the list.", false);
+    }
+    this.#player.say("Loading…", "", { busy: true, solid: true });
+    try {
+      [this.#info, this.#stream] = await Promise.all([api.info(), api.stream(this.#id)]);
+    } catch (error) {
+      const problem = /** @type {api.Problem} */ (error);
+      if (problem.status === 404) {
+        return this.#fail(`There is no stream ${this.#id}`, "Choose another from the list.", false);
+      }
+      return this.#fail("The stream could not be loaded", problem.message, true);
+    }
+    fill(find("problem"));
+    find("panel").hidden = false;
+    this.#showStream();
+    this.#showIdle();
+    setInterval(() => this.#pollStream(), STREAM_POLL_MS);
+    await this.#accountChanged();
+  }
+
+  /** @param {string} title @param {string} text @param {boolean} again */
+  #fail(title, text, again) {
+    this.#player.say(title, text, {
+      solid: true,
+      action: h(
+        "div",
+        { class: "actions" },
+        again ? button("primary", "Try again", () => this.#load()) : null,
+        h("a", { class: "button plain", href: "/" }, "All streams"),
+      ),
+    });
+    find("panel").hidden = true;
+  }
+
+  async #pollStream() {
+    try {
+      this.#stream = await api.stream(this.#id);
+      this.#showStream();
+      if (!this.#viewing) this.#showIdle();
+    } catch {
+      // The next poll will do; while watching, the viewing itself says when the server is gone.
+    }
+  }
+
+  #showStream() {
+    const { owner, live, viewers, status, rate_per_second } = /** @type {api.Stream} */ (this.#stream);
+    const { decimals, symbol } = this.#info;
+    const rate = fromWire(rate_per_second);
+    document.title = `Stream ${this.#id} · PayStream`;
+    setText(find("title"), `Stream ${this.#id}`);
+    const badge = find("badge");
+    badge.className = live ? "badge live" : "badge";
+    setText(badge, live ? "Live" : status === "ended" ? "Ended" : status === "paused" ? "Paused" : "Not live");
+    setText(find("viewers"), live ? `${viewers ?? 0} watching` : "");
+    setText(find("owner"), `by ${shortAddress(owner)}`);
+    find("owner").title = owner;
+    setText(find("price-second"), formatAmount(rate, decimals, symbol));
+    setText(
+      find("price-longer"),
+      `${formatAmount(costOf(rate, 60), decimals, symbol)} a minute · ` +
+        `${formatAmount(costOf(rate, 3600), decimals, symbol)} an hour`,
+    );
+  }
+
+  #showIdle() {
+    const status = this.#stream?.status;
+    if (status === "ended") this.#player.say("This stream has ended", "", { solid: true });
+    else if (status === "paused") this.#player.say("The creator has paused this stream", "", { solid: true });
+    else if (!this.#stream?.live) {
+      this.#player.say("Not live right now", "The page notices when it begins.", { solid: true });
+    } else this.#player.say("Live now", "You pay only for the seconds that reach you.", { solid: true });
+  }
+
+  // --- the account -----------------------------------------------------------------------
+
+  async #accountChanged() {
+    if (!this.#stream || this.#viewing) return;
+    const account = this.#wallet.account;
+    this.#terms = null;
+    this.#token = storedToken(account, "watch");
+    this.#vault.hide();
+    if (!account) return fill(this.#step);
+    if (!this.#token) return this.#showSignIn();
+    const memory = remembered(this.#id);
+    if (memory && sameAccount(memory.account, account.address)) return this.#watch(memory);
+    await this.#refreshTerms();
+  }
+
+  #showSignIn() {
+    fill(
+      this.#step,
+      h("p", {}, "Show that this account is yours: one signature over a text. It costs nothing and moves nothing."),
+      this.#action("sign-in", "Sign in", async () => {
+        this.#showProgress("Confirm in your wallet", "The text names this site and your account.");
+        this.#token = await signIn(this.#account(), "watch");
+        await this.#refreshTerms();
+      }),
+    );
+  }
+
+  #account() {
+    if (!this.#wallet.account) throw new WalletError("Choose an account first.");
+    return this.#wallet.account;
+  }
+
+  async #refreshTerms() {
+    if (!this.#token) return;
+    if (!this.#viewing && !this.#terms) this.#showProgress("Looking up your balance…");
+    try {
+      this.#terms = await api.terms(this.#id, this.#token);
+    } catch (error) {
+      return this.#showProblem(error, () => this.#refreshTerms());
+    }
+    this.#vault.show(this.#account(), this.#token, this.#terms, this.#info);
+    if (!this.#viewing) this.#showTerms();
+  }
+
+  // --- the terms -------------------------------------------------------------------------
+
+  /** @param {HTMLElement | null} [before] */
+  #showTerms(before = null) {
+    const terms = /** @type {api.Terms} */ (this.#terms);
+    if (this.#stream?.status === "ended") return fill(this.#step, before);
+    if (terms.payable) return this.#showReady(before);
+    const reasons = terms.missing.map((word) => MISSING_TEXTS[word] ?? word).join(" ");
+    fill(this.#step, before, before ? null : h("p", {}, reasons), this.#allowance("and watch", () => this.#watch()));
+  }
+
+  /** @param {HTMLElement | null} before */
+  #showReady(before) {
+    const terms = /** @type {api.Terms} */ (this.#terms);
+    const rate = fromWire(terms.rate_per_second);
+    const vault = fromWire(terms.vault);
+    const cap = terms.grant ? fromWire(terms.grant.cap_left) : vault;
+    const lasts = secondsFor(vault < cap ? vault : cap, rate);
+    fill(
+      this.#step,
+      before,
+      h(
+        "p",
+        {},
+        "Your balance of ",
+        h("strong", {}, formatBrief(vault, this.#info.decimals, this.#info.symbol)),
+        lasts === null ? "." : ` lasts for ${formatTime(lasts)} of this stream.`,
+      ),
+      this.#action("watch", "Watch", () => this.#watch()),
+    );
+  }
+
+  /**
+   * The choice of a time, and the button that has the wallet deposit and grant for it.
+   * @param {string} then what follows, for the button's text
+   * @param {() => Promise<void>} onDone
+   */
+  #allowance(then, onDone) {
+    const rate = fromWire(/** @type {api.Terms} */ (this.#terms).rate_per_second);
+    const { decimals, symbol } = this.#info;
+    const { seconds } = this.#time;
+    this.#time = new TimeChoice();
+    this.#time.seconds = seconds;
+    this.#time.show(rate, decimals, symbol);
+    const note = h("p", { class: "small" });
+    const label = h("span");
+    const action = this.#action("allow", label, async () => {
+      await this.#allow();
+      await onDone();
+    });
+    const update = () => {
+      const plan = this.#plan();
+      const short = plan.deposit > plan.balance;
+      action.disabled = short;
+      setText(
+        label,
+        plan.deposit > 0n
+          ? `Deposit ${formatAmount(plan.deposit, decimals, symbol)} ${then}`
+          : `Allow ${formatTime(this.#time.seconds)} ${then}`,
+      );
+      note.classList.toggle("is-error", short);
+      setText(
+        note,
+        short
+          ? `Your account holds ${formatBrief(plan.balance, decimals, symbol)}. Choose a shorter time, or send tokens to it.`
+          : this.#whatIsSigned(plan),
+      );
+    };
+    this.#time.addEventListener("change", update);
+    update();
+    return h("div", { class: "stack" }, this.#time, action, note);
+  }
+
+  /** @param {{call: {kind: string}, cap: bigint, lastsMs: number}} plan */
+  #whatIsSigned(plan) {
+    const { decimals, symbol } = this.#info;
+    if (plan.call.kind === "deposit") return "It goes into your own vault. What you do not watch stays yours.";
+    return (
+      `One signature. The deposit goes into your own vault; this server may pay from it at most ` +
+      `${formatAmount(plan.cap, decimals, symbol)}, for ${formatTime(plan.lastsMs / 1000)}. ` +
+      `What you do not watch stays yours, and you can withdraw or revoke at any time.`
+    );
+  }
+
+  /** What has to be signed for the chosen time. */
+  #plan() {
+    const terms = /** @type {api.Terms} */ (this.#terms);
+    // What a running session has reserved is no longer in the vault.
+    const adding = this.#viewing !== null;
+    const rate = fromWire(terms.rate_per_second);
+    const least = fromWire(this.#stream?.funds_min ?? "0");
+    const wanted = costOf(rate, this.#time.seconds);
+    const cost = wanted > least ? wanted : least;
+    const vault = fromWire(terms.vault);
+    const deposit = adding ? cost : cost > vault ? cost - vault : 0n;
+    const cap = adding ? vault + cost : cost;
+    const balance = fromWire(terms.free_balance);
+    const lastsMs = Math.max(GRANT_LASTS_MS, this.#time.seconds * 2_000);
+    const grantSuffices =
+      terms.grant !== null &&
+      !terms.missing.some((word) => word !== "funds") &&
+      fromWire(terms.grant.cap_left) >= cap;
+    const call = grantSuffices
+      ? { kind: "deposit", amount: String(deposit) }
+      : {
+          kind: "deposit_and_grant",
+          deposit: String(deposit),
+          cap: String(cap),
+          rate_max_per_second: terms.needs?.rate_max_per_second ?? terms.rate_per_second,
+          sessions_max: SESSIONS_MAX,
+          gap_ms: terms.needs?.gap_ms ?? 120_000,
+          expires_at_ms: Date.now() + lastsMs,
+        };
+    return { call, deposit, cap, balance, lastsMs };
+  }
+
+  async #allow() {
+    const token = this.#token;
+    await send(this.#account(), this.#plan().call, {
+      token,
+      onStep: (step, summary) => this.#showProgress(STEP_TEXTS[step], summary),
+      isEnough: async () => {
+        if (!token) return false;
+        this.#terms = await api.terms(this.#id, token);
+        return this.#terms.payable;
+      },
+    });
+    if (token) this.#terms = await api.terms(this.#id, token);
+  }
+
+  // --- watching --------------------------------------------------------------------------
+
+  /** @param {import("./viewing.js").Remembered | null} [memory] */
+  async #watch(memory = null) {
+    const token = this.#token;
+    if (!token) return this.#showSignIn();
+    const viewing = new Viewing(this.#id, this.#account().address, token, () => this.#measured());
+    this.#viewing = viewing;
+    this.#toppedUp = false;
+    this.#startedAt = performance.now();
+    this.#meter.firstFrameAt = null;
+    this.#base = {
+      watched_ms: (memory?.measure.watched_ms ?? 0) - this.#meter.watchedMs,
+      frames_decoded: (memory?.measure.frames_decoded ?? 0) - this.#meter.frames,
+    };
+    viewing.addEventListener("change", () => this.#viewingChanged(viewing));
+    viewing.addEventListener("media", () => viewing.media && this.#player.attach(viewing.media));
+    viewing.addEventListener("figures", () => this.#showFigures(viewing));
+    this.#cost.reset();
+    this.#wallet.hidden = true;
+    this.#cost.hidden = false;
+    this.#showStop();
+    this.#showPictureState();
+    await viewing.start(memory);
+  }
+
+  #showStop() {
+    const more = h("div");
+    const add = button("plain", "Add time", async () => {
+      await this.#refreshTerms();
+      if (!this.#terms || !this.#viewing) return;
+      fill(more, this.#allowance("and go on", async () => {
+        this.#toppedUp = true;
+        this.#showStop();
+        await this.#refreshTerms();
+      }));
+      this.#time.querySelector("input")?.focus();
+    });
+    const stop = button("primary", "Stop watching", () => this.#viewing?.leave(), { id: "stop" });
+    fill(this.#step, h("div", { class: "actions even" }, stop, add), more);
+  }
+
+  /** @param {Viewing} viewing */
+  #showFigures(viewing) {
+    if (viewing !== this.#viewing || !viewing.session) return;
+    this.#cost.show(viewing.session, this.#info);
+  }
+
+  /** @param {Viewing} viewing */
+  #viewingChanged(viewing) {
+    if (viewing !== this.#viewing) return;
+    if (viewing.state === "leaving") {
+      this.#showProgress("Stopping…", "The last seconds are confirmed and the session is closed.");
+      this.#player.say("Stopping…", "", { busy: true });
+    } else if (viewing.state === "ended") this.#ended(viewing);
+    else this.#showPictureState();
+  }
+
+  #showPictureState() {
+    const viewing = this.#viewing;
+    if (!viewing || viewing.state === "ended" || viewing.state === "leaving") return;
+    if (viewing.state === "waiting-live") {
+      return this.#player.say("Waiting for the creator", "Nothing is charged until the picture is here.", { busy: true });
+    }
+    if (viewing.state === "reconnecting") {
+      return this.#player.say("Connecting again…", "Nothing is charged meanwhile.", { busy: true });
+    }
+    const seen = this.#meter.lastFrameAt;
+    const late = seen === null || performance.now() - Math.max(seen, this.#startedAt) > PICTURE_LATE_MS;
+    if (this.#meter.firstFrameAt === null || seen === null) {
+      return this.#player.say("Connecting…", "", { busy: true, solid: true });
+    }
+    if (!late) return this.#player.say();
+    if (this.#player.isUnattended) {
+      return this.#player.say("Paused", "Nothing is charged while it is paused.");
+    }
+    const explained = viewing.session?.reason ? explain(viewing.session.reason) : null;
+    this.#player.say(explained?.title ?? "Waiting for the picture…", "Nothing is charged meanwhile.", { busy: true });
+  }
+
+  /** @param {Viewing} viewing */
+  async #ended(viewing) {
+    const paid = viewing.session;
+    this.#viewing = null;
+    this.#last = { ...this.#measured(), ...this.#reference(viewing) };
+    this.#player.detach();
+    this.#wallet.hidden = false;
+    this.#cost.hidden = true;
+    const explained = explain(viewing.reason, viewing.problem?.message);
+    this.#player.say(explained.title, explained.text, { solid: true });
+    if (explained.remedy === "sign-in") {
+      forgetToken("watch");
+      this.#token = null;
+    }
+    const summary = this.#summary(viewing, explained, paid);
+    if (!this.#token) {
+      this.#showSignIn();
+      return this.#step.prepend(summary);
+    }
+    try {
+      this.#terms = await api.terms(this.#id, this.#token);
+      this.#vault.show(this.#account(), this.#token, this.#terms, this.#info);
+      if (this.#toppedUp && this.#terms.payable && explained.remedy === "top-up") return void this.#watch();
+      this.#showTerms(summary);
+    } catch (error) {
+      this.#showProblem(error, () => this.#refreshTerms());
+      this.#step.prepend(summary);
+    }
+  }
+
+  /**
+   * @param {Viewing} viewing
+   * @param {import("./reasons.js").Explanation} explained
+   * @param {api.Session | null} session
+   */
+  #summary(viewing, explained, session) {
+    const { decimals, symbol } = this.#info;
+    const closed = session?.status === "closed";
+    const figures = session
+      ? `${formatTime(session.paid_seconds)} paid, ${formatAmount(fromWire(session.paid), decimals, symbol)} in all.` +
+        (closed ? " The rest is back in your vault." : " The session is closed on the chain in a moment.")
+      : "Nothing was charged.";
+    const kind = viewing.reason === "left" ? "good" : "warning";
+    const text = viewing.reason === "left" ? figures : `${explained.text} ${figures}`;
+    return notice(kind, explained.title, text);
+  }
+
+  // --- what the page says ----------------------------------------------------------------
+
+  /**
+   * A button whose action runs once at a time and whose failure is shown.
+   * @param {string} id
+   * @param {string | HTMLElement} label
+   * @param {() => Promise<void>} run
+   */
+  #action(id, label, run) {
+    const act = async () => {
+      if (this.#busy) return;
+      this.#busy = true;
+      try {
+        await run();
+      } catch (error) {
+        this.#showProblem(error, () => this.#afterProblem());
+      } finally {
+        this.#busy = false;
+      }
+    };
+    return button("primary", label, act, { id, class: "button primary wide" });
+  }
+
+  async #afterProblem() {
+    if (this.#viewing) return this.#showStop();
+    if (!this.#token) return this.#showSignIn();
+    await this.#refreshTerms();
+  }
+
+  /** @param {string} title @param {string} [text] */
+  #showProgress(title, text = "") {
+    fill(
+      this.#step,
+      h(
+        "div",
+        { class: "progress", role: "status" },
+        h("span", { class: "spinner", "aria-hidden": "true" }),
+        h("div", {}, h("p", { class: "notice-title" }, title), text ? h("p", { class: "small" }, text) : null),
+      ),
+    );
+  }
+
+  /** @param {unknown} error @param {() => void | Promise<void>} again */
+  #showProblem(error, again) {
+    if (error instanceof api.Problem && error.isTokenGone) {
+      forgetToken("watch");
+      this.#token = null;
+      this.#showSignIn();
+      return this.#step.prepend(notice("warning", "Sign in again", error.message));
+    }
+    const text = error instanceof Error ? error.message : String(error);
+    const cancelled = error instanceof WalletError && error.cancelled;
+    fill(
+      this.#step,
+      notice(cancelled ? "info" : "error", cancelled ? "Declined" : "That did not work", text, [
+        button("plain", cancelled ? "Back" : "Try again", () => again()),
+      ]),
+    );
+  }
+
+  // --- the viewer's own measure ----------------------------------------------------------
+
+  #measured() {
+    return {
+      watched_ms: Math.round(this.#base.watched_ms + this.#meter.watchedMs),
+      frames_decoded: this.#base.frames_decoded + this.#meter.frames,
+    };
+  }
+
+  /** @param {Viewing} viewing */
+  #reference(viewing) {
+    const first = this.#meter.firstFrameAt;
+    return {
+      session: viewing.reference,
+      first_frame_ms: first === null ? null : Math.round(first - this.#startedAt),
+      reconnects: viewing.reconnects,
+      end_reason: viewing.state === "ended" ? viewing.reason : null,
+    };
+  }
+
+  /**
+   * What this device saw: the sum of the gaps between frames and how many there were, of the
+   * present session or of the last one. Nothing that the server counted goes into it.
+   */
+  measure() {
+    if (this.#viewing) return { ...this.#measured(), ...this.#reference(this.#viewing) };
+    return this.#last ?? { ...this.#measured(), session: "", end_reason: null };
+  }
+}
+
+new WatchPage().start();
