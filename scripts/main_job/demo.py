@@ -108,7 +108,7 @@ class Job:
         """Publish and watch; give what the viewers' own processes saw."""
         self._enter("publishing")
         video = self.options.video
-        if video is None:
+        if video is None and not self.options.browser:
             video = await trio.to_thread.run_sync(demo_clip)
         publisher = await stage.publish(video, self.options.stall_s)
 
@@ -118,17 +118,18 @@ class Job:
             beside.start_soon(sessions.follow, self._notice_watching)
             beside.start_soon(self._midway, stage, publisher, facts)
             beside.start_soon(stage.guard)
-            results = await self._viewer_results(viewers)
+            seen = await self._seen(viewers)
             beside.cancel_scope.cancel()
         self._enter("closing the sessions")
         await stage.unpublish()
+        people = stage.people
         return [
             report.ViewerAccount(
                 account=key.address,
-                watched_ms=int(result["watched_ms"]),
-                frames_decoded=int(result["frames_decoded"]),
+                watched_ms=int(seen[name]["watched_ms"]),
+                frames_decoded=int(seen[name]["frames_decoded"]),
             )
-            for key, result in zip(stage.people.viewers, results, strict=True)
+            for name, key in zip(people.viewer_names, people.viewers, strict=True)
         ]
 
     @property
@@ -138,35 +139,43 @@ class Job:
         return max(wanted, int(10**self.state.decimals))
 
     def _start_viewers(self, stage: Stage) -> list[Child]:
-        text = format_amount(self._deposit, self.state.symbol, self.state.decimals)
-        started = []
-        people = stage.people
-        for number, (name, key) in enumerate(
-            zip(people.viewer_names, people.viewers, strict=True), start=1
-        ):
+        people, seconds = stage.people, self.options.seconds
+        names = people.viewer_names
+        for name, key in zip(names, people.viewers, strict=True):
             self.state.viewers.append(ViewerState(name, key.address))
-            started.append(
-                parts.start_viewer(
-                    self.supervisor,
-                    stage.meeting,
-                    name,
-                    seconds=self.options.seconds,
-                    money={"deposit": text, "cap": text},
-                    count_only=number > self.options.decoding,
+        if self.options.browser:
+            return [
+                parts.start_viewers_in_browser(
+                    self.supervisor, stage.meeting, names, seconds=seconds
                 )
+            ]
+        money = format_amount(self._deposit, self.state.symbol, self.state.decimals)
+        return [
+            parts.start_viewer(
+                self.supervisor,
+                stage.meeting,
+                name,
+                seconds=seconds,
+                money=money,
+                count_only=number >= self.options.decoding,
             )
-        return started
+            for number, name in enumerate(names)
+        ]
 
-    async def _viewer_results(self, viewers: list[Child]) -> list[dict[str, Any]]:
-        limit_s = self.options.seconds + self.options.stall_s + WATCH_MARGIN_S
-        results: list[dict[str, Any]] = []
-        with trio.move_on_after(limit_s + len(viewers)):
+    async def _seen(self, viewers: list[Child]) -> dict[str, dict[str, Any]]:
+        """Wait for the viewers, and give what each saw, by name."""
+        seen: dict[str, dict[str, Any]] = {}
+        limit_s = self.options.seconds + self.options.stall_s + WATCH_MARGIN_S + len(viewers)
+        with trio.move_on_after(limit_s) as waiting:
             for viewer in viewers:
                 if await viewer.wait() != 0:
                     raise ProcessFailed(viewer.complaint("failed"))
-                results.append(viewer.last_json())
-            return results
-        raise ProcessFailed(viewers[len(results)].complaint("did not come to its end"))
+                found = viewer.last_json()
+                seen |= found if self.options.browser else {viewer.name: found}
+        if waiting.cancelled_caught:
+            late = next(viewer for viewer in viewers if viewer.running)
+            raise ProcessFailed(late.complaint("did not come to its end"))
+        return seen
 
     def _notice_watching(self) -> None:
         watching = [viewer for viewer in self.state.viewers if viewer.delivered_ms > 0]

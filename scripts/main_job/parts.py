@@ -6,7 +6,7 @@ import os
 import shlex
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import Final
 import trio
 
 from main_job.processes import Child, ProcessFailed, Supervisor
+from offchain.cli.failure import Failure
+from offchain.cli.node import find_node
 from offchain.ledger.client import open_ledger
 from offchain.ledger.errors import LedgerError
 
@@ -73,14 +75,11 @@ def free_port() -> int:
 
 def node_program() -> Path:
     """Find the node's program. Raises ProcessFailed if it has not been built."""
-    if named := os.environ.get(NODE_VARIABLE):
-        program = Path(named)
-    else:
-        target = os.environ.get("CARGO_TARGET_DIR") or Path(__file__).parents[2] / "target"
-        program = Path(target) / "release" / "paystream-node"
-    if not program.is_file():
-        raise ProcessFailed(f"there is no node at {program}: run scripts/setup, it builds one")
-    return program
+    named = os.environ.get(NODE_VARIABLE)
+    try:
+        return find_node(Path(named) if named else None)
+    except Failure as failure:
+        raise ProcessFailed(f"{failure}; scripts/setup does it, too") from None
 
 
 async def start_node(supervisor: Supervisor, dirs: Dirs) -> tuple[Child, str]:
@@ -127,11 +126,13 @@ class Meeting:
 
 
 def start_publisher(
-    supervisor: Supervisor, meeting: Meeting, key: str, video: Path, stall_s: int
+    supervisor: Supervisor, meeting: Meeting, key: str, video: Path | None, stall_s: int
 ) -> Child:
-    """Start publishing; SIGUSR1 then freezes it for `stall_s`."""
-    command = paystream("publish", "--server", meeting.server, "--stream", str(meeting.stream))
-    command += ["--key", key, "--video", str(video)]
+    """Start publishing, in a browser without a `video`; SIGUSR1 then freezes it for `stall_s`."""
+    command = _in_browser("publish") if video is None else paystream("publish")
+    command += ["--server", meeting.server, "--stream", str(meeting.stream), "--key", key]
+    if video is not None:
+        command += ["--video", str(video)]
     if stall_s:
         command += ["--stall", str(stall_s)]
     return supervisor.start("publish", command)
@@ -143,14 +144,28 @@ def start_viewer(
     key: str,
     *,
     seconds: int,
-    money: Mapping[str, str],
+    money: str,
     count_only: bool,
 ) -> Child:
-    """Start a viewer; its JSON object at the end is what it saw."""
+    """Start a viewer that deposits and grants `money`; its JSON object is what it saw."""
     command = paystream("watch", "--server", meeting.server, "--stream", str(meeting.stream))
     command += ["--key", key, "--seconds", str(seconds), "--json"]
-    for option, value in money.items():
-        command += [f"--{option}", value]
+    command += ["--deposit", money, "--cap", money]
     if count_only:
         command.append("--count-only")
     return supervisor.start(key, command)
+
+
+def start_viewers_in_browser(
+    supervisor: Supervisor, meeting: Meeting, keys: Sequence[str], *, seconds: int
+) -> Child:
+    """Start one Chromium with a page for each viewer; its JSON object is by key name."""
+    command = [*_in_browser("watch"), "--server", meeting.server, "--stream", str(meeting.stream)]
+    command += ["--seconds", str(seconds)]
+    for key in keys:
+        command += ["--key", key]
+    return supervisor.start("viewers", command)
+
+
+def _in_browser(role: str) -> list[str]:
+    return [sys.executable, "-m", "main_job.in_browser", role]

@@ -51,8 +51,8 @@ class Stage:
     parts: dict[str, Child] = field(default_factory=dict)
     """By name: `node` (unless another's is used), `relay`, `serve`, `publish`."""
 
-    async def publish(self, video: Path, stall_s: int = 0) -> Child:
-        """Start the publisher and wait until it is live."""
+    async def publish(self, video: Path | None, stall_s: int = 0) -> Child:
+        """Start the publisher, a browser without `video`, and wait until it is live."""
         publisher = parts.start_publisher(
             self.supervisor, self.meeting, self.people.owner_name, video, stall_s
         )
@@ -96,6 +96,7 @@ async def open_stage(
     chain = plan.chain
     if chain is None:
         running["node"], chain = await parts.start_node(supervisor, dirs)
+    supervisor.env["PAYSTREAM_CHAIN"] = chain
     async with open_ledger(chain) as ledger:
         enter("starting relayer and media server")
         dirs.state.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,0 +1,1 @@
+"""Measurements of the whole system, beside its rivals in the same run: `scripts/bench`."""
