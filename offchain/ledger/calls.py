@@ -8,12 +8,11 @@ from offchain.ledger.entries import (
     asset_value,
     change_value,
     key_value,
-    order_value,
     payees_value,
     signature_value,
     terms_value,
 )
-from offchain.ledger.orders import Order, encode_order
+from offchain.ledger.orders import SCHEMES, Order, OrderInvalid, encode_grant, encode_order
 from offchain.ledger.runtime import PALLET, Runtime
 from offchain.ledger.types import NATIVE, Asset, DelegateKey, Payee, StreamChange, Terms
 
@@ -93,13 +92,18 @@ class Calls:
         return self._call("claim", stream=stream)
 
     def submit(self, grant: int, order: Order, signature: bytes, scheme: str = "sr25519") -> bytes:
-        """`PayStream.submit`: the call that a general transaction carries an order in."""
-        encode_order(order)  # its errors name the field
-        return self._call(
-            "submit",
-            grant=grant,
-            order=order_value(order),
-            signature=signature_value(scheme, signature),
+        """`PayStream.submit`: the call that a general transaction carries an order in.
+
+        Encoded by hand, as orders are: a relayer sends thousands. Raises OrderInvalid.
+        """
+        if scheme not in SCHEMES or len(signature) != 64:
+            raise OrderInvalid("signature: give the 64 bytes of an sr25519 or ed25519 signature")
+        return (
+            self._runtime().call_head(PALLET, "submit")
+            + encode_grant(grant)
+            + encode_order(order)
+            + bytes([SCHEMES.index(scheme)])
+            + signature
         )
 
     def _call(self, name: str, **params: object) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from offchain.ledger.orders import Close, Fund, Open, Order, Tick
 from offchain.ledger.types import (
     Asset,
     Constants,
@@ -77,19 +76,6 @@ def change_value(change: StreamChange) -> dict[str, Any]:
         "gap_min_ms": change.gap_min_ms,
         "paused": change.paused,
     }
-
-
-def order_value(order: Order) -> dict[str, Any]:
-    """Give an order as scalecodec encodes it."""
-    fields: tuple[str, ...]
-    match order:
-        case Open():
-            fields = ("index", "stream", "rate_per_second", "funds", "start_at")
-        case Fund():
-            fields = ("index", "funds")
-        case Tick() | Close():
-            fields = ("index", "seconds")
-    return {type(order).__name__: {name: getattr(order, name) for name in fields}}
 
 
 def stream_from(value: Any) -> Stream:

@@ -7,6 +7,7 @@ silently, the chain would refuse the signature and nobody could tell why.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from typing import Any, Final
 
@@ -117,10 +118,19 @@ def _fitting(runtime: Runtime, extension: Extension, type_id: int, value: bytes 
     raise UnknownExtension(runtime.spec_name, runtime.spec_version, extension.identifier)
 
 
-def general_v5(runtime: Runtime, context: Context, call: bytes) -> bytes:
-    """Make a general transaction: authorised by its call, without signer, nonce or fee."""
-    explicit, _ = extension_bytes(runtime, msgspec.structs.replace(context, nonce=0, era_blocks=0))
-    return with_length(bytes([_GENERAL_V5, _EXTENSION_VERSION]) + explicit + call)
+def general_v5(runtime: Runtime, call: bytes) -> bytes:
+    """Make a general transaction: authorised by its call, without signer, nonce or fee.
+
+    Raises UnknownExtension.
+    """
+    return with_length(_general_head(runtime) + call)
+
+
+@functools.lru_cache(maxsize=16)
+def _general_head(runtime: Runtime) -> bytes:
+    """Give what stands before the call: the same for every order under one runtime."""
+    explicit, _ = extension_bytes(runtime, Context(genesis_hash="0x" + "00" * 32))
+    return bytes([_GENERAL_V5, _EXTENSION_VERSION]) + explicit
 
 
 def signed_payload(

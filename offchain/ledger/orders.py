@@ -16,6 +16,8 @@ from offchain.ledger.types import DelegateKey, account_id
 
 ORDER_DOMAIN = b"PayStream/order/v1"
 GRANT_DOMAIN = b"PayStream/grant/v1"
+SCHEMES = ("sr25519", "ed25519")
+"""The schemes in the order of the variants of `DelegateKey` and `DelegateSignature`."""
 U32_MAX = 2**32 - 1
 U64_MAX = 2**64 - 1
 U128_MAX = 2**128 - 1
@@ -88,6 +90,13 @@ def encode_order(order: Order) -> bytes:
     return struct.pack("<BII", kind, index, _bounded(order, "seconds", U32_MAX))
 
 
+def encode_grant(grant: int) -> bytes:
+    """Encode a grant's id. Raises OrderInvalid."""
+    if not 0 <= grant <= U64_MAX:
+        raise OrderInvalid(f"grant is {grant!r}: give a whole number from 0 to {U64_MAX}")
+    return grant.to_bytes(8, "little")
+
+
 def order_message(genesis_hash: str, pallet_index: int, grant: int, order: Order) -> bytes:
     """Give the bytes that a grant's key signs for an order.
 
@@ -95,21 +104,18 @@ def order_message(genesis_hash: str, pallet_index: int, grant: int, order: Order
     the grant are in the bytes, so an order counts on one chain and under one grant only.
     Raises OrderInvalid.
     """
-    if not 0 <= grant <= U64_MAX:
-        raise OrderInvalid(f"grant is {grant!r}: give a whole number from 0 to {U64_MAX}")
     return (
         ORDER_DOMAIN
         + _genesis(genesis_hash)
-        + struct.pack("<BQ", pallet_index, grant)
+        + bytes([pallet_index])
+        + encode_grant(grant)
         + encode_order(order)
     )
 
 
 def grant_proof_message(genesis_hash: str, pallet_index: int, viewer: str | bytes) -> bytes:
     """Give the bytes that a delegate key signs to allow `viewer` to grant it."""
-    return (
-        GRANT_DOMAIN + _genesis(genesis_hash) + struct.pack("<B", pallet_index) + account_id(viewer)
-    )
+    return GRANT_DOMAIN + _genesis(genesis_hash) + bytes([pallet_index]) + account_id(viewer)
 
 
 def sign_order(

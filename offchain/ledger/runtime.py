@@ -87,6 +87,7 @@ class Runtime:
         }
         self._pallets: dict[str, Any] = {p.value["name"]: p for p in decoded.pallets}
         self._items: dict[tuple[str, str], _Item] = {}
+        self._call_heads: dict[tuple[str, str], bytes] = {}
         extrinsic = decoded[1][1]["extrinsic"].value
         self.extensions = tuple(
             Extension(e["identifier"], e["ty"], e["additional_signed"])
@@ -186,9 +187,10 @@ class Runtime:
 
     def compose(self, pallet: str, call: str, params: dict[str, Any]) -> bytes:
         """Encode a call. Raises CallInvalid where call or arguments do not fit the metadata."""
-        if call not in self.call_arguments(pallet):
+        arguments = self.call_arguments(pallet)
+        if call not in arguments:
             raise CallInvalid(f"the runtime has no call {pallet}.{call}")
-        unknown = set(params) ^ set(self.call_arguments(pallet)[call])
+        unknown = set(params) ^ set(arguments[call])
         if unknown:
             raise CallInvalid(f"{pallet}.{call} has other arguments: {', '.join(sorted(unknown))}")
         encoder = self.codec.create_scale_object("Call", metadata=self.metadata)
@@ -200,12 +202,20 @@ class Runtime:
 
     def compose_batch(self, calls: list[bytes]) -> bytes:
         """Wrap encoded calls into `utility.batch_all`: all of them, or none."""
-        pallet = self._pallet("Utility")
-        for variant in self._variants(pallet.value["calls"]["ty"]):
-            if variant["name"] == "batch_all":
-                head = bytes([pallet.value["index"], variant["index"]])
-                return head + compact(len(calls)) + b"".join(calls)
-        raise self.wrong("there is no call Utility.batch_all")
+        head = self.call_head("Utility", "batch_all")
+        return head + compact(len(calls)) + b"".join(calls)
+
+    def call_head(self, pallet: str, call: str) -> bytes:
+        """Give the two bytes that name a call. Raises WrongRuntime where there is none."""
+        if (pallet, call) not in self._call_heads:
+            for variant in self._variants(self._pallet(pallet).value["calls"]["ty"]):
+                name = (pallet, variant["name"])
+                self._call_heads[name] = bytes(
+                    [self._pallets[pallet].value["index"], variant["index"]]
+                )
+        if (pallet, call) not in self._call_heads:
+            raise self.wrong(f"there is no call {pallet}.{call}")
+        return self._call_heads[pallet, call]
 
     def call_arguments(self, pallet: str) -> dict[str, tuple[str, ...]]:
         """Give the names of a pallet's calls with those of their arguments."""

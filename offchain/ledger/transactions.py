@@ -80,7 +80,7 @@ class Transactions:
     ) -> bytes:
         """Make the general transaction that carries an order. Raises OrderInvalid."""
         call = self.calls.submit(grant, order, signature, scheme)
-        return general_v5(self.runtime, Context(genesis_hash=self.genesis_hash), call)
+        return general_v5(self.runtime, call)
 
     async def submit_order(
         self, grant: int, order: Order, signature: bytes, *, scheme: str = "sr25519"
