@@ -1,0 +1,454 @@
+"""Who may watch, on which terms, and the durable reservation that lets the media start.
+
+The relayer sees every join under its grants, so it reserves slot, cap and vault itself: in the
+journal first, then with the open order, and the media starts when the pool has accepted that.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import Any, Final
+
+import msgspec
+import trio
+
+from offchain.journal import JournalError, JournalUnavailable, put_session
+from offchain.journal_schema import SessionRecord, TokenRecord
+from offchain.keys.keystore import KeystoreError
+from offchain.ledger.errors import LaneFull, LedgerError, OrderRefused
+from offchain.ledger.types import Asset, Grant, Stream
+from offchain.relayer import cadence
+from offchain.relayer.chain import Interest, bounded
+from offchain.relayer.core import Core
+from offchain.relayer.delegates import Delegates
+from offchain.relayer.problems import (
+    Refused,
+    chain_unavailable,
+    journal_unavailable,
+    stream_not_found,
+)
+from offchain.relayer.sessions import LiveSession, digest
+from offchain.relayer.submit import Submitter, open_order
+from streaming.session_state import LEASE_MS, SessionRef
+
+log = logging.getLogger("paystream.relay.admission")
+
+SESSIONS_MAX: Final = 2_000
+SUGGESTED_SECONDS: Final = 3_600
+SUGGESTED_GAP_MS: Final = 120_000
+GAP_SLACK_MS: Final = 60_000
+FEE_RESERVE_DIVISOR: Final = 100
+_WAITS: Final = frozenset({"OpenTooSoon", "SlotsTaken", "IndexNotNext"})
+"""Refusals of an open that pass by themselves within the head start."""
+
+
+class Standing(msgspec.Struct, kw_only=True):
+    """What a viewer has on the chain for one stream."""
+
+    stream: Stream
+    vault: int
+    free_balance: int
+    grants: dict[int, Grant]
+    chosen: int | None
+    missing: list[str]
+
+
+class Admission:
+    """Terms, admission and re-attachment."""
+
+    def __init__(self, core: Core, delegates: Delegates, submitter: Submitter) -> None:
+        self._core = core
+        self._delegates = delegates
+        self._submitter = submitter
+        self._turns: dict[str, trio.Lock] = {}
+
+    # --- terms -----------------------------------------------------------------------------
+
+    async def stream(self, stream: int) -> Stream:
+        """Read a stream. Raises Refused."""
+        if stream < 0 or stream >= 2**63:
+            raise stream_not_found(stream)
+        try:
+            found = await bounded(self._core.chain.stream(stream))
+        except LedgerError:
+            raise chain_unavailable() from None
+        if found is None:
+            raise stream_not_found(stream)
+        return found
+
+    async def standing(self, viewer: str, stream: int, *, watching: bool) -> Standing:
+        """Read what a viewer has and what is missing to watch a stream. Raises Refused."""
+        core = self._core
+        entry = await self.stream(stream)
+        try:
+            grants = await bounded(core.chain.grants_of(viewer))
+            vault = await bounded(core.chain.vault(viewer))
+            free_balance = 0 if watching else await bounded(core.chain.free_balance(viewer))
+        except LedgerError:
+            raise chain_unavailable() from None
+        ours = {
+            number: grant
+            for number, grant in grants.items()
+            if self._delegates.is_ours(viewer, grant.key.public)
+            and grant.ended_at > core.view.best_ms
+            and grant.asset == entry.asset
+        }
+        lacks = {number: self._lacks(number, grant, entry) for number, grant in ours.items()}
+        chosen = min(lacks, key=lambda number: (len(lacks[number]), -number), default=None)
+        missing = ["grant"] if chosen is None else lacks[chosen]
+        free = vault - core.waiting_funds(viewer=viewer)
+        if free < max(entry.funds_min, entry.rate_per_second):
+            missing = ["funds", *missing]
+        return Standing(
+            stream=entry,
+            vault=vault,
+            free_balance=free_balance,
+            grants=ours,
+            chosen=chosen,
+            missing=missing,
+        )
+
+    def _lacks(self, number: int, grant: Grant, stream: Stream) -> list[str]:
+        core = self._core
+        lacks = []
+        if grant.rate_max_per_second < stream.rate_per_second:
+            lacks.append("rate")
+        cap = grant.cap_left - core.waiting_funds(grant=number)
+        if cap < max(stream.funds_min, stream.rate_per_second):
+            lacks.append("cap")
+        if grant.gap_ms < max(stream.gap_min_ms, 2 * core.cadence_ms):
+            lacks.append("gap")
+        if not self._slot(number, grant):
+            lacks.append("slot")
+        return lacks
+
+    def _slot(self, number: int, grant: Grant) -> bool:
+        """Tell whether a session can be opened now or as soon as one that ends is closed."""
+        now = trio.current_time()
+        held = 0
+        for session in self._core.book:
+            if session.record.grant != number or session.done:
+                continue
+            waiting = session.idle_since is not None and not session.live
+            if session.ending or session.deny is not None or session.gone_block is not None:
+                continue
+            if waiting and session.connections:
+                continue  # its viewer has gone, and whoever asks now takes its place
+            if waiting and now - (session.idle_since or now) > 15:
+                continue
+            held += 1
+        ours = {session.record.index for session in self._core.book
+                if session.record.grant == number}  # fmt: skip
+        strangers = sum(index not in ours for index in grant.open)
+        return held + strangers < grant.sessions_max
+
+    async def terms(self, token: TokenRecord, stream: int) -> dict[str, Any]:
+        """Give the terms on which a viewer may watch a stream. Raises Refused."""
+        viewer, core = token.account, self._core
+        standing = await self.standing(viewer, stream, watching=False)
+        entry = standing.stream
+        public = await self._delegates.current(viewer)
+        chosen = standing.grants.get(standing.chosen) if standing.chosen is not None else None
+        if chosen is not None:
+            public = chosen.key.public
+        proof = await self._delegates.proof(viewer, public)
+        return {
+            "genesis_hash": core.chain.genesis_hash,
+            "stream": stream,
+            "asset": asset_name(entry.asset),
+            "rate_per_second": str(entry.rate_per_second),
+            "viewer": viewer,
+            "delegate": "0x" + public.hex(),
+            "proof": "0x" + proof.hex(),
+            "vault": str(standing.vault),
+            "free_balance": str(standing.free_balance),
+            "grant": None if chosen is None else _grant_json(standing.chosen, chosen),
+            "missing": standing.missing,
+            "needs": self._needs(entry, standing),
+            "payable": not standing.missing and entry.status == "Active",
+        }
+
+    def _needs(self, stream: Stream, standing: Standing) -> dict[str, Any]:
+        """Suggest a deposit and a grant: an hour of the stream, or what the balance allows."""
+        hour = max(stream.rate_per_second * SUGGESTED_SECONDS, stream.funds_min)
+        spendable = max(
+            0, standing.free_balance - standing.free_balance // FEE_RESERVE_DIVISOR
+        )
+        gap_ms = max(SUGGESTED_GAP_MS, stream.gap_min_ms, 2 * self._core.cadence_ms + GAP_SLACK_MS)
+        return {
+            "deposit": str(min(max(0, hour - standing.vault), spendable)),
+            "cap": str(hour),
+            "rate_max_per_second": str(stream.rate_per_second),
+            "gap_ms": min(gap_ms, self._core.limits.gap_max_ms),
+        }
+
+    # --- admission ---------------------------------------------------------------------------
+
+    async def admit(
+        self, token: TokenRecord, stream: int, resume: str | None
+    ) -> dict[str, Any]:
+        """Let a viewer watch: re-attach, or reserve, journal, sign and open. Raises Refused."""
+        lock = self._turns.setdefault(token.account, trio.Lock())
+        async with lock:
+            return await self._admit(token, stream, resume)
+
+    async def _admit(
+        self, token: TokenRecord, stream: int, resume: str | None
+    ) -> dict[str, Any]:
+        core = self._core
+        if not core.journal.healthy:
+            raise journal_unavailable()
+        resumed = self._resumable(token, stream, resume)
+        if resumed is not None:
+            return await self._attach(resumed, token)
+        if not core.view.usable:
+            raise chain_unavailable()
+        if len(core.book.sessions) >= SESSIONS_MAX:
+            raise Refused(503, "full", f"{SESSIONS_MAX} sessions are open here: try again later")
+        standing = await self.standing(token.account, stream, watching=True)
+        _check_open(stream, standing.stream)
+        self._check_budget(token.account)
+        if "slot" in standing.missing and set(standing.missing) <= {"slot", "funds", "cap"}:
+            raise Refused(
+                409,
+                "slot-taken",
+                "every session that this grant allows at a time is watching: stop one, resume it "
+                "with its secret, or grant more sessions",
+            )
+        if standing.missing:
+            raise await self._payment_required(token, stream, standing.missing)
+        number = standing.chosen
+        if number is None:
+            raise chain_unavailable()
+        return await self._open(token, stream, number, standing)
+
+    def _check_budget(self, viewer: str) -> None:
+        core = self._core
+        if core.book.budget_left_ms(viewer, core.unix_ms(), core.settled()) <= 0:
+            raise Refused(
+                429,
+                "budget-spent",
+                "too much was watched lately that could not be charged: wait a minute, and check "
+                "the connection's losses",
+            )
+
+    async def _payment_required(
+        self, token: TokenRecord, stream: int, missing: list[str]
+    ) -> Refused:
+        words = {
+            "funds": "the vault has too little: deposit",
+            "grant": "the relayer's key has no grant: give one",
+            "rate": "the grant's highest rate is below the stream's: give a new grant",
+            "cap": "the grant's cap is used up: give a new grant",
+            "gap": "the grant's gap is below what the stream asks: give a new grant",
+            "slot": "every session of the grant is in use: grant more sessions",
+        }
+        return Refused(
+            402,
+            "payment-required",
+            "; ".join(words[what] for what in missing),
+            terms=await self.terms(token, stream),
+        )
+
+    def _resumable(
+        self, token: TokenRecord, stream: int, resume: str | None
+    ) -> LiveSession | None:
+        if not resume or len(resume) > 128:
+            return None
+        known, now = digest(resume), trio.current_time()
+        for session in self._core.book:
+            record = session.record
+            if secrets.compare_digest(record.resume_digest, known):
+                fits = record.viewer == token.account and record.stream == stream
+                return session if fits and self._core.book.may_resume(session, now) else None
+        return None
+
+    async def _attach(self, session: LiveSession, token: TokenRecord) -> dict[str, Any]:
+        secret = secrets.token_urlsafe(24)
+        before = session.record
+        session.change(
+            number=before.number + 1, resume_digest=digest(secret), token_digest=token.digest
+        )
+        session.idle_since = trio.current_time()
+        try:
+            await self._core.journal.commit([put_session(session.record)])
+        except JournalUnavailable:
+            session.change(
+                number=before.number,
+                resume_digest=before.resume_digest,
+                token_digest=before.token_digest,
+            )
+            raise journal_unavailable() from None
+        log.info("event=session-resumed session=%s number=%d", session.ref, session.record.number)
+        return _answer(session, secret, resumed=True)
+
+    async def _open(
+        self,
+        token: TokenRecord,
+        stream: int,
+        number: int,
+        standing: Standing,
+    ) -> dict[str, Any]:
+        core = self._core
+        record, secret = self._reserve(token, stream, number, standing)
+        session = LiveSession(record, trio.current_time())
+        try:
+            await core.journal.commit([put_session(record)])
+        except JournalUnavailable:
+            raise journal_unavailable() from None
+        core.book.sessions[session.ref] = session
+        session.busy.add("0")
+        try:
+            await self._look(session)
+            await self._offer(session)
+        finally:
+            session.busy.discard("0")
+        log.info("event=session-admitted session=%s stream=%d", session.ref, stream)
+        return _answer(session, secret, resumed=False)
+
+    def _reserve(
+        self,
+        token: TokenRecord,
+        stream: int,
+        number: int,
+        standing: Standing,
+    ) -> tuple[SessionRecord, str]:
+        core, entry, grant = self._core, standing.stream, standing.grants[number]
+        self._free_slots(number, grant)
+        waiting = [
+            session
+            for session in core.book
+            if session.record.grant == number
+            and session.record.phase == "opening"
+            and session.record.index >= grant.next_index
+            and session.deny is None
+            and not session.ending
+        ]
+        index = grant.next_index + len(waiting)
+        funds = cadence.opening_funds(
+            rate_per_second=entry.rate_per_second,
+            funds_min=entry.funds_min,
+            vault=standing.vault - core.waiting_funds(viewer=token.account),
+            cap_left=grant.cap_left - core.waiting_funds(grant=number),
+            slots_left=max(1, grant.sessions_max - len(grant.open) - len(waiting)),
+        )
+        earlier = core.book.sessions.get(SessionRef(number, index))
+        past = earlier.record if earlier is not None else core.journal.session(number, index)
+        last_number = past.number if past is not None else 0
+        secret = secrets.token_urlsafe(24)
+        record = SessionRecord(
+            grant=number,
+            index=index,
+            viewer=token.account,
+            delegate=grant.key.public,
+            stream=stream,
+            rate_per_second=entry.rate_per_second,
+            funds=funds,
+            start_at=core.view.best_ms,
+            admitted_at_ms=core.unix_ms(),
+            phase="opening",
+            number=last_number + 1,
+            finished_number=last_number,
+            resume_digest=digest(secret),
+            token_digest=token.digest,
+        )
+        return record, secret
+
+    def _free_slots(self, number: int, grant: Grant) -> None:
+        """Close what nobody watches any more when its slot is needed."""
+        core, now = self._core, trio.current_time()
+        held = [
+            session
+            for session in core.book
+            if session.record.grant == number and not session.done and not session.ending
+        ]
+        for session in held:
+            if len(held) < grant.sessions_max:
+                return
+            if session.connections and not session.live:
+                session.end("left", now)
+                held = [other for other in held if other is not session]
+                core.submit_bell.ring()
+
+    async def _look(self, session: LiveSession) -> None:
+        wanted = Interest()
+        wanted.sessions.add(session.ref)
+        wanted.grants.add(session.record.grant)
+        wanted.streams.add(session.record.stream)
+        wanted.accounts.add(session.record.viewer)
+        try:
+            await self._core.view.refresh(wanted)
+        except LedgerError:
+            self._give_up(session)
+            raise chain_unavailable() from None
+
+    async def _offer(self, session: LiveSession) -> None:
+        """Send the open order and wait for the pool, unless the ledger must get ready first."""
+        if self._submitter.opening(session, trio.current_time()) is None:
+            self._core.submit_bell.ring()
+            return
+        try:
+            await self._submitter.send(session, open_order(session))
+        except LaneFull:
+            return  # the next block has room again, within the head start
+        except OrderRefused as error:
+            if error.name in _WAITS:
+                return
+            self._give_up(session)
+            raise Refused(
+                409, "open-refused", f"the chain did not take the session: {error}"
+            ) from None
+        except (JournalError, KeystoreError):
+            self._give_up(session)
+            raise journal_unavailable() from None
+        except LedgerError:
+            self._give_up(session)
+            raise chain_unavailable() from None
+
+    def _give_up(self, session: LiveSession) -> None:
+        """Keep it only to close it, should the pool have it after all."""
+        session.deny = "open-refused"
+        session.end("open-refused", trio.current_time())
+        self._core.journal_bell.ring()
+
+
+def _check_open(stream: int, entry: Stream) -> None:
+    if entry.status == "Ended":
+        raise Refused(410, "stream-ended", f"stream {stream} has ended for good", field="stream")
+    if entry.status == "Paused":
+        raise Refused(
+            409,
+            "stream-paused",
+            f"stream {stream} is paused by its owner: try again later",
+            field="stream",
+        )
+
+
+def _answer(session: LiveSession, secret: str, *, resumed: bool) -> dict[str, Any]:
+    record = session.record
+    return {
+        "session": {"grant": record.grant, "index": record.index},
+        "number": record.number,
+        "resume": secret,
+        "rate_per_second": str(record.rate_per_second),
+        "asset": "native",
+        "lease_ms": LEASE_MS,
+        "resumed": resumed,
+    }
+
+
+def _grant_json(number: int | None, grant: Grant) -> dict[str, Any]:
+    return {
+        "id": number,
+        "cap_left": str(grant.cap_left),
+        "rate_max_per_second": str(grant.rate_max_per_second),
+        "expires_at": grant.expires_at,
+        "sessions_max": grant.sessions_max,
+        "sessions_open": len(grant.open),
+    }
+
+
+def asset_name(asset: Asset) -> str:
+    """Name an asset in JSON."""
+    return "native" if asset is None else str(asset)

@@ -1,0 +1,52 @@
+"""Requests that cannot be granted: a stable code, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streaming.session_state import Problem
+
+
+class Refused(Exception):
+    """A request's problem, on its way to the one who asked."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        field: str | None = None,
+        terms: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.problem = Problem(status=status, code=code, detail=detail, field=field, terms=terms)
+
+
+def chain_unavailable() -> Refused:
+    """The chain does not answer."""
+    return Refused(
+        503,
+        "chain-unavailable",
+        "the chain does not answer at the moment: try again in a few seconds",
+    )
+
+
+def journal_unavailable() -> Refused:
+    """The journal cannot be written."""
+    return Refused(
+        503,
+        "journal-unavailable",
+        "the relayer cannot write its journal, so it admits nobody: its operator must make room "
+        "on the disk. What is open stays paid as it is",
+    )
+
+
+def stream_not_found(stream: int) -> Refused:
+    """There is no such stream."""
+    return Refused(
+        404,
+        "stream-not-found",
+        f"there is no stream {stream} on this chain: the list of streams shows those there are",
+        field="stream",
+    )

@@ -1,0 +1,440 @@
+"""The questions of the media server, each checked before anything is done with it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Literal
+
+import msgspec
+import trio
+
+from offchain.journal import JournalError
+from offchain.journal_schema import SessionRecord, TokenRecord
+from offchain.keys.keystore import KeystoreError
+from offchain.ledger.errors import LedgerError
+from offchain.ledger.types import Stream
+from offchain.relayer.admission import Admission, asset_name
+from offchain.relayer.chain import bounded
+from offchain.relayer.core import Core
+from offchain.relayer.delegates import Delegates
+from offchain.relayer.problems import (
+    Refused,
+    chain_unavailable,
+    journal_unavailable,
+)
+from offchain.relayer.sessions import LiveSession
+from offchain.relayer.submit import deny
+from offchain.relayer.tokens import Tokens, read_account
+from offchain.relayer.wallet import Wallet, WalletCall
+from streaming.session_state import Problem, Request, Response, SessionRef
+
+log = logging.getLogger("paystream.relay.requests")
+
+SESSIONS_LISTED_MAX: Final = 500
+
+
+class NoParams(msgspec.Struct, frozen=True):
+    """No parameters."""
+
+
+class ChallengeParams(msgspec.Struct, frozen=True, kw_only=True):
+    """Who wants to sign in, and for what."""
+
+    account: str
+    purpose: Literal["watch", "publish"]
+    stream: int | None = None
+
+
+class TokenParams(msgspec.Struct, frozen=True, kw_only=True):
+    """A challenge and its signature."""
+
+    challenge: str
+    signature: str
+
+
+class RenewParams(msgspec.Struct, frozen=True, kw_only=True):
+    """A token alone."""
+
+    token: str
+
+
+class StreamParams(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream alone."""
+
+    stream: int
+
+
+class TermsParams(msgspec.Struct, frozen=True, kw_only=True):
+    """A token and a stream."""
+
+    token: str
+    stream: int
+
+
+class AdmitParams(msgspec.Struct, frozen=True, kw_only=True):
+    """A watch token, a stream, and perhaps the secret of a session to go on with."""
+
+    token: str
+    stream: int
+    resume: str | None = None
+
+
+class PrepareParams(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose wallet is to sign what."""
+
+    call: WalletCall
+    token: str | None = None
+    account: str | None = None
+
+
+class SubmitParams(msgspec.Struct, frozen=True, kw_only=True):
+    """A prepared transaction's signature."""
+
+    submission: str
+    signature: str
+
+
+class SubmissionParams(msgspec.Struct, frozen=True, kw_only=True):
+    """A prepared transaction."""
+
+    submission: str
+
+
+class SessionParams(msgspec.Struct, frozen=True, kw_only=True):
+    """One session of the token's account."""
+
+    token: str
+    grant: int
+    index: int
+
+
+class Requests:
+    """Answers requests; every mishap becomes a `Problem`."""
+
+    def __init__(
+        self,
+        core: Core,
+        *,
+        tokens: Tokens,
+        delegates: Delegates,
+        admission: Admission,
+        wallet: Wallet,
+    ) -> None:
+        self._core = core
+        self._tokens = tokens
+        self._delegates = delegates
+        self._admission = admission
+        self._wallet = wallet
+        self._methods: dict[str, tuple[type[Any], Callable[..., Awaitable[dict[str, Any]]]]] = {
+            "info": (NoParams, self._info),
+            "challenge": (ChallengeParams, self._challenge),
+            "token": (TokenParams, self._token),
+            "renew": (RenewParams, self._renew),
+            "streams": (NoParams, self._streams),
+            "stream": (StreamParams, self._stream),
+            "terms": (TermsParams, self._terms),
+            "admit": (AdmitParams, self._admit),
+            "publish": (TermsParams, self._publish),
+            "wallet_prepare": (PrepareParams, self._wallet_prepare),
+            "wallet_submit": (SubmitParams, self._wallet_submit),
+            "wallet_status": (SubmissionParams, self._wallet_status),
+            "sessions": (RenewParams, self._sessions),
+            "session": (SessionParams, self._session),
+            "close_session": (SessionParams, self._close_session),
+            "status": (NoParams, self._status),
+        }
+
+    async def answer(self, request: Request, origin: str) -> Response:
+        """Answer one request of the server whose public origin is `origin`. Never raises."""
+        try:
+            kind, method = self._methods[request.method]
+        except KeyError:
+            known = ", ".join(sorted(self._methods))
+            problem = Problem(
+                status=400,
+                code="method-unknown",
+                detail=f"{request.method[:60]!r} is no request: there are {known}",
+            )
+            return Response(id=request.id, problem=problem)
+        try:
+            params = msgspec.convert(request.params, type=kind, strict=True)
+            arguments = (params, origin) if request.method == "challenge" else (params,)
+            return Response(id=request.id, result=await method(*arguments))
+        except msgspec.ValidationError as error:
+            return Response(id=request.id, problem=_invalid(str(error)))
+        except Refused as refused:
+            return Response(id=request.id, problem=refused.problem)
+        except LedgerError as error:
+            log.warning("event=request-failed method=%s why=%r", request.method, str(error))
+            return Response(id=request.id, problem=chain_unavailable().problem)
+        except (JournalError, KeystoreError) as error:
+            log.warning("event=request-failed method=%s why=%r", request.method, str(error))
+            return Response(id=request.id, problem=journal_unavailable().problem)
+
+    # --- signing in --------------------------------------------------------------------------
+
+    async def _info(self, _params: NoParams) -> dict[str, Any]:
+        core = self._core
+        return {
+            "genesis_hash": core.chain.genesis_hash,
+            "chain": core.chain.chain,
+            "spec_version": core.chain.spec_version,
+            "symbol": core.chain.symbol,
+            "decimals": core.chain.decimals,
+            "ss58_prefix": core.chain.ss58_format,
+            "head_start_max_ms": core.limits.head_start_max_ms,
+            "cadence_ms": core.cadence_ms,
+            "finalized_block": core.view.finalized.number if core.view.finalized else None,
+            "best_block": core.view.best.number if core.view.best else None,
+        }
+
+    async def _challenge(self, params: ChallengeParams, origin: str) -> dict[str, Any]:
+        account = read_account(params.account)
+        delegate = None
+        if params.purpose == "watch":
+            delegate = "0x" + (await self._delegates.current(account)).hex()
+        elif params.stream is None:
+            raise Refused(
+                400, "stream-missing", "name the stream that is to be published", field="stream"
+            )
+        else:
+            await self._owned(account, params.stream)
+        challenge = self._tokens.challenge(
+            purpose=params.purpose,
+            account=account,
+            origin=origin,
+            stream=params.stream if params.purpose == "publish" else None,
+            delegate=delegate,
+            now_ms=self._core.unix_ms(),
+        )
+        answer: dict[str, Any] = {
+            "challenge": challenge.id,
+            "message": challenge.message,
+            "expires_at_ms": challenge.expires_at_ms,
+        }
+        if delegate is not None:
+            answer["delegate"] = delegate
+        return answer
+
+    async def _owned(self, account: str, stream: int) -> Stream:
+        entry = await self._admission.stream(stream)
+        if entry.owner != account:
+            raise Refused(
+                403,
+                "not-owner",
+                f"{account} does not own stream {stream}: sign with {entry.owner}",
+                field="account",
+            )
+        return entry
+
+    async def _token(self, params: TokenParams) -> dict[str, Any]:
+        now_ms = self._core.unix_ms()
+        challenge = self._tokens.redeem(params.challenge, params.signature, now_ms)
+        if challenge.purpose == "publish" and challenge.stream is not None:
+            await self._owned(challenge.account, challenge.stream)
+        token, record = await self._tokens.issue(challenge, now_ms)
+        return {"token": token, **_token_json(record)}
+
+    async def _renew(self, params: RenewParams) -> dict[str, Any]:
+        record = await self._tokens.renew(params.token, self._core.unix_ms())
+        return {"token": params.token, **_token_json(record)}
+
+    # --- streams -----------------------------------------------------------------------------
+
+    async def _streams(self, _params: NoParams) -> dict[str, Any]:
+        streams = await bounded(self._core.chain.streams())
+        return {"streams": [stream_json(number, entry) for number, entry in streams.items()]}
+
+    async def _stream(self, params: StreamParams) -> dict[str, Any]:
+        return stream_json(params.stream, await self._admission.stream(params.stream))
+
+    async def _terms(self, params: TermsParams) -> dict[str, Any]:
+        token = self._tokens.check(params.token, "watch", self._core.unix_ms())
+        return await self._admission.terms(token, params.stream)
+
+    async def _admit(self, params: AdmitParams) -> dict[str, Any]:
+        token = self._tokens.check(params.token, "watch", self._core.unix_ms())
+        return await self._admission.admit(token, params.stream, params.resume)
+
+    async def _publish(self, params: TermsParams) -> dict[str, Any]:
+        token = self._tokens.check(params.token, "publish", self._core.unix_ms())
+        if token.stream != params.stream:
+            raise Refused(
+                403,
+                "wrong-stream",
+                f"this token publishes stream {token.stream}, not {params.stream}: sign in to "
+                "publish that one",
+                field="stream",
+            )
+        entry = await self._owned(token.account, params.stream)
+        if entry.status == "Ended":
+            raise Refused(
+                410, "stream-ended", f"stream {params.stream} has ended for good", field="stream"
+            )
+        self._tokens.publishing(params.stream, token)
+        self._core.view.streams[params.stream] = entry
+        self._core.published.add(params.stream)
+        return {"stream": params.stream, "rate_per_second": str(entry.rate_per_second)}
+
+    # --- wallets -----------------------------------------------------------------------------
+
+    async def _wallet_prepare(self, params: PrepareParams) -> dict[str, Any]:
+        if params.token is not None:
+            account = self._tokens.check(params.token, None, self._core.unix_ms()).account
+        elif params.account is not None:
+            account = read_account(params.account)
+        else:
+            raise Refused(400, "account-missing", "name the account that signs", field="account")
+        return await self._wallet.prepare(account, params.call)
+
+    async def _wallet_submit(self, params: SubmitParams) -> dict[str, Any]:
+        if len(params.signature) > 512:
+            raise Refused(
+                400, "signature-invalid", "the signature is too long: give the wallet's 0x-hex",
+                field="signature",
+            )  # fmt: skip
+        return self._wallet.submit(params.submission, params.signature)
+
+    async def _wallet_status(self, params: SubmissionParams) -> dict[str, Any]:
+        return self._wallet.status(params.submission)
+
+    # --- sessions ----------------------------------------------------------------------------
+
+    async def _sessions(self, params: RenewParams) -> dict[str, Any]:
+        token = self._tokens.check(params.token, None, self._core.unix_ms())
+        listed = []
+        seen: set[SessionRef] = set()
+        for session in self._core.book:
+            if _may_see(token, session.record):
+                listed.append(self._describe(session.record, session))
+                seen.add(session.ref)
+        for record in self._core.journal.ended_sessions():
+            ref = SessionRef(record.grant, record.index)
+            if len(listed) >= SESSIONS_LISTED_MAX:
+                break
+            if ref not in seen and _may_see(token, record):
+                listed.append(self._describe(record, None))
+        return {"sessions": listed}
+
+    def _find(
+        self, params: SessionParams
+    ) -> tuple[TokenRecord, SessionRecord, LiveSession | None]:
+        token = self._tokens.check(params.token, None, self._core.unix_ms())
+        live = record = None
+        if 0 <= params.grant < 2**63 and 0 <= params.index < 2**32:
+            live = self._core.book.sessions.get(SessionRef(params.grant, params.index))
+            record = live.record if live else self._core.journal.session(params.grant, params.index)
+        if record is None or not _may_see(token, record):
+            raise Refused(
+                404,
+                "session-not-found",
+                f"this account has no session {params.grant}-{params.index} here: the list of "
+                "sessions shows those there are",
+            )
+        return token, record, live
+
+    async def _session(self, params: SessionParams) -> dict[str, Any]:
+        _, record, live = self._find(params)
+        return self._describe(record, live)
+
+    async def _close_session(self, params: SessionParams) -> dict[str, Any]:
+        token, record, live = self._find(params)
+        if token.purpose != "watch":
+            raise Refused(
+                403, "wrong-purpose", "only the viewer closes a session: sign in to watch"
+            )
+        if live is not None and not live.done:
+            deny(live, "session-closed", trio.current_time())
+            self._core.submit_bell.ring()
+            record = live.record
+        return self._describe(record, live)
+
+    def _describe(self, record: SessionRecord, live: LiveSession | None) -> dict[str, Any]:
+        core = self._core
+        ref = SessionRef(record.grant, record.index)
+        entry = core.view.sessions.get(ref) if live is not None else None
+        paid_seconds, paid = record.paid_seconds, record.paid
+        if entry is not None and entry.seconds >= paid_seconds:
+            paid_seconds, paid = entry.seconds, entry.paid
+        vault = core.view.vaults.get(record.viewer)
+        described = {
+            "grant": record.grant,
+            "index": record.index,
+            "session": str(ref),
+            "stream": record.stream,
+            "viewer": record.viewer,
+            "delegate": "0x" + record.delegate.hex(),
+            "rate_per_second": str(record.rate_per_second),
+            "status": _status(record, live),
+            "delivered_ms": live.delivered_ms if live is not None else record.finished_ms,
+            "paid_seconds": paid_seconds,
+            "paid": str(paid),
+            "finalized_seconds": record.paid_seconds,
+            "funds": str(entry.funds if entry is not None else record.funds),
+            "vault": None if vault is None else str(vault),
+            "runway_seconds": core.runway_seconds(live) if live and not live.done else 0,
+            "ticks": record.ticks,
+            "end_reason": record.end_reason,
+            "opened_block": record.opened_block,
+            "last_tick_block": record.last_tick_block,
+            "closed_block": record.closed_block,
+            "close_reason": record.close_reason,
+        }
+        return {name: value for name, value in described.items() if value is not None}
+
+    # --- health ------------------------------------------------------------------------------
+
+    async def _status(self, _params: NoParams) -> dict[str, Any]:
+        return self._core.health()
+
+
+def _status(record: SessionRecord, live: LiveSession | None) -> str:
+    if live is not None and record.phase in ("opening", "open") and live.gone_block is not None:
+        return "closing"
+    if live is not None and record.phase == "open" and live.ending:
+        return "closing"
+    return record.phase
+
+
+def _may_see(token: TokenRecord, record: SessionRecord) -> bool:
+    if token.purpose == "publish":
+        return record.stream == token.stream
+    return record.viewer == token.account
+
+
+def _token_json(record: TokenRecord) -> dict[str, Any]:
+    return {
+        "purpose": record.purpose,
+        "account": record.account,
+        "expires_at_ms": record.expires_at_ms,
+    }
+
+
+def _invalid(text: str) -> Problem:
+    """Turn msgspec's message into a problem that names the field."""
+    what, _, where = text.partition(" - at `$.")
+    field = where.rstrip("`") or None
+    if field is None and "missing required field" in what:
+        field = what.rsplit("`", 2)[-2]
+    return Problem(status=400, code="invalid-params", detail=text, field=field)
+
+
+def stream_json(number: int, entry: Stream) -> dict[str, Any]:
+    """Describe a stream in JSON: amounts are decimal text."""
+    return {
+        "id": number,
+        "owner": entry.owner,
+        "asset": asset_name(entry.asset),
+        "rate_per_second": str(entry.rate_per_second),
+        "status": entry.status,
+        "funds_min": str(entry.funds_min),
+        "gap_min_ms": entry.gap_min_ms,
+        "earned_total": str(entry.earned_total),
+        "earned": str(entry.earned),
+        "seconds": entry.seconds,
+        "sessions_open": entry.sessions_open,
+        "payees": [
+            {"account": payee.account, "share_ppm": payee.share} for payee in entry.payees
+        ],
+    }

@@ -1,0 +1,224 @@
+"""Orders on their way: decided, journaled, signed, journaled again, sent.
+
+Orders are totals, so sending one again is harmless; what the pool or a reorganisation loses is
+simply due again.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import Final
+
+import trio
+
+from offchain.journal import JournalError, put_order
+from offchain.journal_schema import OrderRecord
+from offchain.keys.keystore import KeystoreError
+from offchain.ledger.errors import (
+    Banned,
+    ForeignSignature,
+    LaneFull,
+    LedgerError,
+    NodeUnreachable,
+    OrderRefused,
+    Replayed,
+    Superseded,
+)
+from offchain.ledger.orders import Close, Fund, Open, Order, Tick, encode_order, sign_order
+from offchain.relayer import cadence
+from offchain.relayer.chain import Interest, bounded
+from offchain.relayer.core import Core
+from offchain.relayer.sessions import LiveSession, Sent
+
+log = logging.getLogger("paystream.relay.submit")
+
+LOOK_EVERY_S: Final = 0.5
+SENDING_AT_ONCE: Final = 32
+OPEN_TRIED_MS: Final = 20_000
+"""How long after its start an open is still tried."""
+OPEN_POOLED_S: Final = 150.0
+"""After so long (64 blocks and some) the pool has forgotten an open that no block took."""
+
+_LANES: Final = {"Open": 0, "Tick": 1, "Close": 1, "Fund": 2}
+_OPEN_AGAIN: Final = frozenset({"OpenTooSoon", "SlotsTaken", "IndexNotNext", "Dropped", "Unknown"})
+"""Refusals of an open that the next blocks may lift."""
+
+
+class Submitter:
+    """Finds the orders that are due, and sends them."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._limit = trio.CapacityLimiter(SENDING_AT_ONCE)
+
+    async def run(self) -> None:
+        """Look for due orders whenever a block comes or the bell rings."""
+        async with trio.open_nursery() as nursery:
+            while True:
+                self.look(nursery)
+                await self._core.submit_bell.wait(LOOK_EVERY_S)
+
+    def look(self, nursery: trio.Nursery) -> None:
+        """Start sending what is due now."""
+        core = self._core
+        now = trio.current_time()
+        core.book.sweep(now)
+        if not core.view.reachable or not core.journal.healthy:
+            return
+        for session in core.book:
+            for order in self.due(session, now):
+                lane = type(order).__name__
+                if _lane(order) not in session.busy:
+                    session.busy.add(_lane(order))
+                    nursery.start_soon(self._send_due, session, order, lane)
+
+    def due(self, session: LiveSession, now: float) -> list[Order]:
+        """Tell a session's due orders."""
+        core = self._core
+        if session.done:
+            return []
+        view = core.standing(session, now)
+        if view is None:
+            opening = self.opening(session, now)
+            return [opening] if opening is not None else []
+        orders: list[Order] = []
+        order = cadence.next_lane_one(view, core.limits, core.cadence_ms)
+        if order is not None:
+            orders.append(order)
+        fund = cadence.next_fund(view, core.limits)
+        if fund is not None:
+            orders.append(fund)
+        return orders
+
+    def opening(self, session: LiveSession, now: float) -> Open | None:
+        """Give a session's open order, if the ledger could take it now and nobody waits for it."""
+        core, record = self._core, session.record
+        grant = core.view.grants.get(record.grant)
+        if record.phase != "opening" or session.deny is not None or grant is None:
+            return None
+        sent = session.sent.get("Open")
+        if sent is not None and now - sent.at < cadence.RESEND_AFTER_MS / 1000:
+            return None
+        soon_ms = grant.opened_at + core.limits.min_tick_seconds * 1000
+        if (
+            grant.next_index != record.index
+            or len(grant.open) >= grant.sessions_max
+            or core.view.best_ms < soon_ms
+            or core.view.best_ms - record.start_at > OPEN_TRIED_MS
+        ):
+            return None
+        return open_order(session)
+
+    async def _send_due(self, session: LiveSession, order: Order, kind: str) -> None:
+        try:
+            await self.send(session, order)
+        except Replayed:
+            await self._look_again(session)
+        except (Superseded, LaneFull, Banned, NodeUnreachable) as error:
+            log.debug("event=order-waits session=%s order=%s why=%s", session.ref, kind, error)
+        except ForeignSignature as error:
+            self._fail(session, "open-refused", error)
+        except OrderRefused as error:
+            self._refused(session, order, error)
+        except (LedgerError, JournalError, KeystoreError) as error:
+            log.warning("event=order-failed session=%s order=%s why=%r", session.ref, kind, error)
+        finally:
+            session.busy.discard(_lane(order))
+
+    def _refused(self, session: LiveSession, order: Order, error: OrderRefused) -> None:
+        self._core.count("orders_refused")
+        if isinstance(order, Open) and error.name not in _OPEN_AGAIN:
+            self._fail(session, "open-refused", error)
+            return
+        # clocks, small ticks and full lists mend themselves with the next block
+        log.info(
+            "event=order-refused session=%s order=%s why=%s",
+            session.ref,
+            type(order).__name__,
+            error.name,
+        )
+
+    def _fail(self, session: LiveSession, reason: str, error: Exception) -> None:
+        log.warning("event=session-refused session=%s why=%r", session.ref, str(error))
+        deny(session, reason, trio.current_time())
+        if session.record.phase == "opening":
+            self._core.book.fail(session, self._core.unix_ms())
+        self._core.journal_bell.ring()
+
+    async def _look_again(self, session: LiveSession) -> None:
+        """Read what the ledger has: a replay means that our view is behind."""
+        wanted = Interest()
+        wanted.sessions.add(session.ref)
+        wanted.grants.add(session.record.grant)
+        try:
+            await self._core.view.refresh(wanted)
+        except LedgerError as error:
+            log.debug("event=refresh-failed session=%s why=%s", session.ref, error)
+
+    async def send(self, session: LiveSession, order: Order) -> None:
+        """Journal, sign, journal and send one order; return when the pool has it.
+
+        Raises JournalUnavailable, KeystoreError, OrderRefused and NodeUnreachable.
+        """
+        async with self._limit:
+            await self._send(session, order)
+
+    async def _send(self, session: LiveSession, order: Order) -> None:
+        core, record = self._core, session.record
+        kind = type(order).__name__
+        written = OrderRecord(
+            grant=record.grant, index=record.index, lane=_LANES[kind], body=encode_order(order)
+        )
+        await core.journal.commit([put_order(written)])
+        signer = await core.keyring.open(core.key_names[record.delegate])
+        signature = sign_order(
+            signer, core.chain.genesis_hash, core.chain.pallet_index, record.grant, order
+        )
+        signed = OrderRecord(
+            grant=written.grant,
+            index=written.index,
+            lane=written.lane,
+            body=written.body,
+            signature=signature,
+        )
+        await core.journal.commit([put_order(signed)])
+        with suppress(Superseded):  # the same or a higher total waits in the pool: success
+            await bounded(
+                core.chain.submit_order(record.grant, order, signature, scheme=signer.scheme)
+            )
+        core.count(f"orders_sent_{kind.lower()}")
+        session.sent[kind] = Sent(kind, _total(order), trio.current_time())
+        log.debug("event=order-sent session=%s order=%s total=%d", session.ref, kind, _total(order))
+
+
+def open_order(session: LiveSession) -> Open:
+    """Give the order that opens a session as it was admitted."""
+    record = session.record
+    return Open(
+        index=record.index,
+        stream=record.stream,
+        rate_per_second=record.rate_per_second,
+        funds=record.funds,
+        start_at=record.start_at,
+    )
+
+
+def deny(session: LiveSession, reason: str, now: float) -> None:
+    """Stop a session's media for good. The first reason stays."""
+    if session.deny is None:
+        session.deny = reason
+        session.deny_since = now
+        log.info("event=session-denied session=%s reason=%s", session.ref, reason)
+
+
+def _lane(order: Order) -> str:
+    return str(_LANES[type(order).__name__])
+
+
+def _total(order: Order) -> int:
+    match order:
+        case Tick(seconds=total) | Close(seconds=total):
+            return total
+        case Fund(funds=total) | Open(funds=total):
+            return total

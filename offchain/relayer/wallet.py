@@ -1,0 +1,279 @@
+"""What wallets sign: prepared here from the chain's metadata, assembled and sent here.
+
+A submission's payload is remembered until its signature comes; the signature is checked against it
+before anything is sent, and its way to finality is followed in the background.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import Any, Final, Literal
+
+import msgspec
+import trio
+
+from offchain.amounts import format_amount
+from offchain.ledger.errors import CallInvalid, LedgerError, NodeUnreachable, SignatureMismatch
+from offchain.ledger.types import DelegateKey, Receipt, SignedPayload, Terms
+from offchain.relayer.chain import bounded
+from offchain.relayer.core import Core
+from offchain.relayer.delegates import Delegates
+from offchain.relayer.problems import Refused, chain_unavailable
+
+log = logging.getLogger("paystream.relay.wallet")
+
+SUBMISSIONS_MAX: Final = 2_048
+SUBMISSION_LIFETIME_MS: Final = 10 * 60 * 1000
+DETAIL_CHARS_MAX: Final = 500
+
+
+class DepositAndGrant(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind",
+                      tag="deposit_and_grant"):  # fmt: skip
+    """Deposit, and grant the relayer's key, in one signature. Amounts are decimal strings."""
+
+    deposit: str
+    cap: str
+    rate_max_per_second: str
+    sessions_max: int
+    gap_ms: int
+    expires_at_ms: int
+
+
+class Withdraw(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="withdraw"):
+    """Take from the vault."""
+
+    amount: str
+
+
+class Revoke(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="revoke"):
+    """End a grant now."""
+
+    grant: int
+
+
+class CreateStream(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind",
+                   tag="create_stream"):  # fmt: skip
+    """Make a stream whose owner receives everything."""
+
+    rate_per_second: str
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="claim"):
+    """Pay a stream's earnings out."""
+
+    stream: int
+
+
+WalletCall = DepositAndGrant | Withdraw | Revoke | CreateStream | Claim
+
+
+class Submission:
+    """One prepared transaction."""
+
+    def __init__(self, payload: SignedPayload, made_at_ms: int) -> None:
+        self.payload = payload
+        self.made_at_ms = made_at_ms
+        self.status: Literal["prepared", "waiting", "in_block", "finalized", "failed"] = "prepared"
+        self.detail: str | None = None
+        self.block: int | None = None
+        self.result: dict[str, Any] | None = None
+
+
+class Wallet:
+    """Prepares, submits and follows wallets' transactions."""
+
+    def __init__(self, core: Core, delegates: Delegates, nursery: trio.Nursery) -> None:
+        self._core = core
+        self._delegates = delegates
+        self._nursery = nursery
+        self._submissions: dict[str, Submission] = {}
+
+    async def prepare(self, account: str, call: WalletCall) -> dict[str, Any]:
+        """Give the payload that `account` is to sign. Raises Refused."""
+        summary, encoded = await self._compose(account, call)
+        try:
+            payload = await bounded(self._core.chain.signer_payload(account, encoded))
+        except LedgerError:
+            raise chain_unavailable() from None
+        number = secrets.token_urlsafe(18)
+        self._forget()
+        self._submissions[number] = Submission(payload, self._core.unix_ms())
+        return {"payload": payload.json, "submission": number, "summary": summary}
+
+    async def _compose(self, account: str, call: WalletCall) -> tuple[str, bytes]:
+        calls, symbol = self._core.chain.calls, self._core.chain.symbol
+        try:
+            match call:
+                case DepositAndGrant():
+                    return await self._deposit_and_grant(account, call)
+                case Withdraw():
+                    amount = read_amount(call.amount, "amount")
+                    shown = self._shown(amount)
+                    return f"Withdraw {shown} from the vault", calls.withdraw(amount)
+                case Revoke():
+                    return f"Revoke grant {call.grant}", calls.revoke(call.grant)
+                case CreateStream():
+                    rate = read_amount(call.rate_per_second, "rate_per_second")
+                    if rate == 0:
+                        raise Refused(
+                            400,
+                            "rate-zero",
+                            f"the rate is 0: give at least the smallest part of a {symbol}",
+                            field="rate_per_second",
+                        )
+                    text = f"Create a stream at {self._shown(rate)} a second"
+                    return text, calls.create_stream(rate_per_second=rate)
+                case Claim():
+                    return f"Claim the earnings of stream {call.stream}", calls.claim(call.stream)
+        except CallInvalid as error:
+            raise Refused(400, "call-invalid", str(error), field="call") from None
+
+    async def _deposit_and_grant(
+        self, account: str, call: DepositAndGrant
+    ) -> tuple[str, bytes]:
+        core = self._core
+        deposit = read_amount(call.deposit, "deposit")
+        cap = read_amount(call.cap, "cap")
+        rate = read_amount(call.rate_max_per_second, "rate_max_per_second")
+        limits = core.limits
+        _bounded("gap_ms", call.gap_ms, limits.gap_min_ms, limits.gap_max_ms)
+        _bounded("sessions_max", call.sessions_max, 1, limits.sessions_per_grant_max)
+        if call.expires_at_ms <= core.view.estimated_ms():
+            raise Refused(
+                400,
+                "expiry-in-past",
+                "the grant would have expired already: choose a later moment",
+                field="expires_at_ms",
+            )
+        await self._check_balance(account, deposit)
+        public = await self._delegates.current(account)
+        proof = await self._delegates.proof(account, public)
+        terms = Terms(
+            rate_max_per_second=rate,
+            cap=cap,
+            sessions_max=call.sessions_max,
+            gap_ms=call.gap_ms,
+            expires_at=call.expires_at_ms,
+        )
+        key = DelegateKey(scheme="sr25519", public=public)
+        encoded = core.chain.calls.deposit_and_grant(deposit, key, proof[1:], terms)
+        text = (
+            f"Deposit {self._shown(deposit)} and allow this relayer to pay up to "
+            f"{self._shown(cap)}, at most {self._shown(rate)} a second"
+        )
+        return text, encoded
+
+    async def _check_balance(self, account: str, deposit: int) -> None:
+        try:
+            free = await bounded(self._core.chain.free_balance(account))
+        except LedgerError:
+            raise chain_unavailable() from None
+        if deposit > free:
+            raise Refused(
+                400,
+                "balance-too-low",
+                f"the deposit of {self._shown(deposit)} is above the free balance of "
+                f"{self._shown(free)}: deposit less",
+                field="deposit",
+            )
+
+    def _shown(self, amount: int) -> str:
+        return format_amount(amount, self._core.chain.symbol, self._core.chain.decimals)
+
+    def submit(self, number: str, signature: str) -> dict[str, Any]:
+        """Send a signed transaction and follow it. Raises Refused."""
+        submission = self._get(number)
+        if submission.status == "prepared":
+            submission.status = "waiting"
+            self._nursery.start_soon(self._follow, submission, signature)
+        return self._describe(number, submission)
+
+    async def _follow(self, submission: Submission, signature: str) -> None:
+        chain = self._core.chain
+        try:
+            receipt = await chain.submit_wallet_signed(submission.payload, signature)
+            self._included(submission, receipt)
+            await chain.finalized(receipt)
+            submission.status = "finalized"
+        except SignatureMismatch as error:
+            submission.status = "prepared"  # a wallet may sign again with the right account
+            submission.detail = str(error)[:DETAIL_CHARS_MAX]
+        except NodeUnreachable:
+            submission.status = "failed"
+            submission.detail = (
+                "the chain did not answer, so it is unknown whether the transaction is in: look "
+                "at the account before signing again"
+            )
+        except LedgerError as error:
+            submission.status = "failed"
+            submission.detail = str(error)[:DETAIL_CHARS_MAX]
+        except ValueError as error:
+            submission.status = "prepared"
+            submission.detail = f"the signature cannot be read: {error}"[:DETAIL_CHARS_MAX]
+
+    def _included(self, submission: Submission, receipt: Receipt) -> None:
+        submission.status = "in_block"
+        submission.block = receipt.block_number
+        result: dict[str, Any] = {}
+        for event in receipt.events:
+            if event.pallet == "PayStream" and event.name == "Granted":
+                result["grant"] = event.fields["grant"]
+            if event.pallet == "PayStream" and event.name == "StreamCreated":
+                result["stream"] = event.fields["stream"]
+        submission.result = result or None
+
+    def status(self, number: str) -> dict[str, Any]:
+        """Tell how far a submission is. Raises Refused."""
+        return self._describe(number, self._get(number))
+
+    def _get(self, number: str) -> Submission:
+        submission = self._submissions.get(number)
+        if submission is None:
+            raise Refused(
+                404,
+                "submission-unknown",
+                "this submission is not known here (any more): prepare it again",
+                field="submission",
+            )
+        return submission
+
+    def _forget(self) -> None:
+        old_ms = self._core.unix_ms() - SUBMISSION_LIFETIME_MS
+        for number, submission in list(self._submissions.items()):
+            if submission.made_at_ms < old_ms and submission.status != "waiting":
+                del self._submissions[number]
+        if len(self._submissions) >= SUBMISSIONS_MAX:
+            raise Refused(429, "too-many-submissions", "too many transactions wait: try later")
+
+    def _describe(self, number: str, submission: Submission) -> dict[str, Any]:
+        described: dict[str, Any] = {"submission": number, "status": submission.status}
+        if submission.status == "prepared":
+            described["status"] = "waiting" if submission.detail is None else "failed"
+        for name in ("block", "detail", "result"):
+            value = getattr(submission, name)
+            if value is not None:
+                described[name] = value
+        return described
+
+
+def read_amount(text: str, field: str) -> int:
+    """Read a decimal amount in the smallest unit. Raises Refused."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 39 and int(text) < 2**128):
+        raise Refused(
+            400,
+            "amount-invalid",
+            f"{field} is no amount: give a whole number of the smallest unit, as text",
+            field=field,
+        )
+    return int(text)
+
+
+def _bounded(field: str, value: int, lowest: int, highest: int) -> None:
+    if not lowest <= value <= highest:
+        raise Refused(
+            400,
+            "out-of-range",
+            f"{field} is {value}: this chain takes {lowest} to {highest}",
+            field=field,
+        )
