@@ -11,7 +11,6 @@ from main_job import report
 from main_job.chain_facts import ChainFacts
 from offchain.ledger.client import Ledger
 from offchain.ledger.types import DelegateKey, Event, Grant, Head, Stream
-from streaming.session_state import SessionRef
 
 RATE = 10**9
 VIEWER = "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty"
@@ -95,7 +94,7 @@ CHAIN: dict[int, list[tuple[str, dict[str, Any]]]] = {
     6: [("Ticked", session(seconds=6, charged_seconds=6, amount=6 * RATE))],
     8: [
         ("Ticked", session(seconds=11, charged_seconds=5, amount=5 * RATE)),
-        ("SessionClosed", session(seconds=11, paid=11 * RATE, refunded=0, reason="Order")),
+        ("SessionClosed", session(seconds=11, paid=11 * RATE, refunded=89 * RATE, reason="Order")),
     ],
     9: [("Claimed", {"stream": 7, "payee": PAYEE, "amount": 11 * RATE, "credited": False})],
 }
@@ -110,12 +109,12 @@ async def read(chain: dict[int, list[tuple[str, dict[str, Any]]]]) -> tuple[Chai
     return facts, ledger
 
 
-async def reported(facts: ChainFacts, ledger: Ledger) -> dict[str, Any]:
+async def reported(facts: ChainFacts, ledger: Ledger) -> tuple[dict[str, Any], report.Findings]:
     return await report.build(
         ledger,
         facts,
         [report.ViewerAccount(account=VIEWER, watched_ms=11_900, frames_decoded=350)],
-        delivered_ms={"4-0": 11_300},
+        delivered_ms={(4, 0): 11_300},
         payees_before={PAYEE: 10**12},
         relayer_restarts=0,
     )
@@ -123,17 +122,18 @@ async def reported(facts: ChainFacts, ledger: Ledger) -> dict[str, Any]:
 
 async def test_a_session_is_read_from_its_events() -> None:
     facts, _ = await read(CHAIN)
-    assert list(facts.sessions) == [SessionRef(4, 0)], "other streams' sessions are not ours"
-    found = facts.sessions[SessionRef(4, 0)]
+    assert list(facts.sessions) == [(4, 0)], "other streams' sessions are not ours"
+    found = facts.sessions[4, 0]
     assert (found.opened_block, found.last_tick_block, found.closed_block) == (3, 8, 8)
-    assert (found.paid_seconds, found.paid, found.close_reason) == (11, 11 * RATE, "Order")
-    assert (facts.claimed, facts.claim_block, facts.finalized) == (11 * RATE, 9, 9)
+    assert (found.charged_seconds, found.charged) == (11, 11 * RATE)
+    assert (found.close_reason, facts.first_tick_blocks) == ("Order", {(4, 0): 6})
+    assert (facts.history.claimed_total, facts.claim_block, facts.finalized) == (11 * RATE, 9, 9)
 
 
 async def test_the_report_has_the_documented_shape_and_agrees() -> None:
     facts, ledger = await read(CHAIN)
-    result = await reported(facts, ledger)
-    assert report.disagreements(result, facts, None) == []
+    result, findings = await reported(facts, ledger)
+    assert report.disagreements(result, findings, None) == []
     assert set(result) | {"reconciled"} == {
         "genesis_hash",
         "stream",
@@ -168,14 +168,14 @@ async def test_a_close_that_contradicts_its_ticks_is_a_disagreement() -> None:
     lying = {**CHAIN, 8: [(name, {**fields}) for name, fields in CHAIN[8]]}
     lying[8][1][1]["paid"] = 12 * RATE
     facts, ledger = await read(lying)
-    problems = report.disagreements(await reported(facts, ledger), facts, None)
-    assert any("its close says" in problem for problem in problems)
+    problems = report.disagreements(*await reported(facts, ledger), None)
+    assert any("closed as paid" in problem for problem in problems)
 
 
 @pytest.mark.parametrize(("killed_at", "said"), [(5, "before"), (6, None), (7, None), (8, "after")])
 async def test_a_killed_relayer_ticks_before_and_after(killed_at: int, said: str | None) -> None:
     facts, ledger = await read(CHAIN)
-    problems = report.disagreements(await reported(facts, ledger), facts, killed_at)
+    problems = report.disagreements(*await reported(facts, ledger), killed_at)
     assert problems == [] if said is None else any(f"no tick {said}" in each for each in problems)
 
 
@@ -187,7 +187,7 @@ async def test_a_viewer_without_a_session_cannot_be_reported() -> None:
 
 async def test_the_table_fits_eighty_columns_and_names_every_problem() -> None:
     facts, ledger = await read(CHAIN)
-    result = await reported(facts, ledger)
+    result, _ = await reported(facts, ledger)
     console = Console(width=80, record=True, quiet=False)
     console.print(report.table(result, ["the first", "the second"], "UNIT", 12))
     text = console.export_text()

@@ -90,7 +90,7 @@ class Job:
         watched = await self._media(stage, facts, sessions)
         await self._settle(stage, facts, sessions)
         self._enter("reconciling")
-        result = await report.build(
+        result, findings = await report.build(
             stage.ledger,
             facts,
             watched,
@@ -98,7 +98,7 @@ class Job:
             payees_before=payees_before,
             relayer_restarts=self.state.relayer_restarts,
         )
-        problems = report.disagreements(result, facts, self.killed_at_block)
+        problems = report.disagreements(result, findings, self.killed_at_block)
         result["reconciled"] = not problems
         return Outcome(report=result, problems=problems)
 
@@ -222,13 +222,13 @@ class Job:
                 f"see relay.log in {self.supervisor.logs}"
             )
         await self._last_poll(sessions)
-        if any(session.paid for session in facts.sessions.values()):
+        if facts.history.charged:
             self._enter("claiming")
-            receipt = await stage.ledger.claim(stage.people.owner, facts.stream)
+            receipt = await stage.ledger.claim(stage.people.owner, stage.meeting.stream)
             self._enter("waiting for finality")
             with trio.fail_after(FINAL_SECONDS_MAX):
                 await facts.wait_for(receipt.block_number)
-        self.state.claimed = facts.claimed
+        self.state.claimed = facts.history.claimed_total
 
     def _all_closed(self, facts: ChainFacts) -> bool:
         viewers = {session.viewer for session in facts.sessions.values()}
@@ -251,7 +251,7 @@ class Job:
                 async with facts.changed:
                     await facts.changed.wait()
                     self.state.finalized_block = facts.finalized
-                    self.state.claimed = facts.claimed
+                    self.state.claimed = facts.history.claimed_total
 
     def _enter(self, phase: Phase) -> None:
         self.state.phase = phase

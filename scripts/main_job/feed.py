@@ -10,6 +10,7 @@ import trio
 
 from main_job.rest import Rest, RestFailed
 from main_job.state import JobState
+from offchain.cli.audit import SessionName
 from offchain.ledger.client import Ledger
 from offchain.ledger.errors import LedgerError
 
@@ -46,7 +47,7 @@ class Sessions:
     def __init__(self, rest: Rest, state: JobState) -> None:
         self._rest = rest
         self._state = state
-        self.delivered_ms: dict[str, int] = {}
+        self.delivered_ms: dict[SessionName, int] = {}
 
     async def follow(self, on_poll: Callable[[], None] = lambda: None) -> None:
         """Poll until cancelled. While the relayer is away the last figures stay."""
@@ -63,11 +64,11 @@ class Sessions:
             self._take(session)
 
     def _take(self, session: dict[str, Any]) -> None:
-        name = f"{session['grant']}-{session['index']}"
-        self.delivered_ms[name] = int(session["delivered_ms"])
+        grant, index = int(session["grant"]), int(session["index"])
+        self.delivered_ms[grant, index] = int(session["delivered_ms"])
         for viewer in self._state.viewers:
             if viewer.account == session["viewer"]:
-                viewer.session = name
+                viewer.session = f"{grant}-{index}"
                 viewer.phase = _VIEWER_PHASES.get(session["status"], "watching")  # type: ignore[assignment]
                 viewer.delivered_ms = int(session["delivered_ms"])
                 viewer.paid_seconds = int(session["paid_seconds"])

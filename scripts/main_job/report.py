@@ -10,10 +10,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from main_job.chain_facts import ChainFacts, SessionFacts
+from main_job.chain_facts import ChainFacts
 from offchain.amounts import format_amount
+from offchain.cli import audit
+from offchain.cli.audit import SessionName
 from offchain.ledger.client import Ledger
-from offchain.ledger.types import NATIVE
+from offchain.ledger.types import NATIVE, Stream
 from offchain.reconcile import judge
 
 
@@ -30,36 +32,47 @@ class ReportFailed(Exception):
     """The chain lacks something without which there is nothing to report. Says what."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """All that the report rests on, read at the last finalized block."""
+
+    facts: ChainFacts
+    stream: Stream
+    delivered_ms: Mapping[SessionName, int]
+    """By session, as the relayer's journal has it."""
+
+
 async def build(
     ledger: Ledger,
     facts: ChainFacts,
     viewers: Sequence[ViewerAccount],
     *,
-    delivered_ms: Mapping[str, int],
+    delivered_ms: Mapping[SessionName, int],
     payees_before: Mapping[str, int],
     relayer_restarts: int,
-) -> dict[str, Any]:
-    """Give the report in its documented shape, read at the last finalized block.
+) -> tuple[dict[str, Any], Findings]:
+    """Give the report in its documented shape, and what it rests on.
 
-    `delivered_ms` is by session (`grant-index`), as the relayer's journal has it;
-    `payees_before` the payees' free balances before the first session. Raises ReportFailed.
+    `payees_before` are the payees' free balances before the first session. Raises ReportFailed.
     """
     at = facts.finalized_hash
-    stream = await ledger.stream(facts.stream, at=at)
+    number = facts.history.stream
+    stream = await ledger.stream(number, at=at)
     if stream is None:
-        raise ReportFailed(f"stream {facts.stream} is not in finalized block {facts.finalized}")
-    rows = [await _viewer(ledger, facts, viewer, delivered_ms, at) for viewer in viewers]
+        raise ReportFailed(f"stream {number} is not in finalized block {facts.finalized}")
+    findings = Findings(facts=facts, stream=stream, delivered_ms=delivered_ms)
+    rows = [await _viewer(ledger, findings, viewer) for viewer in viewers]
     payees = [
         {"account": account, "received": await ledger.free_balance(account, at=at) - before}
         for account, before in payees_before.items()
     ]
-    return {
+    report = {
         "genesis_hash": ledger.genesis_hash,
         "stream": {
-            "id": facts.stream,
+            "id": number,
             "rate_per_second": stream.rate_per_second,
             "earned": stream.earned_total,
-            "claimed": facts.claimed,
+            "claimed": facts.history.claimed_total,
         },
         "viewers": rows,
         "payees": payees,
@@ -67,69 +80,63 @@ async def build(
         "finalized_block": facts.finalized,
         "relayer_restarts": relayer_restarts,
     }
+    return report, findings
 
 
-async def _viewer(
-    ledger: Ledger,
-    facts: ChainFacts,
-    viewer: ViewerAccount,
-    delivered_ms: Mapping[str, int],
-    at: str,
-) -> dict[str, Any]:
-    sessions = [each for each in facts.sessions.values() if each.viewer == viewer.account]
+async def _viewer(ledger: Ledger, findings: Findings, viewer: ViewerAccount) -> dict[str, Any]:
+    facts = findings.facts
+    sessions = {
+        name: session
+        for name, session in facts.sessions.items()
+        if session.viewer == viewer.account
+    }
     if not sessions:
         raise ReportFailed(f"no session of {viewer.account} is in a finalized block")
-    first, last = sessions[0], sessions[-1]
+    each = list(sessions.values())
+    opening = facts.openings[next(iter(sessions))]
+    vault_before = await ledger.vault(viewer.account, asset=NATIVE, at=opening.before_hash)
+    vault_after = await ledger.vault(viewer.account, asset=NATIVE, at=facts.finalized_hash)
     return {
         "account": viewer.account,
-        "delegate": first.delegate,
-        "session": "+".join(str(each.ref) for each in sessions),
+        "delegate": opening.delegate,
+        "session": "+".join(f"{grant}-{index}" for grant, index in sessions),
         "watched_ms": viewer.watched_ms,
         "frames_decoded": viewer.frames_decoded,
-        "delivered_ms": sum(delivered_ms.get(str(each.ref), 0) for each in sessions),
-        "ticks": sum(len(each.ticks) for each in sessions),
-        "paid_seconds": sum(each.paid_seconds for each in sessions),
-        "rate_per_second": first.rate_per_second,
-        "paid": sum(each.paid for each in sessions),
-        "vault_before": await ledger.vault(viewer.account, asset=NATIVE, at=first.before_hash),
-        "vault_after": await ledger.vault(viewer.account, asset=NATIVE, at=at),
-        "close_reason": last.close_reason,
+        "delivered_ms": sum(findings.delivered_ms.get(name, 0) for name in sessions),
+        "ticks": sum(session.ticks for session in each),
+        "paid_seconds": sum(session.charged_seconds for session in each),
+        "rate_per_second": each[0].rate_per_second,
+        "paid": sum(session.charged for session in each),
+        "vault_before": vault_before,
+        "vault_after": vault_after,
+        "close_reason": each[-1].close_reason,
         "blocks": {
-            "opened": first.opened_block,
-            "last_tick": last.last_tick_block,
-            "closed": last.closed_block,
+            "opened": each[0].opened_block,
+            "last_tick": each[-1].last_tick_block,
+            "closed": each[-1].closed_block,
         },
     }
 
 
 def disagreements(
-    report: Mapping[str, Any], facts: ChainFacts, killed_at_block: int | None
+    report: Mapping[str, Any], findings: Findings, killed_at_block: int | None
 ) -> list[str]:
     """Give everything that does not fit, in words; empty where all agrees.
 
     `killed_at_block` is the chain's height when the relayer was killed, if it was.
     """
-    found = list(judge(report, killed=killed_at_block is not None))
-    for session in facts.sessions.values():
-        found += _close_disagreements(session)
-        if killed_at_block is None:
-            continue
-        blocks = [block for block, _, _ in session.ticks]
-        if not any(block <= killed_at_block for block in blocks):
-            found.append(f"session {session.ref}: no tick before the relayer was killed")
-        if not any(block > killed_at_block for block in blocks):
-            found.append(f"session {session.ref}: no tick after the relayer was killed")
+    facts = findings.facts
+    found = judge(report, killed=killed_at_block is not None)
+    found += audit.disagreements(facts.history, None, findings.stream, {}, findings.delivered_ms)
+    if killed_at_block is None:
+        return found
+    for name, session in facts.sessions.items():
+        first, last = facts.first_tick_blocks.get(name), session.last_tick_block
+        if first is None or first > killed_at_block:
+            found.append(f"session {name[0]}-{name[1]}: no tick before the relayer was killed")
+        if last is None or last <= killed_at_block:
+            found.append(f"session {name[0]}-{name[1]}: no tick after the relayer was killed")
     return found
-
-
-def _close_disagreements(session: SessionFacts) -> list[str]:
-    if session.closed_block is None:
-        return [f"session {session.ref} is not closed in finalized state"]
-    if (session.closed_seconds, session.closed_paid) != (session.paid_seconds, session.paid):
-        ticks = f"its ticks charged {session.paid_seconds} s and {session.paid}"
-        close = f"its close says {session.closed_seconds} s and {session.closed_paid}"
-        return [f"session {session.ref}: {ticks}, {close}"]
-    return []
 
 
 def table(report: Mapping[str, Any], problems: Sequence[str], unit: str, digits: int) -> Group:
