@@ -98,6 +98,12 @@ def _epilog(examples: Sequence[str]) -> str:
     return "\n".join([f"[bold]{title}[/bold]", *(f"  {_escaped(line)}" for line in examples)])
 
 
+def examples_of(command: Any) -> list[str]:
+    """Give the examples of a registered command."""
+    lines = str(command.epilog or "").splitlines()[1:]
+    return [line.strip().replace("\\[", "[") for line in lines]
+
+
 def _escaped(text: str) -> str:
     return text.replace("[", "\\[")
 

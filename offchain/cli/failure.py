@@ -39,6 +39,7 @@ _KNOWN: Final[dict[str, tuple[Exit, str]]] = {
     "offchain.ledger.errors.LedgerError": (Exit.CHAIN, "chain-error"),
     "offchain.journal.JournalLocked": (Exit.MACHINE, "journal-locked"),
     "offchain.journal.JournalError": (Exit.MACHINE, "journal-error"),
+    "offchain.relayer.link.SocketInUse": (Exit.MACHINE, "socket-in-use"),
     "offchain.relayer.settings.SettingsInvalid": (Exit.USAGE, "settings-invalid"),
     "offchain.keys.keystore.KeyNotFound": (Exit.KEYS, "key-not-found"),
     "offchain.keys.keystore.WrongPassword": (Exit.KEYS, "wrong-password"),

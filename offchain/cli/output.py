@@ -43,8 +43,15 @@ class Output:
     def show(self, *parts: RenderableType) -> None:
         """Print for people on standard output."""
         console = self.console()
-        for part in parts:
-            console.print(part)
+        if console.is_terminal:
+            for part in parts:
+                console.print(part)
+            return
+        with console.capture() as capture:
+            for part in parts:
+                console.print(part)
+        # tables fill their lines with blanks, which files and pipes need not keep
+        self.text("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
     def note(self, text: str) -> None:
         """Tell people what is going on, on standard error."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,8 @@ import typer
 
 from offchain.cli import options
 from offchain.cli.command import command
+from offchain.cli.exits import Exit
+from offchain.cli.failure import Failure
 from offchain.cli.output import Output
 from offchain.cli.ports import parse_listen, refuse_taken_port
 from offchain.cli.wallets import Wallets
@@ -30,6 +33,32 @@ def add_to(app: typer.Typer, panel: str) -> None:
         "paystream relay --chain wss://rpc.example --metrics-port 9615",
         panel=panel,
     )(relay)
+
+
+LogLevel = Annotated[
+    str,
+    options.option(
+        "--log-level",
+        "Least that is worth a line on standard error: debug, info, warning or error.",
+        "LEVEL",
+    ),
+]
+
+
+def _log_to_stderr(level: str) -> None:
+    """Send the processes' log to standard error. Raises Failure."""
+    import logging
+
+    levels = ("debug", "info", "warning", "error")
+    if level.lower() not in levels:
+        raise Failure(
+            f"--log-level is {level!r}: use one of {', '.join(levels)}", Exit.USAGE, "usage"
+        )
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
 
 
 def serve(
@@ -65,6 +94,7 @@ def serve(
     connections_max: Annotated[
         int, options.option("--connections-max", "Connections at a time.", "N", min=1)
     ] = 1000,
+    log_level: LogLevel = "warning",
     state_dir: options.StateDir = None,
 ) -> None:
     """Run the media server: WHIP in, WHEP out, pages and API. It holds no keys.
@@ -73,6 +103,7 @@ def serve(
     """
     import asyncio
 
+    _log_to_stderr(log_level)
     host, port = parse_listen(listen)
     refuse_taken_port(host, port, "--listen")
     from streaming.cli import ServeConfig, run_serve
@@ -130,6 +161,7 @@ def relay(
             show_default="delegates in the state directory",
         ),
     ] = None,
+    log_level: LogLevel = "warning",
     state_dir: options.StateDir = None,
     password_file: options.PasswordFile = None,
 ) -> None:
@@ -142,6 +174,7 @@ def relay(
     from offchain.relayer.run import run_relayer
     from offchain.relayer.settings import RelayerConfig
 
+    _log_to_stderr(log_level)
     state = options.state_dir(state_dir)
     if metrics_port is not None:
         refuse_taken_port("127.0.0.1", metrics_port, "--metrics-port")

@@ -1,0 +1,222 @@
+"""A ledger of a few dictionaries, in the place of a chain, for the commands' tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from offchain.keys import dev_key
+from offchain.ledger.types import (
+    Constants,
+    DelegateKey,
+    Event,
+    Fee,
+    Grant,
+    Head,
+    Payee,
+    Receipt,
+    Session,
+    Stream,
+)
+
+UNIT = 10**12
+ALICE = dev_key("Alice").address
+BOB = dev_key("Bob").address
+GENESIS = "0x" + "ab" * 32
+NOW_MS = 1_800_000_000_000
+KEY = DelegateKey(scheme="sr25519", public=bytes(range(32)))
+
+
+def stream_entry(**changes: Any) -> Stream:
+    """Make a stream of Alice with one claimable UNIT, 70 % hers and 30 % Bob's."""
+    entry: dict[str, Any] = {
+        "owner": ALICE,
+        "asset": None,
+        "rate_per_second": UNIT // 1000,
+        "changed_at": NOW_MS,
+        "payees": (Payee(account=ALICE, share=700_000), Payee(account=BOB, share=300_000)),
+        "funds_min": 0,
+        "gap_min_ms": 10_000,
+        "status": "Active",
+        "stops": (),
+        "earned": UNIT,
+        "earned_total": 3 * UNIT,
+        "seconds": 3000,
+        "sessions_open": 2,
+        "deposit": UNIT // 10,
+    }
+    return Stream(**(entry | changes))
+
+
+def grant_entry(**changes: Any) -> Grant:
+    """Make a grant of Alice of 5 UNIT, of which 2 are spent."""
+    entry: dict[str, Any] = {
+        "viewer": ALICE,
+        "key": KEY,
+        "asset": None,
+        "rate_max_per_second": UNIT // 1000,
+        "cap": 5 * UNIT,
+        "cap_left": 2 * UNIT,
+        "spent": 2 * UNIT,
+        "tips_left": 0,
+        "renewals_left": 0,
+        "gap_ms": 120_000,
+        "created_at": NOW_MS - 60_000,
+        "expires_at": NOW_MS + 86_400_000,
+        "sessions_max": 1,
+        "open": (0,),
+        "next_index": 1,
+        "opened_at": NOW_MS,
+        "freed_end_at": 0,
+        "seconds": 0,
+        "ended_at": NOW_MS + 86_400_000,
+        "deposit": UNIT // 10,
+    }
+    return Grant(**(entry | changes))
+
+
+def session_entry(**changes: Any) -> Session:
+    """Make a session of 1 UNIT, of which 100 seconds are paid."""
+    entry: dict[str, Any] = {
+        "viewer": ALICE,
+        "key": KEY,
+        "asset": None,
+        "stream": 1,
+        "rate_per_second": UNIT // 1000,
+        "gap_ms": 120_000,
+        "funds": UNIT,
+        "seconds": 100,
+        "started_at": NOW_MS - 120_000,
+        "opened_at": NOW_MS - 119_000,
+        "billed_until": NOW_MS - 5_000,
+        "ticked_at": NOW_MS - 4_000,
+        "ended_at": NOW_MS + 86_400_000,
+    }
+    return Session(**(entry | changes))
+
+
+class _Calls:
+    """Encodes nothing: the name of the call stands for its bytes."""
+
+    def deposit(self, amount: int) -> bytes:
+        return f"deposit {amount}".encode()
+
+    def grant(self, key: DelegateKey, proof: bytes, terms: Any) -> bytes:
+        return b"grant"
+
+    def deposit_and_grant(self, amount: int, key: DelegateKey, proof: bytes, terms: Any) -> bytes:
+        return b"deposit_and_grant"
+
+
+@dataclass
+class FakeLedger:
+    """Holds what a test puts in; `sent` collects what was submitted."""
+
+    free: int = 100 * UNIT
+    vaults: dict[str, int] = field(default_factory=lambda: {ALICE: 5 * UNIT})
+    streams_by_id: dict[int, Stream] = field(default_factory=lambda: {1: stream_entry()})
+    grants: dict[int, Grant] = field(default_factory=lambda: {3: grant_entry()})
+    open_sessions: dict[tuple[int, int], Session] = field(
+        default_factory=lambda: {(3, 0): session_entry()}
+    )
+    blocks: dict[int, tuple[Event, ...]] = field(default_factory=dict)
+    events_of_receipt: tuple[Event, ...] = ()
+    failure: Exception | None = None
+    sent: list[tuple[bytes, str, str]] = field(default_factory=list)
+
+    url = "ws://127.0.0.1:9944"
+    chain = "Development"
+    genesis_hash = GENESIS
+    spec_name = "paystream"
+    spec_version = 1
+    symbol = "UNIT"
+    decimals = 12
+    calls = _Calls()
+    constants = Constants(
+        head_start_max_ms=6_000,
+        settlement_window_ms=60_000,
+        min_tick_seconds=5,
+        fund_below_seconds=60,
+        gap_min_ms=10_000,
+        gap_max_ms=3_600_000,
+        payees_max=8,
+        sessions_per_grant_max=16,
+        existential_deposit=UNIT // 1000,
+    )
+
+    async def vault(self, account: str, *, at: str | None = None) -> int:
+        return self.vaults.get(account, 0)
+
+    async def free_balance(self, account: str, *, at: str | None = None) -> int:
+        return self.free
+
+    async def stream(self, stream: int, *, at: str | None = None) -> Stream | None:
+        return self.streams_by_id.get(stream)
+
+    async def streams(self) -> dict[int, Stream]:
+        return self.streams_by_id
+
+    async def grant(self, grant: int) -> Grant | None:
+        return self.grants.get(grant)
+
+    async def grants_of(self, account: str) -> dict[int, Grant]:
+        return {number: each for number, each in self.grants.items() if each.viewer == account}
+
+    async def session(self, grant: int, index: int) -> Session | None:
+        return self.open_sessions.get((grant, index))
+
+    async def sessions(self, grant: int) -> dict[int, Session]:
+        return {place[1]: each for place, each in self.open_sessions.items() if place[0] == grant}
+
+    async def sessions_of(
+        self, places: list[tuple[int, int]], *, at: str | None = None
+    ) -> dict[tuple[int, int], Session]:
+        return {place: self.open_sessions[place] for place in places if place in self.open_sessions}
+
+    async def now_ms(self, *, at: str | None = None) -> int:
+        return NOW_MS
+
+    async def best_head(self) -> Head:
+        return Head(number=12, hash="0x12", parent_hash="0x11")
+
+    async def finalized_head(self) -> Head:
+        return Head(number=max(self.blocks, default=10), hash="0x10", parent_hash="0x09")
+
+    async def block_hash(self, number: int) -> str | None:
+        return f"0x{number}"
+
+    async def events(self, block_hash: str) -> tuple[Event, ...]:
+        return self.blocks.get(int(block_hash[2:]), ())
+
+    async def compose(self, pallet: str, call: str, params: dict[str, Any]) -> bytes:
+        return f"{pallet}.{call}".encode()
+
+    async def fee(self, call: bytes, account: str) -> Fee:
+        return Fee(
+            partial_fee=12_345_678, ref_time_ps=1, proof_size_bytes=1, dispatch_class="Normal"
+        )
+
+    async def submit_signed(self, call: bytes, signer: Any, *, wait: str) -> Receipt:
+        if self.failure is not None:
+            raise self.failure
+        self.sent.append((call, signer.address, wait))
+        fee = event("TransactionFeePaid", pallet="TransactionPayment", actual_fee=7, tip=0)
+        return Receipt(
+            tx_hash="0xaa",
+            block_hash="0xbb",
+            block_number=42,
+            extrinsic_index=1,
+            events=(*self.events_of_receipt, fee),
+        )
+
+    @asynccontextmanager
+    async def open(self, url: str, *, timeout_s: float = 10.0) -> AsyncIterator[FakeLedger]:
+        """Stand in for `open_ledger`."""
+        yield self
+
+
+def event(name: str, *, pallet: str = "PayStream", **fields: Any) -> Event:
+    """Make an event."""
+    return Event(pallet=pallet, name=name, fields=fields, extrinsic_index=1)
