@@ -179,6 +179,12 @@ class BroadcastPage {
   // --- what the page shows ---------------------------------------------------------------
 
   #showControls() {
+    const had = this.#controls.contains(document.activeElement);
+    this.#fillControls();
+    if (had) /** @type {HTMLElement | null} */ (this.#controls.querySelector("button"))?.focus();
+  }
+
+  #fillControls() {
     const publisher = this.#publisher;
     const state = STATES[publisher?.state ?? "idle"];
     const badge = find("badge");

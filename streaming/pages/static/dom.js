@@ -87,7 +87,7 @@ export function icon(name) {
 }
 
 /**
- * @param {"primary" | "plain" | "quiet" | "danger"} look
+ * @param {"primary" | "plain" | "quiet" | "link"} look
  * @param {Child | Child[]} label
  * @param {(event: Event) => void} onclick
  * @param {Record<string, any>} [more]

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { costOf, formatAmount, fromWire } from "./amounts.js";
+import { costOf, formatAmount, formatBrief, fromWire } from "./amounts.js";
 import * as api from "./api.js";
 import { button, fill, h, icon, notice } from "./dom.js";
 import { shortAddress } from "./ss58.js";
@@ -44,9 +44,9 @@ function row(stream, info) {
       ),
       h(
         "span",
-        { class: "stream-price" },
-        h("strong", {}, formatAmount(costOf(rate, 60), decimals, symbol), h("span", { class: "unit" }, " / min")),
-        h("span", { class: "muted" }, `${formatAmount(rate, decimals, symbol)} / s`),
+        { class: "stream-price", title: `${formatAmount(rate, decimals, symbol)} a second` },
+        h("strong", {}, formatBrief(costOf(rate, 60), decimals, symbol), h("span", { class: "unit" }, " / min")),
+        h("span", { class: "muted" }, `${formatBrief(rate, decimals, symbol)} / s`),
       ),
     ),
   );

@@ -84,8 +84,7 @@ class WatchPage {
       }
       return this.#fail("The stream could not be loaded", problem.message, true);
     }
-    fill(find("problem"));
-    find("panel").hidden = false;
+    find("panel").hidden = find("about").hidden = false;
     this.#showStream();
     this.#showIdle();
     setInterval(() => this.#pollStream(), STREAM_POLL_MS);
@@ -103,14 +102,14 @@ class WatchPage {
         h("a", { class: "button plain", href: "/" }, "All streams"),
       ),
     });
-    find("panel").hidden = true;
+    find("panel").hidden = find("about").hidden = true;
   }
 
   async #pollStream() {
     try {
       this.#stream = await api.stream(this.#id);
       this.#showStream();
-      if (!this.#viewing) this.#showIdle();
+      if (!this.#viewing && !this.#last) this.#showIdle();
     } catch {
       // The next poll will do; while watching, the viewing itself says when the server is gone.
     }
@@ -153,7 +152,7 @@ class WatchPage {
     this.#terms = null;
     this.#token = storedToken(account, "watch");
     this.#vault.hide();
-    if (!account) return fill(this.#step);
+    if (!account) return this.#put();
     if (!this.#token) return this.#showSignIn();
     const memory = remembered(this.#id);
     if (memory && sameAccount(memory.account, account.address)) return this.#watch(memory);
@@ -161,8 +160,7 @@ class WatchPage {
   }
 
   #showSignIn() {
-    fill(
-      this.#step,
+    this.#put(
       h("p", {}, "Show that this account is yours: one signature over a text. It costs nothing and moves nothing."),
       this.#action("sign-in", "Sign in", async () => {
         this.#showProgress("Confirm in your wallet", "The text names this site and your account.");
@@ -194,10 +192,10 @@ class WatchPage {
   /** @param {HTMLElement | null} [before] */
   #showTerms(before = null) {
     const terms = /** @type {api.Terms} */ (this.#terms);
-    if (this.#stream?.status === "ended") return fill(this.#step, before);
+    if (this.#stream?.status === "ended") return this.#put(before);
     if (terms.payable) return this.#showReady(before);
     const reasons = terms.missing.map((word) => MISSING_TEXTS[word] ?? word).join(" ");
-    fill(this.#step, before, before ? null : h("p", {}, reasons), this.#allowance("and watch", () => this.#watch()));
+    this.#put(before, before ? null : h("p", {}, reasons), this.#allowance("and watch", () => this.#watch()));
   }
 
   /** @param {HTMLElement | null} before */
@@ -207,8 +205,7 @@ class WatchPage {
     const vault = fromWire(terms.vault);
     const cap = terms.grant ? fromWire(terms.grant.cap_left) : vault;
     const lasts = secondsFor(vault < cap ? vault : cap, rate);
-    fill(
-      this.#step,
+    this.#put(
       before,
       h(
         "p",
@@ -232,6 +229,7 @@ class WatchPage {
     const { seconds } = this.#time;
     this.#time = new TimeChoice();
     this.#time.seconds = seconds;
+    if (this.#viewing) this.#time.question = "How much longer do you want to be able to watch?";
     this.#time.show(rate, decimals, symbol);
     const note = h("p", { class: "small" });
     const label = h("span");
@@ -357,8 +355,8 @@ class WatchPage {
       }));
       this.#time.querySelector("input")?.focus();
     });
-    const stop = button("primary", "Stop watching", () => this.#viewing?.leave(), { id: "stop" });
-    fill(this.#step, h("div", { class: "actions even" }, stop, add), more);
+    const stop = button("primary", "Stop", () => this.#viewing?.leave(), { id: "stop" });
+    this.#put(h("div", { class: "actions even" }, stop, add), more);
   }
 
   /** @param {Viewing} viewing */
@@ -408,7 +406,9 @@ class WatchPage {
     this.#wallet.hidden = false;
     this.#cost.hidden = true;
     const explained = explain(viewing.reason, viewing.problem?.message);
-    this.#player.say(explained.title, explained.text, { solid: true });
+    const text = viewing.reason === "left" ? "" : explained.text;
+    this.#player.say(viewing.reason === "left" ? "Stopped" : explained.title, text, { solid: true });
+    this.#pollStream();
     if (explained.remedy === "sign-in") {
       forgetToken("watch");
       this.#token = null;
@@ -475,10 +475,21 @@ class WatchPage {
     await this.#refreshTerms();
   }
 
+  /**
+   * Shows the present step; whoever was there with the keyboard stays there.
+   * @param {...import("./dom.js").Child} children
+   */
+  #put(...children) {
+    const had = this.#step.contains(document.activeElement);
+    fill(this.#step, ...children);
+    if (!had) return;
+    const next = this.#step.querySelector("input:checked, button:enabled") ?? this.#step;
+    /** @type {HTMLElement} */ (next).focus({ preventScroll: true });
+  }
+
   /** @param {string} title @param {string} [text] */
   #showProgress(title, text = "") {
-    fill(
-      this.#step,
+    this.#put(
       h(
         "div",
         { class: "progress", role: "status" },
@@ -498,8 +509,7 @@ class WatchPage {
     }
     const text = error instanceof Error ? error.message : String(error);
     const cancelled = error instanceof WalletError && error.cancelled;
-    fill(
-      this.#step,
+    this.#put(
       notice(cancelled ? "info" : "error", cancelled ? "Declined" : "That did not work", text, [
         button("plain", cancelled ? "Back" : "Try again", () => again()),
       ]),

@@ -30,8 +30,8 @@ export class CapturePicker extends EventTarget {
   #ask() {
     fill(
       this.#root,
-      h("p", { class: "quiet-line" }, "What viewers will see and hear. Nothing is sent before you go live."),
-      button("plain", [icon("camera"), "Turn on camera and microphone"], () => this.#open(), {
+      h("p", { class: "quiet-line" }, "Choose what viewers see and hear. Nothing is sent before you go live."),
+      button("plain", [icon("camera"), "Turn on the camera"], () => this.#open(), {
         id: "devices",
         class: "button plain wide",
       }),

@@ -10,6 +10,7 @@ const MINUTES_MAX = 7 * 24 * 60;
  */
 export class TimeChoice extends HTMLElement {
   seconds = 600;
+  question = "How long do you want to be able to watch?";
   #rate = 0n;
   #decimals = 0;
   #symbol = "";
@@ -52,7 +53,7 @@ export class TimeChoice extends HTMLElement {
       h(
         "fieldset",
         { class: "options" },
-        h("legend", { class: "label" }, "How long do you want to be able to watch?"),
+        h("legend", { class: "label" }, this.question),
         CHOICES_S.map((seconds) => this.#option(seconds)),
         h(
           "label",

@@ -15,7 +15,7 @@ export class VaultPanel extends EventTarget {
   #message = h("div", { "aria-live": "polite" });
   #amount = h("input", { type: "text", inputmode: "decimal", id: "withdraw-amount", autocomplete: "off" });
   #withdraw = h("form", { class: "inline-form" });
-  #revoke = button("quiet", "Revoke the permission", () => this.#doRevoke());
+  #revoke = button("link", "Revoke the permission", () => this.#doRevoke());
   /** @type {import("../wallet.js").Account | null} */ #account = null;
   /** @type {import("../api.js").Terms | null} */ #terms = null;
   /** @type {import("../api.js").ChainInfo | null} */ #info = null;
@@ -25,6 +25,9 @@ export class VaultPanel extends EventTarget {
   constructor(root) {
     super();
     this.#root = root;
+    root.addEventListener("toggle", () => {
+      if (/** @type {HTMLDetailsElement} */ (root).open) this.dispatchEvent(new Event("changed"));
+    });
     this.#withdraw.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#doWithdraw();

@@ -98,8 +98,13 @@ export class WalletChooser extends HTMLElement {
     };
     fill(
       this,
-      h("label", { class: "label", for: "account" }, "Account"),
-      h("div", { class: "joined" }, select, button("quiet", "Disconnect", disconnect)),
+      h(
+        "div",
+        { class: "label-row" },
+        h("label", { class: "label", for: "account" }, "Account"),
+        button("link", "Disconnect", disconnect),
+      ),
+      select,
     );
   }
 
