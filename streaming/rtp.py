@@ -22,8 +22,9 @@ class Packet:
     """One media packet as it came in, shared by everyone it is forwarded to."""
 
     __slots__ = (
+        "closes_previous",
+        "ends_frame",
         "keyframe",
-        "late",
         "marker",
         "payload",
         "sequence",
@@ -41,8 +42,10 @@ class Packet:
         """Whether a keyframe begins with it."""
         self.starts_frame = False
         """Whether it is the first that arrived of its frame."""
-        self.late = False
-        """Whether a later frame had begun when it came."""
+        self.closes_previous = False
+        """Whether the frame before had not been seen to end when it came."""
+        self.ends_frame = False
+        """Whether its frame ends with it."""
 
 
 def unwrap16(number: int, near: int) -> int:

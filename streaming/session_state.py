@@ -171,11 +171,11 @@ FromServer = Hello | States | Request
 FromRelayer = HelloAck | Leases | Response
 
 _encoder = msgspec.json.Encoder()
-_from_server = msgspec.json.Decoder(FromServer)
-_from_relayer = msgspec.json.Decoder(FromRelayer)
+_from_server: msgspec.json.Decoder[FromServer] = msgspec.json.Decoder(FromServer)
+_from_relayer: msgspec.json.Decoder[FromRelayer] = msgspec.json.Decoder(FromRelayer)
 
 
-class MessageTooLarge(ValueError):  # noqa: N818  (it is what the sender is told)
+class MessageTooLarge(ValueError):
     """A message of more than `MESSAGE_BYTES_MAX` bytes."""
 
 

@@ -1,0 +1,298 @@
+"""The HTTP interface described: OpenAPI 3.1, and one page of it that loads nothing."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any, Final
+
+_Security = list[dict[str, list[str]]]
+_WATCH: Final[_Security] = [{"watch": []}]
+_PUBLISH: Final[_Security] = [{"publish": []}]
+_EITHER: Final[_Security] = [{"watch": []}, {"publish": []}]
+
+_FIELDS: Final[dict[str, dict[str, Any]]] = {
+    "account": {"type": "string", "description": "SS58 address"},
+    "amount": {
+        "type": "string",
+        "pattern": "^[0-9]+$",
+        "description": "integer in the smallest unit, as text",
+    },
+    "purpose": {"enum": ["watch", "publish"]},
+    "number": {"type": "integer", "minimum": 0},
+    "text": {"type": "string"},
+    "hex": {"type": "string", "pattern": "^0x[0-9a-f]*$"},
+    "call": {
+        "type": "object",
+        "description": "one of `deposit_and_grant`, `withdraw`, `revoke`, `create_stream`, `claim` "
+        "as `kind`, with its arguments",
+    },
+}
+
+
+def _parameter(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _body(required: dict[str, str], optional: dict[str, str] | None = None) -> dict[str, Any]:
+    properties = {name: _FIELDS[kind] for name, kind in {**required, **(optional or {})}.items()}
+    schema = {"type": "object", "required": list(required), "properties": properties}
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _sdp(what: str) -> dict[str, Any]:
+    return {
+        "required": True,
+        "description": what,
+        "content": {"application/sdp": {"schema": {"type": "string", "maxLength": 262_144}}},
+    }
+
+
+def _operation(
+    summary: str,
+    answers: dict[str, str],
+    *,
+    parameters: tuple[str, ...] = (),
+    body: dict[str, Any] | None = None,
+    security: list[dict[str, list[str]]] | None = None,
+    headers: list[dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    responses: dict[str, Any] = {code: {"description": text} for code, text in answers.items()}
+    responses["default"] = {
+        "description": "What is wrong and how to mend it",
+        "content": {
+            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+        },
+    }
+    operation: dict[str, Any] = {"summary": summary, "responses": responses}
+    named = [_parameter(name) for name in parameters] + (headers or [])
+    if named:
+        operation["parameters"] = named
+    if body is not None:
+        operation["requestBody"] = body
+    if security is not None:
+        operation["security"] = security
+    return operation
+
+
+_RESUME_HEADER = {
+    "name": "PayStream-Resume",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "the secret that an earlier answer gave, to go on with the same session within "
+    "15 s",
+}
+
+_PATHS: Final[dict[str, dict[str, Any]]] = {
+    "/whip/{stream}": {
+        "post": _operation(
+            "Publish a stream (WHIP, RFC 9725). `?sound_alone=1` allows an offer without video.",
+            {
+                "201": "the SDP answer; `Location` is the publication",
+                "400": "not SDP",
+                "401": "no valid publish token",
+                "403": "the token is for something else",
+                "410": "the stream has ended",
+                "413": "larger than 256 KiB",
+                "415": "not application/sdp",
+                "422": "nothing in the offer can be used",
+            },
+            parameters=("stream",),
+            body=_sdp("the offer, with all candidates; VP8 or H.264, and Opus"),
+            security=_PUBLISH,
+        )
+    },
+    "/whip/{stream}/{resource}": {
+        "delete": _operation(
+            "End a publication.", {"200": "ended"}, parameters=("stream", "resource")
+        )
+    },
+    "/whep/{stream}": {
+        "post": _operation(
+            "Watch a stream (WHEP) under a paid session.",
+            {
+                "201": "the SDP answer; `Location` is the connection, `PayStream-Session` the "
+                "session as grant-index, `PayStream-Resume` the secret to go on with it",
+                "402": "it cannot be paid; `terms` says what is missing",
+                "409": "`not-live`: nobody publishes it at the moment",
+                "410": "the stream has ended",
+            },
+            parameters=("stream",),
+            headers=[_RESUME_HEADER],
+            body=_sdp("the offer, receiving video and sound"),
+            security=_WATCH,
+        )
+    },
+    "/whep/{stream}/{resource}": {
+        "delete": _operation(
+            "Leave. Waits at most 1.6 s for the report about what was sent last.",
+            {"200": "`delivered_ms` and `session`"},
+            parameters=("stream", "resource"),
+        )
+    },
+    "/whep/{stream}/{resource}/pause": {
+        "post": _operation(
+            "Stop sending; nothing is paid.", {"204": "paused"}, parameters=("stream", "resource")
+        )
+    },
+    "/whep/{stream}/{resource}/resume": {
+        "post": _operation("Go on sending.", {"204": "going on"}, parameters=("stream", "resource"))
+    },
+    "/api/v1/info": {"get": _operation("Chain, token and limits.", {"200": "facts"})},
+    "/api/v1/challenge": {
+        "post": _operation(
+            "A text to be signed by the account's key.",
+            {"200": "`challenge`, `message`, `expires_at_ms`, and for watching `delegate`"},
+            body=_body({"account": "account", "purpose": "purpose"}, {"stream": "number"}),
+        )
+    },
+    "/api/v1/token": {
+        "post": _operation(
+            "A token for a signed challenge; sr25519 or ed25519, wrapped in <Bytes> or not.",
+            {"200": "`token`, `purpose`, `account`, `expires_at_ms`"},
+            body=_body({"challenge": "text", "signature": "hex"}),
+        )
+    },
+    "/api/v1/token/renew": {
+        "post": _operation(
+            "A token for a token, without a signature.", {"200": "as above"}, security=_EITHER
+        )
+    },
+    "/api/v1/streams": {
+        "get": _operation("All streams, and which are live.", {"200": "`streams`"})
+    },
+    "/api/v1/streams/{stream}": {
+        "get": _operation(
+            "One stream: price, payees, earnings, live state.",
+            {"200": "it"},
+            parameters=("stream",),
+        )
+    },
+    "/api/v1/streams/{stream}/terms": {
+        "get": _operation(
+            "What watching costs this account, and what is missing for it.",
+            {"200": "the terms"},
+            parameters=("stream",),
+            security=_WATCH,
+        )
+    },
+    "/api/v1/wallet/prepare": {
+        "post": _operation(
+            "The payload that a wallet is to sign.",
+            {"200": "`payload`, `submission`, `summary`"},
+            body=_body({"call": "call"}, {"account": "account"}),
+        )
+    },
+    "/api/v1/wallet/submit": {
+        "post": _operation(
+            "Hand in the signature.",
+            {"200": "`submission`, `status`"},
+            body=_body({"submission": "text", "signature": "hex"}),
+        )
+    },
+    "/api/v1/wallet/{submission}": {
+        "get": _operation(
+            "Where it is: waiting, in_block, finalized, failed.",
+            {"200": "`status`"},
+            parameters=("submission",),
+        )
+    },
+    "/api/v1/sessions": {
+        "get": _operation("The token's sessions.", {"200": "`sessions`"}, security=_EITHER)
+    },
+    "/api/v1/sessions/{session}": {
+        "get": _operation(
+            "One session (grant-index), as delivered, paid and on the ledger.",
+            {"200": "it"},
+            parameters=("session",),
+            security=_EITHER,
+        ),
+        "delete": _operation(
+            "Close a session.", {"200": "its state"}, parameters=("session",), security=_WATCH
+        ),
+    },
+    "/api/v1/status": {"get": _operation("Health of server and relayer.", {"200": "facts"})},
+    "/metrics": {"get": _operation("Prometheus metrics.", {"200": "text"})},
+    "/healthz": {"get": _operation("Whether the server runs.", {"200": "`status`, `boot_id`"})},
+}
+
+DOCUMENT: Final[dict[str, Any]] = {
+    "openapi": "3.1.0",
+    "info": {
+        "title": "PayStream",
+        "version": "1",
+        "description": "Live streams, paid by the second. Amounts are integers in the smallest "
+        "unit, as text.",
+    },
+    "paths": _PATHS,
+    "components": {
+        "securitySchemes": {
+            "watch": {"type": "http", "scheme": "bearer", "description": "a watch token"},
+            "publish": {"type": "http", "scheme": "bearer", "description": "a publish token"},
+        },
+        "schemas": {
+            "Problem": {
+                "type": "object",
+                "description": "RFC 9457",
+                "required": ["type", "title", "status", "detail", "code"],
+                "properties": {
+                    "type": {"type": "string"},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "detail": {"type": "string"},
+                    "code": {"type": "string"},
+                    "field": {"type": "string"},
+                    "terms": {"type": "object"},
+                },
+            }
+        },
+    },
+}
+
+_STYLE: Final = "/static/style.css"
+
+
+def page() -> str:
+    """The description as one HTML page, without scripts."""
+    parts = [
+        "<!doctype html><html lang=en><head><meta charset=utf-8>",
+        "<meta name=viewport content='width=device-width, initial-scale=1'>",
+        f"<title>PayStream API</title><link rel=stylesheet href={_STYLE}></head><body>",
+        "<main><h1>PayStream API</h1>",
+        f"<p>{escape(DOCUMENT['info']['description'])} ",
+        "Errors are <code>application/problem+json</code>. ",
+        "The same as <a href=/openapi.json>OpenAPI 3.1</a>.</p>",
+    ]
+    for path, operations in _PATHS.items():
+        for method, operation in operations.items():
+            parts.append(_section(path, method, operation))
+    parts.append("</main></body></html>")
+    return "".join(parts)
+
+
+def _section(path: str, method: str, operation: dict[str, Any]) -> str:
+    parts = [
+        f"<section><h2><code>{method.upper()} {escape(path)}</code></h2>",
+        f"<p>{escape(operation['summary'])}</p>",
+    ]
+    tokens = [name for one in operation.get("security", []) for name in one]
+    if tokens:
+        parts.append(f"<p>Needs a token: {escape(' or '.join(tokens))}.</p>")
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "header":
+            parts.append(
+                f"<p>Header <code>{parameter['name']}</code>: "
+                f"{escape(parameter['description'])}.</p>"
+            )
+    body = operation.get("requestBody")
+    if body is not None:
+        for kind, media in body["content"].items():
+            properties = media["schema"].get("properties")
+            fields = ", ".join(properties) if properties else body.get("description", "")
+            parts.append(f"<p>Body <code>{kind}</code>: {escape(fields)}.</p>")
+    parts.append("<dl>")
+    for code, answer in operation["responses"].items():
+        if code != "default":
+            parts.append(f"<dt>{code}</dt><dd>{escape(answer['description'])}</dd>")
+    parts.append("</dl></section>")
+    return "".join(parts)
