@@ -16,35 +16,21 @@ from rich.console import Console
 
 from main_job import options, report
 from main_job.demo import Job, Outcome
+from main_job.failures import FAILURES, Interrupted, first_known
 from main_job.parts import Dirs, environment
-from main_job.processes import ProcessFailed, Supervisor
-from main_job.rest import RestFailed
+from main_job.processes import Supervisor
 from main_job.state import JobState
-from main_job.video import VideoFailed
 from main_job.view import REFRESH_PER_SECOND, View
-from offchain.ledger.errors import LedgerError
 
 EXIT_OK: Final = 0
 EXIT_DISAGREES: Final = 1
 EXIT_INTERRUPTED: Final = 130
-_FAILURES: Final = (
-    ProcessFailed,
-    report.ReportFailed,
-    RestFailed,
-    LedgerError,
-    VideoFailed,
-    trio.TooSlowError,
-)
-
-
-class _InterruptError(Exception):
-    """A signal asked us to end."""
 
 
 async def _until_signal() -> None:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async for _ in signals:
-            raise _InterruptError
+            raise Interrupted
 
 
 async def _draw(view: View) -> None:
@@ -60,23 +46,6 @@ async def _run(job: Job, view: View) -> Outcome:
         outcome = await job.run()
         nursery.cancel_scope.cancel()
     return outcome
-
-
-def _first_known(error: BaseException) -> BaseException:
-    """Give what a person should read out of nested groups: a known failure, if there is one."""
-    leaves: list[BaseException] = []
-    pending = [error]
-    while pending:
-        each = pending.pop()
-        if isinstance(each, BaseExceptionGroup):
-            pending += each.exceptions
-        else:
-            leaves.append(each)
-    for kind in (_InterruptError, KeyboardInterrupt, *_FAILURES):
-        for leaf in leaves:
-            if isinstance(leaf, kind):
-                return leaf
-    return leaves[0]
 
 
 def main() -> int:
@@ -98,11 +67,11 @@ def main() -> int:
         # Without this a second Ctrl-C would leave children behind.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        failure = _first_known(error)
-        if isinstance(failure, _InterruptError | KeyboardInterrupt):
+        failure = first_known(error)
+        if isinstance(failure, Interrupted | KeyboardInterrupt):
             people.print("stopped; everything that was started is being ended")
             return EXIT_INTERRUPTED
-        if not isinstance(failure, _FAILURES):
+        if not isinstance(failure, FAILURES):
             raise
         keep = True
         what = str(failure) or f"it took too long ({state.phase})"

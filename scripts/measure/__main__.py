@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from main_job.failures import first_known
 from measure import crowd, forward, join, lag, ticks
 from measure.figures import Figure, machine, table
 
@@ -97,8 +98,9 @@ def main() -> int:
             figures = measurement(sizes)
         except Exception as error:
             failed = True
-            results[name] = {"failed": str(error)}
-            people.print(f"{name} failed: {error}", style="red", highlight=False, markup=False)
+            said = str(first_known(error))
+            results[name] = {"failed": said}
+            people.print(f"{name} failed: {said}", style="red", highlight=False, markup=False)
             continue
         took_s = round(time.monotonic() - began, 1)
         results[name] = {"took_s": took_s, "figures": [each.as_json() for each in figures]}

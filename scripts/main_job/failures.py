@@ -1,0 +1,43 @@
+"""What may go wrong in a run and is told without a traceback."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import trio
+
+from main_job.processes import ProcessFailed
+from main_job.report import ReportFailed
+from main_job.rest import RestFailed
+from main_job.video import VideoFailed
+from offchain.ledger.errors import LedgerError
+
+FAILURES: Final = (
+    ProcessFailed,
+    ReportFailed,
+    RestFailed,
+    LedgerError,
+    VideoFailed,
+    trio.TooSlowError,
+)
+
+
+class Interrupted(Exception):
+    """A signal asked us to end."""
+
+
+def first_known(error: BaseException) -> BaseException:
+    """Give what a person should read out of nested groups: a known failure, if there is one."""
+    leaves: list[BaseException] = []
+    pending = [error]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, BaseExceptionGroup):
+            pending += each.exceptions
+        else:
+            leaves.append(each)
+    for kind in (Interrupted, KeyboardInterrupt, *FAILURES):
+        for leaf in leaves:
+            if isinstance(leaf, kind):
+                return leaf
+    return leaves[0]
