@@ -73,9 +73,7 @@ class Rig:
 
     async def watch(self, **options: Any) -> WatchResult:
         """Our viewer, until its time is over."""
-        return await watch(
-            WatchConfig(server=self.url, stream=1, signer=FakeSigner(), **options)
-        )
+        return await watch(WatchConfig(server=self.url, stream=1, signer=FakeSigner(), **options))
 
 
 @contextlib.asynccontextmanager
