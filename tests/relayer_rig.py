@@ -49,6 +49,7 @@ class Watching:
     forwarded_ms: int = 0
     unconfirmed_ms: int = 0
     playing: bool = True
+    frozen: bool = False
     final: bool = False
     end_reason: str | None = None
     acknowledged: bool = False
@@ -102,7 +103,7 @@ class Server:
         while True:
             await trio.sleep(0.5)
             for watching in self.connections:
-                if watching.playing and not watching.final:
+                if watching.playing and not (watching.frozen or watching.final):
                     watching.delivered_ms += 500
             if not self.silent and self.rig.relayer_up:
                 self.report()
@@ -182,7 +183,7 @@ class Rig:
     async def stop(self) -> None:
         assert self._scope is not None
         self._scope.cancel()
-        while self._relayer is not None:  # noqa: ASYNC110
+        while self._relayer is not None:
             await trio.lowlevel.checkpoint()
 
     # --- what viewers do -------------------------------------------------------------------

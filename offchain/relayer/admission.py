@@ -200,6 +200,8 @@ class Admission:
         if not core.journal.healthy:
             raise journal_unavailable()
         resumed = self._resumable(token, stream, resume)
+        if resumed is None:
+            resumed = core.book.orphan(token.account, stream, trio.current_time())
         if resumed is not None:
             return await self._attach(resumed, token)
         if not core.view.usable:
@@ -297,6 +299,9 @@ class Admission:
             await core.journal.commit([put_session(record)])
         except JournalUnavailable:
             raise journal_unavailable() from None
+        abandoned = core.book.sessions.get(session.ref)
+        if abandoned is not None:
+            core.book.charge(token.account, abandoned.delivered_ms, core.unix_ms())
         core.book.sessions[session.ref] = session
         session.busy.add("0")
         try:

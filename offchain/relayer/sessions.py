@@ -28,6 +28,8 @@ SILENT_CONNECTION_S: Final = 30.0
 """Without any word of its server for so long, a connection counts as ended: its lease ran out."""
 CONNECTIONS_KEPT: Final = 32
 DEPARTED_KEPT: Final = 1024
+ORPHAN_AFTER_S: Final = 3.0
+"""A session without any connection for so long was admitted, and its viewer never heard."""
 DENIED_WAIT_S: Final = 6.0
 """How long a denied session waits for its connection's last state."""
 RESUME_WITHIN_S: Final = RESUME_WITHIN_MS / 1000
@@ -57,6 +59,8 @@ class LiveSession:
         self.closing_since: float | None = None
         self.deny: str | None = None
         self.deny_since = now
+        self.restored = False
+        """It comes from the journal: whether its viewer ever got an answer is unknown."""
         self.sent: dict[str, Sent] = {}
         self.busy: set[str] = set()
         self.gone_block: int | None = None
@@ -136,6 +140,7 @@ class Book:
         for record in loaded.sessions:
             session = LiveSession(record, now)
             session.closing_since = now if session.ending else None
+            session.restored = True
             self.sessions[session.ref] = session
         if loaded.states is None:
             return
@@ -322,6 +327,19 @@ class Book:
         if session.done or session.ending or session.deny is not None:
             return False
         return session.idle_since is None or now - session.idle_since < RESUME_WITHIN_S
+
+
+    def orphan(self, viewer: str, stream: int, now: float) -> LiveSession | None:
+        """Find a session whose admission was never answered, so that its viewer asks again."""
+        for session in self.sessions.values():
+            record = session.record
+            if (record.viewer, record.stream) != (viewer, stream) or session.connections:
+                continue
+            waited_s = now - (session.idle_since if session.idle_since is not None else now)
+            unanswered = session.restored or waited_s >= ORPHAN_AFTER_S
+            if unanswered and self.may_resume(session, now):
+                return session
+        return None
 
 
 def _lost_ms(connection: ConnectionRecord) -> int:
