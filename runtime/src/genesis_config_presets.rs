@@ -1,7 +1,7 @@
 //! The states in which a chain can begin.
 
 use crate::{configs::AssetKind, constants::*, *};
-use alloc::vec;
+use alloc::{string::ToString, vec};
 use frame_support::build_struct_json_patch;
 use serde_json::Value;
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
