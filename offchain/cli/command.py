@@ -187,10 +187,6 @@ class PaystreamGroup(TyperGroup):
                 windows_expand_args=windows_expand_args,
                 **extra,
             )
-        except BrokenPipeError:
-            # the reader has gone (`| head`): say nothing, and let nothing be flushed at the end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = Exit.OK
         except typer.Abort:
             code = _report(Failure("nothing was done: not confirmed", Exit.USAGE, "aborted"), given)
         except KeyboardInterrupt:

@@ -97,11 +97,13 @@ def watch(
     signer = wallets.signer(key)
     token = obtain_token(server, signer, "watch")
     terms = ask(server, "GET", f"{API}/streams/{stream}/terms", token=token)
-    if dry_run or not terms["payable"]:
-        allowance = _allowance(terms, deposit, cap, parse_span(expires_in, "--expires-in"))
+    allowance = _allowance(terms, deposit, cap, parse_span(expires_in, "--expires-in"))
+    if allowance is not None:
         _make_payable(out, chain, signer, terms, allowance, dry_run=dry_run)
-        if dry_run:
-            return
+    elif dry_run:
+        _nothing_missing(out, stream)
+    if dry_run:
+        return
 
     from streaming.cli import WatchConfig, run_watch
 
@@ -114,18 +116,27 @@ def watch(
         on_progress=_progress(out),
     )
     result = _run_until_stopped(run_watch(config))
-    data = {**asdict(result), "delegate": terms["delegate"]}
+    told = {
+        "account": signer.address,
+        "delegate": terms["delegate"],
+        "stream": stream,
+        "session": None,
+        "watched_ms": 0,
+        "frames_decoded": 0,
+        "end_reason": "stopped",
+        **({} if result is None else asdict(result)),
+    }
     if out.json_mode:
-        out.json(data)
+        out.json(told)
         return
     rows: list[Row] = [
-        ("Session", result.session or "none"),
-        ("Watched", f"{result.watched_ms / 1000:.1f} s"),
-        ("Frames", result.frames_decoded),
-        ("First picture", _after(result.first_frame_ms)),
-        ("Delivered", _after(result.delivered_ms)),
-        ("Connected again", f"{result.reconnects} time(s)"),
-        ("Ended", result.end_reason),
+        ("Session", told["session"] or "none"),
+        ("Watched", f"{told['watched_ms'] / 1000:.1f} s"),
+        ("Frames", told["frames_decoded"]),
+        ("First picture", _after(told.get("first_frame_ms"))),
+        ("Delivered", _after(told.get("delivered_ms"))),
+        ("Connected again", f"{told.get('reconnects', 0)} time(s)"),
+        ("Ended", told["end_reason"]),
     ]
     out.show(facts(rows))
 
@@ -184,44 +195,64 @@ def publish(
         on_progress=_progress(out, event="live"),
     )
     result = _run_until_stopped(run_publish(config))
-    data = {**asdict(result), "account": signer.address}
+    told = {
+        "account": signer.address,
+        "stream": stream,
+        "end_reason": "stopped",
+        **({} if result is None else asdict(result)),
+    }
     if out.json_mode:
-        out.json(data)
-        return
-    out.note(
-        f"Published {result.published_ms / 1000:.1f} s, {result.video_frames} frames; "
-        f"ended: {result.end_reason}"
-    )
+        out.json(told)
+    elif result is not None:
+        out.note(f"Published {result.published_ms / 1000:.1f} s: {result.video_frames} frames.")
+    else:
+        out.note("Stopped publishing.")
 
 
 def _allowance(
     terms: dict[str, Any], deposit: str | None, cap: str | None, expires_in_s: int
-) -> Allowance:
-    """Say what would make a stream payable, or Failure where the options do not."""
-    missing = set(terms["missing"])
-    needs_grant = bool(missing - {"funds"}) or terms["grant"] is None
+) -> Allowance | None:
+    """Say what would make a stream payable; None where nothing is missing.
+
+    Raises Failure where the options do not allow what is missing.
+    """
+    # a slot frees itself when the session before has closed: the server says when
+    missing = set(terms["missing"]) - {"slot"}
+    if not missing:
+        if not terms["payable"] and not terms["missing"]:
+            raise Failure(
+                f"stream {terms['stream']} is not active: wait until its owner resumes it",
+                Exit.SERVER_REFUSED,
+                "stream-not-active",
+            )
+        return None
+    wants = {"--deposit AMOUNT"} if "funds" in missing and deposit is None else set()
+    needs_grant = bool(missing - {"funds"})
     if needs_grant and cap is None:
-        wanted = "--cap AMOUNT" if "funds" not in missing else "--deposit AMOUNT --cap AMOUNT"
+        wants.add("--cap AMOUNT")
+    if wants:
         raise Failure(
-            f"stream {terms['stream']} cannot be paid yet ({', '.join(sorted(missing))} missing): "
-            f"give {wanted}",
+            f"stream {terms['stream']} cannot be paid yet, for lack of "
+            f"{', '.join(sorted(missing))}: give {' '.join(sorted(wants, reverse=True))}",
             Exit.SERVER_REFUSED,
             "payment-required",
         )
-    if "funds" in missing and deposit is None:
-        raise Failure(
-            f"the vault holds too little for stream {terms['stream']}: give --deposit AMOUNT",
-            Exit.SERVER_REFUSED,
-            "payment-required",
-        )
+    needs = terms.get("needs") or {}
     return Allowance(
         cap=cap if needs_grant else None,
         deposit=deposit if "funds" in missing else None,
         rate_max=None,
         sessions_max=1,
-        gap_ms=GAP_MS_DEFAULT,
+        gap_ms=max(GAP_MS_DEFAULT, int(needs.get("gap_ms", 0))),
         expires_in_s=expires_in_s,
     )
+
+
+def _nothing_missing(out: Output, stream: int) -> None:
+    if out.json_mode:
+        out.json({"dry_run": True, "call": None, "stream": stream, "missing": []})
+    else:
+        out.show(facts([("Stream", stream), ("Missing", "nothing: it can be watched")]))
 
 
 def _make_payable(
@@ -263,11 +294,14 @@ def _make_payable(
     with_ledger(chain, work)
 
 
-def _run_until_stopped(work: Coroutine[Any, Any, T]) -> T:
-    """Run on asyncio; SIGINT and SIGTERM cancel, upon which the work leaves properly."""
+def _run_until_stopped(work: Coroutine[Any, Any, T]) -> T | None:
+    """Run on asyncio; SIGINT and SIGTERM cancel, upon which the work leaves properly.
+
+    Gives None where it left without a result.
+    """
     import asyncio
 
-    async def run() -> T:
+    async def run() -> T | None:
         loop = asyncio.get_running_loop()
         task = asyncio.ensure_future(work)
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -275,7 +309,7 @@ def _run_until_stopped(work: Coroutine[Any, Any, T]) -> T:
         try:
             return await task
         except asyncio.CancelledError:
-            raise KeyboardInterrupt from None
+            return None
 
     return asyncio.run(run())
 

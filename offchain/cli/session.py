@@ -196,7 +196,7 @@ def _list_history(out: Output, wallets: Wallets, key: str | None, server: str) -
             f"{each['grant']}-{each['index']}",
             each["stream"],
             each["status"],
-            f"{each['delivered_ms'] / 1000:.1f} s",
+            f"{each.get('delivered_ms', 0) / 1000:.1f} s",
             f"{each['paid_seconds']} s",
             money.write(each["paid"]),
             each.get("close_reason") or "",

@@ -32,12 +32,7 @@ def status(
     server: options.Server = options.SERVER_DEFAULT,
 ) -> None:
     """Show the chain's height, the media server and the relayer; fails if one is missing."""
-    data: dict[str, Any] = {"chain": _chain(chain), "server": _ask(server, "/healthz")}
-    data["relayer"] = (
-        {"ok": False, "code": "server-unreachable", "error": "not asked: no server"}
-        if not data["server"]["ok"]
-        else _ask(server, f"{API}/status")
-    )
+    data = {"chain": _chain(chain), **_server_and_relayer(server)}
     if out.json_mode:
         out.json(data)
     else:
@@ -68,12 +63,30 @@ def _chain(url: str) -> dict[str, Any]:
         return _missing(error)
 
 
-def _ask(server: str, path: str) -> dict[str, Any]:
+def _server_and_relayer(server: str) -> dict[str, Any]:
+    """Ask the server about itself, and through it about its relayer."""
+    unasked = {"ok": False, "code": "server-unreachable", "error": "not asked: no server"}
     try:
-        answer = ask(server, "GET", path)
+        answer = ask(server, "GET", f"{API}/status")
+        about = {"ok": True, **answer["server"]}
+    except (KeyError, TypeError):
+        strange = {
+            "ok": False,
+            "code": "not-paystream",
+            "error": f"{server} is no `paystream serve`",
+        }
+        return {"server": strange, "relayer": unasked}
     except Exception as error:
-        return _missing(error)
-    return {"ok": True, **(answer if isinstance(answer, dict) else {})}
+        return {"server": _missing(error), "relayer": unasked}
+    if answer.get("relayer") is None:
+        problem = (
+            answer.get("relayer_problem") or "the server has no relayer: start `paystream relay`"
+        )
+        return {
+            "server": about,
+            "relayer": {"ok": False, "code": "relayer-unreachable", "error": problem},
+        }
+    return {"server": about, "relayer": {"ok": True, **answer["relayer"]}}
 
 
 def _missing(error: Exception) -> dict[str, Any]:
@@ -100,10 +113,21 @@ def _show(out: Output, chain: str, server: str, data: dict[str, Any]) -> None:
             ("  last block", f"{max(0, here['behind_ms']) / 1000:.1f} s ago"),
         ]
     rows.append(("Server", Text.assemble(state(there["ok"]), f"  {server}")))
+    if there["ok"]:
+        rows += [
+            ("  connections", there.get("connections", "-")),
+            ("  publishers", there.get("publishers", "-")),
+        ]
     rows.append(("Relayer", state(relayer["ok"])))
-    for name, value in sorted(relayer.items()):
-        if name != "ok" and relayer["ok"] and isinstance(value, str | int | bool):
-            rows.append((f"  {name.replace('_', ' ')}", value))
+    if relayer["ok"]:
+        phases = relayer.get("sessions") or {}
+        sessions = ", ".join(f"{count} {phase}" for phase, count in phases.items())
+        rows += [
+            ("  chain", "reached" if relayer.get("chain_reachable") else "not reached"),
+            ("  journal", relayer.get("journal", "-")),
+            ("  sessions", sessions or "none"),
+            ("  unpaid at most", f"{relayer.get('unpaid_seconds_max', 0)} s"),
+        ]
     out.show(facts(rows))
     for part in (here, there) if not there["ok"] else (here, there, relayer):
         if not part["ok"]:

@@ -1,0 +1,160 @@
+"""`node`, `serve` and `relay`: what stops them from starting, and what they are started with."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from offchain.cli import app
+from offchain.cli.exits import Exit
+from offchain.cli.failure import Failure
+from offchain.cli.node import _rpc_port
+from offchain.cli.ports import parse_listen
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PAYSTREAM_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    password = tmp_path / "password"
+    password.write_text("secret")
+    password.chmod(0o600)
+    monkeypatch.setenv("PAYSTREAM_PASSWORD_FILE", str(password))
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        yield holder.getsockname()[1]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def refused(result: Result, code: Exit, *words: str) -> None:
+    assert result.exit_code == code, result.output
+    assert len(result.stderr.splitlines()) == 1
+    for word in ("Error: ", *words):
+        assert word in result.stderr
+
+
+def test_a_port_in_use_is_named_with_the_option(taken_port: int) -> None:
+    listen = f"127.0.0.1:{taken_port}"
+    refused(run("serve", "--listen", listen), Exit.MACHINE, listen, "in use", "--listen")
+    metrics = ["relay", "--metrics-port", str(taken_port)]
+    refused(run(*metrics), Exit.MACHINE, listen, "--metrics-port")
+
+
+def test_an_address_of_another_machine() -> None:
+    refused(run("serve", "--listen", "203.0.113.9:8080"), Exit.MACHINE, "203.0.113.9:8080")
+
+
+@pytest.mark.parametrize("text", ["", "8080", "host:", "host:99999", "a:b:c", "[::1]"])
+def test_a_listen_that_cannot_be_read(text: str) -> None:
+    with pytest.raises(Failure) as raised:
+        parse_listen(text)
+    assert "HOST:PORT" in raised.value.message
+
+
+def test_listen_addresses() -> None:
+    assert parse_listen("127.0.0.1:0") == ("127.0.0.1", 0)
+    assert parse_listen("[::1]:8080") == ("::1", 8080)
+    assert parse_listen("example.org:80") == ("example.org", 80)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["relay", "--cadence-ms", "100"], "--cadence-ms"),
+        (["relay", "--metrics-port", "70000"], "--metrics-port"),
+        (["serve", "--connections-max", "0"], "--connections-max"),
+        (["serve", "--log-level", "loud"], "--log-level"),
+    ],
+)
+def test_a_value_out_of_range(arguments: list[str], word: str) -> None:
+    refused(run(*arguments), Exit.USAGE, word)
+
+
+def test_serve_passes_on_what_it_was_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen: list[Any] = []
+
+    async def run_serve(config: Any) -> None:
+        seen.append(config)
+        config.on_ready("http://127.0.0.1:1234")
+
+    monkeypatch.setattr("streaming.cli.run_serve", run_serve)
+    monkeypatch.setenv("PAYSTREAM_ICE_HOST", "192.0.2.1 192.0.2.2")
+    result = run("serve", "--listen", "127.0.0.1:0", "--origin", "https://live.example")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout) == {"event": "ready", "url": "http://127.0.0.1:1234"}
+    (config,) = seen
+    assert config.ice_hosts == ("192.0.2.1", "192.0.2.2")
+    assert config.origin == "https://live.example"
+    assert config.socket == tmp_path / "state" / "relay.sock"
+
+
+def test_relay_passes_on_what_it_was_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen: list[Any] = []
+
+    async def run_relayer(config: Any) -> None:
+        seen.append(config)
+
+    monkeypatch.setattr("offchain.relayer.run.run_relayer", run_relayer)
+    assert run("relay", "--chain", "ws://there:1", "--cadence-ms", "7000").exit_code == 0
+    (config,) = seen
+    assert (config.chain_url, config.cadence_ms) == ("ws://there:1", 7000)
+    assert config.keystore_dir == tmp_path / "state" / "delegates"
+    assert "secret" not in repr(config)
+
+
+def test_a_missing_node_says_how_to_build_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("offchain.cli.node._build_folders", lambda: [tmp_path])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    refused(run("node"), Exit.MACHINE, "cargo build --release", "--node")
+    refused(run("node", "--node", "/nope"), Exit.MACHINE, "/nope", "cargo build")
+
+
+def test_the_node_takes_this_process_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "paystream-node"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o700)
+    calls: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(os, "execv", lambda path, given: calls.append((str(path), given)))
+    monkeypatch.setenv("PAYSTREAM_NODE", str(program))
+    assert run("node", "--", "--dev", "--rpc-port", "0").exit_code == 0
+    assert calls == [(str(program), [str(program), "--dev", "--rpc-port", "0"])]
+    monkeypatch.setattr("offchain.cli.node.is_port_free", lambda host, port: True)
+    started = run("node", "--json")
+    assert json.loads(started.stdout)["arguments"] == ["--dev"]
+
+
+def test_a_node_whose_port_is_taken_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, taken_port: int
+) -> None:
+    monkeypatch.setenv("PAYSTREAM_NODE", sys.executable)
+    refused(
+        run("node", "--", "--dev", f"--rpc-port={taken_port}"),
+        Exit.MACHINE,
+        str(taken_port),
+        f"--rpc-port {taken_port + 1}",
+    )
+
+
+def test_the_rpc_port_is_found_in_the_node_arguments() -> None:
+    assert _rpc_port(["--dev"]) == 9944
+    assert _rpc_port(["--rpc-port", "1"]) == 1
+    assert _rpc_port(["--rpc-port=2"]) == 2
+    assert _rpc_port(["--rpc-port"]) == 0
