@@ -59,7 +59,7 @@ class WatchPage {
       delegate: () => this.#terms?.delegate ?? null,
     };
     this.#wallet.addEventListener("account", () => this.#accountChanged());
-    this.#vault.addEventListener("changed", () => this.#refreshTerms());
+    this.#vault.addEventListener("changed", () => this.#vaultChanged());
     this.#player.addEventListener("attention", () =>
       this.#viewing?.setPaused(this.#player.isUnattended),
     );
@@ -185,6 +185,20 @@ class WatchPage {
     }
     this.#vault.show(this.#account(), this.#token, this.#terms, this.#info);
     if (!this.#viewing) this.#showTerms();
+  }
+
+  /** New figures for the vault; what the page says above it stays, unless it is no longer true. */
+  async #vaultChanged() {
+    const before = this.#terms;
+    if (!this.#token || !before) return;
+    try {
+      this.#terms = await api.terms(this.#id, this.#token);
+    } catch {
+      return;
+    }
+    this.#vault.show(this.#account(), this.#token, this.#terms, this.#info);
+    const same = this.#terms.payable === before.payable && this.#terms.vault === before.vault;
+    if (!this.#viewing && !this.#busy && !same) this.#showTerms();
   }
 
   // --- the terms -------------------------------------------------------------------------
@@ -505,7 +519,7 @@ class WatchPage {
       forgetToken("watch");
       this.#token = null;
       this.#showSignIn();
-      return this.#step.prepend(notice("warning", "Sign in again", error.message));
+      return this.#step.prepend(notice("warning", "Your sign-in has ended", error.message));
     }
     const text = error instanceof Error ? error.message : String(error);
     const cancelled = error instanceof WalletError && error.cancelled;
