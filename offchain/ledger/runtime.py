@@ -62,6 +62,12 @@ class _Item:
     value_type: str
     default: bytes | None
 
+_BOUNDED_VECTORS: Final = {
+    # scalecodec knows these by the paths that they had in earlier crates.
+    "bounded_collections::bounded_vec::BoundedVec": "BoundedVec",
+    "bounded_collections::weak_bounded_vec::WeakBoundedVec": "BoundedVec",
+}
+
 
 class Runtime:
     """One version of a chain's runtime."""
@@ -75,6 +81,7 @@ class Runtime:
         self.transaction_version = transaction_version
         self.codec: Any = RuntimeConfigurationObject(ss58_format=42, implements_scale_info=True)
         self.codec.update_type_registry(load_type_registry_preset("core", use_remote_preset=False))
+        self.codec.update_type_registry({"types": _BOUNDED_VECTORS})
         try:
             decoded = self.codec.create_scale_object("MetadataVersioned", ScaleBytes(metadata))
             decoded.decode()
