@@ -68,14 +68,18 @@ class Meter:
         self._covered_to: int | None = None
         self._lost = 0
         self._stopped_us: int | None = None
+        self._resume_at_us = rules.unconfirmed_max_us * 3 // 4
 
     # --- what is forwarded -----------------------------------------------------------
 
     def may_forward(self, now_us: int) -> bool:
         """Whether another frame, forwarded now, would keep the unconfirmed time in bounds.
 
-        Ask before each frame. Remembers since when the answer has been no.
+        Ask before each frame. Remembers since when the answer has been no; once it was, it
+        takes a report that covers a quarter of the bound to change it.
         """
+        if self._stopped_us is not None and self._unconfirmed_us() > self._resume_at_us:
+            return False
         gap = 0
         if self._last_frame_us is not None:
             gap = now_us - self._last_frame_us
