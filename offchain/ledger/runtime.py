@@ -146,7 +146,7 @@ class Runtime:
     def key(self, pallet: str, item: str, *keys: Any) -> str:
         """Give a storage key, or the prefix of all keys that begin with `keys`, as `0x` hex."""
         entry = self._item(pallet, item)
-        raw = entry.prefix
+        raw = bytes(entry.prefix)  # it is a bytearray, which += would change for good
         for value, type_string, hasher in zip(keys, entry.key_types, entry.hashers, strict=False):
             raw += _HASHERS[hasher][0](self.encode(type_string, value))
         return "0x" + raw.hex()
