@@ -17,6 +17,7 @@ from typing import Any, Final
 import trio
 
 from offchain.ledger import chain
+from offchain.ledger.background import open_background
 from offchain.ledger.calls import Calls
 from offchain.ledger.entries import (
     account_value,
@@ -27,7 +28,7 @@ from offchain.ledger.entries import (
 )
 from offchain.ledger.errors import BlockUnknown, ChainChanged, LedgerError, RpcError
 from offchain.ledger.extrinsics import Context, extension_bytes
-from offchain.ledger.rpc import Reconnected, RpcClient, open_rpc
+from offchain.ledger.rpc import Connect, Reconnected, RpcClient, open_rpc, open_socket
 from offchain.ledger.runtime import PALLET, Runtime
 from offchain.ledger.transactions import Transactions
 from offchain.ledger.types import (
@@ -280,8 +281,11 @@ class Ledger(Transactions):
                 self._block_runtimes.popitem(last=False)
         return self._runtimes[version]
 
-    async def _watch_runtime(self) -> None:
-        """Load the metadata again when the chain's runtime changes; check the chain itself too."""
+    async def watch_runtime(self) -> None:
+        """Load the metadata again when the chain's runtime changes; check the chain itself too.
+
+        `open_ledger` runs this beside its block.
+        """
         method = "state_subscribeRuntimeVersion"
         async with self.rpc.subscribe(method, [], "state_unsubscribeRuntimeVersion") as versions:
             async for item in versions:
@@ -337,14 +341,16 @@ def _first(value: Any, otherwise: Any) -> Any:
 
 
 @asynccontextmanager
-async def open_ledger(url: str, *, timeout_s: float = 10.0) -> AsyncIterator[Ledger]:
+async def open_ledger(
+    url: str, *, timeout_s: float = 10.0, connect: Connect = open_socket
+) -> AsyncIterator[Ledger]:
     """Connect to a node (`ws://` or `wss://`) for the length of a `with` block.
 
-    `timeout_s` is how long each request waits for an answer, or for the node to come back.
+    `timeout_s` is how long each request waits for an answer, or for the node to come back;
+    `connect` opens the socket (tests give one in memory).
     Raises NodeUnreachable, and WrongRuntime where the chain does not speak PayStream.
     """
-    failure: Exception | None = None
-    async with open_rpc(url, timeout_s=timeout_s) as rpc:
+    async with open_rpc(url, timeout_s=timeout_s, connect=connect) as rpc:
         genesis_hash = await rpc.call("chain_getBlockHash", [0])
         properties = await rpc.call("system_properties") or {}
         runtime = await _load(rpc, None)
@@ -357,12 +363,6 @@ async def open_ledger(url: str, *, timeout_s: float = 10.0) -> AsyncIterator[Led
             "ss58_format": int(_first(properties.get("ss58Format"), 42)),
         }
         ledger = Ledger(rpc, runtime, about)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(ledger._watch_runtime)  # noqa: SLF001
-            try:
-                yield ledger
-            except Exception as error:  # carried out of the nursery, which would wrap it
-                failure = error
-            nursery.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
+        async with open_background() as nursery:
+            nursery.start_soon(ledger.watch_runtime)
+            yield ledger

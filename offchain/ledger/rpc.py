@@ -9,6 +9,8 @@ consumer that lags loses the oldest items and sees a `Lagged` with their number.
 from __future__ import annotations
 
 import random
+import ssl
+import urllib.parse
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -18,6 +20,7 @@ import msgspec
 import trio
 import trio_websocket
 
+from offchain.ledger.background import open_background
 from offchain.ledger.errors import NodeUnreachable, RpcError
 
 MESSAGE_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -388,27 +391,72 @@ class RpcClient:
 
 def _reason(error: Exception) -> str:
     """Say in words why a connection could not be made."""
-    if isinstance(error, trio_websocket.ConnectionTimeout):
-        return f"no connection within {CONNECT_TIMEOUT_S:g} s"
     if isinstance(error, trio_websocket.ConnectionRejected):
         return f"it answered {error.status_code} instead of opening a WebSocket"
     cause = error.__cause__ or error
     return str(cause) or type(cause).__name__
 
 
-def _open_socket(url: str) -> AbstractAsyncContextManager[trio_websocket.WebSocketConnection]:
-    return trio_websocket.open_websocket_url(
-        url,
-        max_message_size=MESSAGE_BYTES_MAX,
-        connect_timeout=CONNECT_TIMEOUT_S,
-        disconnect_timeout=CLOSE_TIMEOUT_S,
-        message_queue_size=16,
+@asynccontextmanager
+async def open_socket(url: str) -> AsyncIterator[trio_websocket.WebSocketConnection]:
+    """Open a WebSocket to a node for the length of a `with` block.
+
+    The stream below is ours: trio-websocket leaves it open where the other end went away.
+    Raises OSError, ValueError and trio_websocket.HandshakeError.
+    """
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+        raise ValueError("its address does not begin with ws:// or wss:// and a host")
+    port = parts.port or (443 if parts.scheme == "wss" else 80)
+    resource = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
+    try:
+        with trio.fail_after(CONNECT_TIMEOUT_S):
+            stream = await _open_stream(parts.scheme, parts.hostname, port)
+    except trio.TooSlowError:
+        raise TimeoutError(f"no connection within {CONNECT_TIMEOUT_S:g} s") from None
+    try:
+        async with open_background() as nursery:
+            socket = await _handshake(nursery, stream, f"{parts.hostname}:{port}", resource)
+            try:
+                yield socket
+            finally:
+                with trio.move_on_after(CLOSE_TIMEOUT_S):
+                    await socket.aclose()
+    finally:
+        await trio.aclose_forcefully(stream)
+
+
+async def _open_stream(
+    scheme: str, host: str, port: int
+) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:
+    if scheme == "ws":
+        return await trio.open_tcp_stream(host, port)
+    context = ssl.create_default_context()
+    return await trio.open_ssl_over_tcp_stream(
+        host, port, ssl_context=context, https_compatible=True
     )
+
+
+async def _handshake(
+    nursery: trio.Nursery, stream: Any, host: str, resource: str
+) -> trio_websocket.WebSocketConnection:
+    try:
+        with trio.fail_after(CONNECT_TIMEOUT_S):
+            return await trio_websocket.wrap_client_stream(
+                nursery,
+                stream,
+                host,
+                resource,
+                max_message_size=MESSAGE_BYTES_MAX,
+                message_queue_size=16,
+            )
+    except trio.TooSlowError:
+        raise TimeoutError(f"no WebSocket within {CONNECT_TIMEOUT_S:g} s") from None
 
 
 @asynccontextmanager
 async def open_rpc(
-    url: str, *, timeout_s: float = 30.0, connect: Connect = _open_socket
+    url: str, *, timeout_s: float = 30.0, connect: Connect = open_socket
 ) -> AsyncIterator[RpcClient]:
     """Connect to `url` (`ws://` or `wss://`) for the length of a `with` block.
 
@@ -417,13 +465,6 @@ async def open_rpc(
     pauses that double from 0.1 to 5 s. `connect` opens the socket (tests give one in memory).
     """
     client = RpcClient(url, timeout_s, connect)
-    failure: Exception | None = None
-    async with trio.open_nursery() as nursery:
-        try:
-            await nursery.start(client.run)
-            yield client
-        except Exception as error:  # carried out of the nursery, which would wrap it in a group
-            failure = error
-        nursery.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
+    async with open_background() as nursery:
+        await nursery.start(client.run)
+        yield client

@@ -62,6 +62,7 @@ class _Item:
     value_type: str
     default: bytes | None
 
+
 _BOUNDED_VECTORS: Final = {
     # scalecodec knows these by the paths that they had in earlier crates.
     "bounded_collections::bounded_vec::BoundedVec": "BoundedVec",
