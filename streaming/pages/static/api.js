@@ -168,14 +168,21 @@ async function call(method, path, { token, body, signal, withinMs } = {}) {
 /** @returns {Promise<ChainInfo>} */
 export const info = () => call("GET", "info");
 
+/**
+ * The ledger writes `Active` where pages say `active`.
+ * @param {any} stream
+ * @returns {Stream}
+ */
+const readStream = (stream) => ({ ...stream, status: stream.status.toLowerCase() });
+
 /** @returns {Promise<Stream[]>} */
-export const streams = async () => (await call("GET", "streams")).streams;
+export const streams = async () => (await call("GET", "streams")).streams.map(readStream);
 
 /**
  * @param {number} id
  * @returns {Promise<Stream>}
  */
-export const stream = (id) => call("GET", `streams/${id}`);
+export const stream = async (id) => readStream(await call("GET", `streams/${id}`));
 
 /**
  * @param {number} id

@@ -30,7 +30,7 @@ const SESSIONS_MAX = 2;
 const find = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 class WatchPage {
-  #id = Number(new URLSearchParams(window.location.search).get("stream"));
+  #id = Number(new URLSearchParams(window.location.search).get("stream") ?? NaN);
   #player = /** @type {import("./components/player.js").Player} */ (find("player"));
   #wallet = /** @type {import("./components/wallet-chooser.js").WalletChooser} */ (find("wallet"));
   #cost = /** @type {import("./components/cost-panel.js").CostPanel} */ (find("cost"));
@@ -71,7 +71,7 @@ class WatchPage {
   // --- the stream ------------------------------------------------------------------------
 
   async #load() {
-    if (!Number.isSafeInteger(this.#id) || this.#id < 0 || !window.location.search) {
+    if (!Number.isSafeInteger(this.#id) || this.#id < 0) {
       return this.#fail("No stream is named in this address", "Choose one from the list.", false);
     }
     this.#player.say("Loading…", "", { busy: true, solid: true });
