@@ -20,7 +20,7 @@ from offchain.cli.node import find_node
 from offchain.ledger.client import open_ledger
 from offchain.ledger.errors import LedgerError
 
-NODE_SECONDS_MAX: Final = 60.0
+NODE_SECONDS_MAX: Final = 180.0
 READY_SECONDS_MAX: Final = 60.0
 SERVE_VARIABLE: Final = "PAYSTREAM_DEMO_SERVE"
 """A command that stands in for `paystream serve`; tests put a faulty server here."""
