@@ -65,7 +65,8 @@ class PublishConfig:
     stall_s: float = 0.0
     """Freeze for so long, once: no frame and no sound is sent."""
     stall_after_s: float | None = None
-    """When the freeze begins, from the first frame; in the middle if absent."""
+    """When the freeze begins, from the first frame. If absent: in the middle of `seconds`, or,
+    without these, at SIGUSR1 (which begins it in any case)."""
     on_progress: Callable[[dict[str, Any]], None] | None = None
     """Called about once a second with `{"event": ..., ...}`."""
 
@@ -97,7 +98,7 @@ class PublishResult:
     video_frames: int
     reconnects: int
     end_reason: str
-    """`seconds` or `stopped`."""
+    """`seconds`, `stopped`, or `replaced` by another publisher of the stream."""
 
 
 @dataclass(frozen=True, kw_only=True)

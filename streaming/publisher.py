@@ -90,6 +90,8 @@ class _Publishing:
                     continue
                 if await self._until_over(lost):
                     return self.result("seconds")
+                if await self._replaced():
+                    return self.result("replaced")
                 log.warning("the media server has gone; connecting again")
 
     async def _connect(self, token: str) -> asyncio.Event:
@@ -142,6 +144,17 @@ class _Publishing:
                 self._tell("publishing", frames=self._frames)
             await asyncio.sleep(0.05)
         return True
+
+    async def _replaced(self) -> bool:
+        """Whether the server hung up on us because somebody else publishes the stream now.
+
+        Coming back would throw the other one out, who would come back in turn.
+        """
+        if self._pc is None or self._pc.connectionState != "closed":
+            return False
+        with contextlib.suppress(ClientError):
+            return bool((await self._rest.stream(self._config.stream)).get("live"))
+        return False
 
     def _over(self) -> bool:
         seconds = self._config.seconds

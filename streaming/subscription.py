@@ -47,7 +47,7 @@ class Feed:
         self.clock_rate = clock_rate
         self.meter = meter
         self.track: Track | None = None
-        self.send: Callable[[bytes], None] = _drop
+        self.send: Callable[[bytes, bytes], None] = _drop_packet
         self.on_blocked: Callable[[], None] = _nothing
         self.packets = 0
         self.octets = 0
@@ -130,8 +130,8 @@ class Feed:
                 sequence & 0xFFFF,
                 timestamp,
                 self.ssrc,
-            )
-            + packet.payload
+            ),
+            packet.payload,
         )
         self.packets += 1
         self.octets += len(packet.payload)
@@ -213,14 +213,14 @@ class Feed:
                 first = HEADER.pack(
                     VERSION_2, marker | self._payload_type, low & 0xFFFF, timestamp, self.ssrc
                 )
-                self.send(first + packet.payload)
+                self.send(first, packet.payload)
                 continue
             ssrc, payload_type = self._rtx
             self._rtx_sequence = (self._rtx_sequence + 1) & 0xFFFF
             first = HEADER.pack(
                 VERSION_2, marker | payload_type, self._rtx_sequence, timestamp, ssrc
             )
-            self.send(first + (low & 0xFFFF).to_bytes(2, "big") + packet.payload)
+            self.send(first, (low & 0xFFFF).to_bytes(2, "big") + packet.payload)
 
     def sender_report(self, cname: bytes, rtp_time: int, ntp: int) -> bytes | None:
         """Our own report about this feed; nothing before its first packet."""
@@ -350,6 +350,10 @@ def meter_for(kinds: set[str], kind: str) -> Meter | None:
     if kind == "video":
         return Meter(VIDEO_RULES)
     return Meter(AUDIO_RULES) if kinds == {"audio"} else None
+
+
+def _drop_packet(_header: bytes, _payload: bytes) -> None:
+    return None
 
 
 def _drop(_packet: bytes) -> None:

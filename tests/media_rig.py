@@ -22,7 +22,7 @@ from tests.fake_relayer import FakeRelayer, FakeSigner
 
 
 @functools.cache
-def test_file() -> Path:
+def sample_file() -> Path:
     """Ten seconds of test pictures and a tone, made once per run."""
     path = Path(tempfile.gettempdir()) / f"paystream-test-{Path(__file__).stat().st_mtime_ns}.webm"
     if not path.exists():
@@ -52,7 +52,7 @@ class Rig:
             if event["event"] == "live":
                 live.set()
 
-        options.setdefault("video", test_file())
+        options.setdefault("video", sample_file())
         config = PublishConfig(
             server=self.url, stream=1, signer=FakeSigner(), on_progress=heard, **options
         )
@@ -83,9 +83,11 @@ async def rig(**options: Any) -> AsyncIterator[Rig]:
         socket = Path(folder) / "relay.sock"
         relayer = FakeRelayer(socket)
         await relayer.start()
-        async with serving(socket, **options) as (server, url):
-            yield Rig(relayer=relayer, server=server, url=url, socket=socket)
-        await relayer.stop()
+        try:
+            async with serving(socket, **options) as (server, url):
+                yield Rig(relayer=relayer, server=server, url=url, socket=socket)
+        finally:
+            await relayer.stop()
 
 
 @contextlib.asynccontextmanager

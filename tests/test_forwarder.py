@@ -6,6 +6,7 @@ import asyncio
 import importlib.metadata
 import itertools
 import struct
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from aiortc.rtcdtlstransport import RTCDtlsTransport, RtpRouter
 from aiortc.rtp import RtcpReceiverInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pylibsrtp import Policy, Session
 
 from streaming import forwarder
 from streaming.meter import Meter
@@ -73,7 +75,7 @@ class Receiving:
         )
         self.viewer = Viewer({"video": self.feed}, publishing.now)
         self.packets: list[bytes] = []
-        self.feed.send = self.packets.append
+        self.feed.send = lambda header, payload: self.packets.append(header + payload)
         self.viewer.connected = True
         self.viewer.release("connecting", publishing.now)
         self.viewer.attach(publishing.publisher, publishing.now)
@@ -397,6 +399,39 @@ def test_senders_and_receivers_are_started_through_their_attributes() -> None:
     stop = inspect.getsource(RTCRtpSender.stop)
     assert "if self.__started:" in stop
     assert "if self.__started:" in inspect.getsource(RTCRtpReceiver.stop)
+
+
+def test_packets_protected_in_the_work_area_are_pylibsrtps_own() -> None:
+    key = bytes(range(28))
+
+    def session(kind: int) -> Session:
+        profile = Policy.SRTP_PROFILE_AEAD_AES_128_GCM
+        return Session(Policy(key=key, ssrc_type=kind, srtp_profile=profile))
+
+    sent: list[bytes] = []
+    pair = SimpleNamespace(
+        remote_addr=("127.0.0.1", 9),
+        protocol=SimpleNamespace(
+            transport=SimpleNamespace(
+                _sock=SimpleNamespace(sendto=lambda data, _address: sent.append(bytes(data)))
+            )
+        ),
+    )
+    connection = SimpleNamespace(_nominated={1: pair})
+    dtls: Any = SimpleNamespace(
+        _tx_srtp=session(Policy.SSRC_ANY_OUTBOUND),
+        transport=SimpleNamespace(_connection=connection),
+    )
+    outlet = forwarder.Outlet(dtls)
+    header = struct.pack("!BBHII", 0x80, 96, 5, 6, 7)
+    outlet.send(header, b"payload" * 100)
+    outlet.send(header, bytes(forwarder.DATAGRAM_BYTES_MAX))
+    assert outlet.dropped == 1
+    receiver = session(Policy.SSRC_ANY_INBOUND)
+    assert [receiver.unprotect(packet) for packet in sent] == [header + b"payload" * 100]
+    connection._nominated.clear()
+    outlet.send(header, b"x")
+    assert len(sent) == 1
 
 
 def test_feedback_that_names_no_source_is_routed_to_zero() -> None:
