@@ -34,7 +34,7 @@ _T = TypeVar("_T", bound=msgspec.Struct)
 WAITING_MAX: Final = 4096
 """How many writes may wait for the disk before their callers do."""
 GROUP_MAX: Final = 512
-_encoder: Final = msgspec.msgpack.Encoder()
+_encoder: Final = msgspec.json.Encoder()  # MessagePack has no whole numbers above 64 bits
 
 
 class JournalError(Exception):
@@ -147,12 +147,12 @@ class Journal:
         """Read what is open. Raises JournalUnreadable."""
         with _unreadable(self.path):
             rows = self._connection.execute("SELECT record FROM sessions WHERE done = 0")
-            sessions = [msgspec.msgpack.decode(row[0], type=SessionRecord) for row in rows]
+            sessions = [msgspec.json.decode(row[0], type=SessionRecord) for row in rows]
             rows = self._connection.execute("SELECT record FROM states ORDER BY id DESC LIMIT 1")
             packed = rows.fetchone()
             states = None
             if packed is not None:
-                states = msgspec.msgpack.decode(packed[0], type=PackedStates)
+                states = msgspec.json.decode(packed[0], type=PackedStates)
             tokens = self._structs(TokenRecord, "tokens", "digest, purpose, account, stream, "
                                    "expires_at_ms")  # fmt: skip
             delegates = self._structs(DelegateRecord, "delegates", "public, viewer, key_name, "
@@ -180,7 +180,7 @@ class Journal:
             row = self._connection.execute(
                 "SELECT record FROM sessions WHERE grant_id = ? AND idx = ?", (grant, index)
             ).fetchone()
-            return None if row is None else msgspec.msgpack.decode(row[0], type=SessionRecord)
+            return None if row is None else msgspec.json.decode(row[0], type=SessionRecord)
 
     def ended_sessions(self, limit: int = 10_000) -> list[SessionRecord]:
         """Read the sessions that have ended, the latest grants first."""
@@ -190,7 +190,7 @@ class Journal:
                 "ORDER BY grant_id DESC, idx DESC LIMIT ?",
                 (limit,),
             )
-            return [msgspec.msgpack.decode(row[0], type=SessionRecord) for row in rows]
+            return [msgspec.json.decode(row[0], type=SessionRecord) for row in rows]
 
     def bind_chain(self, genesis_hash: str) -> None:
         """Tie the journal to one chain. Raises JournalUnreadable where it belongs to another."""
