@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from substrateinterface import SubstrateInterface
+from substrateinterface import Keypair, SubstrateInterface
 
 from tests.system.node_process import NodeProcess
 
@@ -107,6 +107,17 @@ class RealSystem:
     def end(self) -> None:
         self.serve.end()
         self.relay.end()
+
+    def endow(self, account: str, amount: int) -> None:
+        """Gives an account a free balance, from one of the development accounts."""
+        with SubstrateInterface(url=self._chain.url, ss58_format=42) as chain:
+            sender = Keypair.create_from_uri("//Ferdie")
+            call = chain.compose_call(
+                "Balances", "transfer_keep_alive", {"dest": account, "value": amount}
+            )
+            chain.submit_extrinsic(
+                chain.create_signed_extrinsic(call, sender), wait_for_finalization=True
+            )
 
     def ledger(self, storage: str, *keys: Any) -> Any:
         """What a storage entry of the pallet holds in the finalized state."""

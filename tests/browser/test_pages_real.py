@@ -228,6 +228,63 @@ def test_publisher_and_viewer_come_back_when_the_server_was_killed(
     driven.run(body())
 
 
+def test_a_dry_vault_ends_the_media_and_a_top_up_goes_on(
+    driven: Driven, system: RealSystem
+) -> None:
+    viewer = wallet("Ferdie//stash")
+
+    async def body() -> None:
+        await asyncio.to_thread(system.endow, viewer.address, 100 * 10**12)
+        async with (
+            broadcast(driven, system) as stream,
+            page_with_wallet(driven.browser, viewer) as page,
+        ):
+            await page.goto(f"{system.url}/watch?stream={stream}")
+            await pay_and_watch(page, 1)
+            await first_picture(page)
+            title = page.locator(".player-title", has_text="Your balance for this stream is used up")
+            await expect(title).to_be_visible(timeout=90_000)
+            result = await measured(page)
+            assert result["end_reason"] == "funds"
+            assert result["watched_ms"] < 64_000, "no more than 3 s are given away"
+            grant, index = ids(result["session"])
+            await until(lambda: system.ledger("Sessions", grant, index) is None)
+            entry = await asyncio.to_thread(system.ledger, "Streams", stream)
+            assert entry["seconds"] == 60
+            await page.locator("#allow").click(timeout=15_000)
+            await expect(page.locator("#stop")).to_be_visible(timeout=30_000)
+            await first_picture(page)
+            again = await stop_watching(page, viewer)
+            assert again["session"] != result["session"]
+
+    driven.run(body())
+
+
+def test_a_killed_relayer_is_not_noticed_by_the_viewer(driven: Driven, system: RealSystem) -> None:
+    viewer = wallet("Dave//stash")
+
+    async def body() -> None:
+        await asyncio.to_thread(system.endow, viewer.address, 100 * 10**12)
+        async with (
+            broadcast(driven, system) as stream,
+            page_with_wallet(driven.browser, viewer) as page,
+        ):
+            await page.goto(f"{system.url}/watch?stream={stream}")
+            await pay_and_watch(page, 10)
+            await first_picture(page)
+            await page.wait_for_timeout(4_000)
+            await asyncio.to_thread(system.restart_relay)
+            await page.wait_for_timeout(6_000)
+            result = await stop_watching(page, viewer)
+            assert result["reconnects"] == 0
+            grant, index = ids(result["session"])
+            await until(lambda: system.ledger("Sessions", grant, index) is None)
+            entry = await asyncio.to_thread(system.ledger, "Streams", stream)
+            assert -500 <= result["watched_ms"] - entry["seconds"] * 1000 < AGREE_MS + 2_000
+
+    driven.run(body())
+
+
 def test_a_deposit_above_the_balance_is_refused_before_it_is_signed(
     driven: Driven, system: RealSystem
 ) -> None:

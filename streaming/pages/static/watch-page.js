@@ -179,25 +179,27 @@ class WatchPage {
     if (!this.#token) return;
     if (!this.#viewing && !this.#terms) this.#showProgress("Looking up your balance…");
     try {
-      this.#terms = await api.terms(this.#id, this.#token);
+      await this.#askTerms();
     } catch (error) {
       return this.#showProblem(error, () => this.#refreshTerms());
     }
-    this.#vault.show(this.#account(), this.#token, this.#terms, this.#info);
     if (!this.#viewing) this.#showTerms();
+  }
+
+  /** @returns {Promise<api.Terms>} what the vault and the permission allow at this moment */
+  async #askTerms() {
+    const token = this.#token ?? "";
+    this.#terms = await api.terms(this.#id, token);
+    this.#vault.show(this.#account(), token, this.#terms, this.#info);
+    return this.#terms;
   }
 
   /** New figures for the vault; what the page says above it stays, unless it is no longer true. */
   async #vaultChanged() {
     const before = this.#terms;
     if (!this.#token || !before) return;
-    try {
-      this.#terms = await api.terms(this.#id, this.#token);
-    } catch {
-      return;
-    }
-    this.#vault.show(this.#account(), this.#token, this.#terms, this.#info);
-    const same = this.#terms.payable === before.payable && this.#terms.vault === before.vault;
+    const now = await this.#askTerms().catch(() => before);
+    const same = now.payable === before.payable && now.vault === before.vault;
     if (!this.#viewing && !this.#busy && !same) this.#showTerms();
   }
 
@@ -318,17 +320,12 @@ class WatchPage {
   }
 
   async #allow() {
-    const token = this.#token;
     await send(this.#account(), this.#plan().call, {
-      token,
+      token: this.#token,
       onStep: (step, summary) => this.#showProgress(STEP_TEXTS[step], summary),
-      isEnough: async () => {
-        if (!token) return false;
-        this.#terms = await api.terms(this.#id, token);
-        return this.#terms.payable;
-      },
+      isEnough: async () => (await this.#askTerms()).payable,
     });
-    if (token) this.#terms = await api.terms(this.#id, token);
+    await this.#askTerms();
   }
 
   // --- watching --------------------------------------------------------------------------
@@ -433,9 +430,8 @@ class WatchPage {
       return this.#step.prepend(summary);
     }
     try {
-      this.#terms = await api.terms(this.#id, this.#token);
-      this.#vault.show(this.#account(), this.#token, this.#terms, this.#info);
-      if (this.#toppedUp && this.#terms.payable && explained.remedy === "top-up") return void this.#watch();
+      const { payable } = await this.#askTerms();
+      if (this.#toppedUp && payable && explained.remedy === "top-up") return void this.#watch();
       this.#showTerms(summary);
     } catch (error) {
       this.#showProblem(error, () => this.#refreshTerms());
