@@ -7,9 +7,7 @@ use crate::{
 	Config, Error, Event, HoldReason, Pallet, StreamStatus, Streams, Vaults,
 };
 use frame::{
-	deps::frame_support::storage::with_storage_layer,
-	prelude::*,
-	token::fungible::MutateHold,
+	deps::frame_support::storage::with_storage_layer, prelude::*, token::fungible::MutateHold,
 	traits::fungibles::Mutate,
 };
 

@@ -35,8 +35,7 @@ impl<T: Config> Pallet<T> {
 		ensure!(reading.window_over(T::SettlementWindowMs::get(), now), Error::<T>::WindowOpen);
 		let nothing_more = session.charge(&reading, session.seconds)?;
 		let reason = CloseReason::Settled;
-		let plan =
-			Self::plan_close(id, index, session, stream, &reading, nothing_more, reason)?;
+		let plan = Self::plan_close(id, index, session, stream, &reading, nothing_more, reason)?;
 		Self::carry_out_close(id, index, plan);
 		Ok(())
 	}

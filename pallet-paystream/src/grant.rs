@@ -30,10 +30,7 @@ impl<T: Config> Pallet<T> {
 			Error::<T>::GapOutOfRange
 		);
 		ensure!(terms.expires_at > now, Error::<T>::ExpiryInPast);
-		ensure!(
-			verify(&key, &proof, &Self::grant_bytes(&viewer)),
-			Error::<T>::KeyProofInvalid
-		);
+		ensure!(verify(&key, &proof, &Self::grant_bytes(&viewer)), Error::<T>::KeyProofInvalid);
 		let id = NextGrantId::<T>::get();
 		let next_id = id.checked_add(1).ok_or(Error::<T>::Overflow)?;
 		let deposit = BalanceOf::<T>::from(terms.sessions_max)

@@ -13,8 +13,8 @@ use crate::{
 		BalanceOf, CloseReason, DelegateKey, DelegateSignature, Grant, GrantId, Moment, Order,
 		OrderOf, Session, SessionIndex, Stream, StreamId,
 	},
-	Config, Error, Event, FreeWeightUsed, Grants, Pallet, Sessions, StreamStatus,
-	Streams, Vaults, WeightInfo,
+	Config, Error, Event, FreeWeightUsed, Grants, Pallet, Sessions, StreamStatus, Streams, Vaults,
+	WeightInfo,
 };
 use alloc::{boxed::Box, vec::Vec};
 use frame::{
@@ -47,18 +47,20 @@ enum Lane {
 /// Whether `signature` is `key`'s over `message`.
 pub fn verify(key: &DelegateKey, signature: &DelegateSignature, message: &[u8]) -> bool {
 	match (key, signature) {
-		(DelegateKey::Sr25519(key), DelegateSignature::Sr25519(signature)) =>
+		(DelegateKey::Sr25519(key), DelegateSignature::Sr25519(signature)) => {
 			sp_io::crypto::sr25519_verify(
 				&sr25519::Signature::from_raw(*signature),
 				message,
 				&sr25519::Public::from_raw(*key),
-			),
-		(DelegateKey::Ed25519(key), DelegateSignature::Ed25519(signature)) =>
+			)
+		}
+		(DelegateKey::Ed25519(key), DelegateSignature::Ed25519(signature)) => {
 			sp_io::crypto::ed25519_verify(
 				&ed25519::Signature::from_raw(*signature),
 				message,
 				&ed25519::Public::from_raw(*key),
-			),
+			)
+		}
 		_ => false,
 	}
 }
@@ -142,7 +144,7 @@ impl<T: Config> Plan<T> {
 				let unpaid = u64::from(plan.charge.asked_seconds).saturating_mul(2);
 				// A close replaces a tick with the same total.
 				unpaid.saturating_add(u64::from(plan.by_close_order))
-			},
+			}
 		}
 	}
 }
@@ -209,19 +211,19 @@ impl<T: Config> Pallet<T> {
 			Plan::Open(plan) => {
 				Self::carry_out_open(grant, index, *plan);
 				T::WeightInfo::submit_open()
-			},
+			}
 			Plan::Fund(plan) => {
 				Self::carry_out_fund(grant, index, *plan);
 				T::WeightInfo::submit_fund()
-			},
+			}
 			Plan::Tick(plan) => {
 				Self::carry_out_tick(grant, index, *plan);
 				T::WeightInfo::submit_tick()
-			},
+			}
 			Plan::Close(plan) => {
 				Self::carry_out_close(grant, index, *plan);
 				T::WeightInfo::submit_close()
-			},
+			}
 		};
 		FreeWeightUsed::<T>::mutate(|used| {
 			*used = used
@@ -239,7 +241,7 @@ impl<T: Config> Pallet<T> {
 			Order::Open { index, stream, rate_per_second, funds, start_at } => {
 				let asked = Asked { stream, rate_per_second, funds, start_at };
 				Self::plan_open(grant, index, asked, now)
-			},
+			}
 			Order::Fund { index, funds } => Self::plan_fund(grant, index, funds, now),
 			Order::Tick { index, seconds } => Self::plan_tick(grant, index, seconds, now),
 			Order::Close { index, seconds } => {
@@ -259,7 +261,7 @@ impl<T: Config> Pallet<T> {
 				)?;
 				plan.by_close_order = true;
 				Ok(Plan::Close(Box::new(plan)))
-			},
+			}
 		}
 	}
 
@@ -281,10 +283,7 @@ impl<T: Config> Pallet<T> {
 		ensure!(stream.status != StreamStatus::Ended, Error::<T>::StreamEnded);
 		// A session opened at the very moment of a pause would have stopped already.
 		let stopped_now = stream.stop_after(now).is_some();
-		ensure!(
-			stream.status == StreamStatus::Active && !stopped_now,
-			Error::<T>::StreamNotActive
-		);
+		ensure!(stream.status == StreamStatus::Active && !stopped_now, Error::<T>::StreamNotActive);
 		ensure!(stream.asset == grant.asset, Error::<T>::AssetMismatch);
 		ensure!(stream.rate_per_second == asked.rate_per_second, Error::<T>::RateMismatch);
 		ensure!(asked.rate_per_second <= grant.rate_max_per_second, Error::<T>::RateAboveGrant);
@@ -296,8 +295,7 @@ impl<T: Config> Pallet<T> {
 		let vault = Vaults::<T>::get(&grant.viewer, &grant.asset)
 			.checked_sub(&asked.funds)
 			.ok_or(Error::<T>::VaultTooLow)?;
-		grant.cap_left =
-			grant.cap_left.checked_sub(&asked.funds).ok_or(Error::<T>::CapTooLow)?;
+		grant.cap_left = grant.cap_left.checked_sub(&asked.funds).ok_or(Error::<T>::CapTooLow)?;
 
 		// The start is raised, not refused (rule 4). None of these is after now.
 		let started_at = asked
@@ -347,8 +345,7 @@ impl<T: Config> Pallet<T> {
 		let available = Vaults::<T>::get(&grant.viewer, &grant.asset);
 		let vault = available.checked_sub(&raise).ok_or(Error::<T>::VaultTooLow)?;
 		let cap_left = grant.cap_left.checked_sub(&raise).ok_or(Error::<T>::CapTooLow)?;
-		let seconds =
-			session.seconds_for(left.checked_add(&raise).ok_or(Error::<T>::Overflow)?);
+		let seconds = session.seconds_for(left.checked_add(&raise).ok_or(Error::<T>::Overflow)?);
 		let all_there_is = vault.is_zero() || cap_left.is_zero();
 		ensure!(seconds >= seconds_low || all_there_is, Error::<T>::FundTooSmall);
 		grant.cap_left = cap_left;
@@ -365,10 +362,7 @@ impl<T: Config> Pallet<T> {
 		let (mut session, mut stream) = Self::session_and_stream(id, index)?;
 		ensure!(seconds != session.seconds, Error::<T>::OrderStale);
 		let reading = session.reading(&stream, now);
-		ensure!(
-			!reading.window_over(T::SettlementWindowMs::get(), now),
-			Error::<T>::SessionEnded
-		);
+		ensure!(!reading.window_over(T::SettlementWindowMs::get(), now), Error::<T>::SessionEnded);
 		let charge = session.charge(&reading, seconds)?;
 		if charge.exhausted {
 			let reason = CloseReason::FundsExhausted;
@@ -462,8 +456,9 @@ impl<T: Config> Pallet<T> {
 		match order {
 			Order::Open { .. } => T::WeightInfo::authorize_open(),
 			Order::Fund { .. } => T::WeightInfo::authorize_fund(),
-			Order::Tick { .. } =>
-				T::WeightInfo::authorize_tick().max(T::WeightInfo::authorize_close()),
+			Order::Tick { .. } => {
+				T::WeightInfo::authorize_tick().max(T::WeightInfo::authorize_close())
+			}
 			Order::Close { .. } => T::WeightInfo::authorize_close(),
 		}
 	}
@@ -505,6 +500,6 @@ fn refusal<T: Config>(error: Error<T>) -> InvalidTransaction {
 		other => {
 			let index = other.using_encoded(|bytes| bytes.first().copied());
 			InvalidTransaction::Custom(index.unwrap_or(u8::MAX))
-		},
+		}
 	}
 }

@@ -7,10 +7,7 @@ use crate::{
 	types::{AccountIdOf, BalanceOf, Moment, Payee, PayeesOf, Stream, StreamChangeOf, StreamId},
 	Config, Error, Event, HoldReason, NextStreamId, Pallet, StreamStatus, Streams,
 };
-use frame::{
-	prelude::*,
-	token::fungible::MutateHold,
-};
+use frame::{prelude::*, token::fungible::MutateHold};
 
 impl<T: Config> Stream<T> {
 	/// When a session that was opened at `opened_at` has to stop, if that is known.
@@ -26,19 +23,20 @@ impl<T: Config> Stream<T> {
 		self.earned = self.earned.checked_add(&charge.amount).ok_or(Error::<T>::Overflow)?;
 		self.earned_total =
 			self.earned_total.checked_add(&charge.amount).ok_or(Error::<T>::Overflow)?;
-		self.seconds = self
-			.seconds
-			.checked_add(charge.charged_seconds.into())
-			.ok_or(Error::<T>::Overflow)?;
+		self.seconds =
+			self.seconds.checked_add(charge.charged_seconds.into()).ok_or(Error::<T>::Overflow)?;
 		Ok(())
 	}
 
-	/// Remember that sessions stop at `now`; `false` if more than `places` would be taken.
-	fn push_stop(&mut self, now: Moment, places: u32) -> bool {
+	/// Remember that sessions stop at `now`, in one of `places`.
+	fn stop(&mut self, now: Moment, places: u32) -> Result<(), Error<T>> {
+		if self.stops.last() == Some(&now) {
+			return Ok(());
+		}
 		let memory_ms = T::GapMaxMs::get().saturating_add(T::SettlementWindowMs::get());
 		self.stops.retain(|stop| stop.saturating_add(memory_ms) >= now);
-		let taken = self.stops.len();
-		taken < places as usize && self.stops.try_push(now).is_ok()
+		ensure!(self.stops.len() < places as usize, Error::<T>::TooManyPauses);
+		self.stops.try_push(now).map_err(|_| Error::<T>::TooManyPauses)
 	}
 }
 
@@ -105,14 +103,14 @@ impl<T: Config> Pallet<T> {
 			(StreamStatus::Active, Some(true)) => {
 				// The last place is kept for the end, so that a stream can always be ended.
 				let places = T::MaxStops::get().saturating_sub(1);
-				ensure!(stream.push_stop(now, places), Error::<T>::TooManyPauses);
+				stream.stop(now, places)?;
 				stream.status = StreamStatus::Paused;
-			},
+			}
 			(StreamStatus::Paused, Some(false)) => {
 				stream.status = StreamStatus::Active;
 				stream.changed_at = now;
-			},
-			_ => {},
+			}
+			_ => {}
 		}
 		if let Some(payees) = change.payees {
 			let payees = Self::checked_payees(&owner, payees)?;
@@ -141,7 +139,7 @@ impl<T: Config> Pallet<T> {
 		let mut stream = Self::stream_of(&owner, id)?;
 		// Sessions of a paused stream have stopped at its pause.
 		if stream.status == StreamStatus::Active {
-			ensure!(stream.push_stop(Self::now(), T::MaxStops::get()), Error::<T>::TooManyPauses);
+			stream.stop(Self::now(), T::MaxStops::get())?;
 		}
 		stream.status = StreamStatus::Ended;
 		Streams::<T>::insert(id, stream);
@@ -158,10 +156,7 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Payees whose shares are whole, so that a claim never pays more than was earned (I1).
-	fn checked_payees(
-		owner: &T::AccountId,
-		payees: PayeesOf<T>,
-	) -> Result<PayeesOf<T>, Error<T>> {
+	fn checked_payees(owner: &T::AccountId, payees: PayeesOf<T>) -> Result<PayeesOf<T>, Error<T>> {
 		if payees.is_empty() {
 			let whole = Payee::<AccountIdOf<T>> { account: owner.clone(), share: Permill::one() };
 			return BoundedVec::try_from(alloc::vec![whole]).map_err(|_| Error::<T>::Overflow);

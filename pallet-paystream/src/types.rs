@@ -327,10 +327,10 @@ impl<Balance> Order<Balance> {
 	/// The session that the order is about.
 	pub fn index(&self) -> SessionIndex {
 		match self {
-			Self::Open { index, .. } |
-			Self::Fund { index, .. } |
-			Self::Tick { index, .. } |
-			Self::Close { index, .. } => *index,
+			Self::Open { index, .. }
+			| Self::Fund { index, .. }
+			| Self::Tick { index, .. }
+			| Self::Close { index, .. } => *index,
 		}
 	}
 }

@@ -17,17 +17,10 @@ impl<T: Config> Pallet<T> {
 		Self::ensure_not_pot(&who)?;
 		Self::ensure_enabled(&asset)?;
 		ensure!(!amount.is_zero(), Error::<T>::AmountZero);
-		let free = Vaults::<T>::get(&who, &asset)
-			.checked_add(&amount)
-			.ok_or(Error::<T>::Overflow)?;
+		let free =
+			Vaults::<T>::get(&who, &asset).checked_add(&amount).ok_or(Error::<T>::Overflow)?;
 		ensure!(free >= T::Assets::minimum_balance(asset.clone()), Error::<T>::VaultDust);
-		T::Assets::transfer(
-			asset.clone(),
-			&who,
-			&Self::pot(),
-			amount,
-			Preservation::Preserve,
-		)?;
+		T::Assets::transfer(asset.clone(), &who, &Self::pot(), amount, Preservation::Preserve)?;
 		Self::set_vault(&who, &asset, free);
 		Self::deposit_event(Event::Deposited { who, asset, amount });
 		Ok(())
@@ -39,21 +32,14 @@ impl<T: Config> Pallet<T> {
 		amount: BalanceOf<T>,
 	) -> DispatchResult {
 		ensure!(!amount.is_zero(), Error::<T>::AmountZero);
-		let free = Vaults::<T>::get(&who, &asset)
-			.checked_sub(&amount)
-			.ok_or(Error::<T>::VaultTooLow)?;
+		let free =
+			Vaults::<T>::get(&who, &asset).checked_sub(&amount).ok_or(Error::<T>::VaultTooLow)?;
 		ensure!(
 			free.is_zero() || free >= T::Assets::minimum_balance(asset.clone()),
 			Error::<T>::VaultDust
 		);
 		// The pot's own minimum balance is not in the ledger, so it never needs to be touched.
-		T::Assets::transfer(
-			asset.clone(),
-			&Self::pot(),
-			&who,
-			amount,
-			Preservation::Preserve,
-		)?;
+		T::Assets::transfer(asset.clone(), &Self::pot(), &who, amount, Preservation::Preserve)?;
 		Self::set_vault(&who, &asset, free);
 		Self::deposit_event(Event::Withdrawn { who, asset, amount });
 		Ok(())

@@ -22,6 +22,7 @@ pub trait WeightInfo {
 	fn withdraw() -> Weight;
 	fn grant() -> Weight;
 	fn revoke(s: u32, ) -> Weight;
+	fn delete_grant() -> Weight;
 	fn submit_open() -> Weight;
 	fn submit_fund() -> Weight;
 	fn submit_tick() -> Weight;
@@ -149,28 +150,41 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(315), added: 2790, mode: `MaxEncodedLen`)
 	/// Storage: `Timestamp::Now` (r:1 w:0)
 	/// Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
+	/// Storage: `PayStream::Sessions` (r:16 w:16)
+	/// Proof: `PayStream::Sessions` (`max_values`: None, `max_size`: Some(190), added: 2665, mode: `MaxEncodedLen`)
+	/// The range of component `s` is `[1, 16]`.
+	fn revoke(s: u32, ) -> Weight {
+		// Proof Size summary in bytes:
+		//  Measured:  `0`
+		//  Estimated: `3780 + s * (2665 ±0)`
+		// Minimum execution time: 17_000_000 picoseconds.
+		Weight::from_parts(17_000_000, 3780)
+			// Standard Error: 0
+			.saturating_add(Weight::from_parts(3_600_000, 0).saturating_mul(s.into()))
+			.saturating_add(T::DbWeight::get().reads(2_u64))
+			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(s.into())))
+			.saturating_add(T::DbWeight::get().writes(1_u64))
+			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(s.into())))
+			.saturating_add(Weight::from_parts(0, 2665).saturating_mul(s.into()))
+	}
+	/// Storage: `PayStream::Grants` (r:1 w:1)
+	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(315), added: 2790, mode: `MaxEncodedLen`)
+	/// Storage: `Timestamp::Now` (r:1 w:0)
+	/// Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
 	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(139), added: 2614, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::GrantsOf` (r:0 w:1)
 	/// Proof: `PayStream::GrantsOf` (`max_values`: None, `max_size`: Some(64), added: 2539, mode: `MaxEncodedLen`)
-	/// Storage: `PayStream::Sessions` (r:16 w:16)
-	/// Proof: `PayStream::Sessions` (`max_values`: None, `max_size`: Some(190), added: 2665, mode: `MaxEncodedLen`)
-	/// The range of component `s` is `[0, 16]`.
-	fn revoke(s: u32, ) -> Weight {
+	fn delete_grant() -> Weight {
 		// Proof Size summary in bytes:
 		//  Measured:  `0`
-		//  Estimated: `3780 + s * (2665 ±0)`
-		// Minimum execution time: 38_000_000 picoseconds.
-		Weight::from_parts(38_000_000, 3780)
-			// Standard Error: 0
-			.saturating_add(Weight::from_parts(3_600_000, 0).saturating_mul(s.into()))
+		//  Estimated: `3780`
+		// Minimum execution time: 43_000_000 picoseconds.
+		Weight::from_parts(43_000_000, 3780)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
-			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(s.into())))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
-			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(s.into())))
-			.saturating_add(Weight::from_parts(0, 2665).saturating_mul(s.into()))
 	}
 	/// Storage: `Timestamp::Now` (r:1 w:0)
 	/// Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
@@ -492,28 +506,41 @@ impl WeightInfo for () {
 	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(315), added: 2790, mode: `MaxEncodedLen`)
 	/// Storage: `Timestamp::Now` (r:1 w:0)
 	/// Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
+	/// Storage: `PayStream::Sessions` (r:16 w:16)
+	/// Proof: `PayStream::Sessions` (`max_values`: None, `max_size`: Some(190), added: 2665, mode: `MaxEncodedLen`)
+	/// The range of component `s` is `[1, 16]`.
+	fn revoke(s: u32, ) -> Weight {
+		// Proof Size summary in bytes:
+		//  Measured:  `0`
+		//  Estimated: `3780 + s * (2665 ±0)`
+		// Minimum execution time: 17_000_000 picoseconds.
+		Weight::from_parts(17_000_000, 3780)
+			// Standard Error: 0
+			.saturating_add(Weight::from_parts(3_600_000, 0).saturating_mul(s.into()))
+			.saturating_add(ParityDbWeight::get().reads(2_u64))
+			.saturating_add(ParityDbWeight::get().reads((1_u64).saturating_mul(s.into())))
+			.saturating_add(ParityDbWeight::get().writes(1_u64))
+			.saturating_add(ParityDbWeight::get().writes((1_u64).saturating_mul(s.into())))
+			.saturating_add(Weight::from_parts(0, 2665).saturating_mul(s.into()))
+	}
+	/// Storage: `PayStream::Grants` (r:1 w:1)
+	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(315), added: 2790, mode: `MaxEncodedLen`)
+	/// Storage: `Timestamp::Now` (r:1 w:0)
+	/// Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
 	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(139), added: 2614, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::GrantsOf` (r:0 w:1)
 	/// Proof: `PayStream::GrantsOf` (`max_values`: None, `max_size`: Some(64), added: 2539, mode: `MaxEncodedLen`)
-	/// Storage: `PayStream::Sessions` (r:16 w:16)
-	/// Proof: `PayStream::Sessions` (`max_values`: None, `max_size`: Some(190), added: 2665, mode: `MaxEncodedLen`)
-	/// The range of component `s` is `[0, 16]`.
-	fn revoke(s: u32, ) -> Weight {
+	fn delete_grant() -> Weight {
 		// Proof Size summary in bytes:
 		//  Measured:  `0`
-		//  Estimated: `3780 + s * (2665 ±0)`
-		// Minimum execution time: 38_000_000 picoseconds.
-		Weight::from_parts(38_000_000, 3780)
-			// Standard Error: 0
-			.saturating_add(Weight::from_parts(3_600_000, 0).saturating_mul(s.into()))
+		//  Estimated: `3780`
+		// Minimum execution time: 43_000_000 picoseconds.
+		Weight::from_parts(43_000_000, 3780)
 			.saturating_add(ParityDbWeight::get().reads(4_u64))
-			.saturating_add(ParityDbWeight::get().reads((1_u64).saturating_mul(s.into())))
 			.saturating_add(ParityDbWeight::get().writes(4_u64))
-			.saturating_add(ParityDbWeight::get().writes((1_u64).saturating_mul(s.into())))
-			.saturating_add(Weight::from_parts(0, 2665).saturating_mul(s.into()))
 	}
 	/// Storage: `Timestamp::Now` (r:1 w:0)
 	/// Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)

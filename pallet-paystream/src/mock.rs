@@ -1,0 +1,490 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! A runtime for tests, and around every call of theirs the checks of I1 to I7.
+
+use crate::{self as pallet_paystream, *};
+use frame::{
+	deps::{
+		frame_support::weights::constants::ParityDbWeight,
+		sp_core::{ed25519, sr25519, Pair as _},
+		sp_runtime::TryRuntimeError,
+	},
+	testing_prelude::*,
+	token::fungible::{NativeFromLeft, NativeOrWithId, UnionOf},
+	traits::{fungibles::Inspect as _, AsEnsureOriginWithArg},
+};
+use polkadot_sdk::{pallet_assets, pallet_balances, pallet_timestamp};
+use std::collections::BTreeMap;
+
+pub type Kind = NativeOrWithId<u32>;
+pub type Extension = (frame_system::AuthorizeCall<Test>, frame_system::CheckWeight<Test>);
+pub type Extrinsic = frame::deps::sp_runtime::generic::UncheckedExtrinsic<
+	u64,
+	RuntimeCall,
+	frame::deps::sp_runtime::testing::UintAuthorityId,
+	Extension,
+>;
+pub type Block = frame::deps::sp_runtime::generic::Block<
+	frame::deps::sp_runtime::generic::Header<u64, BlakeTwo256>,
+	Extrinsic,
+>;
+
+construct_runtime!(
+	pub enum Test {
+		System: frame_system = 0,
+		Timestamp: pallet_timestamp = 1,
+		Balances: pallet_balances = 2,
+		Assets: pallet_assets = 3,
+		PayStream: pallet_paystream = 10,
+	}
+);
+
+#[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
+impl frame_system::Config for Test {
+	type Block = Block;
+	type AccountData = pallet_balances::AccountData<u128>;
+	type DbWeight = ParityDbWeight;
+}
+
+#[derive_impl(pallet_timestamp::config_preludes::TestDefaultConfig)]
+impl pallet_timestamp::Config for Test {}
+
+#[derive_impl(pallet_balances::config_preludes::TestDefaultConfig)]
+impl pallet_balances::Config for Test {
+	type Balance = u128;
+	type ExistentialDeposit = ConstU128<EXISTENTIAL_DEPOSIT>;
+	type AccountStore = System;
+}
+
+#[derive_impl(pallet_assets::config_preludes::TestDefaultConfig)]
+impl pallet_assets::Config for Test {
+	type Balance = u128;
+	type Currency = Balances;
+	type CreateOrigin = AsEnsureOriginWithArg<EnsureSigned<u64>>;
+	type ForceOrigin = EnsureRoot<u64>;
+}
+
+parameter_types! {
+	pub const NativeAsset: Kind = NativeOrWithId::Native;
+	pub const PayStreamPalletId: PalletId = PalletId(*b"paystrm0");
+	pub const FreeShare: Perbill = Perbill::from_percent(25);
+}
+
+impl Config for Test {
+	type RuntimeHoldReason = RuntimeHoldReason;
+	type AssetKind = Kind;
+	type NativeAsset = NativeAsset;
+	type Assets = UnionOf<Balances, Assets, NativeFromLeft, Kind, u64>;
+	type NativeHold = Balances;
+	type Time = Timestamp;
+	type PalletId = PayStreamPalletId;
+	type HeadStartMaxMs = ConstU64<6_000>;
+	type SettlementWindowMs = ConstU64<60_000>;
+	type MinTickSeconds = ConstU32<5>;
+	type FundBelowSeconds = ConstU32<60>;
+	type FreeShare = FreeShare;
+	type GapMinMs = ConstU64<10_000>;
+	type GapMaxMs = ConstU64<3_600_000>;
+	type MaxPayees = ConstU32<8>;
+	type MaxSessionsPerGrant = ConstU32<16>;
+	type MaxStops = ConstU32<16>;
+	type StreamDepositBase = ConstU128<1_000>;
+	type StreamDepositPerPayee = ConstU128<100>;
+	type GrantDepositBase = ConstU128<500>;
+	type GrantDepositPerSession = ConstU128<50>;
+	type WeightInfo = crate::weights::SubstrateWeight<Test>;
+	#[cfg(feature = "runtime-benchmarks")]
+	type BenchmarkHelper = SetTimestamp;
+}
+
+#[cfg(feature = "runtime-benchmarks")]
+pub struct SetTimestamp;
+#[cfg(feature = "runtime-benchmarks")]
+impl BenchmarkHelper for SetTimestamp {
+	fn set_time(now_ms: Moment) {
+		Timestamp::set_timestamp(now_ms);
+	}
+}
+
+pub const EXISTENTIAL_DEPOSIT: u128 = 10;
+pub const ENDOWMENT: u128 = 1_000_000;
+/// The creator of every stream, unless a test says otherwise.
+pub const ALICE: u64 = 1;
+/// The viewer of every grant, unless a test says otherwise.
+pub const BOB: u64 = 2;
+pub const CAROL: u64 = 3;
+pub const DAVE: u64 = 4;
+/// An account that does not exist.
+pub const GHOST: u64 = 99;
+pub const NATIVE: Kind = NativeOrWithId::Native;
+/// Enabled, with a minimum balance of 1.
+pub const TOKEN: Kind = NativeOrWithId::WithId(7);
+/// Not enabled.
+pub const FOREIGN: Kind = NativeOrWithId::WithId(8);
+
+/// Builds the state that tests start from: at second 1, in block 1.
+pub struct ExtBuilder {
+	enabled_assets: Vec<Kind>,
+}
+
+impl Default for ExtBuilder {
+	fn default() -> Self {
+		Self { enabled_assets: vec![NATIVE, TOKEN] }
+	}
+}
+
+impl ExtBuilder {
+	pub fn enabled_assets(mut self, assets: Vec<Kind>) -> Self {
+		self.enabled_assets = assets;
+		self
+	}
+
+	pub fn build(self) -> TestState {
+		let holders = [ALICE, BOB, CAROL, DAVE];
+		let storage = RuntimeGenesisConfig {
+			balances: pallet_balances::GenesisConfig {
+				balances: holders.map(|who| (who, ENDOWMENT)).to_vec(),
+				..Default::default()
+			},
+			assets: pallet_assets::GenesisConfig {
+				assets: vec![(7, ALICE, true, 1)],
+				accounts: holders.map(|who| (7, who, ENDOWMENT)).to_vec(),
+				..Default::default()
+			},
+			pay_stream: pallet_paystream::GenesisConfig { enabled_assets: self.enabled_assets },
+			..Default::default()
+		}
+		.build_storage()
+		.expect("the genesis is sound");
+		let mut state = TestState::from(storage);
+		state.execute_with(|| {
+			System::set_block_number(1);
+			at(1);
+		});
+		state
+	}
+
+	/// Run a test, and check the state that it leaves behind.
+	pub fn build_and_execute(self, test: impl FnOnce()) {
+		self.build().execute_with(|| {
+			test();
+			check_state();
+		});
+	}
+}
+
+/// What the benchmarks' own tests start from: with a keystore, for they sign on the host.
+#[cfg(feature = "runtime-benchmarks")]
+pub fn benchmark_state() -> TestState {
+	use polkadot_sdk::sp_keystore::{testing::MemoryKeystore, KeystoreExt};
+	let mut state = ExtBuilder::default().build();
+	state.register_extension(KeystoreExt::new(MemoryKeystore::new()));
+	state
+}
+
+/// Go to a moment in a new block.
+pub fn at_ms(now_ms: u64) {
+	PayStream::on_finalize(System::block_number());
+	pallet_timestamp::Now::<Test>::put(now_ms);
+}
+
+/// Go to a second in a new block.
+pub fn at(second: u64) {
+	at_ms(second * 1_000);
+}
+
+/// I1 to I5, and I1's equality: nobody but the ledger has sent anything to the pot.
+pub fn check_state() {
+	assert_eq!(PayStream::do_try_state(), Ok::<(), TryRuntimeError>(()));
+	for (asset, endowment) in [(NATIVE, EXISTENTIAL_DEPOSIT), (TOKEN, 1)] {
+		if !EnabledAssets::<Test>::contains_key(&asset) {
+			continue;
+		}
+		let owed = PayStream::owed(&asset).expect("sums are in range");
+		assert_eq!(
+			<Test as Config>::Assets::balance(asset, &PayStream::pot()),
+			owed + endowment,
+			"I1: what the pot holds has exactly one owner"
+		);
+	}
+}
+
+/// What I6 and I7 compare across a call.
+struct Snapshot {
+	next: (StreamId, GrantId),
+	issuance: (u128, u128),
+	streams: BTreeMap<StreamId, Stream<Test>>,
+	grants: BTreeMap<GrantId, Grant<Test>>,
+	sessions: BTreeMap<(GrantId, SessionIndex), Session<Test>>,
+}
+
+impl Snapshot {
+	fn take() -> Self {
+		Self {
+			next: (NextStreamId::<Test>::get(), NextGrantId::<Test>::get()),
+			issuance: (Balances::total_issuance(), Assets::total_issuance(7)),
+			streams: Streams::<Test>::iter().collect(),
+			grants: Grants::<Test>::iter().collect(),
+			sessions: Sessions::<Test>::iter().map(|(id, i, s)| ((id, i), s)).collect(),
+		}
+	}
+
+	/// I6 and I7: what may have happened between `before` and now.
+	fn follows(&self, before: &Self) {
+		assert_eq!(self.issuance, before.issuance, "I7: no call creates or destroys a token");
+		assert!(self.next.0 >= before.next.0 && self.next.1 >= before.next.1, "I6: ids rise");
+		for (id, new) in &self.streams {
+			let Some(old) = before.streams.get(id) else {
+				assert!(*id >= before.next.0, "I6: a stream's id is never used again");
+				continue;
+			};
+			assert!(new.earned_total >= old.earned_total && new.seconds >= old.seconds, "I6");
+			assert!(new.changed_at >= old.changed_at, "I6");
+			assert!(old.status != StreamStatus::Ended || new.status == old.status, "I6");
+			assert_eq!((new.owner, &new.asset), (old.owner, &old.asset), "I6");
+		}
+		for (id, new) in &self.grants {
+			let Some(old) = before.grants.get(id) else {
+				assert!(*id >= before.next.1, "I6: a grant's id is never used again");
+				continue;
+			};
+			assert!(new.next_index >= old.next_index && new.opened_at >= old.opened_at, "I6");
+			assert!(new.spent >= old.spent && new.seconds >= old.seconds, "I6");
+			assert!(new.freed_end_at >= old.freed_end_at, "I6");
+			assert!(new.ended_at <= old.ended_at, "I6: nothing raises an end");
+			assert_eq!((new.cap, new.key, new.viewer), (old.cap, old.key, old.viewer), "I6");
+		}
+		for (id, new) in &self.sessions {
+			let Some(old) = before.sessions.get(id) else {
+				let next_index = before.grants.get(&id.0).map_or(0, |grant| grant.next_index);
+				assert!(id.1 >= next_index, "I6: an index is never used again");
+				continue;
+			};
+			assert!(new.seconds >= old.seconds && new.funds >= old.funds, "I6: totals rise");
+			assert!(new.billed_until >= old.billed_until && new.ticked_at >= old.ticked_at, "I6");
+			assert!(new.ended_at <= old.ended_at, "I6: nothing raises an end");
+			let fixed =
+				|s: &Session<Test>| (s.started_at, s.opened_at, s.rate_per_second, s.stream);
+			assert_eq!(fixed(new), fixed(old), "I6: what an opening fixes stays");
+		}
+	}
+}
+
+/// Make a call, and check I1 to I7 around it.
+pub fn step<R>(call: impl FnOnce() -> R) -> R {
+	let before = Snapshot::take();
+	let result = call();
+	Snapshot::take().follows(&before);
+	check_state();
+	result
+}
+
+/// A delegate key that signs.
+#[derive(Clone)]
+pub enum Delegate {
+	Sr25519(Box<sr25519::Pair>),
+	Ed25519(Box<ed25519::Pair>),
+}
+
+impl Delegate {
+	pub fn sr25519(seed: u8) -> Self {
+		Self::Sr25519(Box::new(sr25519::Pair::from_seed(&[seed; 32])))
+	}
+
+	pub fn ed25519(seed: u8) -> Self {
+		Self::Ed25519(Box::new(ed25519::Pair::from_seed(&[seed; 32])))
+	}
+
+	pub fn key(&self) -> DelegateKey {
+		match self {
+			Self::Sr25519(pair) => DelegateKey::Sr25519(pair.public().0),
+			Self::Ed25519(pair) => DelegateKey::Ed25519(pair.public().0),
+		}
+	}
+
+	pub fn sign(&self, message: &[u8]) -> DelegateSignature {
+		match self {
+			Self::Sr25519(pair) => DelegateSignature::Sr25519(pair.sign(message).0),
+			Self::Ed25519(pair) => DelegateSignature::Ed25519(pair.sign(message).0),
+		}
+	}
+}
+
+/// The key of every grant, unless a test says otherwise.
+pub fn signer() -> Delegate {
+	Delegate::sr25519(7)
+}
+
+/// The error that a pool's refusal stands for, as a client would find it in the metadata.
+pub fn named(refusal: InvalidTransaction) -> Error<Test> {
+	match refusal {
+		InvalidTransaction::Stale => Error::OrderStale,
+		InvalidTransaction::BadProof => Error::SignatureInvalid,
+		InvalidTransaction::ExhaustsResources => Error::FreeLaneFull,
+		InvalidTransaction::Custom(index) => {
+			Error::decode(&mut &[index][..]).expect("the index names an error")
+		}
+		other => panic!("not a refusal of this pallet: {other:?}"),
+	}
+}
+
+/// What the pool says of an order.
+pub fn pool(
+	by: &Delegate,
+	grant: GrantId,
+	order: OrderOf<Test>,
+) -> Result<ValidTransaction, InvalidTransaction> {
+	let signature = by.sign(&PayStream::order_bytes(grant, &order));
+	let call = RuntimeCall::PayStream(Call::submit { grant, order, signature });
+	match call.authorize(TransactionSource::External).expect("submit is authorised") {
+		Ok((valid, unspent)) => {
+			assert_eq!(unspent, Weight::zero());
+			Ok(valid)
+		}
+		Err(TransactionValidityError::Invalid(refusal)) => Err(refusal),
+		Err(unknown) => panic!("the ledger always knows: {unknown:?}"),
+	}
+}
+
+/// Submit an order as its key. What the pool takes must succeed, and what the pool refuses for the
+/// ledger's reasons must fail for the same ones.
+pub fn submit_as(by: &Delegate, grant: GrantId, order: OrderOf<Test>) -> Result<(), Error<Test>> {
+	let verdict = pool(by, grant, order);
+	let signature = by.sign(&PayStream::order_bytes(grant, &order));
+	let dispatch = || {
+		let origin = frame_system::RawOrigin::Authorized.into();
+		PayStream::submit(origin, grant, order, signature)
+	};
+	match verdict.map_err(named) {
+		Ok(_) => {
+			let actual = step(dispatch).expect("what the pool takes does not fail").actual_weight;
+			let most = PayStream::weight_of_submit(&order);
+			assert!(actual.is_some_and(|actual| actual.all_lte(most)), "no more than was paid for");
+			Ok(())
+		}
+		Err(error @ (Error::SignatureInvalid | Error::FreeLaneFull)) => Err(error),
+		Err(error) => {
+			let expected = DispatchError::from(error.clone());
+			assert_noop!(dispatch().map_err(|e| e.error), expected);
+			Err(error)
+		}
+	}
+}
+
+/// Submit an order as the usual key.
+pub fn submit(grant: GrantId, order: OrderOf<Test>) -> Result<(), Error<Test>> {
+	submit_as(&signer(), grant, order)
+}
+
+pub fn tick(grant: GrantId, index: u32, seconds: u32) -> Result<(), Error<Test>> {
+	submit(grant, Order::Tick { index, seconds })
+}
+
+pub fn close(grant: GrantId, index: u32, seconds: u32) -> Result<(), Error<Test>> {
+	submit(grant, Order::Close { index, seconds })
+}
+
+pub fn fund(grant: GrantId, index: u32, funds: u128) -> Result<(), Error<Test>> {
+	submit(grant, Order::Fund { index, funds })
+}
+
+/// Open a session on a stream at its own rate, starting at a second.
+pub fn open(
+	grant: GrantId,
+	index: u32,
+	stream: StreamId,
+	funds: u128,
+	start: u64,
+) -> Result<(), Error<Test>> {
+	let rate_per_second = Streams::<Test>::get(stream).map_or(1, |s| s.rate_per_second);
+	let start_at = start * 1_000;
+	submit(grant, Order::Open { index, stream, rate_per_second, funds, start_at })
+}
+
+pub fn signed(who: u64) -> RuntimeOrigin {
+	RuntimeOrigin::signed(who)
+}
+
+pub fn payees(list: &[(u64, u32)]) -> PayeesOf<Test> {
+	let payees: Vec<_> = list
+		.iter()
+		.map(|(account, parts)| Payee { account: *account, share: Permill::from_parts(*parts) })
+		.collect();
+	payees.try_into().expect("the list is short enough")
+}
+
+/// A stream of Alice's at `rate`, paid to her alone.
+pub fn new_stream(rate: u128) -> StreamId {
+	new_stream_for(rate, payees(&[]))
+}
+
+/// A stream of Alice's at `rate`.
+pub fn new_stream_for(rate: u128, payees: PayeesOf<Test>) -> StreamId {
+	let id = NextStreamId::<Test>::get();
+	assert_ok!(step(|| PayStream::create_stream(signed(ALICE), NATIVE, rate, payees, 0, 0)));
+	id
+}
+
+/// The terms of the design's examples: gap 30, expiry at 1000; two sessions at a time.
+pub fn terms() -> GrantTermsOf<Test> {
+	GrantTerms {
+		asset: NATIVE,
+		rate_max_per_second: 5,
+		cap: 10_000,
+		sessions_max: 2,
+		gap_ms: 30_000,
+		expires_at: 1_000_000,
+	}
+}
+
+/// A grant of Bob's to the usual key.
+pub fn new_grant(terms: GrantTermsOf<Test>) -> GrantId {
+	let id = NextGrantId::<Test>::get();
+	let proof = signer().sign(&PayStream::grant_bytes(&BOB));
+	assert_ok!(step(|| PayStream::grant(signed(BOB), signer().key(), proof, terms)));
+	id
+}
+
+/// Bob's vault, filled.
+pub fn fill_vault(amount: u128) {
+	assert_ok!(step(|| PayStream::deposit(signed(BOB), NATIVE, amount)));
+}
+
+/// A stream at rate 3, a vault of 5,000 and a grant on the usual terms: the examples' beginning.
+pub fn ready() -> (StreamId, GrantId) {
+	fill_vault(5_000);
+	(new_stream(3), new_grant(terms()))
+}
+
+pub fn session(grant: GrantId, index: u32) -> Session<Test> {
+	Sessions::<Test>::get(grant, index).expect("the session is open")
+}
+
+pub fn grant_entry(grant: GrantId) -> Grant<Test> {
+	Grants::<Test>::get(grant).expect("the grant is stored")
+}
+
+pub fn stream_entry(stream: StreamId) -> Stream<Test> {
+	Streams::<Test>::get(stream).expect("the stream is stored")
+}
+
+pub fn vault(who: u64) -> u128 {
+	Vaults::<Test>::get(who, NATIVE)
+}
+
+/// The pallet's events since the last time.
+pub fn events() -> Vec<Event<Test>> {
+	let events = System::events()
+		.into_iter()
+		.filter_map(|record| match record.event {
+			RuntimeEvent::PayStream(event) => Some(event),
+			_ => None,
+		})
+		.collect();
+	System::reset_events();
+	events
+}
+
+pub fn last_event() -> Event<Test> {
+	events().pop().expect("there was an event")
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! What the pool says: reasons, tags, priorities, the free lane; and the whole way of a general
+//! transaction through the extension.
+
+use crate::{mock::*, order::OPEN_PRIORITY, *};
+use frame::{
+	deps::sp_runtime::traits::{Applyable, Checkable},
+	testing_prelude::*,
+};
+
+/// A session on funds for 100 seconds, opened at 10.
+fn opened() -> (StreamId, GrantId) {
+	let (stream, grant) = ready();
+	at(10);
+	assert_ok!(open(grant, 0, stream, 300, 10));
+	(stream, grant)
+}
+
+fn custom(error: Error<Test>) -> InvalidTransaction {
+	InvalidTransaction::Custom(error.encode()[0])
+}
+
+fn tick_order(seconds: u32) -> OrderOf<Test> {
+	Order::Tick { index: 0, seconds }
+}
+
+fn close_order(seconds: u32) -> OrderOf<Test> {
+	Order::Close { index: 0, seconds }
+}
+
+#[test]
+fn success_names_one_tag_for_each_lane() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (stream, grant) = opened();
+		at(20);
+		let tag = |index: u32, lane: u8| vec![("PayStream", grant, index, lane).encode()];
+		let provides = |order| pool(&signer(), grant, order).map(|valid| valid.provides);
+		let open = Order::Open { index: 1, stream, rate_per_second: 3, funds: 300, start_at: 0 };
+		assert_eq!(provides(open), Ok(tag(1, 0)));
+		assert_eq!(provides(tick_order(10)), Ok(tag(0, 1)));
+		assert_eq!(provides(close_order(10)), Ok(tag(0, 1)));
+		assert_eq!(pool(&signer(), grant, tick_order(10)).map(|v| v.longevity), Ok(64));
+		assert_eq!(pool(&signer(), grant, tick_order(10)).map(|v| v.propagate), Ok(true));
+		assert_eq!(pool(&signer(), grant, tick_order(10)).map(|v| v.requires), Ok(vec![]));
+		at(39);
+		assert_ok!(tick(grant, 0, 29));
+		at(60);
+		assert_ok!(tick(grant, 0, 45));
+		assert_eq!(provides(Order::Fund { index: 0, funds: 500 }), Ok(tag(0, 2)));
+	});
+}
+
+#[test]
+fn success_a_higher_total_goes_before_a_lower_one() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (stream, grant) = opened();
+		at(30);
+		let priority = |order| pool(&signer(), grant, order).map(|valid| valid.priority);
+		assert_eq!(priority(tick_order(10)), Ok(20));
+		assert_eq!(priority(tick_order(11)), Ok(22));
+		assert_eq!(priority(close_order(10)), Ok(21));
+		assert_eq!(priority(close_order(0)), Ok(1));
+		let open = Order::Open { index: 1, stream, rate_per_second: 3, funds: 300, start_at: 0 };
+		assert_eq!(priority(open), Ok(OPEN_PRIORITY));
+		assert_ok!(tick(grant, 0, 10));
+		// What counts is what the ledger has not seen.
+		assert_eq!(priority(tick_order(15)), Ok(10));
+		at(45);
+		assert_ok!(tick(grant, 0, 25));
+		at(60);
+		assert_ok!(tick(grant, 0, 41));
+		let fund = |funds| priority(Order::Fund { index: 0, funds }).expect("59 seconds are left");
+		assert!(fund(600) > OPEN_PRIORITY);
+		assert!(fund(700) > fund(600));
+	});
+}
+
+#[test]
+fn success_a_tick_beyond_the_funds_is_ranked_by_its_total() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (stream, grant) = ready();
+		at(10);
+		assert_ok!(open(grant, 0, stream, 15, 10));
+		at(30);
+		let priority = |order| pool(&signer(), grant, order).map(|valid| valid.priority);
+		assert_eq!(priority(tick_order(10)), Ok(20));
+		assert_eq!(priority(tick_order(20)), Ok(40));
+		assert_eq!(priority(close_order(20)), Ok(41));
+	});
+}
+
+#[test]
+fn fails_each_for_its_own_reason() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (_, grant) = opened();
+		at(20);
+		assert_ok!(tick(grant, 0, 8));
+		let refused = |order| pool(&signer(), grant, order).expect_err("it is refused");
+		assert_eq!(refused(tick_order(8)), InvalidTransaction::Stale);
+		assert_eq!(refused(tick_order(7)), custom(Error::TotalLower));
+		assert_eq!(refused(close_order(7)), custom(Error::TotalLower));
+		assert_eq!(refused(tick_order(11)), custom(Error::AheadOfClock));
+		assert_eq!(refused(tick_order(9)), custom(Error::TickTooSmall));
+		assert_eq!(refused(Order::Tick { index: 1, seconds: 9 }), custom(Error::SessionNotFound));
+		assert_eq!(pool(&signer(), grant + 1, tick_order(9)), Err(custom(Error::GrantNotFound)));
+		assert_eq!(refused(Order::Fund { index: 0, funds: 300 }), InvalidTransaction::Stale);
+		at(30);
+		// Only an order that the ledger would take is worth a signature check.
+		let foreign = Delegate::sr25519(66);
+		assert_eq!(pool(&foreign, grant, tick_order(13)), Err(InvalidTransaction::BadProof));
+		assert_eq!(pool(&foreign, grant, tick_order(8)), Err(InvalidTransaction::Stale));
+		assert_ok!(close(grant, 0, 10));
+		assert_eq!(refused(close_order(10)), InvalidTransaction::Stale);
+	});
+}
+
+#[test]
+fn fails_for_a_signature_of_something_else() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (_, grant) = opened();
+		at(20);
+		let order = tick_order(9);
+		let refuse = |signature| {
+			let call = RuntimeCall::PayStream(Call::submit { grant, order, signature });
+			assert_eq!(
+				call.authorize(TransactionSource::InBlock),
+				Some(Err(InvalidTransaction::BadProof.into()))
+			);
+		};
+		// Another total, another grant, another chain, another pallet.
+		refuse(signer().sign(&PayStream::order_bytes(grant, &tick_order(10))));
+		refuse(signer().sign(&PayStream::order_bytes(grant + 1, &order)));
+		let bytes = PayStream::order_bytes(grant, &order);
+		for place in [0, 18, 50] {
+			let mut other = bytes.clone();
+			other[place] ^= 1;
+			refuse(signer().sign(&other));
+		}
+		// Another kind of signature.
+		refuse(Delegate::ed25519(7).sign(&bytes));
+	});
+}
+
+#[test]
+fn boundary_of_the_free_lane() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (_, grant) = opened();
+		at(20);
+		let order = tick_order(9);
+		let room = PayStream::free_limit().saturating_sub(PayStream::free_cost(&order));
+		FreeWeightUsed::<Test>::put(room.saturating_add(Weight::from_parts(1, 0)));
+		assert_eq!(pool(&signer(), grant, order), Err(InvalidTransaction::ExhaustsResources));
+		assert_eq!(submit(grant, order), Err(Error::FreeLaneFull));
+		FreeWeightUsed::<Test>::put(room);
+		assert_ok!(pool(&signer(), grant, order));
+		// What it turned out to be is what is booked: a tick that does not close.
+		FreeWeightUsed::<Test>::kill();
+		assert_ok!(submit(grant, order));
+		let used = FreeWeightUsed::<Test>::get();
+		assert!(used.any_gt(Weight::zero()));
+		assert!(used.ref_time() < PayStream::free_cost(&order).ref_time());
+		// Every block begins with an empty lane.
+		PayStream::on_finalize(System::block_number());
+		assert_eq!(FreeWeightUsed::<Test>::get(), Weight::zero());
+		assert!(!FreeWeightUsed::<Test>::exists());
+	});
+}
+
+#[test]
+fn success_the_whole_way_without_account_nonce_or_fee() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (stream, grant) = opened();
+		at(20);
+		let order = tick_order(9);
+		let signature = signer().sign(&PayStream::order_bytes(grant, &order));
+		let call = RuntimeCall::PayStream(Call::submit { grant, order, signature });
+		let extension = (frame_system::AuthorizeCall::new(), frame_system::CheckWeight::new());
+		let transaction = Extrinsic::new_transaction(call, extension);
+		let info = transaction.get_dispatch_info();
+		assert_eq!(info.call_weight, PayStream::weight_of_submit(&order));
+		assert!(info.extension_weight.all_gte(PayStream::weight_of_authorize_submit(&order)));
+		let len = transaction.encoded_size();
+		let checked = Checkable::check(transaction, &frame_system::ChainContext::<Test>::default())
+			.expect("a general transaction carries no signature of its own");
+		let valid = checked
+			.validate::<Test>(TransactionSource::External, &info, len)
+			.expect("the key has signed");
+		assert_eq!(valid.priority, 18);
+		let done = checked.apply::<Test>(&info, len).expect("it is still valid");
+		let post = done.expect("what is valid does not fail");
+		assert!(post
+			.actual_weight
+			.is_some_and(|actual| actual.ref_time() < info.total_weight().ref_time()));
+		assert_eq!(stream_entry(stream).earned, 27);
+	});
+}
+
+#[test]
+fn fails_as_a_whole_when_the_ledger_refuses() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (_, grant) = opened();
+		at(20);
+		let order = tick_order(40);
+		let signature = signer().sign(&PayStream::order_bytes(grant, &order));
+		let call = RuntimeCall::PayStream(Call::submit { grant, order, signature });
+		let extension = (frame_system::AuthorizeCall::new(), frame_system::CheckWeight::new());
+		let transaction = Extrinsic::new_transaction(call, extension);
+		let (info, len) = (transaction.get_dispatch_info(), transaction.encoded_size());
+		let checked = Checkable::check(transaction, &frame_system::ChainContext::<Test>::default())
+			.expect("a general transaction carries no signature of its own");
+		assert_eq!(checked.apply::<Test>(&info, len), Err(custom(Error::AheadOfClock).into()));
+	});
+}

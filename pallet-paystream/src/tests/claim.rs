@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+use crate::{mock::*, *};
+use frame::{deps::sp_core::U256, testing_prelude::*};
+
+fn claim(stream: StreamId) -> DispatchResultWithPostInfo {
+	step(|| PayStream::claim(signed(DAVE), stream))
+}
+
+/// A stream that has earned `seconds` at `rate`, and the grant whose session is still open.
+fn earned(rate: u128, seconds: u32, list: &[(u64, u32)]) -> (StreamId, GrantId) {
+	fill_vault(100_000);
+	let stream = new_stream_for(rate, payees(list));
+	let grant = new_grant(GrantTerms { rate_max_per_second: rate, cap: 100_000, ..terms() });
+	at(10);
+	assert_ok!(open(grant, 0, stream, rate * 100, 10));
+	at(10 + u64::from(seconds));
+	assert_ok!(tick(grant, 0, seconds));
+	(stream, grant)
+}
+
+#[test]
+fn success_splits_and_keeps_the_remainder() {
+	ExtBuilder::default().build_and_execute(|| {
+		let list = [(ALICE, 333_333), (CAROL, 333_333), (DAVE, 333_334)];
+		let (stream, grant) = earned(10, 10, &list);
+		events();
+		let before = [ALICE, CAROL, DAVE].map(Balances::free_balance);
+		let post = claim(stream).expect("there is something");
+		assert_eq!(post.actual_weight, Some(PayStream::weight_of_claim(3)));
+		let after = [ALICE, CAROL, DAVE].map(Balances::free_balance);
+		assert_eq!([0, 1, 2].map(|i| after[i] - before[i]), [33, 33, 33]);
+		assert_eq!(stream_entry(stream).earned, 1);
+		assert_eq!(stream_entry(stream).earned_total, 100);
+		assert_eq!(
+			events(),
+			[ALICE, CAROL, DAVE]
+				.map(|payee| Event::Claimed { stream, payee, amount: 33, credited: false })
+				.to_vec()
+		);
+		// The remainder counts at the next claim.
+		at(25);
+		assert_ok!(tick(grant, 0, 15));
+		assert_ok!(claim(stream));
+		assert_eq!(stream_entry(stream).earned, 2);
+		assert_eq!(Balances::free_balance(CAROL) - before[1], 33 + 16);
+		assert_eq!(Balances::free_balance(DAVE) - before[2], 33 + 17);
+	});
+}
+
+#[test]
+fn success_of_an_ended_stream_gives_the_remainder_to_the_owner() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (stream, grant) = earned(1, 5, &[(CAROL, 500_000), (DAVE, 500_000)]);
+		assert_ok!(PayStream::end_stream(signed(ALICE), stream));
+		// A session may still be closed: this is not the last claim.
+		assert_ok!(claim(stream));
+		assert_eq!(stream_entry(stream).earned, 1);
+		assert_noop!(claim(stream), Error::<Test>::NothingToClaim);
+		at(16);
+		assert_ok!(close(grant, 0, 5));
+		events();
+		assert_ok!(claim(stream));
+		assert_eq!(
+			events(),
+			vec![
+				Event::RemainderPaid { stream, owner: ALICE, amount: 1 },
+				Event::StreamDeleted { stream },
+			]
+		);
+		assert_eq!(Balances::free_balance(ALICE), ENDOWMENT + 1);
+		assert_noop!(claim(stream), Error::<Test>::StreamNotFound);
+		// The id is not used again.
+		assert_eq!(new_stream(1), stream + 1);
+	});
+}
+
+#[test]
+fn success_credits_a_payee_who_cannot_receive() {
+	ExtBuilder::default().build_and_execute(|| {
+		// The account does not exist, and 9 are below the existential deposit.
+		let (stream, grant) = earned(1, 18, &[(GHOST, 500_000), (CAROL, 500_000)]);
+		events();
+		assert_ok!(claim(stream));
+		assert_eq!(
+			events(),
+			vec![
+				Event::Claimed { stream, payee: GHOST, amount: 9, credited: true },
+				Event::Claimed { stream, payee: CAROL, amount: 9, credited: false },
+			]
+		);
+		assert_eq!(vault(GHOST), 9);
+		assert_eq!(Balances::free_balance(GHOST), 0);
+		// Enough to live on.
+		at(38);
+		assert_ok!(tick(grant, 0, 38 - 10));
+		at(48);
+		assert_ok!(tick(grant, 0, 38));
+		assert_ok!(claim(stream));
+		assert_eq!(Balances::free_balance(GHOST), 10);
+		assert_ok!(step(|| PayStream::withdraw(signed(GHOST), NATIVE, 9)));
+		assert_eq!(Balances::free_balance(GHOST), 19);
+	});
+}
+
+#[test]
+fn success_credits_in_another_asset_and_hurts_nobody_else() {
+	ExtBuilder::default().build_and_execute(|| {
+		assert_ok!(PayStream::deposit(signed(BOB), TOKEN, 1_000));
+		let list = payees(&[(CAROL, 500_000), (DAVE, 500_000)]);
+		assert_ok!(PayStream::create_stream(signed(ALICE), TOKEN, 2, list, 0, 0));
+		let grant = new_grant(GrantTerms { asset: TOKEN, ..terms() });
+		at(10);
+		assert_ok!(open(grant, 0, 0, 100, 10));
+		at(20);
+		assert_ok!(close(grant, 0, 10));
+		// Carol's account of this asset is blocked by the asset's issuer.
+		assert_ok!(Assets::block(signed(ALICE), 7, CAROL));
+		assert_ok!(claim(0));
+		assert_eq!(Vaults::<Test>::get(CAROL, TOKEN), 10);
+		assert_eq!(Assets::balance(7, DAVE), ENDOWMENT + 10);
+	});
+}
+
+#[test]
+fn success_is_exact_whatever_the_split() {
+	ExtBuilder::default().build_and_execute(|| {
+		let list = [(ALICE, 1), (CAROL, 142_857), (DAVE, 857_142)];
+		let (stream, grant) = earned(97, 7, &list);
+		let mut paid = 0;
+		for round in 1..=12u32 {
+			events();
+			if claim(stream).is_ok() {
+				paid += events()
+					.iter()
+					.map(|event| match event {
+						Event::Claimed { amount, .. } => *amount,
+						_ => 0,
+					})
+					.sum::<u128>();
+			}
+			assert_eq!(paid + stream_entry(stream).earned, stream_entry(stream).earned_total);
+			assert!(stream_entry(stream).earned < 3 + 97 * 7);
+			at(17 + u64::from(round) * 7);
+			assert_ok!(tick(grant, 0, 7 + round * 7));
+		}
+		assert_eq!(stream_entry(stream).earned_total, 97 * 7 * 13);
+	});
+}
+
+#[test]
+fn success_shares_are_rounded_down_for_any_amount() {
+	let amounts = [0, 1, 999_999, 1_000_000, 1 << 64, u128::MAX / 3, u128::MAX - 1, u128::MAX];
+	for amount in amounts {
+		for parts in [0, 1, 333_333, 500_000, 999_999, 1_000_000] {
+			let exact = U256::from(amount) * U256::from(parts) / U256::from(1_000_000);
+			let share = Permill::from_parts(parts).mul_floor(amount);
+			assert_eq!(U256::from(share), exact, "{parts} of {amount}");
+		}
+	}
+}
+
+#[test]
+fn boundary_nothing_to_claim() {
+	ExtBuilder::default().build_and_execute(|| {
+		assert_noop!(claim(0), Error::<Test>::StreamNotFound);
+		let (stream, _) = earned(1, 5, &[]);
+		assert_ok!(claim(stream));
+		assert_noop!(claim(stream), Error::<Test>::NothingToClaim);
+		assert_noop!(PayStream::claim(RuntimeOrigin::none(), stream), DispatchError::BadOrigin);
+	});
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+use crate::{mock::*, *};
+use frame::testing_prelude::*;
+
+#[test]
+fn success_enables_the_native_asset_by_default() {
+	let genesis = crate::GenesisConfig::<Test>::default();
+	assert_eq!(genesis.enabled_assets, vec![NATIVE]);
+}
+
+#[test]
+fn success_endows_the_pot_outside_the_ledger() {
+	ExtBuilder::default().build_and_execute(|| {
+		assert_eq!(Balances::free_balance(PayStream::pot()), EXISTENTIAL_DEPOSIT);
+		assert_eq!(Assets::balance(7, PayStream::pot()), 1);
+		assert_eq!(PayStream::owed(&NATIVE), Ok(0));
+		// The last unit can leave.
+		assert_ok!(step(|| PayStream::deposit(signed(BOB), NATIVE, 10)));
+		assert_ok!(step(|| PayStream::withdraw(signed(BOB), NATIVE, 10)));
+	});
+}
+
+#[test]
+fn success_endows_only_what_is_missing() {
+	ExtBuilder::default().build_and_execute(|| {
+		assert_ok!(PayStream::endow_pot(&NATIVE));
+		assert_eq!(Balances::free_balance(PayStream::pot()), EXISTENTIAL_DEPOSIT);
+	});
+}
+
+#[test]
+fn boundary_no_asset_at_all() {
+	ExtBuilder::default().enabled_assets(vec![]).build_and_execute(|| {
+		assert_noop!(PayStream::deposit(signed(BOB), NATIVE, 100), Error::<Test>::AssetNotEnabled);
+	});
+}
