@@ -213,6 +213,7 @@ class Connections:
         self._by_resource.pop(one.resource, None)
         if self.link is not None:
             self.link.final(one.state())
+            self.link.tell_soon()
         log.info("connection %s ended: %s, %d ms", one.connection, reason, delivered_ms)
         await one.subscription.close()
         return delivered_ms

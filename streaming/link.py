@@ -43,6 +43,7 @@ REQUEST_TIMEOUT_S = 12.0
 WAIT_FOR_LINK_S = 2.0
 BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 GREETING_TIMEOUT_S = 5.0
+TELL_SOON_S = 0.01
 CONNECTIONS_PER_MESSAGE = 1500
 
 Snapshot = Callable[[], tuple[list[ConnectionState], list[PublisherState]]]
@@ -71,6 +72,7 @@ class Link:
         self._ids = itertools.count(1)
         self._sequence = itertools.count(1)
         self._task: asyncio.Task[None] | None = None
+        self._soon: asyncio.TimerHandle | None = None
         self.connects = 0
         self.refused: str | None = None
         """Why the relayer will not talk to this server, if it said so."""
@@ -87,6 +89,8 @@ class Link:
             self._send_states()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._settled.wait(), within_s)
+        if self._soon is not None:
+            self._soon.cancel()
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -183,8 +187,14 @@ class Link:
         self._finals[state.connection] = state
         self._settled.clear()
 
-    def tell_now(self) -> None:
-        """Send the state at once instead of within 500 ms."""
+    def tell_soon(self) -> None:
+        """Send the state in a moment instead of within 500 ms; once for many that ask."""
+        if self._soon is None:
+            loop = asyncio.get_running_loop()
+            self._soon = loop.call_later(TELL_SOON_S, self._tell_at_last)
+
+    def _tell_at_last(self) -> None:
+        self._soon = None
         if self._up.is_set():
             self._send_states()
 

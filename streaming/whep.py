@@ -84,7 +84,7 @@ async def watch(request: web.Request) -> web.Response:
         lease_ms=admitted.get("lease_ms", LEASE_MS),
     )
     ender.belongs_to(connection)
-    request.app[LINK].tell_now()
+    request.app[LINK].tell_soon()
     subscription.release("admission")
     return web.Response(
         status=201,
@@ -128,7 +128,6 @@ async def leave(request: web.Request) -> web.Response:
     """End a connection: stop, wait at most 1.6 s for the tail's report, and say the sum."""
     connection = _connection(request)
     delivered_ms = await request.app[CONNECTIONS].end(connection, "left")
-    request.app[LINK].tell_now()
     return web.json_response({"delivered_ms": delivered_ms, "session": str(connection.session)})
 
 

@@ -200,6 +200,7 @@ def test_a_denied_viewer_sees_nothing_more_and_hears_why() -> None:
             result = await watching
             assert time.monotonic() - start < 4
             assert result.end_reason == "payment-required"
+            await until(lambda: r.relayer.finals)
             agrees(r, result)
 
     asyncio.run(main())
