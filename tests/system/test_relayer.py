@@ -106,6 +106,7 @@ class Meter:
         self._stream: trio.SocketStream | None = None
         self._waiting: dict[int, trio.MemorySendChannel[Response]] = {}
         self._ids = itertools.count(1)
+        self._sending = trio.Lock()
 
     async def run(self) -> None:
         """Connect for ever, and read what comes."""
@@ -136,7 +137,8 @@ class Meter:
 
     async def send(self, message: FromServer) -> None:
         assert self._stream is not None
-        await self._stream.send_all(encode_frame(message))
+        async with self._sending:
+            await self._stream.send_all(encode_frame(message))
 
     async def _receive(self) -> FromRelayer:
         async def exactly(length: int) -> bytes:
