@@ -11,7 +11,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, TypeAlias, TypeVar
 
@@ -70,12 +70,21 @@ class Journal:
     one transaction. `healthy` is false from a failed write until one succeeds.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, *, inline: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        reader: sqlite3.Connection,
+        *,
+        inline: bool,
+    ) -> None:
         self.path = path
         self.healthy = True
         self.failure: str | None = None
         self.commits = 0
         self._connection = connection
+        # reading must neither wait for the disk nor see what is not on it yet
+        self._reader = reader
         self._inline = inline
         self._turn = trio.Lock()
         self._waiting: list[_Write] = []
@@ -177,18 +186,21 @@ class Journal:
     def session(self, grant: int, index: int) -> SessionRecord | None:
         """Read one session, ended or not. Raises JournalUnreadable."""
         with _unreadable(self.path):
-            row = self._connection.execute(
+            row = self._reader.execute(
                 "SELECT record FROM sessions WHERE grant_id = ? AND idx = ?", (grant, index)
             ).fetchone()
             return None if row is None else msgspec.json.decode(row[0], type=SessionRecord)
 
-    def ended_sessions(self, limit: int = 10_000) -> list[SessionRecord]:
-        """Read the sessions that have ended, the latest grants first."""
+    def ended_sessions(
+        self, *, viewer: str | None = None, stream: int | None = None, limit: int = 500
+    ) -> list[SessionRecord]:
+        """Read the latest sessions of a viewer or on a stream that have ended."""
+        column, value = ("viewer", viewer) if stream is None else ("stream", stream)
         with _unreadable(self.path):
-            rows = self._connection.execute(
-                "SELECT record FROM sessions WHERE done = 1 "
+            rows = self._reader.execute(
+                f"SELECT record FROM sessions WHERE {column} = ? AND done = 1 "  # noqa: S608
                 "ORDER BY grant_id DESC, idx DESC LIMIT ?",
-                (limit,),
+                (value, limit),
             )
             return [msgspec.json.decode(row[0], type=SessionRecord) for row in rows]
 
@@ -229,8 +241,15 @@ def put_session(record: SessionRecord) -> Statement:
     """Write a session's record, in place of an earlier one."""
     done = record.phase in ("closed", "failed")
     return (
-        "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)",
-        (record.grant, record.index, int(done), _encoder.encode(record)),
+        "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            record.grant,
+            record.index,
+            int(done),
+            record.viewer,
+            record.stream,
+            _encoder.encode(record),
+        ),
     )
 
 
@@ -286,12 +305,8 @@ async def open_journal(path: Path, *, inline: bool = False) -> AsyncIterator[Jou
     `inline` writes in the calling thread: for simulations whose clock jumps. Raises JournalLocked,
     JournalUnreadable and JournalUnavailable.
     """
-    with _owned(path):
-        connection = _connect(path)
-        try:
-            yield Journal(path, connection, inline=inline)
-        finally:
-            connection.close()
+    with _owned(path), closing(_connect(path)) as connection, closing(_reader(path)) as reader:
+        yield Journal(path, connection, reader, inline=inline)
 
 
 @contextmanager
@@ -344,6 +359,14 @@ def _connect(path: Path) -> sqlite3.Connection:
     if made:
         _sync_directory(path.parent)
     return connection
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    with _unreadable(path):
+        reader = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        reader.execute("PRAGMA query_only = ON")
+        reader.execute("PRAGMA busy_timeout = 2000")
+        return reader
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:

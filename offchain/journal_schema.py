@@ -18,10 +18,13 @@ CREATE TABLE tokens (
     expires_at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE sessions (
-    grant_id INTEGER NOT NULL, idx INTEGER NOT NULL, done INTEGER NOT NULL, record BLOB NOT NULL,
+    grant_id INTEGER NOT NULL, idx INTEGER NOT NULL, done INTEGER NOT NULL, viewer TEXT NOT NULL,
+    stream INTEGER NOT NULL, record BLOB NOT NULL,
     PRIMARY KEY (grant_id, idx)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sessions_open ON sessions (done) WHERE done = 0;
+CREATE INDEX sessions_by_viewer ON sessions (viewer, grant_id, idx);
+CREATE INDEX sessions_by_stream ON sessions (stream, grant_id, idx);
 CREATE TABLE orders (
     id INTEGER PRIMARY KEY, grant_id INTEGER NOT NULL, idx INTEGER NOT NULL, lane INTEGER NOT NULL,
     body BLOB NOT NULL, signature BLOB,

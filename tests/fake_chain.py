@@ -318,9 +318,7 @@ class Rules:
 class FakeCalls:
     """Calls as msgpack, which `FakeChain` understands when they come back signed."""
 
-    def deposit_and_grant(
-        self, amount: int, key: DelegateKey, proof: bytes, terms: Terms
-    ) -> bytes:
+    def deposit_and_grant(self, amount: int, key: DelegateKey, proof: bytes, terms: Terms) -> bytes:
         return msgspec.msgpack.encode(["deposit_and_grant", amount, key, terms])
 
     def withdraw(self, amount: int, asset: Asset = NATIVE) -> bytes:

@@ -163,9 +163,7 @@ class Rig:
         with trio.CancelScope() as self._scope:
             async with (
                 open_journal(self.path, inline=True) as journal,
-                assembled(
-                    self.chain, journal, self.keyring, unix_ms=unix_ms
-                ) as self._relayer,
+                assembled(self.chain, journal, self.keyring, unix_ms=unix_ms) as self._relayer,
             ):
                 task_status.started()
                 await trio.sleep_forever()

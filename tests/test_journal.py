@@ -79,7 +79,9 @@ async def test_ended_sessions_are_kept_but_not_loaded(tmp_path: Path) -> None:
         await journal.commit([put_session(session()), put_session(closed), drop_orders(0, 0)])
         assert journal.load().sessions == []
         assert journal.session(0, 0) == closed
-        assert journal.ended_sessions() == [closed]
+        assert journal.ended_sessions(viewer="5Alice") == [closed]
+        assert journal.ended_sessions(stream=1) == [closed]
+        assert journal.ended_sessions(viewer="5Bob") == journal.ended_sessions(stream=2) == []
         assert journal.session(0, 1) is None
 
 
@@ -276,5 +278,3 @@ class JournalMachine(RuleBasedStateMachine):
 
 TestJournalMachine = JournalMachine.TestCase
 TestJournalMachine.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
-
-

@@ -59,9 +59,7 @@ async def test_signatures_raw_wrapped_and_with_their_scheme_are_taken(
                 "wrapped": sign_text(key, text),
                 "tagged": "0x01" + sign_text(key, text)[2:],
             }[form]
-            signed = await r.result(
-                "token", challenge=asked["challenge"], signature=signature
-            )
+            signed = await r.result("token", challenge=asked["challenge"], signature=signature)
             assert signed["account"] == account("Alice")
             assert signed["token"].startswith("psw_")
 
@@ -72,9 +70,7 @@ async def test_bad_signatures_are_refused(
 ) -> None:
     async with rig(tmp_path) as r:
         asked = await r.result("challenge", account=account("Alice"), purpose="watch")
-        refused = await problem(
-            r, "token", challenge=asked["challenge"], signature=signature
-        )
+        refused = await problem(r, "token", challenge=asked["challenge"], signature=signature)
         assert (refused.status, refused.code) == (401, "signature-invalid")
         other = sign_text(dev_key("Bob"), asked["message"])
         refused = await problem(r, "token", challenge=asked["challenge"], signature=other)
@@ -387,9 +383,7 @@ async def test_an_open_that_the_pool_refuses_is_an_answer(
 ) -> None:
     async with rig(tmp_path) as r:
         token = await r.ready_viewer()
-        r.chain.refuse = lambda grant, order: (
-            "RateMismatch" if isinstance(order, Open) else None
-        )
+        r.chain.refuse = lambda grant, order: "RateMismatch" if isinstance(order, Open) else None
         refused = await problem(r, "admit", token=token, stream=1)
         assert (refused.status, refused.code) == (409, "open-refused")
         assert "RateMismatch" in refused.detail

@@ -8,6 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from offchain.journal import JournalUnavailable
 from offchain.relayer import tokens
 from streaming.session_state import PublisherState
 from tests.fake_chain import BASE_MS, account
@@ -101,9 +102,7 @@ async def test_media_stops_when_the_stream_is_paused_or_ended(
         async with rig(tmp_path / status) as r:
             token = await r.ready_viewer()
             watching = await r.watch(token)
-            await r.result(
-                "publish", token=await r.token("Bob", "publish", 1), stream=1
-            )
+            await r.result("publish", token=await r.token("Bob", "publish", 1), stream=1)
             r.server.publishers = [
                 PublisherState(
                     stream=1, video_codec="VP8", audio_codec=None, viewers=1, bitrate_bps=1,
@@ -299,5 +298,40 @@ async def test_a_frozen_stream_is_free_and_goes_on(
         assert watching.delivered_ms == before_ms
         watching.frozen = False
         await trio.sleep(20)
+        r.server.leave(watching)
+        await paid_exactly(r, watching)
+
+
+async def test_a_full_disk_stops_admission_and_media_and_nothing_is_lost(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer(sessions_max=2)
+        watching = await r.watch(token)
+        await trio.sleep(10)
+        connection = r.relayer.core.journal._connection
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        filler = [("INSERT INTO meta VALUES (?, ?)", (str(n), "x" * 4_000)) for n in range(99)]
+        with pytest.raises(JournalUnavailable):
+            await r.relayer.core.journal.commit(filler)
+        # from here each write fails, as on a disk without any room
+        r.relayer.core.journal._execute = lambda statements: JournalUnavailable("full")  # type: ignore[method-assign]
+        full_at = trio.current_time()
+        await r.until(lambda: not watching.playing)
+        assert trio.current_time() - full_at <= 3
+        assert watching.lease is not None
+        assert (watching.lease.reason, watching.lease.wait) == ("journal", True)
+        response = await r.ask("admit", token=token, stream=1)
+        assert response.problem is not None
+        assert (response.problem.status, response.problem.code) == (503, "journal-unavailable")
+        assert "make room" in response.problem.detail
+        await trio.sleep(5)
+        assert sum("journal-failed" in text for text in caplog.messages) == 1
+        del r.relayer.core.journal._execute  # there is room again
+        connection.execute("PRAGMA max_page_count = 1000000")
+        await trio.sleep(10)
+        assert watching.playing
         r.server.leave(watching)
         await paid_exactly(r, watching)

@@ -113,9 +113,7 @@ async def test_the_socket_belongs_to_its_owner_alone(tmp_path: Path) -> None:
     assert not where.exists()
 
 
-async def test_another_user_is_turned_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_another_user_is_turned_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link_module, "peer_uid", lambda stream: os.getuid() + 1)
     async with served(tmp_path) as (where, _):
         client = await connect(where)
@@ -146,9 +144,7 @@ async def test_hello_requests_and_states(tmp_path: Path) -> None:
 async def test_another_protocol_version_is_refused_with_the_remedy(tmp_path: Path) -> None:
     async with served(tmp_path) as (where, _):
         client = await connect(where)
-        ack = await client.hello(
-            Hello(protocol_version=99, server_id="s", boot_id="b", origin="o")
-        )
+        ack = await client.hello(Hello(protocol_version=99, server_id="s", boot_id="b", origin="o"))
         assert ack.refused is not None
         assert "99" in ack.refused
         assert "same release" in ack.refused
@@ -180,9 +176,7 @@ async def test_a_newer_hello_replaces_the_older_connection(tmp_path: Path) -> No
         b"",
     ],
 )
-async def test_garbage_ends_its_connection_and_nothing_else(
-    tmp_path: Path, garbage: bytes
-) -> None:
+async def test_garbage_ends_its_connection_and_nothing_else(tmp_path: Path, garbage: bytes) -> None:
     async with served(tmp_path) as (where, _):
         for greeted in (False, True):
             bad = await connect(where)

@@ -97,7 +97,7 @@ class Admission:
         lacks = {number: self._lacks(number, grant, entry) for number, grant in ours.items()}
         chosen = min(lacks, key=lambda number: (len(lacks[number]), -number), default=None)
         missing = ["grant"] if chosen is None else lacks[chosen]
-        free = vault - core.waiting_funds(viewer=viewer)
+        free = vault - core.waiting_funds(viewer)
         if free < max(entry.funds_min, entry.rate_per_second):
             missing = ["funds", *missing]
         return Standing(
@@ -114,7 +114,7 @@ class Admission:
         lacks = []
         if grant.rate_max_per_second < stream.rate_per_second:
             lacks.append("rate")
-        cap = grant.cap_left - core.waiting_funds(grant=number)
+        cap = grant.cap_left - core.waiting_funds(grant.viewer, number)
         if cap < max(stream.funds_min, stream.rate_per_second):
             lacks.append("cap")
         if grant.gap_ms < max(stream.gap_min_ms, 2 * core.cadence_ms):
@@ -172,9 +172,7 @@ class Admission:
     def _needs(self, stream: Stream, standing: Standing) -> dict[str, Any]:
         """Suggest a deposit and a grant: an hour of the stream, or what the balance allows."""
         hour = max(stream.rate_per_second * SUGGESTED_SECONDS, stream.funds_min)
-        spendable = max(
-            0, standing.free_balance - standing.free_balance // FEE_RESERVE_DIVISOR
-        )
+        spendable = max(0, standing.free_balance - standing.free_balance // FEE_RESERVE_DIVISOR)
         gap_ms = max(SUGGESTED_GAP_MS, stream.gap_min_ms, 2 * self._core.cadence_ms + GAP_SLACK_MS)
         return {
             "deposit": str(min(max(0, hour - standing.vault), spendable)),
@@ -185,17 +183,13 @@ class Admission:
 
     # --- admission ---------------------------------------------------------------------------
 
-    async def admit(
-        self, token: TokenRecord, stream: int, resume: str | None
-    ) -> dict[str, Any]:
+    async def admit(self, token: TokenRecord, stream: int, resume: str | None) -> dict[str, Any]:
         """Let a viewer watch: re-attach, or reserve, journal, sign and open. Raises Refused."""
         lock = self._turns.setdefault(token.account, trio.Lock())
         async with lock:
             return await self._admit(token, stream, resume)
 
-    async def _admit(
-        self, token: TokenRecord, stream: int, resume: str | None
-    ) -> dict[str, Any]:
+    async def _admit(self, token: TokenRecord, stream: int, resume: str | None) -> dict[str, Any]:
         core = self._core
         if not core.journal.healthy:
             raise journal_unavailable()
@@ -253,9 +247,7 @@ class Admission:
             terms=await self.terms(token, stream),
         )
 
-    def _resumable(
-        self, token: TokenRecord, stream: int, resume: str | None
-    ) -> LiveSession | None:
+    def _resumable(self, token: TokenRecord, stream: int, resume: str | None) -> LiveSession | None:
         if not resume or len(resume) > 128:
             return None
         known, now = digest(resume), trio.current_time()
@@ -302,7 +294,7 @@ class Admission:
         abandoned = core.book.sessions.get(session.ref)
         if abandoned is not None:
             core.book.charge(token.account, abandoned.delivered_ms, core.unix_ms())
-        core.book.sessions[session.ref] = session
+        core.book.add(session)
         session.busy.add("0")
         try:
             await self._look(session)
@@ -334,8 +326,8 @@ class Admission:
         funds = cadence.opening_funds(
             rate_per_second=entry.rate_per_second,
             funds_min=entry.funds_min,
-            vault=standing.vault - core.waiting_funds(viewer=token.account),
-            cap_left=grant.cap_left - core.waiting_funds(grant=number),
+            vault=standing.vault - core.waiting_funds(token.account),
+            cap_left=grant.cap_left - core.waiting_funds(token.account, number),
             slots_left=max(1, grant.sessions_max - len(grant.open) - len(waiting)),
         )
         earlier = core.book.sessions.get(SessionRef(number, index))

@@ -67,9 +67,7 @@ def next_lane_one(view: SessionView, limits: Constants, cadence_ms: int) -> Tick
     if view.closing:
         return _close(view)
     funded = _funded(entry)
-    payable = min(
-        view.total_seconds, payable_total(entry, view.chain_now_ms, view.stops), funded
-    )
+    payable = min(view.total_seconds, payable_total(entry, view.chain_now_ms, view.stops), funded)
     if payable - entry.seconds < limits.min_tick_seconds:
         return None  # the free lane takes no smaller tick; the close pays the rest
     due = view.since_tick_ms is None or view.since_tick_ms >= cadence_ms

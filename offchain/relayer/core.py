@@ -140,15 +140,16 @@ class Core:
         """Whether the best block has the session."""
         return self.view.sessions.get(session.ref) is not None
 
-    def waiting_funds(self, *, viewer: str | None = None, grant: int | None = None) -> int:
-        """Sum what sessions that no block has yet will reserve of a vault or a cap."""
+    def waiting_funds(self, viewer: str, grant: int | None = None) -> int:
+        """Sum what a viewer's sessions that no block has yet will take of the vault.
+
+        With `grant`, only that grant's: what they will take of its cap.
+        """
         return sum(
             session.record.funds
-            for session in self.book.sessions.values()
+            for session in self.book.of_viewer(viewer)
             if session.record.phase == "opening"
             and not self.on_chain(session)
-            and not session.done
-            and (viewer is None or session.record.viewer == viewer)
             and (grant is None or session.record.grant == grant)
         )
 
@@ -162,8 +163,8 @@ class Core:
         if record.phase == "opening" and not self.on_chain(session):
             own = record.funds
         return (
-            max(0, vault - self.waiting_funds(viewer=record.viewer) + own),
-            max(0, cap_left - self.waiting_funds(grant=record.grant) + own),
+            max(0, vault - self.waiting_funds(record.viewer) + own),
+            max(0, cap_left - self.waiting_funds(record.viewer, record.grant) + own),
         )
 
     def runway_seconds(self, session: LiveSession) -> int:

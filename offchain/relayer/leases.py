@@ -94,9 +94,7 @@ class Leaser:
 
     # --- one connection ------------------------------------------------------------------
 
-    def _lease(
-        self, state: ConnectionState, settled: frozenset[SessionRef], now_ms: int
-    ) -> Lease:
+    def _lease(self, state: ConnectionState, settled: frozenset[SessionRef], now_ms: int) -> Lease:
         core = self._core
         session = core.book.sessions[state.session]
         entry = core.view.sessions.get(session.ref)
@@ -167,9 +165,7 @@ class Leaser:
 
     # --- publishers ------------------------------------------------------------------------
 
-    def _denied_publishers(
-        self, publishers: list[PublisherState], now_ms: int
-    ) -> dict[str, str]:
+    def _denied_publishers(self, publishers: list[PublisherState], now_ms: int) -> dict[str, str]:
         denied: dict[str, str] = {}
         view = self._core.view
         for publisher in publishers:

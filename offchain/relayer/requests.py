@@ -309,7 +309,13 @@ class Requests:
             if _may_see(token, session.record):
                 listed.append(self._describe(session.record, session))
                 seen.add(session.ref)
-        for record in self._core.journal.ended_sessions():
+        publishing = token.purpose == "publish"
+        ended = self._core.journal.ended_sessions(
+            viewer=None if publishing else token.account,
+            stream=token.stream if publishing else None,
+            limit=SESSIONS_LISTED_MAX,
+        )
+        for record in ended:
             ref = SessionRef(record.grant, record.index)
             if len(listed) >= SESSIONS_LISTED_MAX:
                 break
@@ -317,9 +323,7 @@ class Requests:
                 listed.append(self._describe(record, None))
         return {"sessions": listed}
 
-    def _find(
-        self, params: SessionParams
-    ) -> tuple[TokenRecord, SessionRecord, LiveSession | None]:
+    def _find(self, params: SessionParams) -> tuple[TokenRecord, SessionRecord, LiveSession | None]:
         token = self._tokens.check(params.token, None, self._core.unix_ms())
         live = record = None
         if 0 <= params.grant < 2**63 and 0 <= params.index < 2**32:
@@ -434,7 +438,5 @@ def stream_json(number: int, entry: Stream) -> dict[str, Any]:
         "earned": str(entry.earned),
         "seconds": entry.seconds,
         "sessions_open": entry.sessions_open,
-        "payees": [
-            {"account": payee.account, "share_ppm": payee.share} for payee in entry.payees
-        ],
+        "payees": [{"account": payee.account, "share_ppm": payee.share} for payee in entry.payees],
     }

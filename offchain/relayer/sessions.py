@@ -123,6 +123,7 @@ class Book:
 
     def __init__(self) -> None:
         self.sessions: dict[SessionRef, LiveSession] = {}
+        self._by_viewer: dict[str, dict[SessionRef, LiveSession]] = {}
         self.budgets: dict[str, Budget] = {}
         self.finalized_block = 0
         self.departed: dict[SessionRef, str] = {}
@@ -133,6 +134,24 @@ class Book:
     def __iter__(self) -> Iterator[LiveSession]:
         return iter(list(self.sessions.values()))
 
+    def add(self, session: LiveSession) -> None:
+        """Take in a session, in place of an earlier attempt with its name."""
+        self._remove(session.ref)
+        self.sessions[session.ref] = session
+        self._by_viewer.setdefault(session.record.viewer, {})[session.ref] = session
+
+    def _remove(self, ref: SessionRef) -> None:
+        session = self.sessions.pop(ref, None)
+        if session is not None:
+            own = self._by_viewer[session.record.viewer]
+            del own[ref]
+            if not own:
+                del self._by_viewer[session.record.viewer]
+
+    def of_viewer(self, viewer: str) -> list[LiveSession]:
+        """List a viewer's sessions."""
+        return list(self._by_viewer.get(viewer, {}).values())
+
     # --- journal -----------------------------------------------------------------------
 
     def restore(self, loaded: Loaded, now: float) -> None:
@@ -141,7 +160,7 @@ class Book:
             session = LiveSession(record, now)
             session.closing_since = now if session.ending else None
             session.restored = True
-            self.sessions[session.ref] = session
+            self.add(session)
         if loaded.states is None:
             return
         self.finalized_block = loaded.states.finalized_block
@@ -265,8 +284,8 @@ class Book:
         risk as well.
         """
         at_risk_ms = 0
-        for session in self.sessions.values():
-            if session.record.viewer == viewer and not session.done:
+        for session in self.of_viewer(viewer):
+            if not session.done:
                 at_risk_ms += session.unconfirmed_ms
                 if session.ref not in settled:
                     at_risk_ms += session.delivered_ms
@@ -293,7 +312,7 @@ class Book:
     def depart(self, session: LiveSession) -> None:
         """Forget a session that has ended for good and is so in the journal."""
         if self.sessions.get(session.ref) is session:
-            del self.sessions[session.ref]
+            self._remove(session.ref)
         while len(self.departed) >= DEPARTED_KEPT:
             del self.departed[next(iter(self.departed))]
         self.departed[session.ref] = session.deny or "session-closed"
@@ -328,12 +347,10 @@ class Book:
             return False
         return session.idle_since is None or now - session.idle_since < RESUME_WITHIN_S
 
-
     def orphan(self, viewer: str, stream: int, now: float) -> LiveSession | None:
         """Find a session whose admission was never answered, so that its viewer asks again."""
-        for session in self.sessions.values():
-            record = session.record
-            if (record.viewer, record.stream) != (viewer, stream) or session.connections:
+        for session in self.of_viewer(viewer):
+            if session.record.stream != stream or session.connections:
                 continue
             waited_s = now - (session.idle_since if session.idle_since is not None else now)
             unanswered = session.restored or waited_s >= ORPHAN_AFTER_S

@@ -129,9 +129,7 @@ class Wallet:
         except CallInvalid as error:
             raise Refused(400, "call-invalid", str(error), field="call") from None
 
-    async def _deposit_and_grant(
-        self, account: str, call: DepositAndGrant
-    ) -> tuple[str, bytes]:
+    async def _deposit_and_grant(self, account: str, call: DepositAndGrant) -> tuple[str, bytes]:
         core = self._core
         deposit = read_amount(call.deposit, "deposit")
         cap = read_amount(call.cap, "cap")

@@ -179,9 +179,7 @@ class Meter:
                 if name not in self.acknowledged
             ]
             try:
-                await self.send(
-                    States(sequence=sequence, connections=connections, publishers=[])
-                )
+                await self.send(States(sequence=sequence, connections=connections, publishers=[]))
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 self.connected = False
 
@@ -207,9 +205,7 @@ class Meter:
         } | terms  # fmt: skip
         prepared = await self.ask("wallet_prepare", token=token, call=call)
         signature = "0x01" + dev_key(name).sign(_message(prepared["payload"])).hex()
-        await self.ask(
-            "wallet_submit", submission=prepared["submission"], signature=signature
-        )
+        await self.ask("wallet_submit", submission=prepared["submission"], signature=signature)
         with trio.fail_after(30):
             while True:
                 status = await self.ask("wallet_status", submission=prepared["submission"])
