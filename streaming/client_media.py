@@ -12,6 +12,7 @@ from streaming.rest_client import ClientError, RestClient
 
 CONNECT_WITHIN_S = 10.0
 CLOSE_WITHIN_S = 1.5
+SLOW_ANSWERS_MAX = 5
 
 
 def new_peer() -> RTCPeerConnection:
@@ -81,12 +82,32 @@ async def close(pc: RTCPeerConnection) -> None:
         await asyncio.wait_for(pc.close(), CLOSE_WITHIN_S)
 
 
-async def boot_id(rest: RestClient) -> str | None:
-    """Which start of the server answers; nothing if none does."""
-    try:
-        return str((await rest.health())["boot_id"])
-    except (ClientError, KeyError):
-        return None
+class ServerWatch:
+    """Whether the server that we knew is still the one that answers."""
+
+    def __init__(self, rest: RestClient) -> None:
+        self._rest = rest
+        self._known: str | None = None
+        self._slow = 0
+
+    async def gone(self) -> bool:
+        """Ask it. A server that is merely slow is there, unless it is so five times running."""
+        try:
+            found = str((await self._rest.health()).get("boot_id"))
+        except ClientError as error:
+            if error.code != "server-slow":
+                return True
+            self._slow += 1
+            return self._slow >= SLOW_ANSWERS_MAX
+        self._slow = 0
+        known, self._known = self._known, found
+        return known is not None and known != found
+
+    async def meet(self) -> None:
+        """Remember the server that answers now."""
+        self._known = None
+        self._slow = 0
+        await self.gone()
 
 
 def forget_cancellation() -> None:

@@ -44,6 +44,7 @@ WAIT_FOR_LINK_S = 2.0
 BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 GREETING_TIMEOUT_S = 5.0
 TELL_SOON_S = 0.01
+UNREAD_BYTES_MAX = 4 << 20
 CONNECTIONS_PER_MESSAGE = 1500
 
 Snapshot = Callable[[], tuple[list[ConnectionState], list[PublisherState]]]
@@ -120,6 +121,8 @@ class Link:
                     await self._converse(reader, writer)
                 except (OSError, EOFError, TimeoutError) as error:
                     log.warning("the relayer has gone (%s)", error or type(error).__name__)
+                except ProblemError as error:
+                    log.warning("the relayer was let go (%s)", error.problem.detail)
                 except (msgspec.MsgspecError, MessageTooLarge, UnicodeDecodeError) as error:
                     log.error("the relayer said something unreadable: %s", error)  # noqa: TRY400
                 finally:
@@ -171,6 +174,8 @@ class Link:
             await asyncio.sleep(STATE_INTERVAL_MS / 1000)
 
     def _send_states(self) -> None:
+        if self._writer is None or self._writer.is_closing():
+            return  # the reader is about to notice
         connections, publishers = self._snapshot()
         everything = [*self._finals.values(), *connections]
         for start in range(0, max(1, len(everything)), CONNECTIONS_PER_MESSAGE):
@@ -240,6 +245,9 @@ class Link:
     def _send(self, message: FromServer) -> None:
         if self._writer is None or self._writer.is_closing():
             raise _unavailable("the relayer is not connected")
+        if self._writer.transport.get_write_buffer_size() > UNREAD_BYTES_MAX:
+            self._writer.transport.abort()
+            raise _unavailable("the relayer reads nothing any more")
         self._writer.write(encode_frame(message))
 
 

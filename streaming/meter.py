@@ -9,7 +9,8 @@ The rules, each in favour of whoever did not cause the doubt:
 - Delivered time is the sum of the gaps between consecutive forwarded frames. A gap above
   `gap_max_us` counts nothing, so a freeze is free and a picture at one frame a second is not.
 - A frame counts once a receiver report (RFC 3550, 6.4) covers its last packet, and only if
-  the unrepaired loss in that report's interval is at most `loss_max_percent`.
+  the unrepaired loss in that report's interval is at most `loss_max_percent`. A repair that was
+  still under way when the report was made shows in the next one, and is believed then.
 - `withheld_us` of each uninterrupted run are not counted, so that the two ends' clocks and
   buffers never disagree to the viewer's cost.
 - What was forwarded and not confirmed stays below `unconfirmed_max_us`; then forwarding stops.
@@ -52,6 +53,15 @@ class _Pending:
     starts_run: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """The newest interval, if it was reported with too much loss."""
+
+    expected: int
+    lost: int
+    gap_us: int
+
+
 class Meter:
     """Counts one connection. Not thread-safe."""
 
@@ -60,6 +70,7 @@ class Meter:
         self._pending: deque[_Pending] = deque()
         self._pending_us = 0
         self._refused_us = 0
+        self._refused: _Refused | None = None
         self._forwarded_us = 0
         self._frames = 0
         self._closed_runs_us = 0
@@ -140,20 +151,35 @@ class Meter:
         expected = highest - self._covered_to
         if expected <= 0:
             return False
-        lost = max(0, packets_lost - self._lost)
+        lost = packets_lost - self._lost
         self._lost = packets_lost
         self._covered_to = highest
-        accepted = lost * 100 <= expected * self.rules.loss_max_percent
+        self._forgive(-lost)
+        accepted = self._tolerable(lost, expected)
+        covered_us = 0
         while self._pending and self._pending[0].last_sequence <= highest:
             frame = self._pending.popleft()
             self._pending_us -= frame.gap_us
+            covered_us += frame.gap_us
             if accepted:
                 self._confirm(frame)
-            else:
-                self._refused_us += frame.gap_us
         if not accepted:
+            self._refused_us += covered_us
+            self._refused = _Refused(expected, lost, covered_us)
             self._close_run()
         return True
+
+    def _tolerable(self, lost: int, expected: int) -> bool:
+        return lost * 100 <= expected * self.rules.loss_max_percent
+
+    def _forgive(self, repaired: int) -> None:
+        """Take back the last refusal if enough of its loss turned out to be repaired."""
+        refused, self._refused = self._refused, None
+        if refused is None or repaired <= 0:
+            return
+        if self._tolerable(refused.lost - repaired, refused.expected):
+            self._refused_us = max(0, self._refused_us - refused.gap_us)
+            self._closed_runs_us += max(0, refused.gap_us - self.rules.withheld_us)
 
     def _confirm(self, frame: _Pending) -> None:
         if frame.starts_run:

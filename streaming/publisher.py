@@ -128,7 +128,8 @@ class _Publishing:
 
     async def _until_over(self, lost: asyncio.Event) -> bool:
         """Wait until the time is over (True) or the server is lost (False)."""
-        booted = await client_media.boot_id(self._rest)
+        server = client_media.ServerWatch(self._rest)
+        await server.meet()
         told_s = time.monotonic()
         while not self._over():
             if lost.is_set():
@@ -136,10 +137,7 @@ class _Publishing:
             now_s = time.monotonic()
             if now_s - told_s >= CHECK_SERVER_S:
                 told_s = now_s
-                found = await client_media.boot_id(self._rest)
-                if booted is None:
-                    booted = found
-                elif found is not None and found != booted:
+                if await server.gone():
                     return False
                 self._tell("publishing", frames=self._frames)
             await asyncio.sleep(0.05)

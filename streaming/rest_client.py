@@ -95,7 +95,12 @@ class RestClient:
                 if response.status >= 400:
                     raise _error_of(response.status, response.headers.get("Retry-After"), body)
                 return response.status, dict(response.headers), body
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except TimeoutError:
+            raise ClientError(
+                f"the media server at {self.server} does not answer in time; try again",
+                code="server-slow",
+            ) from None
+        except (aiohttp.ClientError, OSError) as error:
             raise ClientError(
                 f"the media server at {self.server} cannot be reached ({_words(error)}); "
                 "is `paystream serve` running there?",

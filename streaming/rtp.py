@@ -48,6 +48,25 @@ class Packet:
         """Whether its frame ends with it."""
 
 
+def read_packet(data: bytes) -> tuple[int, int, tuple[int, int, int, bytes]] | None:
+    """Payload type, source, and (sequence, timestamp, marker, payload) of an RTP packet.
+
+    Nothing if it is none (RFC 3550, 5.1). Header extensions are skipped.
+    """
+    end = len(data)
+    if end < HEADER.size:
+        return None
+    first, kind, sequence, timestamp, ssrc = HEADER.unpack_from(data)
+    at = HEADER.size + 4 * (first & 0x0F)
+    if first & 0x10:
+        at += 4 + 4 * int.from_bytes(data[at + 2 : at + 4], "big")
+    if first & 0x20:
+        end -= data[-1]
+    if first >> 6 != 2 or at > end:
+        return None
+    return kind & 0x7F, ssrc, (sequence, timestamp, kind >> 7, data[at:end])
+
+
 def unwrap16(number: int, near: int) -> int:
     """The unwrapped number closest to `near` whose low 16 bits are `number`."""
     return near + ((number - near + 0x8000) & 0xFFFF) - 0x8000

@@ -62,7 +62,7 @@ class _Watching:
         self._sessions: list[str] = []
         self._connects = 0
         self._delivered_ms: int | None = None
-        self._booted: str | None = None
+        self._server = client_media.ServerWatch(rest)
         self._heard_us = 0
 
     async def run(self) -> str:
@@ -134,7 +134,7 @@ class _Watching:
         await client_media.connected(pc, lost)
         self._connects += 1
         self._heard_us = now_us()
-        self._booted = await client_media.boot_id(self._rest)
+        await self._server.meet()
         return lost
 
     # --- watching --------------------------------------------------------------------
@@ -167,7 +167,7 @@ class _Watching:
         heard_us = max(self._heard_us, self._clock.last_us or 0)
         if now - heard_us < SILENT_US:
             return False
-        if await client_media.boot_id(self._rest) != self._booted:
+        if await self._server.gone():
             return True
         if now - heard_us < SILENT_BUT_LIVE_US:
             return False
@@ -177,6 +177,8 @@ class _Watching:
         return False
 
     def _decode(self, track: MediaStreamTrack) -> None:
+        if self._pc is not None:
+            forwarder.count_repairs(self._pc)
         self._spawn(self._consume(track))
 
     async def _consume(self, track: MediaStreamTrack) -> None:
@@ -201,6 +203,7 @@ class _Watching:
             forwarder.IngestPort(track, transceiver, publisher.sender_report)
             if codec.kind == "video":
                 track.sinks.append(FrameCounter(track, self._clock.frame))
+        forwarder.DirectIntake(pc, list(tracks.values()))
         self._spawn(self._tend(publisher))
 
     async def _tend(self, publisher: Publisher) -> None:

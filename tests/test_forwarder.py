@@ -434,6 +434,32 @@ def test_packets_protected_in_the_work_area_are_pylibsrtps_own() -> None:
     assert len(sent) == 1
 
 
+def test_what_retransmission_repaired_is_reported_as_received() -> None:
+    async def main() -> None:
+        from aiortc.rtcrtpreceiver import StreamStatistics
+        from aiortc.rtp import RtpPacket
+
+        pc = forwarder.new_peer()
+        transceiver = pc.addTransceiver("video", direction="recvonly")
+        await pc.createOffer()
+        forwarder.count_repairs(pc)
+        forwarder.count_repairs(pc)
+        receiver = transceiver.receiver
+        rtx = next(c for c in transceiver._codecs if c.name == "rtx")
+        statistics = StreamStatistics(90_000)
+        receiver._RTCRtpReceiver__remote_streams[50] = statistics  # type: ignore[attr-defined]
+        receiver._RTCRtpReceiver__rtx_ssrc[51] = 50  # type: ignore[attr-defined]
+        for sequence in (1, 2, 4):
+            statistics.add(RtpPacket(97, 0, sequence, sequence))
+        assert statistics.packets_lost == 1
+        again = RtpPacket(rtx.payloadType, 0, 9, 3, 51, b"\x00\x03\x10\x01x")
+        await receiver._handle_rtp_packet(again, arrival_time_ms=0)
+        assert statistics.packets_lost == 0
+        await pc.close()
+
+    asyncio.run(main())
+
+
 def test_feedback_that_names_no_source_is_routed_to_zero() -> None:
     router = RtpRouter()
 

@@ -102,6 +102,29 @@ def test_loss_is_that_of_the_interval_not_of_the_whole() -> None:
     assert meter.delivered_ms == (31 * FRAME_US - 200_000) // 1000
 
 
+def test_a_repair_under_way_is_believed_when_the_next_report_shows_it() -> None:
+    meter = Meter()
+    now, last = feed(meter, 31)
+    meter.report(last, 20, last)
+    assert meter.delivered_ms == 0
+    _, last = feed(meter, 31, start_us=now + FRAME_US, sequence=last)
+    meter.report(last, 2, last)
+    runs = [30 * FRAME_US, 31 * FRAME_US]
+    assert meter.delivered_ms == sum(run - 200_000 for run in runs) // 1000
+    assert meter.unconfirmed_ms == 0
+
+
+def test_a_repair_that_comes_later_still_is_not() -> None:
+    meter = Meter()
+    now, last = feed(meter, 31)
+    meter.report(last, 20, last)
+    now, last = feed(meter, 31, start_us=now + FRAME_US, sequence=last)
+    meter.report(last, 20, last)
+    _, last = feed(meter, 31, start_us=now + FRAME_US, sequence=last)
+    meter.report(last, 0, last)
+    assert meter.delivered_ms == (62 * FRAME_US - 200_000) // 1000
+
+
 def test_refused_time_is_worked_off_by_a_tenth_of_what_is_confirmed() -> None:
     meter = Meter()
     now, last = feed(meter, 31)

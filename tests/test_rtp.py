@@ -8,6 +8,8 @@ import av
 import pytest
 from aiortc.codecs.h264 import H264Encoder
 from aiortc.codecs.vpx import Vp8Encoder
+from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpParameters
+from aiortc.rtp import HeaderExtensionsMap, RtpPacket
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,9 +17,12 @@ from streaming.rtp import (
     KEYFRAME_START,
     History,
     Packet,
+    read_packet,
     timestamp_after,
     unwrap16,
 )
+
+MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 
 
 @given(st.integers(1 << 16, 1 << 40), st.integers(-32_768, 32_767))
@@ -54,6 +59,36 @@ def test_keyframes_of_real_encoders_are_recognised(encoder: object, codec: str) 
 def test_no_payload_makes_the_keyframe_tests_fail(payload: bytes) -> None:
     for begins in KEYFRAME_START.values():
         assert begins(payload) in (True, False)
+
+
+@given(
+    st.tuples(st.integers(0, 127), st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF)),
+    st.binary(max_size=60),
+    st.integers(0, 3),
+    st.booleans(),
+    st.integers(0, 20),
+)
+def test_packets_are_read_as_aiortc_reads_them(
+    numbers: tuple[int, int, int], payload: bytes, sources: int, extended: bool, padding: int
+) -> None:
+    kind, sequence, stamp = numbers
+    packet = RtpPacket(kind, 1, sequence, stamp, 77, payload)
+    packet.csrc = list(range(sources))
+    packet.padding_size = padding
+    extensions = HeaderExtensionsMap()
+    if extended:
+        extensions.configure(
+            RTCRtpParameters(headerExtensions=[RTCRtpHeaderExtensionParameters(id=1, uri=MID)])
+        )
+        packet.extensions.mid = "abc"
+    data = packet.serialize(extensions)
+    assert read_packet(data) == (kind, 77, (sequence, stamp, 1, payload))
+
+
+@given(st.binary(max_size=64))
+def test_rubbish_is_no_packet_and_no_failure(data: bytes) -> None:
+    found = read_packet(data)
+    assert found is None or data[0] >> 6 == 2
 
 
 def test_history_keeps_the_newest_and_knows_its_gaps() -> None:
