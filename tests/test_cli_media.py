@@ -59,6 +59,7 @@ class Server:
     terms: dict[str, Any] = field(default_factory=lambda: dict(TERMS))
     message: str = f"PayStream wants to know that you are {ALICE}"
     status: dict[str, Any] = field(default_factory=dict)
+    looks_until_closed: int = 2
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -81,7 +82,10 @@ class Server:
             return web.json_response({"symbol": "UNIT", "decimals": 12})
         if path == "/sessions":
             return web.json_response({"sessions": [SESSION]})
-        return web.json_response({"status": "closing"})
+        if request.method == "GET":
+            self.looks_until_closed -= 1
+        state = "closed" if self.looks_until_closed <= 0 else "closing"
+        return web.json_response({**SESSION, "status": state})
 
     def _token(self, body: Any) -> web.Response:
         signed = f"<Bytes>{self.message}</Bytes>".encode()
@@ -298,10 +302,27 @@ def test_an_ended_stream_is_the_servers_word(
     refused(run(server, "publish", "--stream", "1"), Exit.SERVER_REFUSED, "ended for good")
 
 
-def test_a_session_is_closed_through_the_server(server: Server, ledger: FakeLedger) -> None:
+def test_a_session_is_closed_through_the_server(
+    server: Server, ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("offchain.cli.session.CLOSE_LOOK_S", 0)
     result = run(server, "session", "close", "3-0", "--json")
-    assert json.loads(result.stdout) == {"session": "3-0", "dry_run": False, "status": "closing"}
-    assert server.asked[-1][:2] == ("DELETE", "/api/v1/sessions/3-0")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["session"], told["status"], told["paid"]) == ("3-0", "closed", UNIT // 100)
+    methods = [each[0] for each in server.asked if each[1] == "/api/v1/sessions/3-0"]
+    assert methods == ["DELETE", "GET", "GET"]
+    assert "0.01 UNIT for 10 s" in run(server, "session", "close", "3-0").stdout
+
+
+def test_a_session_that_does_not_close_is_a_failure(
+    server: Server, ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("offchain.cli.session.CLOSE_WITHIN_S", 0.0)
+    result = run(server, "session", "close", "3-0")
+    assert result.exit_code == Exit.FAILED
+    assert "is closing and not closed" in result.stderr
+    assert run(server, "session", "close", "3-0", "--no-wait").exit_code == 0
 
 
 def test_history_comes_from_the_server_with_integers(server: Server, ledger: FakeLedger) -> None:

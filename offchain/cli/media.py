@@ -7,7 +7,7 @@ each other in this process and never run at once.
 from __future__ import annotations
 
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -116,6 +116,7 @@ def watch(
         on_progress=_progress(out),
     )
     result = _run_until_stopped(run_watch(config))
+    out.progress_over()
     told = {
         "account": signer.address,
         "delegate": terms["delegate"],
@@ -195,6 +196,7 @@ def publish(
         on_progress=_progress(out, event="live"),
     )
     result = _run_until_stopped(run_publish(config))
+    out.progress_over()
     told = {
         "account": signer.address,
         "stream": stream,
@@ -314,17 +316,26 @@ def _run_until_stopped(work: Coroutine[Any, Any, T]) -> T | None:
     return asyncio.run(run())
 
 
-def _progress(out: Output, event: str | None = None) -> Any:
+def _progress(out: Output, event: str | None = None) -> Callable[[dict[str, Any]], None]:
     """Tell progress on standard error; one kind of `event` on standard output, for programs."""
 
     def tell(progress: dict[str, Any]) -> None:
-        if progress.get("event") == event and not out.json_mode:
+        kind = str(progress.get("event", ""))
+        if kind == event and not out.json_mode:
+            out.progress_over()
             out.event(progress)
             return
-        said = [f"{name} {value}" for name, value in progress.items() if name != "event"]
-        out.note(f"{progress.get('event', '')}: {', '.join(said)}")
+        said = [_in_words(name, value) for name, value in progress.items() if name != "event"]
+        out.progress(f"{kind}: {', '.join(said)}")
 
     return tell
+
+
+def _in_words(name: str, value: object) -> str:
+    """Write `watched_ms 12345` as `watched 12.3 s`."""
+    if name.endswith("_ms") and isinstance(value, int):
+        return f"{name.removesuffix('_ms').replace('_', ' ')} {value / 1000:.1f} s"
+    return f"{name.replace('_', ' ')} {value}"
 
 
 def _after(milliseconds: int | None) -> str:

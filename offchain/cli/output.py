@@ -66,6 +66,24 @@ class Output:
         line = Text.assemble(("Warning: ", "bold yellow"), " ".join(text.split()))
         self.console(stderr=True).print(line, soft_wrap=True)
 
+    def progress(self, text: str) -> None:
+        """Tell how far something is, on one line that the next such call writes over.
+
+        Where standard error is no terminal, each is a line of its own.
+        """
+        if not sys.stderr.isatty():
+            self.note(text)
+            return
+        columns = self.console(stderr=True).width
+        sys.stderr.write(f"\r\x1b[2K{text[: columns - 1]}")
+        sys.stderr.flush()
+
+    def progress_over(self) -> None:
+        """Clear the line that `progress` wrote."""
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+
     @contextmanager
     def working(self, text: str) -> Iterator[None]:
         """Show on standard error that something is going on, where that is a terminal."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from offchain.ledger.types import Session
 
 app = group("Sessions: one viewer watching one stream under a grant.")
+
+CLOSE_WITHIN_S = 40.0
+CLOSE_LOOK_S = 0.5
 
 SessionName = Annotated[str, typer.Argument(metavar="SESSION", help="GRANT-INDEX, such as 3-0.")]
 
@@ -125,6 +129,9 @@ def close(
     *,
     key: options.Key = None,
     dry_run: options.DryRun = False,
+    wait: Annotated[
+        bool, options.option("--wait/--no-wait", "Wait until the closing is in a block.")
+    ] = True,
     chain: options.Chain = options.CHAIN_DEFAULT,
     server: options.Server = options.SERVER_DEFAULT,
 ) -> None:
@@ -134,12 +141,37 @@ def close(
         _preview_close(out, chain, session, wallets.address(key))
         return
     token = obtain_token(server, wallets.signer(key), "watch")
-    answer = ask(server, "DELETE", f"{API}/sessions/{grant}-{index}", token=token)
-    data = answer if isinstance(answer, dict) else {}
+    path = f"{API}/sessions/{grant}-{index}"
+    told = ask(server, "DELETE", path, token=token)
+    until = time.monotonic() + (CLOSE_WITHIN_S if wait else 0)
+    with out.working("Waiting for the block with the last total"):
+        while told.get("status") not in {"closed", "failed"} and time.monotonic() < until:
+            time.sleep(CLOSE_LOOK_S)
+            told = ask(server, "GET", path, token=token)
+    told = _with_integers(told)
     if out.json_mode:
-        out.json({"session": session, "dry_run": False, **data})
-        return
-    out.show(facts([("Session", session), ("Status", data.get("status", "closing"))]))
+        out.json({**told, "session": session, "dry_run": False})
+    else:
+        _show_closed(out, server, session, told)
+    if wait and told.get("status") != "closed":
+        raise Failure(
+            f"session {session} is {told.get('status')} and not closed after {CLOSE_WITHIN_S:g} s: "
+            "see `paystream status`; after its window anyone may settle it",
+            Exit.FAILED,
+            "not-closed",
+        )
+
+
+def _show_closed(out: Output, server: str, session: str, told: dict[str, Any]) -> None:
+    rows: list[Row] = [("Session", session), ("Status", told.get("status", "closing"))]
+    if told.get("paid") is not None:
+        info = ask(server, "GET", f"{API}/info")
+        money = Money(str(info["symbol"]), int(info["decimals"]))
+        rows += [
+            ("Delivered", f"{told.get('delivered_ms', 0) / 1000:.1f} s"),
+            ("Paid", f"{money.write(told['paid'])} for {told.get('paid_seconds', 0)} s"),
+        ]
+    out.show(facts(rows))
 
 
 def _preview_close(out: Output, chain: str, session: str, account: str) -> None:
