@@ -321,6 +321,9 @@ class FakeCalls:
     def deposit_and_grant(self, amount: int, key: DelegateKey, proof: bytes, terms: Terms) -> bytes:
         return msgspec.msgpack.encode(["deposit_and_grant", amount, key, terms])
 
+    def deposit(self, amount: int, asset: Asset = NATIVE) -> bytes:
+        return msgspec.msgpack.encode(["deposit", amount])
+
     def withdraw(self, amount: int, asset: Asset = NATIVE) -> bytes:
         return msgspec.msgpack.encode(["withdraw", amount])
 

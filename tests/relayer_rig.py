@@ -213,9 +213,10 @@ class Rig:
         """Give a viewer funds and a grant of the relayer's key, and return a token."""
         challenge = await self.result("challenge", account=account(name), purpose="watch")
         public = bytes.fromhex(challenge["delegate"][2:])
+        token = await self.token(name)
         self.chain.add_funds(name, vault)
         self.chain.add_grant(name, public, **terms)
-        return await self.token(name)
+        return token
 
     async def watch(self, token: str, stream: int = 1, resume: str | None = None) -> Watching:
         admitted = await self.result("admit", token=token, stream=stream, resume=resume)

@@ -11,6 +11,8 @@ from trio.testing import MockClock
 
 from offchain.keys.signer import dev_key
 from offchain.ledger.orders import Open
+from offchain.relayer.delegates import OFFERED_MAX
+from offchain.relayer.tokens import CHALLENGES_MAX
 from tests.fake_chain import BASE_MS, UNIT, account, sign_text
 from tests.relayer_rig import RATE, Rig, rig
 
@@ -125,6 +127,42 @@ async def test_tokens_outlive_the_relayer_and_are_not_stored(
             content = file.read_bytes()
             assert token.encode() not in content
             assert token[4:].encode() not in content
+
+
+async def test_asking_for_challenges_stores_nothing(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Anybody may ask for any account: only a signature makes a key that is kept."""
+    async with rig(tmp_path) as r:
+        before = r.relayer.core.journal.commits
+        for n in range(CHALLENGES_MAX + 10):
+            raw = n.to_bytes(32, "little")
+            await r.result("challenge", account="0x" + raw.hex(), purpose="watch")
+        assert r.relayer.core.key_names == {}
+        assert r.relayer.core.journal.commits <= before + 1
+        assert len(r.relayer.requests._delegates._offered) <= OFFERED_MAX
+        token = await r.ready_viewer()  # and nobody is locked out
+        assert (await r.result("terms", token=token, stream=1))["payable"]
+        call = {
+            "kind": "deposit_and_grant", "deposit": "1", "cap": "1", "rate_max_per_second": "1",
+            "sessions_max": 1, "gap_ms": 120_000, "expires_at_ms": BASE_MS + 10**8,
+        }  # fmt: skip
+        r.chain.add_funds("Eve", 0)
+        refused = await problem(r, "wallet_prepare", account=account("Eve"), call=call)
+        assert (refused.status, refused.code) == (401, "sign-in-first")
+
+
+async def test_a_deposit_alone_tops_the_vault_up(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer()
+        prepared = await r.result(
+            "wallet_prepare", token=token, call={"kind": "deposit", "amount": "5"}
+        )
+        assert prepared["summary"].startswith("Deposit")
+        refused = await problem(
+            r, "wallet_prepare", token=token, call={"kind": "deposit", "amount": str(10**30)}
+        )
+        assert (refused.code, refused.field) == ("balance-too-low", "amount")
 
 
 # --- terms ---------------------------------------------------------------------------------

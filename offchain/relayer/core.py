@@ -17,7 +17,7 @@ from offchain.journal import (
     put_session,
     put_states,
 )
-from offchain.keys.signer import Signer
+from offchain.keys.signer import LocalKey, Signer
 from offchain.ledger.types import Constants
 from offchain.relayer.cadence import SessionView
 from offchain.relayer.chain import Chain, ChainView, Interest
@@ -50,8 +50,8 @@ class Bell:
 class Keyring(Protocol):
     """Where delegate keys are made and opened."""
 
-    async def make(self, name: str) -> Signer:
-        """Make and store a fresh key."""
+    async def keep(self, name: str, key: LocalKey) -> None:
+        """Store a key."""
 
     async def open(self, name: str) -> Signer:
         """Give a stored key."""

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from typing import Final
 
 import trio
 
 from offchain.journal import JournalUnavailable, put_delegate
 from offchain.journal_schema import DelegateRecord
 from offchain.keys.keystore import Keystore
-from offchain.keys.signer import Signer, fresh_key
+from offchain.keys.signer import LocalKey, Signer, fresh_key
 from offchain.ledger.errors import LedgerError
 from offchain.ledger.orders import sign_grant_proof
 from offchain.relayer.chain import bounded
 from offchain.relayer.core import Core
 from offchain.relayer.problems import chain_unavailable, journal_unavailable
+
+OFFERED_MAX: Final = 4_096
+"""How many keys of accounts that have not signed in yet are remembered."""
 
 
 class KeystoreKeyring:
@@ -39,14 +43,12 @@ class KeystoreKeyring:
         if names:
             await self.open(names[-1])
 
-    async def make(self, name: str) -> Signer:
-        """Make and store a fresh key. Raises KeystoreError."""
-        key = fresh_key()
+    async def keep(self, name: str, key: LocalKey) -> None:
+        """Store a key. Raises KeystoreError."""
         await trio.to_thread.run_sync(
             self._store.store, key, name, self._password, limiter=self._one_at_a_time
         )
         self._open[name] = key
-        return key
 
     async def open(self, name: str) -> Signer:
         """Give a stored key. Raises KeystoreError."""
@@ -63,10 +65,9 @@ class MemoryKeyring:
     def __init__(self) -> None:
         self._keys: dict[str, Signer] = {}
 
-    async def make(self, name: str) -> Signer:
-        """Make a fresh key."""
-        self._keys[name] = fresh_key()
-        return self._keys[name]
+    async def keep(self, name: str, key: LocalKey) -> None:
+        """Remember a key."""
+        self._keys[name] = key
 
     async def open(self, name: str) -> Signer:
         """Give a key that was made here."""
@@ -79,6 +80,7 @@ class Delegates:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._by_viewer: dict[str, list[DelegateRecord]] = {}
+        self._offered: dict[str, LocalKey] = {}
         self._making: dict[str, trio.Lock] = {}
 
     def restore(self, delegates: list[DelegateRecord]) -> None:
@@ -95,26 +97,50 @@ class Delegates:
         """Tell whether this relayer holds a key that `viewer` has granted."""
         return any(record.public == public for record in self._by_viewer.get(viewer, ()))
 
+    async def offer(self, viewer: str) -> bytes:
+        """Give the public key that a challenge names.
+
+        Anybody may ask for any account, so a fresh key stays in memory until the account's
+        signature comes. Raises Refused.
+        """
+        kept = await self._usable(viewer)
+        if kept is not None:
+            return kept
+        if viewer not in self._offered:
+            while len(self._offered) >= OFFERED_MAX:
+                del self._offered[next(iter(self._offered))]
+            self._offered[viewer] = fresh_key()
+        return self._offered[viewer].public_key
+
     async def current(self, viewer: str) -> bytes:
         """Give the public key that a viewer should grant, or has: a fresh one after a grant ended.
 
+        It is in the keystore and in the journal. Call it for a viewer who has signed in.
         Raises Refused.
         """
         lock = self._making.setdefault(viewer, trio.Lock())
         async with lock:
-            usable = [record for record in self._by_viewer.get(viewer, ()) if not record.retired]
-            for record in usable:
-                if not await self._spent(record):
-                    return record.public
-                await self._keep(
-                    DelegateRecord(
-                        public=record.public,
-                        viewer=viewer,
-                        key_name=record.key_name,
-                        retired=True,
-                    )
-                )
+            kept = await self._usable(viewer)
+            if kept is not None:
+                return kept
             return await self._make(viewer)
+
+    async def _usable(self, viewer: str) -> bytes | None:
+        for record in list(self._by_viewer.get(viewer, ())):
+            if record.retired:
+                continue
+            if not await self._spent(record):
+                return record.public
+            await self._keep(
+                DelegateRecord(
+                    public=record.public, viewer=viewer, key_name=record.key_name, retired=True
+                )
+            )
+        return None
+
+    def has_signed_in(self, viewer: str) -> bool:
+        """Tell whether a viewer ever proved the account here."""
+        return viewer in self._by_viewer
 
     async def _spent(self, record: DelegateRecord) -> bool:
         """Tell whether the key was granted and that grant has ended."""
@@ -130,9 +156,11 @@ class Delegates:
 
     async def _make(self, viewer: str) -> bytes:
         name = f"delegate-{secrets.token_hex(8)}"
-        signer = await self._core.keyring.make(name)
-        record = DelegateRecord(public=signer.public_key, viewer=viewer, key_name=name)
+        key = self._offered.get(viewer) or fresh_key()
+        await self._core.keyring.keep(name, key)
+        record = DelegateRecord(public=key.public_key, viewer=viewer, key_name=name)
         await self._keep(record)
+        self._offered.pop(viewer, None)
         return record.public
 
     async def _keep(self, record: DelegateRecord) -> None:

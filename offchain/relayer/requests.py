@@ -193,7 +193,7 @@ class Requests:
         account = read_account(params.account)
         delegate = None
         if params.purpose == "watch":
-            delegate = "0x" + (await self._delegates.current(account)).hex()
+            delegate = "0x" + (await self._delegates.offer(account)).hex()
         elif params.stream is None:
             raise Refused(
                 400, "stream-missing", "name the stream that is to be published", field="stream"
@@ -233,6 +233,8 @@ class Requests:
         challenge = self._tokens.redeem(params.challenge, params.signature, now_ms)
         if challenge.purpose == "publish" and challenge.stream is not None:
             await self._owned(challenge.account, challenge.stream)
+        else:
+            await self._delegates.current(challenge.account)
         token, record = await self._tokens.issue(challenge, now_ms)
         return {"token": token, **_token_json(record)}
 

@@ -280,14 +280,14 @@ class Book:
     def budget_left_ms(self, viewer: str, now_ms: int, settled: frozenset[SessionRef]) -> int:
         """Tell how much more a viewer may watch unpaid.
 
-        `settled` are the sessions that are in a block: of the others, what was delivered is at
-        risk as well.
+        `settled` are the sessions that are in a block: of those that are to be opened, what was
+        delivered is at risk as well.
         """
         at_risk_ms = 0
         for session in self.of_viewer(viewer):
             if not session.done:
                 at_risk_ms += session.unconfirmed_ms
-                if session.ref not in settled:
+                if session.record.phase == "opening" and session.ref not in settled:
                     at_risk_ms += session.delivered_ms
         return budget.left_ms(self.budgets.get(viewer, Budget()), now_ms, at_risk_ms)
 

@@ -40,6 +40,12 @@ class DepositAndGrant(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind
     expires_at_ms: int
 
 
+class Deposit(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="deposit"):
+    """Put more into the vault, under the grants that there are."""
+
+    amount: str
+
+
 class Withdraw(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="withdraw"):
     """Take from the vault."""
 
@@ -65,7 +71,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="cl
     stream: int
 
 
-WalletCall = DepositAndGrant | Withdraw | Revoke | CreateStream | Claim
+WalletCall = DepositAndGrant | Deposit | Withdraw | Revoke | CreateStream | Claim
 
 
 class Submission:
@@ -107,6 +113,10 @@ class Wallet:
             match call:
                 case DepositAndGrant():
                     return await self._deposit_and_grant(account, call)
+                case Deposit():
+                    amount = read_amount(call.amount, "amount")
+                    await self._check_balance(account, amount, "amount")
+                    return f"Deposit {self._shown(amount)} into the vault", calls.deposit(amount)
                 case Withdraw():
                     amount = read_amount(call.amount, "amount")
                     shown = self._shown(amount)
@@ -144,7 +154,14 @@ class Wallet:
                 "the grant would have expired already: choose a later moment",
                 field="expires_at_ms",
             )
-        await self._check_balance(account, deposit)
+        await self._check_balance(account, deposit, "deposit")
+        if not self._delegates.has_signed_in(account):
+            raise Refused(
+                401,
+                "sign-in-first",
+                "the key that is granted belongs to whoever signs in: get a watch token first",
+                field="token",
+            )
         public = await self._delegates.current(account)
         proof = await self._delegates.proof(account, public)
         terms = Terms(
@@ -162,7 +179,7 @@ class Wallet:
         )
         return text, encoded
 
-    async def _check_balance(self, account: str, deposit: int) -> None:
+    async def _check_balance(self, account: str, deposit: int, field: str) -> None:
         try:
             free = await bounded(self._core.chain.free_balance(account))
         except LedgerError:
@@ -173,7 +190,7 @@ class Wallet:
                 "balance-too-low",
                 f"the deposit of {self._shown(deposit)} is above the free balance of "
                 f"{self._shown(free)}: deposit less",
-                field="deposit",
+                field=field,
             )
 
     def _shown(self, amount: int) -> str:
