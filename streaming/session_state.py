@@ -123,7 +123,8 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     allowed: bool
     reason: str | None = None
     """Why not: `funds`, `grant-ended`, `token-ended`, `stream-ended`, `open-refused`,
-    `not-included`, `budget`, `replaced`, `session-closed`, `unknown-session`."""
+    `not-included`, `budget`, `replaced`, `session-closed`, `unknown-session`; and, always with
+    `wait`, `journal` (it cannot be written) and `chain-unavailable`."""
     wait: bool = False
     """Not now, but perhaps soon (the head-start budget is spent and the block has not
     come): hold the media back and keep the connection."""
