@@ -384,33 +384,34 @@ class DirectIntake:
         usual = protocol.datagram_received
 
         def datagram_received(data: bytes, address: tuple[Any, ...]) -> None:
-            if len(data) > 12 and 127 < data[0] < 192 and not 191 < data[1] < 209:
-                self._take(data)
-            else:
+            # Until DTLS is through, packets have to queue up behind it.
+            media = len(data) > 12 and 127 < data[0] < 192 and not 191 < data[1] < 209
+            if not (media and self._take(data)):
                 usual(data, address)
 
         protocol.datagram_received = datagram_received
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, data: bytes) -> bool:
         if self._srtp is None:
             session = self._dtls._rx_srtp
             if session is None:
-                return
+                return False
             self._srtp = session._srtp[0]
         length = len(data)
         if length > DATAGRAM_BYTES_MAX:
-            return
+            return True
         _bytes[0:length] = data
         _length[0] = length
         if lib.srtp_unprotect(self._srtp, _work, _length) != 0:
-            return
+            return True
         found = read_packet(_bytes[0 : _length[0]])
         if found is None:
-            return
+            return True
         payload_type, ssrc, packet = found
         track = self._tracks.get(payload_type)
         if track is not None:
             track.receive(payload_type, ssrc, packet, now_us())
+        return True
 
 
 def count_repairs(pc: RTCPeerConnection) -> None:
