@@ -129,7 +129,7 @@ class Transactions:
 
     async def fee(self, call: bytes, account: str | bytes) -> Fee:
         """Ask what a signed call would cost `account`, without sending anything."""
-        context = Context(genesis_hash=self.genesis_hash)
+        context = await self._mortal_context(await self._pool_nonce(account), tip=0)
         sample = unsigned_sample(self.runtime, context, account, call)
         answer = await self.rpc.call("payment_queryInfo", ["0x" + sample.hex()])
         return Fee(
@@ -192,8 +192,11 @@ class Transactions:
                 nonces.pending.discard(nonce)
         return await self._receipt(tracker.hash, place)
 
+    async def _pool_nonce(self, account: str | bytes) -> int:
+        return int(await self.rpc.call("system_accountNextIndex", [address(account)]))
+
     async def _next_nonce(self, public_key: bytes, nonces: _Nonces) -> int:
-        nonce = int(await self.rpc.call("system_accountNextIndex", [address(public_key)]))
+        nonce = await self._pool_nonce(public_key)
         while nonce in nonces.pending:
             nonce += 1
         return nonce

@@ -88,6 +88,19 @@ class Viewing:
                 if (now_ms - session.billed_until) // 1000 >= seconds - session.seconds:
                     return
 
+    async def next_total(self, index: int) -> int:
+        """Wait until a session's total changes, and give it."""
+        total = None
+        with trio.fail_after(60):
+            async with self.ledger.heads("best") as heads:
+                async for head in heads:
+                    session = await self.ledger.session(self.grant, index, at=head.hash)
+                    assert session is not None
+                    if total is not None and session.seconds != total:
+                        return session.seconds
+                    total = session.seconds
+        raise AssertionError("the heads ended")
+
 
 async def terms(ledger: Ledger, **changes: int) -> Terms:
     values = {
@@ -190,12 +203,13 @@ async def test_every_refused_order_has_its_own_reason(node: NodeProcess) -> None
         await v.wait_for_room(0, 6)
         first = Tick(index=0, seconds=6)
         signature = v.sign(first)
-        await v.ledger.watch_order(v.grant, first, signature)
+        await v.ledger.watch_order(v.grant, first, signature, wait="finalized")
 
         with pytest.raises(Replayed):
             await v.ledger.submit_order(v.grant, first, signature)
         with pytest.raises(Replayed):
             await v.submit(first)
+        await v.wait_for_room(0, 12)
         with pytest.raises(ForeignSignature):
             await v.submit(Tick(index=0, seconds=12), fresh_key())
         with pytest.raises(OrderRefused) as refused:
@@ -248,10 +262,7 @@ async def test_a_higher_total_takes_the_lower_ones_place(node: NodeProcess) -> N
             await v.submit(Tick(index=0, seconds=8))
             with pytest.raises(Superseded):
                 await v.submit(Tick(index=0, seconds=7))
-        await v.wait_for_room(0, 10)
-        session = await v.ledger.session(v.grant, 0)
-        assert session is not None
-        assert session.seconds == 8
+        assert await v.next_total(0) == 8
 
 
 async def test_an_order_already_in_the_pool_is_taken(node: NodeProcess) -> None:
