@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from offchain.keys import dev_key
+from offchain.ledger.errors import RpcError
 from offchain.ledger.types import (
     Constants,
     DelegateKey,
@@ -122,6 +123,8 @@ class FakeLedger:
         default_factory=lambda: {(3, 0): session_entry()}
     )
     blocks: dict[int, tuple[Event, ...]] = field(default_factory=dict)
+    streams_at: dict[int, Stream | None] = field(default_factory=dict)
+    pruned_below: int = 0
     events_of_receipt: tuple[Event, ...] = ()
     failure: Exception | None = None
     sent: list[tuple[bytes, str, str]] = field(default_factory=list)
@@ -153,6 +156,11 @@ class FakeLedger:
         return self.free
 
     async def stream(self, stream: int, *, at: str | None = None) -> Stream | None:
+        number = int(at[2:]) if at is not None and at != "0xbb" else None
+        if number is not None and number < self.pruned_below:
+            raise RpcError(4003, "State already discarded for 0x00")
+        if number is not None and number in self.streams_at:
+            return self.streams_at[number]
         return self.streams_by_id.get(stream)
 
     async def streams(self) -> dict[int, Stream]:
@@ -182,7 +190,8 @@ class FakeLedger:
         return Head(number=12, hash="0x12", parent_hash="0x11")
 
     async def finalized_head(self) -> Head:
-        return Head(number=max(self.blocks, default=10), hash="0x10", parent_hash="0x09")
+        number = max(self.blocks, default=10)
+        return Head(number=number, hash=f"0x{number}", parent_hash="0x09")
 
     async def block_hash(self, number: int) -> str | None:
         return f"0x{number}"

@@ -334,6 +334,29 @@ def test_a_history_that_disagrees_exits_with_1(ledger: FakeLedger) -> None:
     assert shown.stdout.count("Disagrees: ") == 4
 
 
+def test_what_a_node_has_pruned_is_taken_from_the_entries(
+    ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("offchain.cli.reconcile.PRUNED_WHILE_READING", 1)
+    ledger.blocks = paid_session()
+    ledger.open_sessions = {}
+    ledger.pruned_below = 6
+    # before the last tick 60 seconds were paid, and nothing was claimed
+    early = stream_entry(earned=60 * UNIT // 1000, earned_total=60 * UNIT // 1000)
+    ledger.streams_at = {6: early}
+    ledger.streams_by_id[1] = stream_entry(earned=0, earned_total=UNIT // 10)
+    result = run("reconcile", "--stream", "1")
+    assert result.exit_code == 0, result.output
+    assert "no state before block 6" in result.stderr
+    told = data("reconcile", "--stream", "1")
+    assert (told["from_block"], told["charged"], told["claimed"]) == (
+        7,
+        40 * UNIT // 1000,
+        UNIT // 10,
+    )
+    refused(run("reconcile", "--stream", "1", "--from-block", "3"), Exit.REFUSED, "archive")
+
+
 def test_a_stream_that_never_was_does_not_reconcile(ledger: FakeLedger) -> None:
     refused(run("reconcile", "--stream", "7"), Exit.REFUSED, "no stream 7")
     refused(run("reconcile"), Exit.USAGE, "--stream or --report")

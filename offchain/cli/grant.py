@@ -158,7 +158,7 @@ def list_grants(
             )
             for number, each in found.items()
         ]
-        columns = ("Grant>", "State", "Left>", "Of>", "Highest price>", "Open>", "Ends")
+        columns = ("Grant>", "State", "Left>", "Of>", "Highest price>", "Open>", "Ends|")
         empty = f"No grants of {who}. Give one: paystream grant give --stream N --cap AMOUNT"
         out.show(table(columns, rows, empty))
 

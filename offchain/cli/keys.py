@@ -70,9 +70,9 @@ def list_keys(out: Output, wallets: Names) -> None:
             }
         )
     else:
-        rows = [(each.name, each.address, each.scheme, moment(each.created_at)) for each in found]
+        rows = [(each.name, each.address, moment(each.created_at)[:10]) for each in found]
         empty = f"No keys in {wallets.keys_dir}. Make one: paystream keys new NAME"
-        out.show(table(("Name", "Address", "Kind", "Made"), rows, empty))
+        out.show(table(("Name", "Address|", "Made|"), rows, empty))
     if damaged:
         if not out.json_mode:
             for what in damaged.values():

@@ -122,7 +122,9 @@ def facts(rows: Iterable[Row], title: str | None = None) -> RenderableType:
 def table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str, title: str | None = None
 ) -> RenderableType:
-    """Give rows under headings. A heading that ends in `>` marks a column of figures.
+    """Give rows under headings.
+
+    A heading that ends in `>` marks a column of figures, in `|` one that is never broken.
 
     `empty` is what to say where there is no row.
     """
@@ -142,9 +144,9 @@ def table(
     for heading in columns:
         figures = heading.endswith(">")
         made.add_column(
-            heading.removesuffix(">"),
+            heading.rstrip(">|"),
             justify="right" if figures else "left",
-            no_wrap=figures,
+            no_wrap=figures or heading.endswith("|"),
             overflow="fold",
         )
     for row in rows:

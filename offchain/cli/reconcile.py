@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from offchain.ledger.types import Stream
 
 REPORT_BYTES_MAX = 64 << 20
+PRUNED_WHILE_READING = 16
 SessionName = tuple[int, int]
 
 
@@ -35,6 +36,7 @@ class Result:
     history: History
     entry: Stream | None
     delivered_ms: Mapping[SessionName, int]
+    from_block: int
     finalized_block: int
     found: list[str]
 
@@ -59,8 +61,15 @@ def reconcile(
         int | None, options.option("--stream", "Number of the stream.", "STREAM", min=0)
     ] = None,
     from_block: Annotated[
-        int, options.option("--from-block", "First finalized block to read.", "N", min=1)
-    ] = 1,
+        int | None,
+        options.option(
+            "--from-block",
+            "First finalized block to read.",
+            "N",
+            min=1,
+            show_default="the first that the node still has",
+        ),
+    ] = None,
     delivered: Annotated[
         bool,
         options.option(
@@ -77,7 +86,8 @@ def reconcile(
 ) -> None:
     """Hold a stream's finalized events, entries and deliveries against each other.
 
-    Exits with 1 if anything disagrees.
+    Exits with 1 if anything disagrees. A node keeps the state of its last 256 blocks unless it
+    runs with --state-pruning archive; what came before is then taken from the entries.
     """
     if report is not None:
         _judge_report(out, report)
@@ -96,7 +106,11 @@ def reconcile(
 
 
 def _reconcile_chain(
-    out: Output, chain: str, stream: int, from_block: int, delivered_ms: dict[SessionName, int]
+    out: Output,
+    chain: str,
+    stream: int,
+    from_block: int | None,
+    delivered_ms: dict[SessionName, int],
 ) -> None:
     from offchain.cli.audit import History, disagreements
 
@@ -104,8 +118,11 @@ def _reconcile_chain(
         final = await ledger.finalized_head()
         after = await ledger.stream(stream, at=final.hash)
         history = History(stream)
-        before = await _read_history(out, ledger, history, from_block, final.number)
-        if after is None and history.created_block is None:
+        first = from_block or await _first_block(ledger, stream, final.number)
+        if first > 1 and from_block is None:
+            out.note(f"The node has no state before block {first - 1}: reconciling from there on.")
+        before = await _read_history(out, ledger, history, first, final.number)
+        if after is None and before is None and history.created_block is None:
             raise Failure(
                 f"there is no stream {stream} in the finalized blocks: `paystream stream list` "
                 "shows them",
@@ -115,30 +132,77 @@ def _reconcile_chain(
         names = [name for name, each in history.sessions.items() if each.closed_block is None]
         still_open = await ledger.sessions_of(names, at=final.hash)
         found = list(disagreements(history, before, after, still_open, delivered_ms))
-        money = Money.of(ledger)
+        result = Result(history, after, delivered_ms, first, final.number, found)
         if out.json_mode:
-            out.json(_data(Result(history, after, delivered_ms, final.number, found)))
+            out.json(_data(result))
         else:
-            _show(out, money, Result(history, after, delivered_ms, final.number, found))
+            _show(out, Money.of(ledger), result)
         return found
 
     if with_ledger(chain, work):
         raise typer.Exit(Exit.FAILED)
 
 
+async def _first_block(ledger: Ledger, stream: int, last: int) -> int:
+    """Find the first block that can be read with the one before it: the node prunes old state."""
+    low, high = 0, last
+    while low < high:
+        middle = (low + high) // 2
+        if await _is_readable(ledger, stream, middle):
+            high = middle
+        else:
+            low = middle + 1
+    # some more may be pruned while the rest is read
+    return 1 if low == 0 else min(last, low + PRUNED_WHILE_READING)
+
+
+async def _is_readable(ledger: Ledger, stream: int, number: int) -> bool:
+    from offchain.ledger.errors import BlockUnknown, RpcError
+
+    block_hash = await ledger.block_hash(number)
+    if block_hash is None:
+        return False
+    try:
+        await ledger.stream(stream, at=block_hash)
+    except BlockUnknown:
+        return False
+    except RpcError as error:
+        if is_pruned(error):
+            return False
+        raise
+    return True
+
+
+def is_pruned(error: Exception) -> bool:
+    """Tell whether a node's refusal means that it no longer has the block's state."""
+    return "discarded" in str(error) or "unknown Block" in str(error)
+
+
 async def _read_history(
     out: Output, ledger: Ledger, history: History, first: int, last: int
 ) -> Stream | None:
-    """Read the events of the blocks; give the stream's entry before them."""
-    before_hash = await ledger.block_hash(first - 1)
-    before = None
-    if first > 1 and before_hash is not None:
-        before = await ledger.stream(history.stream, at=before_hash)
-    with out.working(f"Reading blocks {first} to {last}"):
-        for number in range(first, last + 1):
-            block_hash = await ledger.block_hash(number)
-            if block_hash is not None:
-                history.read(number, await ledger.events(block_hash))
+    """Read the events of the blocks; give the stream's entry before them. Raises Failure."""
+    from offchain.ledger.errors import BlockUnknown, RpcError
+
+    try:
+        before = None
+        if first > 1:
+            before_hash = await ledger.block_hash(first - 1)
+            before = await ledger.stream(history.stream, at=before_hash)
+        with out.working(f"Reading blocks {first} to {last}"):
+            for number in range(first, last + 1):
+                block_hash = await ledger.block_hash(number)
+                if block_hash is not None:
+                    history.read(number, await ledger.events(block_hash))
+    except (BlockUnknown, RpcError) as error:
+        if isinstance(error, RpcError) and not is_pruned(error):
+            raise
+        raise Failure(
+            f"the node no longer has the state of block {first}: leave --from-block away, or use "
+            "a node that runs with --state-pruning archive",
+            Exit.REFUSED,
+            "block-pruned",
+        ) from None
     return before
 
 
@@ -191,6 +255,7 @@ def _data(result: Result) -> dict[str, Any]:
     ]
     return {
         "stream": history.stream,
+        "from_block": result.from_block,
         "finalized_block": result.finalized_block,
         "earned_total": None if entry is None else entry.earned_total,
         "unclaimed": None if entry is None else entry.earned,
@@ -212,10 +277,10 @@ def _show(out: Output, money: Money, result: Result) -> None:
     columns = ("Session", "Viewer", "Delivered>", "Paid time>", "Ticks>", "Paid>", "Closed by")
     out.show(table(columns, rows, f"No sessions of stream {history.stream}."))
     totals = [
-        ("Finalized block", result.finalized_block),
-        ("Charged by ticks", money.write(history.charged)),
-        ("Earned", "-" if entry is None else money.write(entry.earned_total)),
-        ("Claimed", money.write(history.claimed_total)),
+        ("Finalized blocks", f"{result.from_block} to {result.finalized_block}"),
+        ("Charged in them", money.write(history.charged)),
+        ("Earned in all", "-" if entry is None else money.write(entry.earned_total)),
+        ("Claimed in them", money.write(history.claimed_total)),
         ("Unclaimed", "-" if entry is None else money.write(entry.earned)),
     ]
     out.show("", facts(totals), "")
@@ -227,7 +292,7 @@ def _row(
 ) -> tuple[object, ...]:
     return (
         f"{name[0]}-{name[1]}",
-        short(session.viewer),
+        short(session.viewer) or "opened before",
         "-" if delivered_ms is None else f"{delivered_ms / 1000:.1f} s",
         f"{session.seconds} s",
         session.ticks,

@@ -77,7 +77,7 @@ def list_sessions(
             )
             for grant, index, each in found
         ]
-        columns = ("Session", "Stream>", "Price>", "Paid time>", "Paid>", "Left>", "Last tick")
+        columns = ("Session", "Stream>", "Price>", "Paid time>", "Paid>", "Left>", "Last tick|")
         out.show(table(columns, rows, f"No open sessions of {who}."))
 
     with_ledger(chain, work)

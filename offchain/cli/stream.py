@@ -150,7 +150,7 @@ def list_streams(
             )
             for number, each in found.items()
         ]
-        columns = ("Stream>", "Status", "Price>", "Open>", "Watched>", "Unclaimed>", "Owner")
+        columns = ("Stream>", "Status|", "Price>", "Open>", "Watched>", "Unclaimed>", "Owner")
         empty = "No streams. Create one: paystream stream create --rate AMOUNT"
         out.show(table(columns, rows, empty))
 
