@@ -8,13 +8,16 @@ use sc_consensus_grandpa::{
 	GrandpaBlockImport, GrandpaParams, LinkHalf, SharedVoterState,
 	ThreeQuartersOfTheUnfinalizedChain, VotingRulesBuilder,
 };
+use sc_executor::{HeapAllocStrategy, WasmExecutor, DEFAULT_HEAP_ALLOC_STRATEGY};
 use sc_network::{
 	config::{FullNetworkConfiguration, Role},
 	service::{traits::NetworkService, NotificationMetrics},
 	NetworkBackend, NotificationService, ProtocolName,
 };
 use sc_network_sync::SyncingService;
-use sc_service::{error::Error as ServiceError, Configuration, TaskManager, WarpSyncConfig};
+use sc_service::{
+	error::Error as ServiceError, ChainType, Configuration, TaskManager, WarpSyncConfig,
+};
 use sc_telemetry::{Telemetry, TelemetryHandle, TelemetryWorker};
 use sc_transaction_pool::TransactionPoolHandle;
 use sc_transaction_pool_api::OffchainTransactionPoolFactory;
@@ -24,17 +27,14 @@ use sp_consensus_aura::{
 	SlotDuration,
 };
 use sp_keystore::KeystorePtr;
-use sp_runtime::traits::Block as BlockT;
+use sp_runtime::{traits::Block as BlockT, SaturatedConversion};
 use sp_timestamp::InherentDataProvider as TimestampProvider;
-use std::{sync::Arc, time::Duration};
+use std::{env, path::PathBuf, sync::Arc, time::Duration};
 use substrate_prometheus_endpoint::Registry;
 
 /// The client: state, blocks and calls into the runtime.
-pub type FullClient = sc_service::TFullClient<
-	Block,
-	RuntimeApi,
-	sc_executor::WasmExecutor<sp_io::SubstrateHostFunctions>,
->;
+pub type FullClient = sc_service::TFullClient<Block, RuntimeApi, FullExecutor>;
+type FullExecutor = WasmExecutor<sp_io::SubstrateHostFunctions>;
 type FullBackend = sc_service::TFullBackend<Block>;
 type FullSelectChain = sc_consensus::LongestChain<FullBackend, Block>;
 type FullPool = TransactionPoolHandle<Block, FullClient>;
@@ -65,7 +65,7 @@ const PROPOSAL_SLOT_PORTION: f32 = 2.0 / 3.0;
 /// Opens the database and sets up everything that needs no network.
 pub fn new_partial(config: &Configuration) -> Result<Partial, ServiceError> {
 	let telemetry = new_telemetry(config)?;
-	let executor = sc_service::new_wasm_executor(&config.executor);
+	let executor = new_executor(config);
 	let (client, backend, keystore_container, task_manager) =
 		sc_service::new_full_parts::<Block, RuntimeApi, _>(
 			config,
@@ -116,6 +116,30 @@ pub fn new_partial(config: &Configuration) -> Result<Partial, ServiceError> {
 		transaction_pool,
 		other: (block_import, grandpa_link, telemetry),
 	})
+}
+
+/// What runs the runtime's blob. Development nodes, which start often, keep its compiled form.
+fn new_executor(config: &Configuration) -> FullExecutor {
+	let heap = config.executor.default_heap_pages.map_or(DEFAULT_HEAP_ALLOC_STRATEGY, |pages| {
+		HeapAllocStrategy::Static { extra_pages: pages.saturated_into() }
+	});
+	let builder = FullExecutor::builder()
+		.with_execution_method(config.executor.wasm_method)
+		.with_onchain_heap_alloc_strategy(heap)
+		.with_offchain_heap_alloc_strategy(heap)
+		.with_max_runtime_instances(config.executor.max_runtime_instances)
+		.with_runtime_cache_size(config.executor.runtime_cache_size);
+	let is_development = config.chain_spec.chain_type() == ChainType::Development;
+	match user_cache_dir().filter(|_| is_development) {
+		Some(cache) => builder.with_cache_path(cache.join("paystream/compiled-runtimes")).build(),
+		None => builder.build(),
+	}
+}
+
+/// Where this user's programs keep what they can make again; nothing if there is no such place.
+fn user_cache_dir() -> Option<PathBuf> {
+	let by_name = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+	by_name("XDG_CACHE_HOME").or_else(|| by_name("HOME").map(|home| home.join(".cache")))
 }
 
 fn new_telemetry(
