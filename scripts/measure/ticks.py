@@ -43,10 +43,9 @@ class Keys:
     def __init__(self) -> None:
         self.by_name: dict[str, LocalKey] = {}
 
-    async def make(self, name: str) -> Signer:
-        """Make a key."""
-        self.by_name[name] = fresh_key()
-        return self.by_name[name]
+    async def keep(self, name: str, key: LocalKey) -> None:
+        """Store a key."""
+        self.by_name[name] = key
 
     async def open(self, name: str) -> Signer:
         """Give a key."""
@@ -123,7 +122,8 @@ async def _grants(stage: Stage, keys: Keys, count: int) -> dict[int, str]:
         ]
         calls: list[Any] = []
         for name in names:
-            signer = await keys.make(name)
+            signer = fresh_key()
+            await keys.keep(name, signer)
             proof = sign_grant_proof(
                 signer, ledger.genesis_hash, ledger.pallet_index, viewer.address
             )
