@@ -150,28 +150,32 @@ class Job:
                 )
             ]
         money = format_amount(self._deposit, self.state.symbol, self.state.decimals)
-        return [
+        decoding, counting = names[: self.options.decoding], names[self.options.decoding :]
+        started = [
             parts.start_viewer(
-                self.supervisor,
-                stage.meeting,
-                name,
-                seconds=seconds,
-                money=money,
-                count_only=number >= self.options.decoding,
+                self.supervisor, stage.meeting, name, seconds=seconds, money=money, count_only=False
             )
-            for number, name in enumerate(names)
+            for name in decoding
         ]
+        if counting:
+            started.append(
+                parts.start_crowd(
+                    self.supervisor, stage.meeting, counting, seconds=seconds, money=money
+                )
+            )
+        return started
 
     async def _seen(self, viewers: list[Child]) -> dict[str, dict[str, Any]]:
         """Wait for the viewers, and give what each saw, by name."""
         seen: dict[str, dict[str, Any]] = {}
-        limit_s = self.options.seconds + self.options.stall_s + WATCH_MARGIN_S + len(viewers)
+        limit_s = self.options.seconds + self.options.stall_s + WATCH_MARGIN_S
+        limit_s += self.options.viewers
         with trio.move_on_after(limit_s) as waiting:
             for viewer in viewers:
                 if await viewer.wait() != 0:
                     raise ProcessFailed(viewer.complaint("failed"))
                 found = viewer.last_json()
-                seen |= found if self.options.browser else {viewer.name: found}
+                seen |= {viewer.name: found} if "watched_ms" in found else found
         if waiting.cancelled_caught:
             late = next(viewer for viewer in viewers if viewer.running)
             raise ProcessFailed(late.complaint("did not come to its end"))

@@ -160,11 +160,24 @@ def start_viewers_in_browser(
     supervisor: Supervisor, meeting: Meeting, keys: Sequence[str], *, seconds: int
 ) -> Child:
     """Start one Chromium with a page for each viewer; its JSON object is by key name."""
-    command = [*_in_browser("watch"), "--server", meeting.server, "--stream", str(meeting.stream)]
-    command += ["--seconds", str(seconds)]
-    for key in keys:
-        command += ["--key", key]
+    command = [*_in_browser("watch"), *_many(meeting, keys, seconds)]
     return supervisor.start("viewers", command)
+
+
+def start_crowd(
+    supervisor: Supervisor, meeting: Meeting, keys: Sequence[str], *, seconds: int, money: str
+) -> Child:
+    """Start one process of counting viewers; its JSON object is by key name."""
+    command = [sys.executable, "-m", "main_job.crowd", *_many(meeting, keys, seconds)]
+    return supervisor.start("crowd", [*command, "--deposit", money])
+
+
+def _many(meeting: Meeting, keys: Sequence[str], seconds: int) -> list[str]:
+    arguments = ["--server", meeting.server, "--stream", str(meeting.stream)]
+    arguments += ["--seconds", str(seconds)]
+    for key in keys:
+        arguments += ["--key", key]
+    return arguments
 
 
 def _in_browser(role: str) -> list[str]:
