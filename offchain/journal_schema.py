@@ -55,6 +55,8 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     Moments (`*_at_ms`) are unix milliseconds, money is in the asset's smallest unit. The figures
     `paid_seconds` to `close_reason` come from finalized blocks alone. `finished_ms` sums the
     connections up to `finished_number`, which have ended and left the packed record.
+    `continues` is the name under which the media server knows a session that follows a lapsed one;
+    of connection `base_number` only what goes beyond the `base_*` figures is this session's.
     """
 
     grant: int
@@ -72,6 +74,10 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     token_digest: bytes
     finished_ms: int = 0
     finished_number: int = 0
+    continues: tuple[int, int] | None = None
+    base_number: int = 0
+    base_delivered_ms: int = 0
+    base_forwarded_ms: int = 0
     end_reason: str | None = None
     paid_seconds: int = 0
     paid: int = 0

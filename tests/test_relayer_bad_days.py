@@ -335,3 +335,51 @@ async def test_a_full_disk_stops_admission_and_media_and_nothing_is_lost(
         assert watching.playing
         r.server.leave(watching)
         await paid_exactly(r, watching)
+
+
+async def test_a_viewer_who_stays_through_a_lapse_goes_on_in_another_session(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer(gap_ms=30_000)
+        watching = await r.watch(token)
+        for _ in range(3):
+            await trio.sleep(20)
+            watching.frozen = True
+            await trio.sleep(60)
+            watching.frozen = False
+        assert r.chain.state.grants[0].next_index == 3
+        await trio.sleep(20)
+        await r.crash()
+        await trio.sleep(3)
+        await r.start()
+        await trio.sleep(20)
+        assert watching.playing
+        r.server.leave(watching)
+        await r.until(lambda: not r.chain.state.sessions)
+        await trio.sleep(10)
+        assert r.chain.state.grants[0].next_index == 4
+        paid_ms = r.earned() * 1000
+        assert watching.delivered_ms - 8_000 < paid_ms <= watching.delivered_ms
+        listed = (await r.result("sessions", token=token))["sessions"]
+        assert sum(session["paid_seconds"] for session in listed) == r.earned()
+        assert sum(session["delivered_ms"] for session in listed) == watching.delivered_ms
+        assert watching.acknowledged
+
+
+async def test_after_a_lapse_nobody_pays_for_what_stays_frozen(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer(gap_ms=30_000)
+        watching = await r.watch(token)
+        await trio.sleep(20)
+        watching.frozen = True
+        await trio.sleep(200)
+        assert watching.playing
+        assert not r.chain.state.sessions
+        r.server.leave(watching)
+        await trio.sleep(10)
+        assert watching.acknowledged
+        assert r.earned() == watching.delivered_ms // 1000
+        assert r.relayer.core.book.sessions == {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -276,6 +277,22 @@ class Admission:
             raise journal_unavailable() from None
         log.info("event=session-resumed session=%s number=%d", session.ref, session.record.number)
         return _answer(session, secret, resumed=True)
+
+    async def follow(
+        self,
+        token: TokenRecord,
+        stream: int,
+        place: Callable[[SessionRecord], Awaitable[None]],
+    ) -> None:
+        """Reserve another session for a viewer who is there, and have it placed. Raises Refused."""
+        async with self._turns.setdefault(token.account, trio.Lock()):
+            standing = await self.standing(token.account, stream, watching=True)
+            _check_open(stream, standing.stream)
+            self._check_budget(token.account)
+            if standing.missing or standing.chosen is None:
+                raise Refused(402, "payment-required", ", ".join(standing.missing))
+            record, _ = self._reserve(token, stream, standing.chosen, standing)
+            await place(record)
 
     async def _open(
         self,

@@ -85,7 +85,8 @@ class Confirmer:
             self._not_yet(session, grant, now)
         elif view.best is not None and session.gone_block is None:
             session.gone_block = view.best.number
-            deny(session, "session-closed", now)
+            if session.lapse is None:
+                deny(session, "session-closed", now)
 
     def _present(self, session: LiveSession, entry: Session, now: float) -> None:
         record, view = session.record, self._core.view
@@ -101,8 +102,13 @@ class Confirmer:
             session.change(phase="closing")
         stream = view.streams.get(entry.stream)
         over_at = ended_at(entry, view.best_ms, stream.stops if stream is not None else ())
-        if over_at <= view.best_ms:
-            deny(session, self._why_over(session, entry), now)
+        if over_at <= view.best_ms and session.lapse is None:
+            reason = self._why_over(session, entry)
+            if reason == "session-closed" and _may_lapse(session):
+                log.info("event=session-lapsed session=%s", session.ref)
+                self._core.book.lapse(session, now)
+            else:
+                deny(session, reason, now)
 
     def _why_over(self, session: LiveSession, entry: Session) -> str:
         view = self._core.view
@@ -224,6 +230,12 @@ class Confirmer:
             else:
                 record = session.record
                 self._closed(session, record.paid_seconds, record.paid, None, None)
+
+
+def _may_lapse(session: LiveSession) -> bool:
+    """Tell whether the viewer is still there, so that another session may follow."""
+    last = session.connections.get(session.record.number)
+    return last is not None and not last.final and session.deny is None and not session.ending
 
 
 def _number(head: Head | None) -> int:

@@ -239,7 +239,8 @@ class Core:
             raise
         self.flushes = snapshot
         for session, record in zip(dirty, written, strict=True):
-            if session.done and session.record is record:
+            stays = session.lapse is not None and session.lapse.live
+            if session.done and session.record is record and not stays:
                 self.book.depart(session)
 
     async def keep_journal(self) -> None:

@@ -79,7 +79,7 @@ class Leaser:
         by_name = {state.connection: state for state in states.connections}
         for name in finals:
             state = by_name[name]
-            session = core.book.sessions.get(state.session)
+            session = core.book.find(state.session)
             if session is None:
                 done.append(name)  # its session has ended for good, or never was
                 continue
@@ -96,7 +96,9 @@ class Leaser:
 
     def _lease(self, state: ConnectionState, settled: frozenset[SessionRef], now_ms: int) -> Lease:
         core = self._core
-        session = core.book.sessions[state.session]
+        session = core.book.find(state.session)
+        if session is None:
+            return Lease(connection=state.connection, allowed=False, reason="unknown-session")
         entry = core.view.sessions.get(session.ref)
         paid_seconds = entry.seconds if entry is not None else session.record.paid_seconds
         runway = core.runway_seconds(session) if core.view.best is not None else None
@@ -138,7 +140,7 @@ class Leaser:
         core = self._core
         if session.deny is not None:
             return session.deny, False
-        if session.ending or session.done:
+        if session.lapse is None and (session.ending or session.done):
             return "session-closed", False
         if state.number < session.record.number:
             return "replaced", False
@@ -146,6 +148,9 @@ class Leaser:
             return "journal", True
         if self._chain_too_silent(session):
             return "chain-unavailable", True
+        if session.lapse is not None:
+            waiting = session.lapse.fresh_ms > core.limits.head_start_max_ms
+            return ("not-included", True) if waiting else (None, False)
         if session.ref not in settled:
             late_ms = core.view.estimated_ms() - session.record.start_at
             if late_ms > core.limits.head_start_max_ms + NOT_INCLUDED_SLACK_MS:

@@ -28,6 +28,7 @@ from streaming.session_state import (
     FromServer,
     Hello,
     HelloAck,
+    Leases,
     MessageTooLarge,
     Problem,
     Request,
@@ -135,7 +136,7 @@ class Link:
     def _take(self, message: FromServer, conversation: _Conversation) -> None:
         match message:
             case States():
-                conversation.send(self._leaser.answer(message, conversation.hello.boot_id))
+                conversation.send(self._lease(message, conversation.hello.boot_id))
             case Request():
                 if conversation.waiting >= REQUESTS_AT_ONCE:
                     conversation.send(Response(id=message.id, problem=_BUSY))
@@ -144,6 +145,14 @@ class Link:
                 conversation.nursery.start_soon(self._answer, message, conversation)
             case Hello():
                 raise PeerGone("it said hello twice")
+
+    def _lease(self, states: States, boot_id: str) -> Leases:
+        try:
+            return self._leaser.answer(states, boot_id)
+        except Exception:
+            # the journal and the ticks of all others must go on; without leases media stops
+            log.exception("event=states-crashed")
+            raise PeerGone("its states could not be taken") from None
 
     async def _answer(self, request: Request, conversation: _Conversation) -> None:
         try:

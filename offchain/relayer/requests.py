@@ -350,7 +350,7 @@ class Requests:
             raise Refused(
                 403, "wrong-purpose", "only the viewer closes a session: sign in to watch"
             )
-        if live is not None and not live.done:
+        if live is not None and (live.lapse is not None or not live.done):
             deny(live, "session-closed", trio.current_time())
             self._core.submit_bell.ring()
             record = live.record

@@ -26,6 +26,7 @@ from offchain.relayer import metrics
 from offchain.relayer.admission import Admission
 from offchain.relayer.chain import Chain
 from offchain.relayer.confirm import Confirmer
+from offchain.relayer.continuing import Continuer
 from offchain.relayer.core import Core, Keyring
 from offchain.relayer.delegates import Delegates, KeystoreKeyring
 from offchain.relayer.leases import Leaser
@@ -85,6 +86,7 @@ async def assembled(
         requests = Requests(
             core, tokens=tokens, delegates=delegates, admission=admission, wallet=wallet
         )
+        nursery.start_soon(Continuer(core, admission, tokens).run)
         nursery.start_soon(confirmer.follow_best)
         nursery.start_soon(confirmer.follow_finalized)
         nursery.start_soon(confirmer.watch_silence)

@@ -48,6 +48,18 @@ class Sent:
         self.at = at
 
 
+class Lapse:
+    """A lapsed session's connection that stays: what it had delivered, and what came since."""
+
+    __slots__ = ("connection", "fresh_ms", "live", "seen")
+
+    def __init__(self, connection: ConnectionRecord, now: float) -> None:
+        self.connection = connection
+        self.fresh_ms = 0
+        self.live = True
+        self.seen = now
+
+
 class LiveSession:
     """One session that has not ended for good."""
 
@@ -65,6 +77,8 @@ class LiveSession:
         self.busy: set[str] = set()
         self.gone_block: int | None = None
         """The best block at which the ledger was first seen to have ended it."""
+        self.lapse: Lapse | None = None
+        """It ended for want of ticks, and its viewer is still there."""
         self.foreign = False
         """The ledger's session of this index is on another stream: it is closed, not billed."""
         self.dirty = False
@@ -126,6 +140,8 @@ class Book:
         self._by_viewer: dict[str, dict[SessionRef, LiveSession]] = {}
         self.budgets: dict[str, Budget] = {}
         self.finalized_block = 0
+        self.aliases: dict[SessionRef, SessionRef] = {}
+        """Sessions that go on under another name than the one the media server knows."""
         self.departed: dict[SessionRef, str] = {}
         """Why the sessions that ended lately did, for connections that have not heard."""
         self.boot_id: str | None = None
@@ -148,6 +164,21 @@ class Book:
             if not own:
                 del self._by_viewer[session.record.viewer]
 
+    def find(self, named: SessionRef) -> LiveSession | None:
+        """Give the session that the media server means."""
+        return self.sessions.get(self.aliases.get(named, named))
+
+    def follow(self, lapsed: LiveSession, successor: LiveSession) -> None:
+        """Let a session take over a lapsed one's connection."""
+        self.add(successor)
+        self._alias(successor)
+        lapsed.lapse = None
+        lapsed.dirty = True
+
+    def _alias(self, session: LiveSession) -> None:
+        if session.record.continues is not None:
+            self.aliases[SessionRef(*session.record.continues)] = session.ref
+
     def of_viewer(self, viewer: str) -> list[LiveSession]:
         """List a viewer's sessions."""
         return list(self._by_viewer.get(viewer, {}).values())
@@ -161,6 +192,7 @@ class Book:
             session.closing_since = now if session.ending else None
             session.restored = True
             self.add(session)
+            self._alias(session)
         if loaded.states is None:
             return
         self.finalized_block = loaded.states.finalized_block
@@ -205,6 +237,9 @@ class Book:
         """Note the media server's boot: connections of an earlier one have ended."""
         self.boot_id = boot_id
         for session in self.sessions.values():
+            if session.lapse is not None and session.lapse.connection.boot_id != boot_id:
+                self._leave_lapsed(session)
+        for session in self.sessions.values():
             for connection in list(session.connections.values()):
                 if connection.boot_id != boot_id and not connection.final:
                     self._finish(session, connection, "vanished", now)
@@ -216,9 +251,12 @@ class Book:
 
         Figures never fall: of an older and a newer state the higher counts.
         """
-        session = self.sessions.get(state.session)
+        session = self.find(state.session)
         if session is None or state.number > session.record.number or state.number < 1:
             return False
+        if session.lapse is not None and state.number == session.lapse.connection.number:
+            self._take_lapsed(session, session.lapse, state, now, now_ms)
+            return True
         if state.number <= session.record.finished_number:
             return True
         known = session.connections.get(state.number)
@@ -227,13 +265,17 @@ class Book:
         session.seen[state.number] = now
         if known is not None and known.final:
             return True
+        delivered_ms, forwarded_ms = state.delivered_ms, state.forwarded_ms
+        if state.number == session.record.base_number:
+            delivered_ms -= session.record.base_delivered_ms
+            forwarded_ms -= session.record.base_forwarded_ms
         before_ms = 0 if known is None else _lost_ms(known)
         record = ConnectionRecord(
             connection=state.connection,
             number=state.number,
             boot_id=boot_id,
-            delivered_ms=max(state.delivered_ms, known.delivered_ms if known else 0, 0),
-            forwarded_ms=max(state.forwarded_ms, known.forwarded_ms if known else 0, 0),
+            delivered_ms=max(delivered_ms, known.delivered_ms if known else 0, 0),
+            forwarded_ms=max(forwarded_ms, known.forwarded_ms if known else 0, 0),
             unconfirmed_ms=max(0, state.unconfirmed_ms),
             final=state.final,
             end_reason=(state.end_reason or "vanished") if state.final else None,
@@ -245,6 +287,35 @@ class Book:
         if state.final:
             self._tidy(session)
         return True
+
+    def lapse(self, session: LiveSession, now: float) -> None:
+        """End a session that lapsed while its viewer stayed."""
+        connection = session.connections[session.record.number]
+        session.lapse = Lapse(connection, now)
+        session.end("lapsed", now)
+
+    def _take_lapsed(
+        self,
+        session: LiveSession,
+        lapse: Lapse,
+        state: ConnectionState,
+        now: float,
+        now_ms: int,
+    ) -> None:
+        lapse.seen = now
+        before_ms = lapse.connection.delivered_ms
+        if state.number == session.record.base_number:
+            before_ms += session.record.base_delivered_ms
+        lapse.fresh_ms = max(lapse.fresh_ms, state.delivered_ms - before_ms)
+        if state.final and lapse.live:
+            self.charge(session.record.viewer, lapse.fresh_ms, now_ms)
+            self._leave_lapsed(session)
+
+    def _leave_lapsed(self, session: LiveSession) -> None:
+        if session.lapse is not None:
+            session.lapse.live = False
+            session.dirty = True  # so that the next write lets it go
+            self.changed = True
 
     def _finish(
         self, session: LiveSession, connection: ConnectionRecord, reason: str, now: float
@@ -313,15 +384,22 @@ class Book:
         """Forget a session that has ended for good and is so in the journal."""
         if self.sessions.get(session.ref) is session:
             self._remove(session.ref)
-        while len(self.departed) >= DEPARTED_KEPT:
-            del self.departed[next(iter(self.departed))]
-        self.departed[session.ref] = session.deny or "session-closed"
+        names = [name for name, meant in self.aliases.items() if meant == session.ref]
+        for name in names:
+            del self.aliases[name]
+        for name in [session.ref, *names]:
+            while len(self.departed) >= DEPARTED_KEPT:
+                del self.departed[next(iter(self.departed))]
+            self.departed[name] = session.deny or "session-closed"
 
     # --- ends --------------------------------------------------------------------------
 
     def sweep(self, now: float) -> None:
         """End connections that fell silent, and sessions whose viewer did not come back."""
         for session in self.sessions.values():
+            lapse = session.lapse
+            if lapse is not None and lapse.live and now - lapse.seen >= SILENT_CONNECTION_S:
+                self._leave_lapsed(session)
             if session.done:
                 continue
             for connection in list(session.connections.values()):

@@ -207,6 +207,13 @@ class Tokens:
             )
         return known
 
+    def by_digest(self, token_digest: bytes, now_ms: int) -> TokenRecord:
+        """Give the token that admitted a session. Raises Refused where it has ended."""
+        known = self._tokens.get(token_digest)
+        if known is None or known.expires_at_ms <= now_ms:
+            raise Refused(401, "token-expired", "this token has expired: sign in again")
+        return known
+
     def ended(self, token_digest: bytes, now_ms: int) -> bool:
         """Tell whether the token that admitted a session has ended."""
         known = self._tokens.get(token_digest)
