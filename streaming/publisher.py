@@ -110,6 +110,7 @@ class _Publishing:
         self._resource = answered.get("Location")
         await client_media.connected(pc, lost)
         await self._source.first_frame.wait()
+        self._raise_failure()
         self._connects += 1
         await self._wait_until_live()
         if self._began_s is None:
@@ -117,6 +118,10 @@ class _Publishing:
             self._plan_freeze()
         self._tell("live", stream=self._config.stream, reconnects=self._connects - 1)
         return lost
+
+    def _raise_failure(self) -> None:
+        if self._source.failure is not None:
+            raise self._source.failure
 
     async def _wait_until_live(self) -> None:
         until = time.monotonic() + LIVE_WITHIN_S
@@ -132,6 +137,7 @@ class _Publishing:
         await server.meet()
         told_s = time.monotonic()
         while not self._over():
+            self._raise_failure()
             if lost.is_set():
                 return False
             now_s = time.monotonic()
@@ -235,4 +241,6 @@ class _Publishing:
 
 def _passing(error: ClientError) -> bool:
     """Whether waiting may help: the server is away, or its relayer is."""
-    return error.status is None or error.status >= 500
+    if error.status is None:
+        return error.code in ("server-unreachable", "server-slow", "media-unreachable")
+    return error.status >= 500

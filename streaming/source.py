@@ -30,6 +30,8 @@ _CLOCKS = {"video": 90_000, "audio": 48_000}
 _TEST_PICTURE = "testsrc2=size=640x360:rate=30"
 _TEST_TONE = "sine=frequency=440:beep_factor=4:sample_rate=48000"
 TEST_FILE_S = 10
+AHEAD_S = 1.0
+QUEUED_MAX = 90
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,15 +161,18 @@ class Source:
         self.tracks: dict[str, SourceTrack] = {}
         for kind, there in (("video", plan.has_video), ("audio", plan.has_audio)):
             if there:
-                self._queues[kind] = asyncio.Queue(maxsize=30)
+                self._queues[kind] = asyncio.Queue()
                 self.tracks[kind] = SourceTrack(kind, self)
         self._reader: asyncio.Task[None] | None = None
         self._started_s: float | None = None
         self._frozen_s = 0.0
+        self._froze_at_s: float | None = None
         self._thawed = asyncio.Event()
         self._thawed.set()
         self.video_frames = 0
         self.first_frame = asyncio.Event()
+        self.failure: ClientError | None = None
+        """Why nothing more can be read, if so; `first_frame` is set then, too."""
 
     def start(self) -> None:
         """Begin to read. Call inside a running loop."""
@@ -177,10 +182,12 @@ class Source:
     async def freeze(self, seconds: float) -> None:
         """Send neither picture nor sound for so long."""
         self._thawed.clear()
+        self._froze_at_s = time.monotonic()
         try:
             await asyncio.sleep(seconds)
         finally:
-            self._frozen_s += seconds
+            self._frozen_s += time.monotonic() - self._froze_at_s
+            self._froze_at_s = None
             self._thawed.set()
 
     async def close(self) -> None:
@@ -214,25 +221,65 @@ class Source:
         return item
 
     async def _read(self) -> None:
+        try:
+            await self._repeat()
+        except ClientError as error:
+            self.failure = error
+        except (av.FFmpegError, OSError, ValueError) as error:
+            self.failure = ClientError(
+                f"{self._plan.path} cannot be read to its end ({error}); give another file",
+                code="video-invalid",
+            )
+        finally:
+            if self.failure is not None:
+                self.first_frame.set()
+
+    async def _repeat(self) -> None:
         offset_s = 0.0
         while True:
-            length_s = 0.0
-            items = _items(self._plan)
-            try:
-                while True:
-                    found = await asyncio.to_thread(_several, items)
-                    if not found:
-                        break
-                    for kind, at_s, duration_s, item in found:
-                        length_s = max(length_s, at_s + duration_s)
-                        await self._queues[kind].put((offset_s + at_s, item))
-            finally:
-                items.close()
+            length_s = await self._read_once(offset_s)
             if length_s <= 0:
                 raise ClientError(
                     f"{self._plan.path} has no frames; give a video file", code="video-invalid"
                 )
             offset_s += length_s
+
+    async def _read_once(self, offset_s: float) -> float:
+        """Queue the whole file; returns its length."""
+        length_s = 0.0
+        items = _items(self._plan)
+        reading: asyncio.Future[list[Item]] | None = None
+        try:
+            while True:
+                reading = asyncio.ensure_future(asyncio.to_thread(_several, items))
+                found = await asyncio.shield(reading)
+                if not found:
+                    return length_s
+                for kind, at_s, duration_s, item in found:
+                    length_s = max(length_s, at_s + duration_s)
+                    await self._put(kind, (offset_s + at_s, item))
+        finally:
+            if reading is not None and not reading.done():
+                await asyncio.wait([reading])  # the thread is inside the generator
+            items.close()
+
+    async def _put(self, kind: str, item: tuple[float, Any]) -> None:
+        """Queue one item, not far ahead of its time.
+
+        A track that nobody takes from does not stop the other: its oldest items go.
+        """
+        while item[0] > self._playhead_s() + AHEAD_S:  # noqa: ASYNC110  (it waits for a clock)
+            await asyncio.sleep(0.05)
+        queue = self._queues[kind]
+        queue.put_nowait(item)
+        if queue.qsize() > QUEUED_MAX:
+            queue.get_nowait()
+
+    def _playhead_s(self) -> float:
+        if self._started_s is None:
+            return 0.0
+        now_s = time.monotonic() if self._froze_at_s is None else self._froze_at_s
+        return now_s - self._started_s - self._frozen_s
 
 
 Item = tuple[str, float, float, Any]

@@ -20,7 +20,7 @@ from pylibsrtp import Policy, Session
 from streaming import forwarder
 from streaming.meter import Meter
 from streaming.publication import KEYFRAME_AGAIN_US, Publisher, Track, TrackCodec
-from streaming.subscription import Feed, Viewer
+from streaming.subscription import Feed, Viewer, meter_for
 
 VP8 = TrackCodec(kind="video", name="VP8", clock_rate=90_000, payload_type=96, rtx_payload_type=97)
 OPUS = TrackCodec(kind="audio", name="opus", clock_rate=48_000, payload_type=111)
@@ -326,6 +326,50 @@ def test_sound_and_picture_keep_their_distance_by_the_publishers_reports() -> No
     audio = publisher.rtp_time("audio", later)
     assert video == 90_000 + 90_000
     assert audio == 48_000 + 24_000
+
+
+def test_sound_alone_is_counted_by_its_packets() -> None:
+    publishing = Publishing(OPUS)
+    meter = meter_for({"audio"}, "audio")
+    assert meter is not None
+    assert meter_for({"audio", "video"}, "audio") is None
+    feed = Feed(
+        "audio",
+        codec_name="opus",
+        ssrc=900,
+        payload_type=111,
+        clock_rate=48_000,
+        rtx=None,
+        meter=meter,
+    )
+    sent: list[bytes] = []
+    feed.send = lambda header, payload: sent.append(header + payload)
+    viewer = Viewer({"audio": feed}, publishing.now)
+    viewer.connected = True
+    viewer.attach(publishing.publisher, publishing.now)
+    viewer.release("connecting", publishing.now)
+    viewer.release("admission", publishing.now)
+    for _ in range(51):
+        publishing.now += 20_000
+        publishing.timestamp += 960
+        publishing.packet(b"sound")
+    assert len(sent) == 51
+    last = struct.unpack("!H", sent[-1][2:4])[0]
+    info = RtcpReceiverInfo(900, 0, 0, last, 0, 0, 0)
+    viewer.reports([info], publishing.now)
+    assert meter.delivered_ms == 800
+
+
+def test_another_source_of_the_same_publisher_is_taken_once_the_first_is_silent() -> None:
+    publishing = Publishing()
+    receiving = Receiving(publishing).start(publishing.now)
+    publishing.frame(key=True)
+    packet = (7, 900, 1, KEYFRAME)
+    publishing.track.receive(96, 66, packet, publishing.now + 1_000_000)
+    assert len(receiving.packets) == 2
+    publishing.track.receive(96, 66, packet, publishing.now + 3_000_000)
+    assert len(receiving.packets) == 3
+    assert consecutive(receiving.sequences())
 
 
 # --- aiortc's private members that the forwarder uses -----------------------------------------
