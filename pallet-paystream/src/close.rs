@@ -30,9 +30,8 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn do_settle(id: GrantId, index: SessionIndex) -> DispatchResult {
 		let session = Sessions::<T>::get(id, index).ok_or(Error::<T>::SessionNotFound)?;
 		let stream = Streams::<T>::get(session.stream).ok_or(Error::<T>::StreamNotFound)?;
-		let now = Self::now();
-		let reading = session.reading(&stream, now);
-		ensure!(reading.window_over(T::SettlementWindowMs::get(), now), Error::<T>::WindowOpen);
+		let reading = session.reading(&stream, Self::now());
+		ensure!(reading.window_over(T::SettlementWindowMs::get()), Error::<T>::WindowOpen);
 		let nothing_more = session.charge(&reading, session.seconds)?;
 		let reason = CloseReason::Settled;
 		let plan = Self::plan_close(id, index, session, stream, &reading, nothing_more, reason)?;
@@ -65,7 +64,7 @@ impl<T: Config> Pallet<T> {
 			grant.seconds.checked_add(session.seconds.into()).ok_or(Error::<T>::Overflow)?;
 		grant.freed_end_at = grant.freed_end_at.max(reading.end);
 		grant.open.retain(|open| *open != index);
-		let grant_over = grant.open.is_empty() && grant.ended_at <= Self::now();
+		let grant_over = grant.open.is_empty() && grant.ended_at <= reading.now;
 		Ok(Closing {
 			session,
 			charge,

@@ -67,7 +67,12 @@ impl pallet_assets::Config for Test {
 parameter_types! {
 	pub const NativeAsset: Kind = NativeOrWithId::Native;
 	pub const PayStreamPalletId: PalletId = PalletId(*b"paystrm0");
-	pub const FreeShare: Perbill = Perbill::from_percent(25);
+	// Static, for the tests of the integrity test.
+	pub static FreeShare: Perbill = Perbill::from_percent(25);
+	pub static GapMinMs: u64 = 10_000;
+	pub static MinTickSeconds: u32 = 5;
+	pub static FundBelowSeconds: u32 = 60;
+	pub static MaxStops: u32 = 16;
 }
 
 impl Config for Test {
@@ -80,14 +85,14 @@ impl Config for Test {
 	type PalletId = PayStreamPalletId;
 	type HeadStartMaxMs = ConstU64<6_000>;
 	type SettlementWindowMs = ConstU64<60_000>;
-	type MinTickSeconds = ConstU32<5>;
-	type FundBelowSeconds = ConstU32<60>;
+	type MinTickSeconds = MinTickSeconds;
+	type FundBelowSeconds = FundBelowSeconds;
 	type FreeShare = FreeShare;
-	type GapMinMs = ConstU64<10_000>;
+	type GapMinMs = GapMinMs;
 	type GapMaxMs = ConstU64<3_600_000>;
 	type MaxPayees = ConstU32<8>;
 	type MaxSessionsPerGrant = ConstU32<16>;
-	type MaxStops = ConstU32<16>;
+	type MaxStops = MaxStops;
 	type StreamDepositBase = ConstU128<1_000>;
 	type StreamDepositPerPayee = ConstU128<100>;
 	type GrantDepositBase = ConstU128<500>;

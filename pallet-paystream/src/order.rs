@@ -244,24 +244,7 @@ impl<T: Config> Pallet<T> {
 			}
 			Order::Fund { index, funds } => Self::plan_fund(grant, index, funds, now),
 			Order::Tick { index, seconds } => Self::plan_tick(grant, index, seconds, now),
-			Order::Close { index, seconds } => {
-				let (session, stream) = Self::session_and_stream(grant, index)?;
-				let reading = session.reading(&stream, now);
-				let window_ms = T::SettlementWindowMs::get();
-				ensure!(!reading.window_over(window_ms, now), Error::<T>::SessionEnded);
-				let charge = session.charge(&reading, seconds)?;
-				let mut plan = Self::plan_close(
-					grant,
-					index,
-					session,
-					stream,
-					&reading,
-					charge,
-					if charge.exhausted { CloseReason::FundsExhausted } else { CloseReason::Order },
-				)?;
-				plan.by_close_order = true;
-				Ok(Plan::Close(Box::new(plan)))
-			}
+			Order::Close { index, seconds } => Self::plan_close_order(grant, index, seconds, now),
 		}
 	}
 
@@ -362,7 +345,7 @@ impl<T: Config> Pallet<T> {
 		let (mut session, mut stream) = Self::session_and_stream(id, index)?;
 		ensure!(seconds != session.seconds, Error::<T>::OrderStale);
 		let reading = session.reading(&stream, now);
-		ensure!(!reading.window_over(T::SettlementWindowMs::get(), now), Error::<T>::SessionEnded);
+		ensure!(!reading.window_over(T::SettlementWindowMs::get()), Error::<T>::SessionEnded);
 		let charge = session.charge(&reading, seconds)?;
 		if charge.exhausted {
 			let reason = CloseReason::FundsExhausted;
@@ -377,6 +360,23 @@ impl<T: Config> Pallet<T> {
 		}
 		stream.earn(&charge)?;
 		Ok(Plan::Tick(Box::new(Ticking { session, stream, charge })))
+	}
+
+	fn plan_close_order(
+		id: GrantId,
+		index: SessionIndex,
+		seconds: u32,
+		now: Moment,
+	) -> Result<Plan<T>, Error<T>> {
+		let (session, stream) = Self::session_and_stream(id, index)?;
+		let reading = session.reading(&stream, now);
+		ensure!(!reading.window_over(T::SettlementWindowMs::get()), Error::<T>::SessionEnded);
+		let charge = session.charge(&reading, seconds)?;
+		let reason =
+			if charge.exhausted { CloseReason::FundsExhausted } else { CloseReason::Order };
+		let mut plan = Self::plan_close(id, index, session, stream, &reading, charge, reason)?;
+		plan.by_close_order = true;
+		Ok(Plan::Close(Box::new(plan)))
 	}
 
 	fn carry_out_open(grant: GrantId, index: SessionIndex, plan: Opening<T>) {

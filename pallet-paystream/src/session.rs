@@ -27,6 +27,8 @@ pub struct Clock {
 /// What a [`Clock`] shows at one moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reading {
+	/// The moment of the reading.
+	pub now: Moment,
 	/// The end as far as it is known now: never later than it was.
 	pub ended_at: Moment,
 	/// Whether that end has come.
@@ -51,7 +53,7 @@ impl Clock {
 			.fold(self.ended_at, Moment::min);
 		let end = now.min(ended_at);
 		let from = self.billed_until.max(end.saturating_sub(self.gap_ms));
-		Reading { ended_at, ended: ended_at <= now, end, from }
+		Reading { now, ended_at, ended: ended_at <= now, end, from }
 	}
 }
 
@@ -61,9 +63,9 @@ impl Reading {
 		self.end.saturating_sub(self.from).checked_div(SECOND_MS).unwrap_or(0)
 	}
 
-	/// Whether the time in which the key may still close is over at `now`.
-	pub fn window_over(&self, window_ms: u64, now: Moment) -> bool {
-		now >= self.ended_at.saturating_add(window_ms)
+	/// Whether the time in which the key may still close is over.
+	pub fn window_over(&self, window_ms: u64) -> bool {
+		self.now >= self.ended_at.saturating_add(window_ms)
 	}
 }
 

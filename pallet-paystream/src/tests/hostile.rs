@@ -91,14 +91,18 @@ fn action() -> impl Strategy<Value = Action> {
 	let pick = 0usize..6;
 	let beside = prop_oneof![4 => Just(0i64), 1 => -1i64..=1];
 	prop_oneof![
-		8 => prop_oneof![Just(5_000), 0u64..3_000, 0u64..20_000, 0u64..100_000]
-			.prop_map(|ms| Action::Wait { ms }),
-		5 => (pick.clone(), pick.clone(), 1u128..600, 0u64..10_000).prop_map(
+		10 => prop_oneof![
+			4 => 5_000u64..20_000,
+			1 => 0u64..3_000,
+			1 => 0u64..100_000
+		]
+		.prop_map(|ms| Action::Wait { ms }),
+		8 => (pick.clone(), pick.clone(), prop_oneof![1u128..60, 1u128..600], 0u64..10_000).prop_map(
 			|(grant, stream, funds, back_ms)| Action::Open { grant, stream, funds, back_ms }
 		),
-		2 => (pick.clone(), 0u128..900)
+		2 => (pick.clone(), prop_oneof![0u128..900, 200u128..400])
 			.prop_map(|(session, raise)| Action::Fund { session, raise }),
-		8 => (pick.clone(), 1u64..=4, beside.clone()).prop_map(
+		14 => (pick.clone(), 1u64..=4, beside.clone()).prop_map(
 			|(session, quarters, beside)| Action::Tick { session, quarters, beside }
 		),
 		2 => (pick.clone(), 0u64..=4, beside).prop_map(
@@ -106,13 +110,13 @@ fn action() -> impl Strategy<Value = Action> {
 		),
 		2 => (0usize..100).prop_map(|order| Action::Replay { order }),
 		1 => pick.clone().prop_map(|session| Action::Settle { session }),
-		2 => (1u32..4, 1u128..3_000, 1u128..6, 10_000u64..90_000, 1u64..400_000).prop_map(
+		2 => (1u32..4, prop_oneof![1u128..300, 1u128..3_000], 1u128..6, 20_000u64..90_000, 1u64..400_000).prop_map(
 			|(sessions_max, cap, rate, gap_ms, life_ms)| {
 				Action::Grant { sessions_max, cap, rate, gap_ms, life_ms }
 			}
 		),
 		1 => pick.clone().prop_map(|grant| Action::Revoke { grant }),
-		1 => (1u128..6, any::<bool>()).prop_map(|(rate, split)| Action::Create { rate, split }),
+		2 => (1u128..6, any::<bool>()).prop_map(|(rate, split)| Action::Create { rate, split }),
 		1 => (pick.clone(), 1u128..6).prop_map(|(stream, rate)| Action::Rate { stream, rate }),
 		1 => (pick.clone(), any::<bool>())
 			.prop_map(|(stream, paused)| Action::Pause { stream, paused }),
@@ -371,7 +375,7 @@ impl World {
 
 #[test]
 fn no_sequence_charges_more_than_its_bound_or_loses_a_unit() {
-	let actions = proptest::collection::vec(action(), 20..120);
+	let actions = proptest::collection::vec(action(), 40..160);
 	let seen = RefCell::new(BTreeMap::new());
 	runner(300)
 		.run(&actions, |actions| {
@@ -401,16 +405,16 @@ fn no_sequence_charges_more_than_its_bound_or_loses_a_unit() {
 	// The sequences are worth something: each thing has happened often.
 	let seen = seen.into_inner();
 	for (what, least) in [
-		("open", 1_000),
-		("fund", 100),
-		("tick", 1_000),
+		("open", 800),
+		("fund", 80),
+		("tick", 800),
 		("close", 200),
 		("under a later grant", 500),
-		("funds exhausted", 100),
-		("settled", 100),
-		("cap used up", 10),
+		("funds exhausted", 150),
+		("settled", 200),
+		("cap used up", 3),
 	] {
-		assert!(seen.get(what) >= Some(&least), "{what}: {:?} of {least}", seen.get(what));
+		assert!(seen.get(what) >= Some(&least), "{what}: fewer than {least} of {seen:?}");
 	}
 }
 

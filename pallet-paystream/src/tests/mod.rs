@@ -6,6 +6,7 @@
 mod authorize;
 mod claim;
 mod clock;
+mod config;
 mod create_stream;
 mod deposit;
 mod end_stream;
@@ -13,6 +14,7 @@ mod examples;
 mod genesis;
 mod grant;
 mod hostile;
+mod invariants;
 mod revoke;
 mod settle;
 mod submit_close;

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The checks see what they are for: each finds a state that breaks it.
+
+use crate::{mock::*, *};
+use frame::{deps::sp_runtime::TryRuntimeError, testing_prelude::*};
+
+/// A session with 10 seconds of 100 paid at second 20; broken by `spoil`, found by `invariant`.
+fn finds(invariant: &'static str, spoil: impl FnOnce(StreamId, GrantId)) {
+	ExtBuilder::default().build().execute_with(|| {
+		let (stream, grant) = ready();
+		at(10);
+		assert_ok!(open(grant, 0, stream, 300, 10));
+		at(20);
+		assert_ok!(tick(grant, 0, 10));
+		check_state();
+		spoil(stream, grant);
+		assert_eq!(PayStream::do_try_state(), Err(TryRuntimeError::Other(invariant)));
+	});
+}
+
+fn spoil_session(grant: GrantId, spoil: impl FnOnce(&mut Session<Test>)) {
+	let mut entry = session(grant, 0);
+	spoil(&mut entry);
+	Sessions::<Test>::insert(grant, 0, entry);
+}
+
+fn spoil_grant(grant: GrantId, spoil: impl FnOnce(&mut Grant<Test>)) {
+	let mut entry = grant_entry(grant);
+	spoil(&mut entry);
+	Grants::<Test>::insert(grant, entry);
+}
+
+fn spoil_stream(stream: StreamId, spoil: impl FnOnce(&mut Stream<Test>)) {
+	let mut entry = stream_entry(stream);
+	spoil(&mut entry);
+	Streams::<Test>::insert(stream, entry);
+}
+
+#[test]
+fn i1_money_from_nowhere() {
+	let invariant = "I1: the pot covers what the ledger owes";
+	finds(invariant, |_, _| Vaults::<Test>::insert(CAROL, NATIVE, 1));
+	finds(invariant, |stream, _| spoil_stream(stream, |s| s.earned += 1));
+	finds(invariant, |_, grant| spoil_session(grant, |s| s.funds += 1));
+}
+
+#[test]
+fn i1_an_asset_that_left_the_pot() {
+	finds("I1: the pot covers what the ledger owes", |_, _| {
+		assert_ok!(Balances::transfer_keep_alive(signed(PayStream::pot()), CAROL, 1));
+	});
+}
+
+#[test]
+fn i2_seconds_that_have_not_passed() {
+	finds("I2: a session's seconds fit between its start and its end", |_, grant| {
+		spoil_session(grant, |s| s.started_at += 1);
+	});
+	finds("I2: no time is charged ahead", |_, grant| {
+		spoil_session(grant, |s| s.billed_until += 1);
+	});
+	finds("I2: a grant's seconds fit into its sessions' time", |_, grant| {
+		spoil_grant(grant, |g| g.seconds = 2 * 19 - 10 + 1);
+	});
+	finds("I2: a session starts at most the head start before its opening", |_, grant| {
+		spoil_session(grant, |s| s.started_at = 3_999);
+	});
+	finds("I2: a session ends with its grant", |_, grant| {
+		spoil_grant(grant, |g| g.ended_at = 999_999);
+	});
+}
+
+#[test]
+fn i3_a_cap_that_does_not_add_up() {
+	let invariant = "I3: a grant's cap is what is left, reserved and spent";
+	finds(invariant, |_, grant| spoil_grant(grant, |g| g.cap_left += 1));
+	finds(invariant, |_, grant| spoil_grant(grant, |g| g.spent += 1));
+}
+
+#[test]
+fn i4_a_price_beyond_the_grant() {
+	finds("I4: a session's rate is within the grant's", |_, grant| {
+		spoil_grant(grant, |g| g.rate_max_per_second = 2);
+	});
+	finds("I4: charges are within the funds", |_, grant| {
+		spoil_session(grant, |s| s.funds = 29);
+	});
+}
+
+#[test]
+fn i5_lists_that_do_not_agree() {
+	finds("I5: a grant lists its sessions, ascending", |_, grant| {
+		spoil_grant(grant, |g| g.open = BoundedVec::new());
+	});
+	finds("I5: a stream's count of sessions is right", |stream, _| {
+		spoil_stream(stream, |s| s.sessions_open += 1);
+	});
+	finds("I5: a viewer's grants are listed", |_, grant| GrantsOf::<Test>::remove(BOB, grant));
+	finds("I5: a listed grant is the viewer's", |_, grant| {
+		GrantsOf::<Test>::insert(CAROL, grant, ());
+	});
+	finds("I5: an empty vault has no entry", |_, _| Vaults::<Test>::insert(CAROL, NATIVE, 0));
+	finds("I5: deposits held are the entries'", |_, grant| {
+		spoil_grant(grant, |g| g.deposit += 1);
+	});
+	finds("I5: a session's copies equal its grant", |_, grant| {
+		spoil_session(grant, |s| s.gap_ms += 1);
+	});
+}
+
+#[test]
+fn i6_ids_beyond_the_next() {
+	finds("I6: a grant's id is below the next", |_, _| NextGrantId::<Test>::put(0));
+	finds("I6: a stream's id is below the next", |_, _| NextStreamId::<Test>::put(0));
+	finds("I6: a session's index is below the grant's next", |_, grant| {
+		spoil_grant(grant, |g| g.next_index = 0);
+	});
+}
