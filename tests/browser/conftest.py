@@ -14,7 +14,8 @@ from playwright.async_api import Browser
 from substrateinterface import Keypair
 
 from streaming.browser import Wallet, chromium
-from tests.browser.fake_api import FakeServer, FakeSystem
+from tests.browser.fake_api import FakeServer
+from tests.browser.fake_system import FakeSystem
 
 TEST_WITHIN_S = 180
 

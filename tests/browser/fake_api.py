@@ -1,30 +1,35 @@
 """A stand-in for media server, relayer and chain, with the REST interface that the pages use.
 
-It keeps its ledger in memory, lets seconds of real time pass as seconds delivered, checks the
-wallet's signatures for real, and sends a small moving picture over real WebRTC. Tests reach into
-`FakeSystem` to bring about what is rare: a dry vault, a creator who leaves, a server that is gone.
+It checks the wallet's signatures for real, and sends a small moving picture over real WebRTC; what
+it knows is in `fake_system.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fractions
 import json
 import secrets
 import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import sr25519
 from aiohttp import web
 from aiortc import RTCPeerConnection, RTCSessionDescription
-from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
-from av import VideoFrame
+from aiortc.mediastreams import AudioStreamTrack
 from scalecodec.utils.ss58 import ss58_decode
 
 from streaming.browser import payload_bytes
+from tests.browser.fake_system import (
+    ALICE,
+    GENESIS,
+    UNIT,
+    FakeSession,
+    FakeSystem,
+    Picture,
+    Problem,
+)
 
 PAGES = Path(__file__).parents[2] / "streaming" / "pages"
 CSP = (
@@ -32,241 +37,8 @@ CSP = (
     "media-src 'self' blob:; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-UNIT = 10**12
-GENESIS = "0x" + "5a" * 32
-ALICE = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
 CONFIRMED_AFTER_S = 0.3
 FINAL_AFTER_S = 0.8
-
-
-class Problem(Exception):
-    """Answered as `application/problem+json`."""
-
-    def __init__(self, status: int, code: str, detail: str, **more: Any) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.body = {"type": f"/docs#{code}", "status": status, "code": code, "detail": detail}
-        self.body |= {"title": detail, **more}
-
-
-class Picture(VideoStreamTrack):
-    """A bar that moves over a plain ground, 15 pictures a second; freezes on demand."""
-
-    def __init__(self, system: FakeSystem) -> None:
-        super().__init__()
-        self._system = system
-        self._count = 0
-
-    async def recv(self) -> VideoFrame:
-        await asyncio.sleep(1 / 15)
-        while self._system.frozen:  # noqa: ASYNC110 - set from another thread
-            await asyncio.sleep(0.05)
-        self._count += 1
-        frame = VideoFrame(width=320, height=176, format="yuv420p")
-        at = self._count * 6 % 280
-        row = bytes([90]) * at + bytes([235]) * 40
-        for plane, grey in zip(frame.planes, (row, b"\x78", b"\x60"), strict=True):
-            line = grey.ljust(plane.line_size, grey[:1] if grey is not row else b"\x5a")
-            plane.update(line * plane.height)
-        frame.pts = int(self._count * 90_000 / 15)
-        frame.time_base = fractions.Fraction(1, 90_000)
-        return frame
-
-
-@dataclass
-class FakeSession:
-    """What the ledger and the meter know of one session."""
-
-    grant: int
-    index: int
-    stream: int
-    viewer: str
-    rate: int
-    resume: str
-    delivered_ms: float = 0
-    running_since: float | None = None
-    status: str = "open"
-    reason: str | None = None
-    close_reason: str | None = None
-    charged: int = 0
-
-    def delivered(self) -> int:
-        running = 0.0
-        if self.running_since is not None:
-            running = (time.monotonic() - self.running_since) * 1000
-        return int(self.delivered_ms + running)
-
-    def run(self, *, running: bool) -> None:
-        self.delivered_ms = self.delivered()
-        self.running_since = time.monotonic() if running else None
-
-
-@dataclass
-class FakeSystem:
-    """Everything, in memory; amounts in the smallest unit."""
-
-    streams: dict[int, dict[str, Any]] = field(default_factory=dict)
-    balances: dict[str, int] = field(default_factory=dict)
-    vaults: dict[str, int] = field(default_factory=dict)
-    grants: dict[int, dict[str, Any]] = field(default_factory=dict)
-    sessions: dict[tuple[int, int], FakeSession] = field(default_factory=dict)
-    tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
-    challenges: dict[str, dict[str, Any]] = field(default_factory=dict)
-    submissions: dict[str, dict[str, Any]] = field(default_factory=dict)
-    whep: dict[str, tuple[RTCPeerConnection, FakeSession]] = field(default_factory=dict)
-    whip: dict[str, tuple[RTCPeerConnection, int]] = field(default_factory=dict)
-    requests: list[str] = field(default_factory=list)
-    frozen: bool = False
-    """The publisher sends no pictures."""
-    broken: bool = False
-    """Every request is answered by 503."""
-    fail_next: str | None = None
-    """The next transaction fails with this."""
-    delay_s: float = 0.0
-    """Every REST answer takes this long."""
-
-    def add_stream(self, *, owner: str = ALICE, rate: int = UNIT // 1000, live: bool = True) -> int:
-        number = len(self.streams) + 1
-        self.streams[number] = {
-            "id": number,
-            "owner": owner,
-            "asset": "native",
-            "rate_per_second": str(rate),
-            "status": "active",
-            "funds_min": "0",
-            "gap_min_ms": 0,
-            "earned": "0",
-            "earned_total": "0",
-            "seconds": 0,
-            "sessions_open": 0,
-            "payees": [{"account": owner, "share_ppm": 1_000_000}],
-            "live": live,
-            "viewers": 0,
-            "video_codec": "VP8" if live else None,
-            "audio_codec": "opus" if live else None,
-        }
-        return number
-
-    def fund(self, account: str, amount: int) -> None:
-        """A free balance."""
-        self.balances[account] = amount
-
-    # --- what the chain would do -----------------------------------------------------------
-
-    def tick(self) -> None:
-        """Charges what was delivered, and ends what cannot be paid."""
-        for session in self.sessions.values():
-            if session.status != "open":
-                continue
-            seconds = session.delivered() // 1000
-            owed = seconds * session.rate - session.charged
-            grant = self.grants[session.grant]
-            most = min(self.vaults.get(session.viewer, 0), grant["cap_left"])
-            paid = min(owed, most // session.rate * session.rate) if session.rate else 0
-            session.charged += paid
-            self.vaults[session.viewer] = self.vaults.get(session.viewer, 0) - paid
-            grant["cap_left"] -= paid
-            stream = self.streams[session.stream]
-            for name in ("earned", "earned_total"):
-                stream[name] = str(int(stream[name]) + paid)
-            if paid < owed:
-                self.end(session, "funds", "FundsExhausted")
-
-    def end(self, session: FakeSession, reason: str | None, close_reason: str = "Order") -> None:
-        """Closes a session; its connections go, too."""
-        session.run(running=False)
-        session.reason = reason
-        session.status = "closed"
-        session.close_reason = close_reason
-        for resource, (connection, owner) in list(self.whep.items()):
-            if owner is session:
-                self.whep.pop(resource)
-                task = asyncio.ensure_future(connection.close())
-                task.add_done_callback(lambda _: None)
-
-    def grant_of(self, account: str, rate: int) -> dict[str, Any] | None:
-        usable = [g for g in self.grants.values() if g["viewer"] == account and not g["ended"]]
-        usable.sort(key=lambda g: (g["cap_left"] >= rate and g["rate_max"] >= rate, g["id"]))
-        return usable[-1] if usable else None
-
-    def terms(self, account: str, number: int) -> dict[str, Any]:
-        stream = self.streams[number]
-        rate = int(stream["rate_per_second"])
-        vault = self.vaults.get(account, 0)
-        grant = self.grant_of(account, rate)
-        missing = []
-        if grant is None:
-            missing.append("grant")
-        elif grant["rate_max"] < rate:
-            missing.append("rate")
-        elif grant["cap_left"] < 10 * rate:
-            missing.append("cap")
-        if vault < 10 * rate:
-            missing.append("funds")
-        shown = grant and {
-            "id": grant["id"],
-            "cap_left": str(grant["cap_left"]),
-            "rate_max_per_second": str(grant["rate_max"]),
-            "expires_at": grant["expires_at"],
-            "sessions_max": grant["sessions_max"],
-            "sessions_open": 0,
-        }
-        return {
-            "genesis_hash": GENESIS,
-            "stream": number,
-            "asset": "native",
-            "rate_per_second": str(rate),
-            "viewer": account,
-            "delegate": "0x" + "d1" * 32,
-            "vault": str(vault),
-            "grant": shown,
-            "free_balance": str(self.balances.get(account, 0)),
-            "missing": missing,
-            "needs": {
-                "deposit": str(600 * rate),
-                "cap": str(600 * rate),
-                "rate_max_per_second": str(rate),
-                "gap_ms": 120_000,
-            },
-            "payable": not missing,
-        }
-
-    def apply(self, account: str, call: dict[str, Any]) -> dict[str, Any]:
-        """Does what a wallet's call says. Raises `Problem`."""
-        kind = call["kind"]
-        if kind in ("deposit", "deposit_and_grant"):
-            amount = int(call["amount"] if kind == "deposit" else call["deposit"])
-            if amount > self.balances.get(account, 0):
-                raise Problem(422, "balance-too-low", "The account holds less than the deposit.")
-            self.balances[account] = self.balances.get(account, 0) - amount
-            self.vaults[account] = self.vaults.get(account, 0) + amount
-        if kind == "deposit_and_grant":
-            number = len(self.grants) + 1
-            self.grants[number] = {
-                "id": number,
-                "viewer": account,
-                "cap_left": int(call["cap"]),
-                "rate_max": int(call["rate_max_per_second"]),
-                "expires_at": call["expires_at_ms"],
-                "sessions_max": call["sessions_max"],
-                "ended": False,
-                "next": 0,
-            }
-            return {"grant": number}
-        if kind == "withdraw":
-            amount = int(call["amount"])
-            self.vaults[account] -= amount
-            self.balances[account] = self.balances.get(account, 0) + amount
-        if kind == "revoke":
-            self.grants[call["grant"]]["ended"] = True
-        if kind == "create_stream":
-            number = self.add_stream(owner=account, rate=int(call["rate_per_second"]), live=False)
-            return {"stream": number}
-        if kind == "claim":
-            stream = self.streams[call["stream"]]
-            claimed, stream["earned"] = stream["earned"], "0"
-            return {"claimed": claimed}
-        return {}
 
 
 def _verifies(account: str, message: bytes, signature: str) -> bool:
@@ -351,6 +123,7 @@ class FakeApi:
                 web.post(f"{api}/wallet/prepare", self.prepare),
                 web.post(f"{api}/wallet/submit", self.submit),
                 web.get(f"{api}/wallet/{{id}}", self.submission),
+                web.get(f"{api}/sessions", self.sessions),
                 web.get(f"{api}/sessions/{{ref}}", self.session),
                 web.delete(f"{api}/sessions/{{ref}}", self.close_session),
                 web.post("/whep/{id}", self.whep),
@@ -497,29 +270,35 @@ class FakeApi:
         return found
 
     async def session(self, request: web.Request) -> web.Response:
+        _bearer(self.system, request)
+        return web.json_response(self._describe(self._session(request)))
+
+    async def sessions(self, request: web.Request) -> web.Response:
         account = _bearer(self.system, request)
-        session = self._session(request)
-        vault = self.system.vaults.get(account, 0)
+        own = [s for s in self.system.sessions.values() if s.viewer == account]
+        return web.json_response({"sessions": [self._describe(session) for session in own]})
+
+    def _describe(self, session: FakeSession) -> dict[str, Any]:
+        vault = self.system.vaults.get(session.viewer, 0)
         most = min(vault, self.system.grants[session.grant]["cap_left"])
-        return web.json_response(
-            {
-                "grant": session.grant,
-                "index": session.index,
-                "stream": session.stream,
-                "viewer": session.viewer,
-                "rate_per_second": str(session.rate),
-                "status": session.status,
-                "reason": session.reason,
-                "close_reason": session.close_reason,
-                "delivered_ms": session.delivered(),
-                "paid_seconds": session.charged // session.rate if session.rate else 0,
-                "paid": str(session.charged),
-                "funds": str(most),
-                "vault": str(vault),
-                "runway_seconds": most // session.rate if session.rate else None,
-                "ticks": 1,
-            }
-        )
+        described = {
+            "grant": session.grant,
+            "index": session.index,
+            "stream": session.stream,
+            "viewer": session.viewer,
+            "rate_per_second": str(session.rate),
+            "status": session.status,
+            "end_reason": session.reason,
+            "close_reason": session.close_reason,
+            "delivered_ms": session.delivered(),
+            "paid_seconds": session.charged // session.rate if session.rate else 0,
+            "paid": str(session.charged),
+            "funds": str(most),
+            "vault": str(vault),
+            "runway_seconds": most // session.rate if session.rate else None,
+            "ticks": 1,
+        }
+        return {name: value for name, value in described.items() if value is not None}
 
     async def close_session(self, request: web.Request) -> web.Response:
         _bearer(self.system, request)
@@ -544,7 +323,7 @@ class FakeApi:
         if session is None:
             if not terms["payable"]:
                 raise Problem(402, "payment-required", "Something is missing.", terms=terms)
-            session = self._open(account, stream)
+            session = system.open(account, stream["id"])
         for name, (old, owner) in list(system.whep.items()):
             if owner is session:
                 system.whep.pop(name)
@@ -566,16 +345,6 @@ class FakeApi:
             "PayStream-Resume": session.resume,
         }
         return self._sdp(connection, headers)
-
-    def _open(self, account: str, stream: dict[str, Any]) -> FakeSession:
-        rate = int(stream["rate_per_second"])
-        grant = self.system.grant_of(account, rate)
-        assert grant is not None
-        index = grant["next"]
-        grant["next"] += 1
-        session = FakeSession(grant["id"], index, stream["id"], account, rate, "")
-        self.system.sessions[grant["id"], index] = session
-        return session
 
     def _sdp(self, connection: RTCPeerConnection, headers: dict[str, str]) -> web.Response:
         sdp = connection.localDescription.sdp

@@ -26,7 +26,8 @@ from streaming.browser import (
     watch_in_browser,
 )
 from tests.browser.conftest import Asked, Driven, wallet
-from tests.browser.fake_api import ALICE, UNIT, FakeServer
+from tests.browser.fake_api import FakeServer
+from tests.browser.fake_system import ALICE, UNIT
 
 pytestmark = pytest.mark.browser
 
@@ -301,7 +302,6 @@ async def test_time_can_be_added_while_watching(driven: Driven, fake: FakeServer
         ("grant-ended", "Your permission to pay has ended"),
         ("stream-ended", "The creator has ended this stream"),
         ("token-ended", "Your sign-in has ended"),
-        ("replaced", "another tab"),
     ],
 )
 def test_why_the_media_ended_is_said(
@@ -323,6 +323,22 @@ def test_why_the_media_ended_is_said(
                 await expect(page.locator("#sign-in")).to_be_visible()
 
     driven.run(body())
+
+
+@on_browser
+async def test_a_duplicated_tab_takes_the_session_over(driven: Driven, fake: FakeServer) -> None:
+    async with opened(driven, BOB, ready(fake), Asked()) as page:
+        await pay_and_watch(page, 10)
+        await first_picture(page)
+        async with page.context.expect_page() as opening:
+            await page.evaluate("void window.open(window.location.href)")
+        other = await opening.value
+        await first_picture(other)
+        await expect(page.locator(".player-title")).to_contain_text("another tab")
+        assert (await measured(page))["end_reason"] == "replaced"
+        assert (await measured(other))["session"] == "1-0"
+        assert len(fake.system.sessions) == 1, "only one is paid"
+        await stop_watching(other, BOB)
 
 
 @on_browser
@@ -352,6 +368,35 @@ async def test_a_paused_player_is_not_charged(driven: Driven, fake: FakeServer) 
         await expect(page.locator(".player-title")).to_contain_text("Paused", timeout=SOON_MS)
         await page.locator("ps-player").hover()
         await page.get_by_role("button", name="Play").click()
+        await until(lambda: session.running_since is not None)
+        await stop_watching(page, BOB)
+
+
+@on_browser
+async def test_a_hidden_player_without_sound_is_not_charged(
+    driven: Driven, fake: FakeServer
+) -> None:
+    async with opened(driven, BOB, ready(fake), Asked()) as page:
+        await pay_and_watch(page, 10)
+        await first_picture(page)
+        session = fake.system.sessions[1, 0]
+
+        async def hide(hidden: str) -> None:
+            await page.evaluate(
+                f"Object.defineProperty(document, 'hidden', {{value: {hidden}, configurable: true}});"
+                "document.dispatchEvent(new Event('visibilitychange'))"
+            )
+
+        await hide("true")
+        await page.wait_for_timeout(500)
+        assert session.running_since is not None, "it can still be heard"
+        await hide("false")
+        await page.locator("ps-player").hover()
+        await page.get_by_role("button", name="Mute").click()
+        assert session.running_since is not None, "it can still be seen"
+        await hide("true")
+        await until(lambda: session.running_since is None)
+        await hide("false")
         await until(lambda: session.running_since is not None)
         await stop_watching(page, BOB)
 
@@ -431,6 +476,38 @@ async def test_the_rest_is_withdrawn_and_the_permission_revoked(
         await page.get_by_role("button", name="Revoke").click()
         await expect(page.get_by_text("can pay nothing more")).to_be_visible()
         assert fake.system.grants[1]["ended"]
+
+
+@on_browser
+async def test_a_deposit_alone_is_signed_where_the_permission_suffices(
+    driven: Driven, fake: FakeServer
+) -> None:
+    asked = Asked()
+    async with opened(driven, BOB, ready(fake), asked) as page:
+        await pay_and_watch(page, 60)
+        await first_picture(page)
+        await stop_watching(page, BOB)
+        fake.system.vaults[BOB.address] = 0
+        await page.reload()
+        await page.get_by_label("5 min").check()
+        await page.locator("#allow").click()
+        await first_picture(page)
+        await stop_watching(page, BOB)
+    assert len(fake.system.grants) == 1
+    assert fake.system.vaults[BOB.address] > 290 * UNIT // 1000
+
+
+@on_browser
+async def test_a_lapsed_session_is_followed_into_the_next(driven: Driven, fake: FakeServer) -> None:
+    async with opened(driven, BOB, ready(fake), Asked()) as page:
+        await pay_and_watch(page, 10)
+        await first_picture(page)
+        fake.system.lapse(fake.system.sessions[1, 0])
+        follows = "() => window.paystream.measure().session === '1-1'"
+        await page.wait_for_function(follows, timeout=SOON_MS)
+        result = await stop_watching(page, BOB)
+        assert result["end_reason"] == "left"
+        assert result["reconnects"] == 0
 
 
 # --- broadcasting -------------------------------------------------------------------------

@@ -60,10 +60,10 @@
  * @property {number} delivered_ms
  * @property {number} paid_seconds
  * @property {string} paid
- * @property {string} vault
- * @property {number | null} runway_seconds
- * @property {string | null} [close_reason]
- * @property {string | null} [reason]
+ * @property {string} [vault]
+ * @property {number | null} [runway_seconds]
+ * @property {string} [end_reason] why the media ended
+ * @property {string} [close_reason] why the ledger closed it
  * @property {number} ticks
  */
 

@@ -19,6 +19,16 @@ const POLL_MS = 1_000;
 const CLOSE_ASKED_AFTER_MS = 6_000;
 const CLOSED_WITHIN_MS = 30_000;
 
+/** A new connection would open another session, or none: its viewer has to decide. */
+const ENDS_FOR_GOOD = [
+  "funds",
+  "grant-ended",
+  "token-ended",
+  "stream-ended",
+  "open-refused",
+  "session-closed",
+];
+
 /** @typedef {"connecting" | "playing" | "waiting-live" | "reconnecting" | "leaving" | "ended"}
  *   ViewingState */
 
@@ -63,6 +73,8 @@ export class Viewing extends EventTarget {
   session = null;
   reconnects = 0;
 
+  /** Tells the other tabs of this browser who has which session. */
+  #tabs = new BroadcastChannel("paystream.viewing");
   /** @type {Playback | null} */
   #playback = null;
   #resume = "";
@@ -102,6 +114,10 @@ export class Viewing extends EventTarget {
     this.reference = memory?.session ?? "";
     this.reconnects = memory ? memory.measure.reconnects + 1 : 0;
     this.#tryingSince = performance.now();
+    // Two tabs that take one session from each other in turn would never end.
+    this.#tabs.onmessage = ({ data }) => {
+      if (data === this.reference && this.#playback) this.#end("replaced");
+    };
     return this.#connect();
   }
 
@@ -129,6 +145,7 @@ export class Viewing extends EventTarget {
     this.media = playback.media;
     playback.addEventListener("lost", () => this.#lost(playback));
     this.remember();
+    this.#tabs.postMessage(this.reference);
     this.dispatchEvent(new Event("media"));
     this.#set("playing");
     if (this.#paused) playback.setPaused(true).catch(() => null);
@@ -160,7 +177,9 @@ export class Viewing extends EventTarget {
   /** @param {api.Problem} problem */
   #whyUnpayable(problem) {
     const missing = problem.terms?.missing ?? [];
-    if (missing.includes("grant") || missing.includes("cap")) return "grant-ended";
+    if (missing.includes("grant")) return "grant-ended";
+    if (missing.includes("funds")) return "funds";
+    if (missing.includes("cap")) return "grant-ended";
     return missing.includes("slot") ? "slot-taken" : "funds";
   }
 
@@ -181,19 +200,38 @@ export class Viewing extends EventTarget {
     this.reconnects += 1;
     this.#set("reconnecting");
     await this.#refresh();
-    const { reason, status, close_reason: closeReason } = this.session ?? {};
     if (this.#stopped) return;
-    if (reason && reason !== "budget") return this.#end(reason);
-    if (status === "closed" && /funds/i.test(closeReason ?? "")) return this.#end("funds");
+    const reason = this.#whyOver();
+    if (reason) return this.#end(reason);
     await this.#connect();
+  }
+
+  /** @returns {string | null} why the session is over, if it is and another would be no help */
+  #whyOver() {
+    const { end_reason: reason, close_reason: closeReason, status } = this.session ?? {};
+    if (closeReason === "FundsExhausted") return "funds";
+    if (!reason || status === "open" || status === "opening") return null;
+    return ENDS_FOR_GOOD.includes(reason) ? reason : null;
   }
 
   /** Asks for the session's figures, now and every second. */
   async #look() {
     clearTimeout(this.#poll);
     await this.#refresh();
+    if (this.session?.status === "closed") await this.#findNext();
     this.remember();
     if (!this.#stopped && this.#playback) this.#poll = setTimeout(() => this.#look(), POLL_MS);
+  }
+
+  /**
+   * A session that was silent for too long has lapsed; when frames come again, the server goes on
+   * in another one over the same connection.
+   */
+  async #findNext() {
+    const all = await api.sessions(this.token).catch(() => []);
+    const open = all.filter(({ stream, status }) => stream === this.stream && ["opening", "open"].includes(status));
+    const next = open.sort((a, b) => a.grant - b.grant || a.index - b.index).at(-1);
+    if (next && this.#playback) this.reference = `${next.grant}-${next.index}`;
   }
 
   async #refresh() {
@@ -237,12 +275,14 @@ export class Viewing extends EventTarget {
     this.#stop(reason);
     this.#playback?.close();
     this.#set("ended");
+    if (reason !== "replaced") this.#untilClosed(false);
   }
 
   /** @param {string} reason */
   #stop(reason) {
     this.#stopped = true;
     this.reason = reason;
+    this.#tabs.close();
     clearTimeout(this.#retry);
     clearTimeout(this.#poll);
     sessionStorage.removeItem(memoryKey(this.stream));
@@ -257,18 +297,26 @@ export class Viewing extends EventTarget {
     this.#stop("left");
     this.#set("leaving");
     await this.#playback?.leave();
+    await this.#untilClosed(true);
+    this.#set("ended");
+  }
+
+  /**
+   * Follows the session until it is closed on the ledger.
+   * @param {boolean} ask whether to ask for that, if it does not come by itself
+   */
+  async #untilClosed(ask) {
     const since = performance.now();
-    let asked = false;
+    let asked = !ask;
     while (this.reference && performance.now() - since < CLOSED_WITHIN_MS) {
       await this.#refresh();
       const status = this.session?.status;
-      if (status === "closed" || status === "failed") break;
+      if (status === "closed" || status === "failed") return;
       if (!asked && status !== "closing" && performance.now() - since > CLOSE_ASKED_AFTER_MS) {
         asked = true;
         await api.closeSession(this.reference, this.token).catch(() => null);
       }
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS / 2));
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
-    this.#set("ended");
   }
 }

@@ -23,6 +23,8 @@ const STREAM_POLL_MS = 5_000;
 const PICTURE_LATE_MS = 2_500;
 /** A permission lasts at least this long. */
 const GRANT_LASTS_MS = 24 * 3_600_000;
+/** How long a session may stay silent before it lapses, where the server does not say. */
+const GAP_MS = 120_000;
 /** Lets a viewer stop and come back before the earlier session's close is in a block. */
 const SESSIONS_MAX = 2;
 
@@ -175,6 +177,7 @@ class WatchPage {
     return this.#wallet.account;
   }
 
+  /** @returns {Promise<void>} */
   async #refreshTerms() {
     if (!this.#token) return;
     if (!this.#viewing && !this.#terms) this.#showProgress("Looking up your balance…");
@@ -200,7 +203,8 @@ class WatchPage {
     if (!this.#token || !before) return;
     const now = await this.#askTerms().catch(() => before);
     const same = now.payable === before.payable && now.vault === before.vault;
-    if (!this.#viewing && !this.#busy && !same) this.#showTerms();
+    const said = this.#step.querySelector(".notice");
+    if (!this.#viewing && !this.#busy && !same) this.#showTerms(/** @type {HTMLElement | null} */ (said));
   }
 
   // --- the terms -------------------------------------------------------------------------
@@ -301,11 +305,12 @@ class WatchPage {
     const cap = adding ? vault + cost : cost;
     const balance = fromWire(terms.free_balance);
     const lastsMs = Math.max(GRANT_LASTS_MS, this.#time.seconds * 2_000);
-    const grantSuffices =
-      terms.grant !== null &&
-      !terms.missing.some((word) => word !== "funds") &&
-      fromWire(terms.grant.cap_left) >= cap;
-    const call = grantSuffices
+    const { grant } = terms;
+    const suffices =
+      grant !== null &&
+      terms.missing.every((word) => word === "funds") &&
+      fromWire(grant.cap_left) >= cap;
+    const call = suffices
       ? { kind: "deposit", amount: String(deposit) }
       : {
           kind: "deposit_and_grant",
@@ -313,7 +318,7 @@ class WatchPage {
           cap: String(cap),
           rate_max_per_second: terms.needs?.rate_max_per_second ?? terms.rate_per_second,
           sessions_max: SESSIONS_MAX,
-          gap_ms: terms.needs?.gap_ms ?? 120_000,
+          gap_ms: terms.needs?.gap_ms ?? GAP_MS,
           expires_at_ms: Date.now() + lastsMs,
         };
     return { call, deposit, cap, balance, lastsMs };
@@ -404,13 +409,11 @@ class WatchPage {
     if (this.#player.isUnattended) {
       return this.#player.say("Paused", "Nothing is charged while it is paused.");
     }
-    const explained = viewing.session?.reason ? explain(viewing.session.reason) : null;
-    this.#player.say(explained?.title ?? "Waiting for the picture…", "Nothing is charged meanwhile.", { busy: true });
+    this.#player.say("Waiting for the picture…", "Nothing is charged meanwhile.", { busy: true });
   }
 
   /** @param {Viewing} viewing */
   async #ended(viewing) {
-    const paid = viewing.session;
     this.#viewing = null;
     this.#last = { ...this.#measured(), ...this.#reference(viewing) };
     this.#player.detach();
@@ -424,7 +427,7 @@ class WatchPage {
       forgetToken("watch");
       this.#token = null;
     }
-    const summary = this.#summary(viewing, explained, paid);
+    const summary = this.#summary(viewing, explained);
     if (!this.#token) {
       this.#showSignIn();
       return this.#step.prepend(summary);
@@ -440,20 +443,26 @@ class WatchPage {
   }
 
   /**
+   * What it came to, kept true until the session is closed on the ledger.
    * @param {Viewing} viewing
    * @param {import("./reasons.js").Explanation} explained
-   * @param {api.Session | null} session
    */
-  #summary(viewing, explained, session) {
+  #summary(viewing, explained) {
     const { decimals, symbol } = this.#info;
-    const closed = session?.status === "closed";
-    const figures = session
-      ? `${formatTime(session.paid_seconds)} paid, ${formatAmount(fromWire(session.paid), decimals, symbol)} in all.` +
-        (closed ? " The rest is back in your vault." : " The session is closed on the chain in a moment.")
-      : "Nothing was charged.";
-    const kind = viewing.reason === "left" ? "good" : "warning";
-    const text = viewing.reason === "left" ? figures : `${explained.text} ${figures}`;
-    return notice(kind, explained.title, text);
+    const left = viewing.reason === "left";
+    const figures = h("span");
+    const show = () => {
+      const { session } = viewing;
+      const paid = session && `${formatTime(session.paid_seconds)} paid, ${formatAmount(fromWire(session.paid), decimals, symbol)} in all.`;
+      const rest = session?.status === "closed" ? "The rest is back in your vault." : "The session is being closed on the chain.";
+      setText(figures, paid ? `${paid} ${rest}` : "Nothing was charged.");
+    };
+    show();
+    viewing.addEventListener("figures", () => {
+      show();
+      if (viewing.session?.status === "closed") this.#vaultChanged();
+    });
+    return notice(left ? "good" : "warning", explained.title, [left ? "" : `${explained.text} `, figures]);
   }
 
   // --- what the page says ----------------------------------------------------------------

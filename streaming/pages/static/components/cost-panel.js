@@ -52,7 +52,7 @@ export class CostPanel extends HTMLElement {
     this.#showLeft(session.runway_seconds);
   }
 
-  /** @param {number | null} seconds */
+  /** @param {number | null | undefined} seconds */
   #showLeft(seconds) {
     if (seconds === null || seconds === undefined) {
       setText(this.#left.value, "–");
