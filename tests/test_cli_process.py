@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -80,3 +81,37 @@ def test_a_reader_that_goes_away_is_no_news(tmp_path: Path) -> None:
         check=False,
     )
     assert ran.stderr == ""
+
+
+def test_a_password_is_asked_for_on_the_terminal_and_not_shown(tmp_path: Path) -> None:
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(ROOT)
+        command = [sys.executable, "-m", "offchain.cli", "keys", "new", "creator"]
+        os.execve(sys.executable, command, {"XDG_DATA_HOME": str(tmp_path), "TERM": "dumb"})
+    shown = b""
+    try:
+        for question in (b"New password for the key 'creator': ", b"The same again: "):
+            shown += _read_until(terminal, question)
+            os.write(terminal, b"correct horse\n")
+        shown += _read_until(terminal, None)
+    finally:
+        os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert b"A new key" in shown
+    assert b"correct" not in shown
+    assert (tmp_path / "paystream" / "keys" / "creator.json").is_file()
+
+
+def _read_until(terminal: int, end: bytes | None) -> bytes:
+    """Read what the terminal shows until `end` is there, or until the program ends."""
+    shown = b""
+    while end is None or end not in shown:
+        try:
+            read = os.read(terminal, 4096)
+        except OSError:  # Linux says so when the last writer has gone
+            break
+        if not read:
+            break
+        shown += read
+    return shown

@@ -95,12 +95,13 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 def _epilog(examples: Sequence[str]) -> str:
     title = "Example" if len(examples) == 1 else "Examples"
-    return "\n".join([f"[bold]{title}[/bold]", *(f"  {_escaped(line)}" for line in examples)])
+    lines = [f"[bold]{title}[/bold]", *(f"  {_escaped(line)}" for line in examples)]
+    return "\n".join([*lines, "", "[dim]Exit codes and settings: paystream --help[/dim]"])
 
 
 def examples_of(command: Any) -> list[str]:
     """Give the examples of a registered command."""
-    lines = str(command.epilog or "").splitlines()[1:]
+    lines = str(command.epilog or "").partition("\n\n")[0].splitlines()[1:]
     return [line.strip().replace("\\[", "[") for line in lines]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -88,7 +89,8 @@ def _server_failure(error: Any) -> Failure:
         exit_code = Exit.SERVER
     else:
         exit_code = Exit.SERVER_REFUSED if status else Exit.FAILED
-    return Failure(str(error), exit_code, code)
+    # aiohttp's own words on a refused connection repeat the address
+    return Failure(re.sub(r" ssl:\w+ \[[^\]]*\]", "", str(error)), exit_code, code)
 
 
 def _machine_failure(error: OSError) -> Failure:
