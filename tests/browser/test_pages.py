@@ -383,7 +383,8 @@ async def test_a_hidden_player_without_sound_is_not_charged(
 
         async def hide(hidden: str) -> None:
             await page.evaluate(
-                f"Object.defineProperty(document, 'hidden', {{value: {hidden}, configurable: true}});"
+                f"const now = {{ value: {hidden}, configurable: true }};"
+                "Object.defineProperty(document, 'hidden', now);"
                 "document.dispatchEvent(new Event('visibilitychange'))"
             )
 
