@@ -126,7 +126,7 @@ class FakeLedger:
     streams_at: dict[int, Stream | None] = field(default_factory=dict)
     pruned_below: int = 0
     events_of_receipt: tuple[Event, ...] = ()
-    failure: Exception | None = None
+    failure: BaseException | None = None
     sent: list[tuple[bytes, str, str]] = field(default_factory=list)
 
     url = "ws://127.0.0.1:9944"

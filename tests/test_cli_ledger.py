@@ -158,6 +158,16 @@ def test_a_defect_says_so_and_the_traceback_is_for_who_asks(
     assert "Traceback" in run("vault", "deposit", "1").stderr
 
 
+@pytest.mark.parametrize(
+    "stop", [KeyboardInterrupt(), BaseExceptionGroup("trio", [KeyboardInterrupt()])]
+)
+def test_ctrl_c_is_no_traceback(ledger: FakeLedger, stop: BaseException) -> None:
+    ledger.failure = stop
+    result = run("vault", "deposit", "1")
+    assert result.exit_code == Exit.INTERRUPTED
+    assert "Traceback" not in result.output
+
+
 def test_a_vault_and_what_sessions_hold(ledger: FakeLedger) -> None:
     assert data("vault", "show") == {
         "account": ALICE,

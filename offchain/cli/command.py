@@ -194,6 +194,10 @@ class PaystreamGroup(TyperGroup):
             code = Exit.INTERRUPTED
         except Exception as error:
             code = _end(error, given)
+        except BaseExceptionGroup as group:  # trio wraps a Ctrl-C that comes inside a nursery
+            if group.split(KeyboardInterrupt)[1] is not None:
+                raise
+            code = Exit.INTERRUPTED
         if not standalone_mode:
             return code
         sys.exit(int(code or 0))
