@@ -98,17 +98,13 @@ class Sending:
         wallets = Wallets.from_options(state_dir, keys_dir, password_file)
         return cls(chain, wallets, key, dry_run, wait)
 
-    def open_key(self) -> Sending:
-        """Open the key that signs, which asks for its password; once."""
-        if self.opened is not None:
-            return self
-        return replace(self, opened=self.wallets.signer(self.key))
-
     def signer(self) -> LocalKey:
         """Give the key that signs. Raises Failure and KeystoreError."""
-        opened = self.open_key().opened
-        assert opened is not None  # noqa: S101 - for the type
-        return opened
+        return self.opened or self.wallets.signer(self.key)
+
+    def open_key(self) -> Sending:
+        """Open the key that signs, which asks for its password; once."""
+        return replace(self, opened=self.signer())
 
     def address(self) -> str:
         """Give the address that signs, without opening its key."""
