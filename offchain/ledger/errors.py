@@ -21,7 +21,7 @@ class NodeUnreachable(LedgerError):
         self.url = url
         super().__init__(
             f"no answer from the node at {url}: {what}. Check that it runs and that its RPC "
-            "address is this one (start one with `paystream node`, name another with --url)"
+            "address is this one (start one with `paystream node`, name another with --chain)"
         )
 
 
