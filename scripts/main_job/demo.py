@@ -79,6 +79,7 @@ class Job:
             feeds.start_soon(feed.follow_heads, ledger, self.state)
             feeds.start_soon(feed.poll_earnings, ledger, self.state)
             feeds.start_soon(self._follow_facts, facts, stage)
+            feeds.start_soon(stage.guard)
             return await self._play(stage, facts)
 
     async def _play(self, stage: Stage, facts: ChainFacts) -> Outcome:
@@ -109,7 +110,7 @@ class Job:
         self._enter("publishing")
         video = self.options.video
         if video is None and not self.options.browser:
-            video = await trio.to_thread.run_sync(demo_clip)
+            video = await trio.to_thread.run_sync(demo_clip, abandon_on_cancel=True)
         publisher = await stage.publish(video, self.options.stall_s)
 
         self._enter("viewers deposit and grant")
@@ -117,7 +118,6 @@ class Job:
         async with trio.open_nursery() as beside:
             beside.start_soon(sessions.follow, self._notice_watching)
             beside.start_soon(self._midway, stage, publisher, facts)
-            beside.start_soon(stage.guard)
             seen = await self._seen(viewers)
             beside.cancel_scope.cancel()
         self._enter("closing the sessions")

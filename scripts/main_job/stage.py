@@ -111,6 +111,7 @@ async def open_stage(
             dirs.password_file.read_text(),
             plan.viewers,
             plan.rate_per_second,
+            abandon_on_cancel=True,
         )
         await accounts.fund(ledger, people, plan.viewer_funds)
         stream, _ = await ledger.create_stream(
