@@ -29,7 +29,7 @@ ENCODED_WIDTH_MAX = 640
 _CLOCKS = {"video": 90_000, "audio": 48_000}
 _TEST_PICTURE = "testsrc2=size=640x360:rate=30"
 _TEST_TONE = "sine=frequency=440:beep_factor=4:sample_rate=48000"
-TEST_FILE_S = 10
+TEST_FILE_S = 5
 AHEAD_S = 1.0
 QUEUED_MAX = 90
 

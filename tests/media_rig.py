@@ -23,7 +23,7 @@ from tests.fake_relayer import FakeRelayer, FakeSigner
 
 @functools.cache
 def sample_file() -> Path:
-    """Ten seconds of test pictures and a tone, made once per run."""
+    """Some seconds of test pictures and a tone, made once per run."""
     path = Path(tempfile.gettempdir()) / f"paystream-test-{Path(__file__).stat().st_mtime_ns}.webm"
     if not path.exists():
         part = path.with_suffix(".part")

@@ -395,6 +395,7 @@ def test_private_members_exist_and_behave() -> None:
         assert codec.rtx_payload_type == codec.payload_type + 1
         assert isinstance(transceiver.sender._ssrc, int)
         assert transceiver.sender._rtx_ssrc != transceiver.sender._ssrc
+        assert "_RTCRtpReceiver__remote_bitrate_estimator" in vars(transceiver.receiver)
 
         dtls = transceiver.receiver.transport
         assert isinstance(dtls, RTCDtlsTransport)
