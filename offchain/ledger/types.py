@@ -2,7 +2,7 @@
 
 Money is an `int` in the asset's smallest unit, a moment (`*_at`, `*_until`) is unix milliseconds, a
 length is seconds unless its name ends in `_ms`. Accounts are SS58 addresses; keys and signatures
-are bytes. Every class is immutable and can be compared, hashed and written with msgspec.
+are bytes. Every class is immutable, can be compared, and is written with msgspec.
 """
 
 from __future__ import annotations

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import lzma
+import os
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import trio
+from substrateinterface import Keypair
 
 from offchain.keys import LocalKey, dev_key, fresh_key
 from offchain.ledger import (
@@ -24,6 +29,7 @@ from offchain.ledger import (
     open_ledger,
 )
 from offchain.ledger.errors import (
+    BlockUnknown,
     DispatchFailed,
     ForeignSignature,
     OrderRefused,
@@ -34,6 +40,7 @@ from offchain.ledger.errors import (
 )
 from offchain.ledger.extrinsics import Context, signed_v4
 from offchain.ledger.orders import delegate_key, sign_grant_proof, sign_order
+from offchain.ledger.runtime import Runtime
 from offchain.ledger.submission import submit
 from offchain.ledger.types import Receipt
 from tests.system.node_process import NodeProcess
@@ -43,6 +50,7 @@ pytestmark = pytest.mark.system
 UNIT = 10**12
 RATE = UNIT // 1000
 GAP_MS = 120_000
+RECORDED = Path(__file__).parents[1] / "data" / "metadata-v14.scale.xz"
 HOUR_MS = 3_600_000
 
 
@@ -113,9 +121,11 @@ async def terms(ledger: Ledger, **changes: int) -> Terms:
     return Terms(**{**values, **changes})
 
 
-async def give(ledger: Ledger, viewer: LocalKey, deposit: int, **changes: int) -> Viewing:
+async def give(
+    ledger: Ledger, viewer: LocalKey, deposit: int, key: LocalKey | None = None, **changes: int
+) -> Viewing:
     """Create a stream of Alice's, and let `viewer` deposit and grant a fresh key."""
-    key = fresh_key()
+    key = key or fresh_key()
     proof = sign_grant_proof(key, ledger.genesis_hash, ledger.pallet_index, viewer.address)
     stream, _ = await ledger.create_stream(dev_key("Alice"), rate_per_second=RATE)
     grant, _ = await ledger.deposit_and_grant(
@@ -129,7 +139,7 @@ async def viewing(
     node: NodeProcess, viewer: str, deposit: int = 10 * UNIT, **changes: int
 ) -> AsyncIterator[Viewing]:
     async with open_ledger(node.url) as ledger:
-        yield await give(ledger, dev_key(viewer), deposit, **changes)
+        yield await give(ledger, dev_key(viewer), deposit, None, **changes)
 
 
 async def test_the_life_of_a_session(node: NodeProcess) -> None:
@@ -195,6 +205,52 @@ async def test_the_life_of_a_session(node: NodeProcess) -> None:
         fee = int(withdrawn.event("TransactionFeePaid", "TransactionPayment").fields["actual_fee"])
         assert await ledger.free_balance(bob.address) == balance + vault_before - paid - fee
         assert await ledger.vault(bob.address) == 0
+
+
+async def test_a_delegate_may_be_an_ed25519_key(node: NodeProcess) -> None:
+    key = LocalKey(Keypair.create_from_seed(secrets.token_bytes(32), crypto_type=0))
+    async with open_ledger(node.url) as ledger:
+        v = await give(ledger, dev_key("Eve"), UNIT, key)
+        order = Open(index=0, stream=v.stream, rate_per_second=RATE, funds=UNIT // 2, start_at=0)
+        await ledger.watch_order(v.grant, order, v.sign(order), scheme="ed25519")
+        other = Tick(index=0, seconds=0)
+        with pytest.raises(OrderRefused):
+            await ledger.submit_order(v.grant, other, v.sign(other), scheme="sr25519")
+        session = await ledger.session(v.grant, 0)
+        assert session is not None
+        assert session.key == delegate_key(key)
+        closing = Close(index=0, seconds=1)
+        await ledger.watch_order(v.grant, closing, v.sign(closing), scheme="ed25519")
+
+
+async def test_a_block_that_the_node_does_not_have(node: NodeProcess) -> None:
+    unknown = "0x" + "12" * 32
+    async with open_ledger(node.url) as ledger:
+        for read in (ledger.vault(dev_key("Bob").address, at=unknown), ledger.events(unknown)):
+            with pytest.raises(BlockUnknown, match=unknown):
+                await read
+        with pytest.raises(BlockUnknown):
+            await ledger.streams(at=unknown)
+        head = await ledger.best_head()
+        assert await ledger.block_hash(head.number) == head.hash
+        assert await ledger.block_hash(head.number + 10**6) is None
+        assert (await ledger.head(head.hash)) == head
+
+
+async def test_the_recorded_runtime_is_this_nodes(node: NodeProcess) -> None:
+    """With PAYSTREAM_RECORD=1 the record that the unit tests use is made again."""
+    async with open_ledger(node.url) as ledger:
+        metadata = bytes.fromhex((await ledger.rpc.call("state_getMetadata"))[2:])
+        if os.environ.get("PAYSTREAM_RECORD"):
+            RECORDED.write_bytes(lzma.compress(metadata, preset=9 | lzma.PRESET_EXTREME))
+        recorded = Runtime("0x" + lzma.decompress(RECORDED.read_bytes()).hex(), "paystream", 1, 1)
+        seen = ledger.runtime
+        names = [extension.identifier for extension in recorded.extensions]
+        assert [extension.identifier for extension in seen.extensions] == names
+        assert seen.call_arguments("PayStream") == recorded.call_arguments("PayStream")
+        assert seen.constants == recorded.constants
+        for index in range(64):
+            assert seen.pallet_error(index) == recorded.pallet_error(index)
 
 
 async def test_every_refused_order_has_its_own_reason(node: NodeProcess) -> None:
