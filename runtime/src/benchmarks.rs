@@ -2,7 +2,7 @@
 
 use crate::*;
 pub use frame_benchmarking::{
-	add_benchmark, baseline::Pallet as BaselineBench, BenchmarkBatch, BenchmarkList,
+	baseline::Pallet as BaselineBench, BenchmarkBatch, BenchmarkList,
 };
 pub use frame_system_benchmarking::{
 	extensions::Pallet as SystemExtensionsBench, Pallet as SystemBench,
@@ -14,6 +14,7 @@ frame_benchmarking::define_benchmarks!(
 	[frame_system_extensions, SystemExtensionsBench::<Runtime>]
 	[pallet_assets, Assets]
 	[pallet_balances, Balances]
+	[pallet_paystream, PayStream]
 	[pallet_sudo, Sudo]
 	[pallet_timestamp, Timestamp]
 	[pallet_utility, Utility]
