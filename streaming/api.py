@@ -214,13 +214,17 @@ async def metrics(request: web.Request) -> web.Response:
     live = request.app[ENGINE].all_live()
     states = request.app[CONNECTIONS].states()
     link = request.app[LINK]
+    totals = request.app[CONNECTIONS].totals()
     figures = {
-        "connections": len(states),
+        "open_connections": len(states),
+        "connections_total": totals.connections,
         "publishers": len(live),
         "ingest_bits_per_second": sum(state.bitrate_bps for state in live),
-        "open_connections_delivered_milliseconds": sum(state.delivered_ms for state in states),
-        "open_connections_unconfirmed_milliseconds": sum(s.unconfirmed_ms for s in states),
-        "open_connections_packets_sent": sum(state.packets_sent for state in states),
+        "delivered_milliseconds_total": totals.delivered_ms,
+        "forwarded_milliseconds_total": totals.forwarded_ms,
+        "unconfirmed_milliseconds": sum(state.unconfirmed_ms for state in states),
+        "packets_sent_total": totals.packets_sent,
+        "bytes_sent_total": totals.bytes_sent,
         "relayer_connected": int(link.connected),
         "relayer_connects_total": link.connects,
         "final_states_unacknowledged": link.unacknowledged,

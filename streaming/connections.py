@@ -12,6 +12,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from streaming.link import Link
 from streaming.media_engine import Subscription
@@ -79,6 +80,17 @@ class Connection:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Sums that never fall while the server runs."""
+
+    connections: int = 0
+    delivered_ms: int = 0
+    forwarded_ms: int = 0
+    packets_sent: int = 0
+    bytes_sent: int = 0
+
+
 class Connections:
     """All of them, by id and by resource."""
 
@@ -89,6 +101,9 @@ class Connections:
         self._by_resource: dict[str, Connection] = {}
         self._tasks: set[asyncio.Task[int]] = set()
         self._checker: asyncio.Task[None] | None = None
+        self._past = Totals()
+        self.joining = 0
+        """Viewers whose admission is being asked for."""
         self.link: Link | None = None
         self.on_publisher_denied: Callable[[int, str], None] = _ignore
 
@@ -102,6 +117,18 @@ class Connections:
     def states(self) -> list[ConnectionState]:
         """The state of each connection that has not ended."""
         return [one.state() for one in self._by_id.values()]
+
+    def totals(self) -> Totals:
+        """Sums over all connections since the start, ended ones included."""
+        past = self._past
+        open_now = [one.subscription.figures() for one in self._by_id.values()]
+        return Totals(
+            connections=past.connections + len(open_now),
+            delivered_ms=past.delivered_ms + sum(f.delivered_ms for f in open_now),
+            forwarded_ms=past.forwarded_ms + sum(f.forwarded_ms for f in open_now),
+            packets_sent=past.packets_sent + sum(f.packets_sent for f in open_now),
+            bytes_sent=past.bytes_sent + sum(f.bytes_sent for f in open_now),
+        )
 
     def by_resource(self, resource: str) -> Connection | None:
         """The connection whose HTTP resource this is."""
@@ -209,6 +236,7 @@ class Connections:
             await one.subscription.settled(tail_s)
         one.ended.set()
         delivered_ms = one.subscription.figures().delivered_ms
+        self._keep_totals(one)
         self._by_id.pop(one.connection, None)
         self._by_resource.pop(one.resource, None)
         if self.link is not None:
@@ -217,6 +245,16 @@ class Connections:
         log.info("connection %s ended: %s, %d ms", one.connection, reason, delivered_ms)
         await one.subscription.close()
         return delivered_ms
+
+    def _keep_totals(self, one: Connection) -> None:
+        past, figures = self._past, one.subscription.figures()
+        self._past = Totals(
+            connections=past.connections + 1,
+            delivered_ms=past.delivered_ms + figures.delivered_ms,
+            forwarded_ms=past.forwarded_ms + figures.forwarded_ms,
+            packets_sent=past.packets_sent + figures.packets_sent,
+            bytes_sent=past.bytes_sent + figures.bytes_sent,
+        )
 
     async def close(self, tail_s: float = 0.8) -> None:
         """End all of them: the server is going down."""

@@ -201,6 +201,8 @@ def _page(path: Path) -> Handler:
 
 async def serve(config: ServeConfig) -> None:
     """Run the media server until SIGTERM or SIGINT. Raises `OSError` if it cannot listen."""
+    for library in ("aioice", "aiortc"):
+        logging.getLogger(library).setLevel(logging.WARNING)  # they tell every packet's path
     listening = _listen(config)
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host

@@ -64,8 +64,17 @@ async def watch(request: web.Request) -> web.Response:
     token = bearer(request)
     offer = await sdp_of(request)
     connections = request.app[CONNECTIONS]
-    if len(connections) >= request.app[CONNECTIONS_MAX]:
+    if len(connections) + connections.joining >= request.app[CONNECTIONS_MAX]:
         raise ProblemError(503, "server-full", "this server has no room for another viewer")
+    connections.joining += 1
+    try:
+        return await _join(request, stream, token, offer)
+    finally:
+        connections.joining -= 1
+
+
+async def _join(request: web.Request, stream: int, token: str, offer: str) -> web.Response:
+    connections = request.app[CONNECTIONS]
     try:
         prepared = await request.app[ENGINE].prepare(stream, offer)
     except MediaError as error:

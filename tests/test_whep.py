@@ -46,6 +46,10 @@ def test_a_viewer_is_admitted_told_about_and_leaves() -> None:
             await until(lambda: r.relayer.finals)
             (final,) = r.relayer.finals.values()
             assert (final.delivered_ms, final.end_reason, final.number) == (1234, "left", 1)
+            _, _, text = await r.ask("GET", "/metrics")
+            assert b"\npaystream_serve_delivered_milliseconds_total 1234\n" in text
+            assert b"\npaystream_serve_open_connections 0\n" in text
+            assert b"\npaystream_serve_connections_total 1\n" in text
             assert (await r.refused("DELETE", resource))[0] == 404
 
     asyncio.run(main())
@@ -202,6 +206,26 @@ def test_a_full_server_says_so() -> None:
                 503,
                 "server-full",
             )
+
+    asyncio.run(main())
+
+
+def test_those_who_are_joining_count_as_well() -> None:
+    async def main() -> None:
+        async with http_rig(connections_max=2) as r:
+            del r.relayer.answers["admit"]
+            waiting = [
+                asyncio.ensure_future(r.ask("POST", "/whep/1", headers=POST, data="v=0"))
+                for _ in range(2)
+            ]
+            await until(lambda: r.server.connections.joining == 2)
+            assert await r.refused("POST", "/whep/1", headers=POST, data="v=0") == (
+                503,
+                "server-full",
+            )
+            await r.relayer.stop()
+            assert [(await one)[0] for one in waiting] == [503, 503]
+            assert r.server.connections.joining == 0
 
     asyncio.run(main())
 
