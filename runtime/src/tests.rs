@@ -115,7 +115,7 @@ fn a_transfer_costs_about_a_thousandth_of_a_token() {
 #[test]
 fn a_block_fits_its_slot() {
 	let weights = <Runtime as frame_system::Config>::BlockWeights::get();
-	weights.validate().expect("the limits agree with each other");
+	weights.clone().validate().expect("the limits agree with each other");
 	assert!(weights.max_block.ref_time() / 1_000_000_000 < SLOT_DURATION_MS / 2);
 	assert_eq!(pallet_aura::Pallet::<Runtime>::slot_duration(), SLOT_DURATION_MS);
 }
