@@ -517,6 +517,17 @@ class FakeChain:
 
         self.pending.append(change)
 
+    def settle_all(self) -> None:
+        """Let anyone settle what nobody closed in time, in the next block."""
+
+        def change(rules: Rules) -> None:
+            for (number, index), session in list(rules.state.sessions.items()):
+                ended = rules.ended(session)
+                if rules.state.now_ms > ended.ended_at + CONSTANTS.settlement_window_ms:
+                    rules.close(number, index, ended, "Settled")
+
+        self.pending.append(change)
+
     def drain_vault(self, viewer: str) -> None:
         """Let a viewer withdraw everything in the next block."""
 

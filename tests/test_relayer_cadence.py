@@ -117,6 +117,12 @@ def test_a_close_waits_for_the_chains_clock_but_not_for_ever() -> None:
     assert due(over) == Close(index=0, seconds=11)
 
 
+def test_after_the_window_nothing_is_sent() -> None:
+    over = entry(ended_at=19 * S)
+    assert due(view(79, 11, closing=True, entry=over)) == Close(index=0, seconds=11)
+    assert due(view(80, 11, closing=True, entry=over)) is None
+
+
 def test_a_close_never_names_less_than_the_ledger_has() -> None:
     seen = view(40, 3, closing=True, entry=entry(seconds=9, billed_until=20 * S))
     assert due(seen) == Close(index=0, seconds=9)

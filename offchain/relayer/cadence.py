@@ -65,7 +65,7 @@ def next_lane_one(view: SessionView, limits: Constants, cadence_ms: int) -> Tick
     """Give the tick or close that is due now, if one is."""
     entry = view.entry
     if view.closing:
-        return _close(view)
+        return _close(view, limits)
     funded = _funded(entry)
     payable = min(view.total_seconds, payable_total(entry, view.chain_now_ms, view.stops), funded)
     if payable - entry.seconds < limits.min_tick_seconds:
@@ -82,12 +82,14 @@ def _funded(entry: Session) -> int:
     return entry.funds // entry.rate_per_second
 
 
-def _close(view: SessionView) -> Close | None:
+def _close(view: SessionView, limits: Constants) -> Close | None:
+    end = ended_at(view.entry, view.chain_now_ms, view.stops)
+    if view.chain_now_ms > end + limits.settlement_window_ms:
+        return None  # too late for orders: anyone may settle it now
     payable = payable_total(view.entry, view.chain_now_ms, view.stops)
     total = max(view.total_seconds, view.entry.seconds)
     if total > payable:
-        over = ended_at(view.entry, view.chain_now_ms, view.stops) <= view.chain_now_ms
-        if not over and view.closing_for_ms < CLOSE_WAIT_MAX_MS:
+        if end > view.chain_now_ms and view.closing_for_ms < CLOSE_WAIT_MAX_MS:
             return None  # the chain's clock is behind: the next block may allow it
         total = payable
     if view.since_close_ms is not None and view.since_close_ms < RESEND_AFTER_MS:
