@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -64,14 +65,36 @@ async def test_a_program_that_is_missing_is_named(supervisor: Supervisor) -> Non
 
 
 async def test_the_end_leaves_nothing_within_five_seconds(supervisor: Supervisor) -> None:
+    others = set(descendants(os.getpid()))
     async with trio.open_nursery() as nursery:
         with supervisor.within(nursery):
             for number, code in enumerate((STUBBORN, WITH_ORPHAN, f"{PRINTS_READY}; {SLEEPS}")):
                 child = supervisor.start(f"part-{number}", python(code))
                 await child.ready("ready", 20)
         nursery.cancel_scope.cancel()
-    assert len(descendants(os.getpid())) >= 3
+    family = set(descendants(os.getpid())) - others
+    assert len(family) >= 3
     before = time.monotonic()
     supervisor.end_all()
     assert time.monotonic() - before < 5
-    assert descendants(os.getpid()) == []
+    assert not family & set(descendants(os.getpid()))
+
+
+@pytest.fixture
+def other() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(python(SLEEPS)) as process:
+        yield process
+        process.kill()
+
+
+async def test_what_others_have_started_is_left_alone(
+    supervisor: Supervisor, other: subprocess.Popen[bytes]
+) -> None:
+    async with trio.open_nursery() as nursery:
+        with supervisor.within(nursery):
+            child = supervisor.start("part", python(f"{PRINTS_READY}; {SLEEPS}"))
+            await child.ready("ready", 20)
+        nursery.cancel_scope.cancel()
+    supervisor.end_all()
+    assert not child.running
+    assert other.poll() is None

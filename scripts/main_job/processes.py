@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -26,6 +27,8 @@ TERM_WAIT_S: Final = 3.0
 KILL_WAIT_S: Final = 1.0
 READY_LINE_BYTES_MAX: Final = 1 << 20
 LOG_TAIL_LINES: Final = 12
+MARK_VARIABLE: Final = "MAIN_JOB_RUN"
+"""In the environment of all that a supervisor starts, so that orphans are known again."""
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -151,7 +154,9 @@ class Supervisor:
 
     def __init__(self, logs: Path, env: Mapping[str, str]) -> None:
         self.logs = logs
-        self.env = dict(env)
+        mark = secrets.token_hex(16)
+        self.env = {**env, MARK_VARIABLE: mark}
+        self._mark = f"{MARK_VARIABLE}={mark}".encode()
         self.children: list[Child] = []
         self._nursery: trio.Nursery | None = None
         logs.mkdir(parents=True, exist_ok=True)
@@ -188,10 +193,11 @@ class Supervisor:
         return child.popen.wait()
 
     def end_all(self) -> None:
-        """End every child and every descendant, within `TERM_WAIT_S + KILL_WAIT_S`.
+        """End every child and all that came from them, within `TERM_WAIT_S + KILL_WAIT_S`.
 
         Blocks on purpose: it runs at the very end, when nothing else may run any more.
         """
+        family = {pid for child in self.children for pid in descendants(child.pid)}
         for child in self.children:
             if child.running:
                 child.send(signal.SIGTERM)
@@ -199,19 +205,24 @@ class Supervisor:
         for child in self.children:
             child.send_group(signal.SIGKILL)
         _wait_until(lambda: not any(child.running for child in self.children), KILL_WAIT_S)
-        for pid in descendants(os.getpid()):
+        # What has lost its parent has come to us; others' children are left alone.
+        orphans = [pid for pid in descendants(os.getpid()) if pid in family or self._is_ours(pid)]
+        for pid in orphans:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        _wait_until(_all_reaped, KILL_WAIT_S)
+        _wait_until(lambda: all(_is_reaped(pid) for pid in orphans), KILL_WAIT_S)
+
+    def _is_ours(self, pid: int) -> bool:
+        with suppress(OSError):
+            return self._mark in Path(f"/proc/{pid}/environ").read_bytes()
+        return False
 
 
-def _all_reaped() -> bool:
+def _is_reaped(pid: int) -> bool:
     try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:
         return True
-    return False
 
 
 def _wait_until(done: Callable[[], bool], timeout_s: float) -> None:
