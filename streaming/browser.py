@@ -390,10 +390,10 @@ async def first_picture(page: Page, within_s: float = READY_MS / 1000) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(within_s):
             while True:
-                measure = await page.evaluate("window.paystream.measure()")
-                if measure.get("frames_decoded", 0) > 0:
+                measure = await page.evaluate("window.paystream?.measure() ?? {}")
+                if measure.get("frames_decoded", 0) > 0 and not measure["end_reason"]:
                     return
-                if await _state(page) == "idle":
+                if measure.get("end_reason"):
                     break
                 await asyncio.sleep(_POLL_S)
     said = " ".join((await page.locator(".player-message").inner_text()).split())

@@ -492,6 +492,7 @@ async def test_a_deposit_alone_is_signed_where_the_permission_suffices(
         await page.reload()
         await page.get_by_label("5 min").check()
         await page.locator("#allow").click()
+        await expect(page.locator("#stop")).to_be_visible(timeout=SOON_MS)
         await first_picture(page)
         await stop_watching(page, BOB)
     assert len(fake.system.grants) == 1

@@ -114,10 +114,11 @@ export class Viewing extends EventTarget {
     this.reference = memory?.session ?? "";
     this.reconnects = memory ? memory.measure.reconnects + 1 : 0;
     this.#tryingSince = performance.now();
-    // Two tabs that take one session from each other in turn would never end.
+    // Two tabs that take one session from each other in turn would never end: the later one has it.
     this.#tabs.onmessage = ({ data }) => {
-      if (data === this.reference && this.#playback) this.#end("replaced");
+      if (data === this.reference) this.#end("replaced");
     };
+    if (memory) this.#tabs.postMessage(this.reference);
     return this.#connect();
   }
 
