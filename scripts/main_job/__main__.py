@@ -16,7 +16,7 @@ from rich.console import Console
 
 from main_job import options, report
 from main_job.demo import Job, Outcome
-from main_job.failures import FAILURES, Interrupted, first_known
+from main_job.failures import FAILURES, Interrupted, first_known, until_signal
 from main_job.parts import Dirs, environment
 from main_job.processes import Supervisor
 from main_job.state import JobState
@@ -27,12 +27,6 @@ EXIT_DISAGREES: Final = 1
 EXIT_INTERRUPTED: Final = 130
 
 
-async def _until_signal() -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-        async for _ in signals:
-            raise Interrupted
-
-
 async def _draw(view: View) -> None:
     while True:
         view.refresh()
@@ -41,7 +35,7 @@ async def _draw(view: View) -> None:
 
 async def _run(job: Job, view: View) -> Outcome:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_until_signal)
+        nursery.start_soon(until_signal)
         nursery.start_soon(_draw, view)
         outcome = await job.run()
         nursery.cancel_scope.cancel()

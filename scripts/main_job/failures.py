@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Final
 
 import trio
@@ -24,6 +25,13 @@ FAILURES: Final = (
 
 class Interrupted(Exception):
     """A signal asked us to end."""
+
+
+async def until_signal() -> None:
+    """Wait for Ctrl-C or another request to end. Raises Interrupted."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async for _ in signals:
+            raise Interrupted
 
 
 def first_known(error: BaseException) -> BaseException:

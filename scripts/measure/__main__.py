@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from main_job.failures import first_known
+from main_job.failures import Interrupted, first_known
 from measure import crowd, forward, join, lag, ticks
 from measure.figures import Figure, machine, table
+
+EXIT_INTERRUPTED: Final = 130
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +99,9 @@ def main() -> int:
         try:
             figures = measurement(sizes)
         except Exception as error:
+            if isinstance(first_known(error), Interrupted):
+                people.print("stopped")
+                return EXIT_INTERRUPTED
             failed = True
             said = str(first_known(error))
             results[name] = {"failed": said}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final, TypeVar
 
 import trio
 
+from main_job.failures import until_signal
 from main_job.parts import Dirs, environment
 from main_job.processes import Supervisor
 from main_job.stage import Plan, Stage, open_stage
@@ -31,6 +31,7 @@ def on_stage(
     async def staged() -> Found:
         plan = Plan(viewers=viewers, rate_per_second=RATE, viewer_funds=FUNDS)
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(until_signal)
             with supervisor.within(nursery):
                 async with open_stage(supervisor, dirs, plan, lambda _phase: None) as stage:
                     if publish:
@@ -39,13 +40,8 @@ def on_stage(
             nursery.cancel_scope.cancel()
         return found
 
-    def interrupted(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    earlier = signal.signal(signal.SIGTERM, interrupted)
     try:
         return trio.run(staged)
     finally:
-        signal.signal(signal.SIGTERM, earlier)
         supervisor.end_all()
         shutil.rmtree(dirs.root, ignore_errors=True)
