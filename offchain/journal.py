@@ -109,7 +109,7 @@ class Journal:
         # turn writes for all
         with trio.CancelScope(shield=True):
             async with self._turn:
-                if not write.done:
+                while not write.done:  # a crowd may need more than one group
                     await self._write_group()
         await trio.lowlevel.checkpoint_if_cancelled()
         if write.error is not None:

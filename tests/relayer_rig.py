@@ -17,10 +17,12 @@ import trio
 from offchain.journal import open_journal
 from offchain.keys.signer import dev_key
 from offchain.relayer.delegates import MemoryKeyring
+from offchain.relayer.requests import Requests
 from offchain.relayer.run import Relayer, assembled
 from streaming.session_state import (
     ConnectionState,
     Lease,
+    Problem,
     PublisherState,
     Request,
     Response,
@@ -164,6 +166,7 @@ class Rig:
             async with (
                 open_journal(self.path, inline=True) as journal,
                 assembled(self.chain, journal, self.keyring, unix_ms=unix_ms) as self._relayer,
+                trio.open_nursery() as self._asked,
             ):
                 task_status.started()
                 await trio.sleep_forever()
@@ -188,7 +191,19 @@ class Rig:
 
     async def ask(self, method: str, **params: Any) -> Response:
         request = Request(id=next(self._ids), method=method, params=params)
-        return await self.relayer.requests.answer(request, ORIGIN)
+        send, receive = trio.open_memory_channel[Response](1)
+
+        async def answer(requests: Requests) -> None:
+            async with send:
+                await send.send(await requests.answer(request, ORIGIN))
+
+        # it runs in the relayer, and dies with it
+        self._asked.start_soon(answer, self.relayer.requests)
+        try:
+            return await receive.receive()
+        except trio.EndOfChannel:
+            gone = Problem(status=503, code="relayer-gone", detail="the relayer has gone away")
+            return Response(id=request.id, problem=gone)
 
     async def result(self, method: str, **params: Any) -> Any:
         response = await self.ask(method, **params)

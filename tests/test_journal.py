@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from trio.testing import MockClock
 
 from offchain.journal import (
+    GROUP_MAX,
     JournalUnavailable,
     JournalUnreadable,
     drop_orders,
@@ -96,10 +97,10 @@ async def test_it_is_private_and_written_through(tmp_path: Path) -> None:
 
 async def test_writes_that_wait_together_are_one_transaction(tmp_path: Path) -> None:
     async with open_journal(tmp_path / "j.sqlite") as journal, trio.open_nursery() as nursery:
-        for number in range(100):
+        for number in range(GROUP_MAX + 100):
             nursery.start_soon(journal.commit, [put_session(session(index=number))])
     async with open_journal(tmp_path / "j.sqlite") as again:
-        assert len(again.load().sessions) == 100
+        assert len(again.load().sessions) == GROUP_MAX + 100
     assert journal.commits < 20
 
 
