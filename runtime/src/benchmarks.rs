@@ -1,9 +1,7 @@
 //! Which pallets are measured on this runtime, and what the macros need to do so.
 
 use crate::*;
-pub use frame_benchmarking::{
-	baseline::Pallet as BaselineBench, BenchmarkBatch, BenchmarkList,
-};
+pub use frame_benchmarking::{baseline::Pallet as BaselineBench, BenchmarkBatch, BenchmarkList};
 pub use frame_system_benchmarking::{
 	extensions::Pallet as SystemExtensionsBench, Pallet as SystemBench,
 };
