@@ -190,17 +190,17 @@ class Connections:
 
     def _take_lease(self, one: Connection, lease: Lease) -> None:
         one.lease = lease
-        if not lease.allowed:
+        if lease.wait:  # whatever else it says: this may pass, so the connection stays
+            one.subscription.hold("wait")
+        elif lease.allowed:
+            one.subscription.release("lease")
+            one.subscription.release("wait")
+        else:
             one.allowed = False
             one.denied = lease.reason
             reason = "replaced" if lease.reason == "replaced" else "denied"
             log.info("connection %s may not go on: %s", one.connection, lease.reason)
             self.end_soon(one, reason)
-        elif lease.wait:
-            one.subscription.hold("wait")
-        else:
-            one.subscription.release("lease")
-            one.subscription.release("wait")
 
     async def _check_leases(self) -> None:
         while True:

@@ -127,7 +127,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     `wait`, `journal` (it cannot be written) and `chain-unavailable`."""
     wait: bool = False
     """Not now, but perhaps soon (the head-start budget is spent and the block has not
-    come): hold the media back and keep the connection."""
+    come): hold the media back and keep the connection, whatever `allowed` says."""
     paid_seconds: int = 0
     paid: int = 0
     runway_seconds: int | None = None

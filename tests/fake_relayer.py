@@ -181,8 +181,8 @@ def deny(state: ConnectionState) -> Lease:
 
 
 def hold_back(state: ConnectionState) -> Lease:
-    """One that holds the media back."""
-    return Lease(connection=state.connection, allowed=True, wait=True)
+    """One that holds the media back, as the relayer says it."""
+    return Lease(connection=state.connection, allowed=False, reason="budget", wait=True)
 
 
 class FakeSigner:

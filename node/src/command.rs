@@ -45,8 +45,6 @@ impl SubstrateCli for Cli {
 }
 
 /// Reads the command line and runs what it names, until it is done or told to stop.
-// The large error is sc_cli's own, which every closure given to its runner has to return.
-#[allow(clippy::result_large_err)]
 pub fn run() -> sc_cli::Result<()> {
 	let cli = Cli::from_args();
 

@@ -1,5 +1,8 @@
 //! The reference node of PayStream: a solochain with Aura and GRANDPA.
 
+// The large errors are those of sc_cli and sc_service, whose closures have to return them.
+#![allow(clippy::result_large_err)]
+
 mod chain_spec;
 mod cli;
 mod command;

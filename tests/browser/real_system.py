@@ -80,6 +80,7 @@ class RealSystem:
             "PAYSTREAM_STATE_DIR": str(directory / "state"),
             "PAYSTREAM_PASSWORD_FILE": str(password),
             "XDG_CONFIG_HOME": str(directory / "config"),
+            "PAYSTREAM_LOG_LEVEL": "debug",
             "PYTHONUNBUFFERED": "1",
         }
         self.port = 0

@@ -262,11 +262,6 @@ def test_a_dry_vault_ends_the_media_and_a_top_up_goes_on(
     driven.run(body())
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="killed some seconds after the opening, the relayer does not know the session again: "
-    "the viewer goes on at once, but in a new one",
-)
 def test_a_killed_relayer_ends_no_session(driven: Driven, system: RealSystem) -> None:
     viewer = wallet("Dave//stash")
 
