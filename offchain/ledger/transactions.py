@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -54,7 +55,7 @@ class _Nonces:
         self.pending: set[int] = set()
 
 
-class Transactions:
+class Transactions(ABC):
     """What `Ledger` inherits; it is not made by itself."""
 
     rpc: RpcClient
@@ -65,13 +66,13 @@ class Transactions:
         self._nonces: dict[bytes, _Nonces] = {}
 
     @property
+    @abstractmethod
     def runtime(self) -> Runtime:
         """The chain's current runtime."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def events(self, block_hash: str) -> tuple[Event, ...]:
         """Read and decode a block's events."""
-        raise NotImplementedError
 
     # -- orders --------------------------------------------------------------------------------
 
