@@ -122,6 +122,7 @@ def test_a_missing_node_says_how_to_build_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("offchain.cli.node._build_folders", lambda: [tmp_path])
+    monkeypatch.setattr(os, "execv", lambda path, given: pytest.fail(f"{path} was started"))
     monkeypatch.setenv("PATH", str(tmp_path))
     refused(run("node"), Exit.MACHINE, "cargo build --release", "--node")
     refused(run("node", "--node", "/nope"), Exit.MACHINE, "/nope", "cargo build")
