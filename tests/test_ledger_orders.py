@@ -16,9 +16,13 @@ from offchain.ledger.orders import (
     Open,
     Order,
     OrderInvalid,
+    Renew,
+    SignedOrder,
     Tick,
+    Tip,
     delegate_key,
     encode_order,
+    encode_signed,
     grant_proof_message,
     order_message,
     sign_grant_proof,
@@ -36,6 +40,10 @@ VECTORS: list[tuple[Order, str]] = [
     (Fund(index=7, funds=2**64), "0107000000" + "00" * 8 + "01" + "00" * 7),
     (Tick(index=258, seconds=6), "020201000006000000"),
     (Close(index=0, seconds=U32_MAX), "0300000000ffffffff"),
+    (Tip(index=1, tips=3), "0401000000" + "03" + "00" * 15 + "00"),
+    (Tip(index=1, tips=2**64, message=b"hi"), "0401000000" + "00" * 8 + "01" + "00" * 7 + "086869"),
+    (Tip(index=0, tips=0, message=b"x" * 64), "0400000000" + "00" * 16 + "0101" + "78" * 64),
+    (Renew(index=2, renewals=7), "050200000007000000"),
 ]
 
 
@@ -92,6 +100,10 @@ def test_signatures_are_over_exactly_these_bytes() -> None:
         (Open(index=1, stream=1, rate_per_second=1, funds=1, start_at=2**64), "Open.start_at"),
         (Tick(index=1, seconds=1.5), "Tick.seconds"),  # type: ignore[arg-type]
         (Tick(index=True, seconds=1), "Tick.index"),
+        (Tip(index=1, tips=U128_MAX + 1), "Tip.tips"),
+        (Tip(index=1, tips=1, message=b"x" * 2**14), "Tip.message"),
+        (Tip(index=1, tips=1, message="text"), "Tip.message"),  # type: ignore[arg-type]
+        (Renew(index=1, renewals=U32_MAX + 1), "Renew.renewals"),
     ],
 )
 def test_a_field_out_of_range_is_named(order: Order, field: str) -> None:
@@ -104,6 +116,19 @@ def test_a_genesis_hash_and_a_grant_are_checked() -> None:
         order_message("0xabcd", 10, 1, Tick(index=1, seconds=1))
     with pytest.raises(OrderInvalid, match="grant is -1"):
         order_message(GENESIS, 10, -1, Tick(index=1, seconds=1))
+
+
+def test_a_signed_order_is_what_both_ways_carry() -> None:
+    signature = bytes(range(64))
+    signed = SignedOrder(grant=2, order=Tick(index=3, seconds=6), signature=signature)
+    scheme = b"\x00"
+    assert encode_signed(signed) == (
+        bytes.fromhex("0200000000000000") + encode_order(signed.order) + scheme + signature
+    )
+    assert signed.place == (2, 3)
+    short = SignedOrder(grant=2, order=signed.order, signature=bytes(63))
+    with pytest.raises(OrderInvalid, match="signature"):
+        encode_signed(short)
 
 
 @given(index=st.integers(0, U32_MAX), seconds=st.integers(0, U32_MAX))

@@ -35,9 +35,10 @@ from offchain.ledger.extrinsics import (
     signed_v4,
 )
 from offchain.ledger.orders import OrderInvalid, delegate_key, encode_order
-from offchain.ledger.runtime import Extension, Runtime, compact
-from offchain.ledger.transactions import checked_signature
-from offchain.ledger.types import DelegateKey
+from offchain.ledger.runtime import Extension, Runtime
+from offchain.ledger.scale import compact
+from offchain.ledger.transactions import checked_signature, read_batch
+from offchain.ledger.types import DelegateKey, Event, Receipt
 from tests.ledger_fake_node import SUBSCRIBED, FakeNode
 
 RECORDED = Path(__file__).parent / "data" / "metadata-v14.scale.xz"
@@ -312,6 +313,32 @@ def test_every_error_of_the_pallet_says_a_remedy(runtime: Runtime) -> None:
         assert len(docs.split(". ")) > 1, f"{name}: {docs}"
         index += 1
     assert index > 35
+
+
+def test_what_came_of_a_batch(runtime: Runtime) -> None:
+    names = [runtime.pallet_error(index)[0] for index in range(40)]
+    raw = f"0x{names.index('AheadOfClock'):02x}000000"
+    error = {"Module": {"index": runtime.pallet_index, "error": raw}}
+    events = [
+        ("OrderFailed", {"grant": 3, "index": 1, "error": error}),
+        ("BatchDone", {"counted": 2, "free": 1, "failed": 1}),
+    ]
+    receipt = Receipt(
+        tx_hash="0x01",
+        block_hash="0x02",
+        block_number=7,
+        extrinsic_index=1,
+        events=tuple(
+            Event(pallet="PayStream", name=name, fields=fields, extrinsic_index=1)
+            for name, fields in events
+        ),
+    )
+    result = read_batch(runtime, receipt)
+    assert (result.counted, result.free, list(result.failures)) == (2, 1, [(3, 1)])
+    failure = result.failures[3, 1]
+    assert type(failure) is by_name("AheadOfClock")
+    assert "next block" in failure.docs
+    assert "block 7" in str(failure)
 
 
 @pytest.mark.parametrize(

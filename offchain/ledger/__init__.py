@@ -2,11 +2,14 @@
 
 from offchain.ledger import errors
 from offchain.ledger.client import Ledger, open_ledger
-from offchain.ledger.orders import Close, Fund, Open, Order, Tick
+from offchain.ledger.orders import Close, Fund, Open, Order, Renew, SignedOrder, Tick, Tip
 from offchain.ledger.types import (
     NATIVE,
     Asset,
+    AssetEntry,
+    BatchResult,
     Constants,
+    Currency,
     DelegateKey,
     Event,
     Fee,
@@ -18,7 +21,9 @@ from offchain.ledger.types import (
     SignedPayload,
     Stream,
     StreamChange,
+    Subscription,
     Terms,
+    Tier,
     account_id,
     address,
 )
@@ -26,8 +31,11 @@ from offchain.ledger.types import (
 __all__ = [
     "NATIVE",
     "Asset",
+    "AssetEntry",
+    "BatchResult",
     "Close",
     "Constants",
+    "Currency",
     "DelegateKey",
     "Event",
     "Fee",
@@ -39,12 +47,17 @@ __all__ = [
     "Order",
     "Payee",
     "Receipt",
+    "Renew",
     "Session",
+    "SignedOrder",
     "SignedPayload",
     "Stream",
     "StreamChange",
+    "Subscription",
     "Terms",
     "Tick",
+    "Tier",
+    "Tip",
     "account_id",
     "address",
     "errors",

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from offchain.ledger.errors import BlockUnknown
 from offchain.ledger.rpc import Lagged, Reconnected, RpcClient, Subscription
-from offchain.ledger.runtime import compact
+from offchain.ledger.scale import compact
 from offchain.ledger.types import Head, HeadKind
 
 _SUBSCRIPTIONS: Final = {

@@ -17,14 +17,18 @@ from typing import Any, Final
 import trio
 
 from offchain.ledger import chain
+from offchain.ledger.assets import Assets
 from offchain.ledger.background import open_background
 from offchain.ledger.calls import Calls
 from offchain.ledger.entries import (
     account_value,
+    asset_from,
     asset_value,
     grant_from,
     session_from,
     stream_from,
+    subscription_from,
+    tier_from,
 )
 from offchain.ledger.errors import BlockUnknown, ChainChanged, LedgerError, RpcError
 from offchain.ledger.extrinsics import Context, extension_bytes
@@ -41,13 +45,16 @@ from offchain.ledger.types import (
     HeadKind,
     Session,
     Stream,
+    Subscription,
+    Tier,
+    address,
 )
 
 _PAGE: Final = 512
 _BLOCKS_REMEMBERED: Final = 1024
 
 
-class Ledger(Transactions):
+class Ledger(Assets, Transactions):
     """The ledger of one chain; make one with `open_ledger`.
 
     All methods may be called from many tasks at once. While the node is gone they raise
@@ -156,6 +163,15 @@ class Ledger(Transactions):
         keys = (account_value(account), asset_value(asset))
         return int(await self._read(PALLET, "Vaults", *keys, at=at) or 0)
 
+    async def vaults(self, account: str | bytes, *, at: str | None = None) -> dict[Asset, int]:
+        """Read all of an account's vaults, by asset."""
+        return {
+            asset_from(key): int(value)
+            for key, value in await self._read_pairs(
+                PALLET, "Vaults", account_value(account), at=at
+            )
+        }
+
     async def grant(self, grant: int, *, at: str | None = None) -> Grant | None:
         """Read a grant; None where there is none."""
         value = await self._read(PALLET, "Grants", grant, at=at)
@@ -187,10 +203,30 @@ class Ledger(Transactions):
         values = await self._read_many(PALLET, "Sessions", list(places), at=at)
         return {(key[0], key[1]): session_from(value) for key, value in values.items()}
 
-    async def free_balance(self, account: str | bytes, *, at: str | None = None) -> int:
-        """Read an account's free native balance in the smallest unit."""
-        value = await self._read("System", "Account", account_value(account), at=at)
-        return int(value["data"]["free"])
+    async def tiers(self, stream: int, *, at: str | None = None) -> tuple[Tier, ...]:
+        """Read what a stream offers to subscribers."""
+        value = await self._read(PALLET, "Tiers", stream, at=at)
+        return tuple(tier_from(tier) for tier in value or ())
+
+    async def subscription(
+        self, stream: int, account: str | bytes, *, at: str | None = None
+    ) -> Subscription | None:
+        """Read an account's subscription to a stream; None where there is none."""
+        value = await self._read(PALLET, "Subscriptions", stream, account_value(account), at=at)
+        return None if value is None else subscription_from(value)
+
+    async def subscriptions(self, stream: int, *, at: str | None = None) -> dict[str, Subscription]:
+        """Read a stream's subscriptions, by their viewers' addresses."""
+        entries = await self._read_all(PALLET, "Subscriptions", stream, at=at)
+        return {address(key): subscription_from(value) for key, value in entries.items()}
+
+    async def treasury_share(self, *, at: str | None = None) -> int:
+        """Read the operator's share of claims, in parts per million."""
+        return int(await self._read(PALLET, "TreasuryShare", at=at) or 0)
+
+    async def is_stopped(self, *, at: str | None = None) -> bool:
+        """Read whether the operator's stop is on: no new money, and no new sessions."""
+        return bool(await self._read(PALLET, "Stopped", at=at))
 
     # -- reading storage -----------------------------------------------------------------------
 
@@ -224,14 +260,20 @@ class Ledger(Transactions):
 
     async def _read_all(self, pallet: str, item: str, *keys: Any, at: str | None) -> dict[Any, Any]:
         """Read all entries that begin with `keys`, by the last of their keys."""
+        return dict(await self._read_pairs(pallet, item, *keys, at=at))
+
+    async def _read_pairs(
+        self, pallet: str, item: str, *keys: Any, at: str | None
+    ) -> list[tuple[Any, Any]]:
+        """Read the same as pairs, for keys that no dictionary takes."""
         at = at or (await self.best_head()).hash
         runtime = await self._runtime_at(at)
         raw = await self._query(await self._keys(pallet, item, *keys, at=at), at)
-        return {
-            runtime.last_key(pallet, item, key): runtime.value(pallet, item, value)
+        return [
+            (runtime.last_key(pallet, item, key), runtime.value(pallet, item, value))
             for key, value in raw.items()
             if value is not None
-        }
+        ]
 
     async def _read_many(
         self, pallet: str, item: str, places: Sequence[tuple[Any, ...]], *, at: str | None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
+from offchain.ledger.errors import WrongRuntime
 from offchain.ledger.types import (
     Asset,
+    AssetEntry,
     Constants,
     DelegateKey,
     Grant,
@@ -14,7 +17,9 @@ from offchain.ledger.types import (
     Session,
     Stream,
     StreamChange,
+    Subscription,
     Terms,
+    Tier,
     account_id,
 )
 
@@ -64,7 +69,14 @@ def terms_value(terms: Terms) -> dict[str, Any]:
         "sessions_max": terms.sessions_max,
         "gap_ms": terms.gap_ms,
         "expires_at": terms.expires_at,
+        "tips_max": terms.tips_max,
+        "renewals_max": terms.renewals_max,
     }
+
+
+def tier_value(tier: Tier) -> dict[str, Any]:
+    """Give a tier as scalecodec encodes it."""
+    return {"price": tier.price, "period_ms": tier.period_ms, "discount": tier.discount}
 
 
 def change_value(change: StreamChange) -> dict[str, Any]:
@@ -113,6 +125,30 @@ def session_from(value: Any) -> Session:
     )
 
 
+def asset_entry_from(value: Any) -> AssetEntry:
+    """Read an entry of `AssetEntries`."""
+    return AssetEntry(**_known(AssetEntry, value))
+
+
+def tier_from(value: Any) -> Tier:
+    """Read a `Tier`."""
+    return Tier(**_known(Tier, value))
+
+
+def subscription_from(value: Any) -> Subscription:
+    """Read an entry of `Subscriptions`."""
+    return Subscription(**{**_known(Subscription, value), "tier": tier_from(value["tier"])})
+
+
+def message_from(value: Any) -> str:
+    """Read a tip's message as text that is safe to show; bytes that are no UTF-8 stay `0x...`.
+
+    It comes from strangers: what is not printable is left out.
+    """
+    text = bytes(value).decode(errors="replace") if isinstance(value, list) else str(value)
+    return "".join(each for each in text if each.isprintable())
+
+
 def constants_from(read: Callable[[str, str], Any]) -> Constants:
     """Read the constants through `read(pallet, name)`."""
     return Constants(
@@ -125,9 +161,28 @@ def constants_from(read: Callable[[str, str], Any]) -> Constants:
         payees_max=read("PayStream", "MaxPayees"),
         sessions_per_grant_max=read("PayStream", "MaxSessionsPerGrant"),
         existential_deposit=read("Balances", "ExistentialDeposit"),
+        **_added(read),
     )
 
 
+_ADDED: Final = {
+    "batch_orders_max": "MaxBatchOrders",
+    "tiers_max": "MaxTiers",
+    "tip_message_max": "MaxTipMessage",
+    "period_min_ms": "PeriodMinMs",
+    "treasury_share_max": "TreasuryShareMax",
+}
+
+
+def _added(read: Callable[[str, str], Any]) -> dict[str, int]:
+    """Read the constants that came later; a chain of before has none of them."""
+    found: dict[str, int] = {}
+    for field, name in _ADDED.items():
+        with suppress(WrongRuntime):
+            found[field] = read("PayStream", name)
+    return found
+
+
 def _known(kind: type[Any], value: dict[str, Any]) -> dict[str, Any]:
-    """Take the fields that we know: a newer pallet may have more."""
-    return {name: value[name] for name in kind.__struct_fields__}
+    """Take the fields that we know: a newer pallet may have more, an older one fewer."""
+    return {name: value[name] for name in kind.__struct_fields__ if name in value}

@@ -73,6 +73,17 @@ class BlockUnknown(LedgerError):
         )
 
 
+class AssetUnknown(LedgerError):
+    """The chain has no asset of that id."""
+
+    def __init__(self, asset: int) -> None:
+        self.asset = asset
+        super().__init__(
+            f"the chain has no asset {asset}: `paystream asset list` shows those that the ledger "
+            "takes"
+        )
+
+
 class ChainChanged(LedgerError):
     """The node came back with another chain."""
 

@@ -15,7 +15,8 @@ import msgspec
 
 from offchain.keys.signer import Signer
 from offchain.ledger.errors import CallInvalid, LedgerError, UnknownExtension
-from offchain.ledger.runtime import Extension, Runtime, compact
+from offchain.ledger.runtime import Extension, Runtime
+from offchain.ledger.scale import compact
 from offchain.ledger.types import SignedPayload, account_id, address
 
 ERA_BLOCKS: Final = 64

@@ -12,6 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from offchain.keys.signer import Signer
+from offchain.ledger.scale import compact
 from offchain.ledger.types import DelegateKey, account_id
 
 ORDER_DOMAIN = b"PayStream/order/v1"
@@ -21,6 +22,8 @@ SCHEMES = ("sr25519", "ed25519")
 U32_MAX = 2**32 - 1
 U64_MAX = 2**64 - 1
 U128_MAX = 2**128 - 1
+MESSAGE_BYTES_MAX = 2**14 - 1
+"""No pallet allows a tip as many bytes as that."""
 
 
 class OrderInvalid(ValueError):
@@ -61,7 +64,43 @@ class Close(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     seconds: int
 
 
-Order: TypeAlias = Open | Fund | Tick | Close
+class Tip(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Raise what the key has tipped under its grant to the total `tips`.
+
+    The difference goes to the stream of session `index`. `message` goes with it: a few bytes,
+    UTF-8 by custom, that everybody can read.
+    """
+
+    index: int
+    tips: int
+    message: bytes = b""
+
+
+class Renew(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Raise the periods that the key has bought under its grant to the total `renewals`.
+
+    One period more than before, for the subscription to the stream of session `index`.
+    """
+
+    index: int
+    renewals: int
+
+
+Order: TypeAlias = Open | Fund | Tick | Close | Tip | Renew
+
+
+class SignedOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order with its grant and the signature of the grant's key, as a batch carries it."""
+
+    grant: int
+    order: Order
+    signature: bytes
+    scheme: str = "sr25519"
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Grant and index, by which a batch is in order."""
+        return self.grant, self.order.index
 
 
 def _bounded(order: Order, field: str, highest: int) -> int:
@@ -76,18 +115,35 @@ def _bounded(order: Order, field: str, highest: int) -> int:
 def encode_order(order: Order) -> bytes:
     """Encode an order in SCALE, as the pallet's `Order`. Raises OrderInvalid."""
     index = _bounded(order, "index", U32_MAX)
-    if isinstance(order, Open):
-        return (
-            struct.pack("<BIQ", 0, index, _bounded(order, "stream", U64_MAX))
-            + _bounded(order, "rate_per_second", U128_MAX).to_bytes(16, "little")
-            + _bounded(order, "funds", U128_MAX).to_bytes(16, "little")
-            + struct.pack("<Q", _bounded(order, "start_at", U64_MAX))
-        )
-    if isinstance(order, Fund):
-        funds = _bounded(order, "funds", U128_MAX).to_bytes(16, "little")
-        return struct.pack("<BI", 1, index) + funds
-    kind = 2 if isinstance(order, Tick) else 3
-    return struct.pack("<BII", kind, index, _bounded(order, "seconds", U32_MAX))
+    match order:
+        case Open():
+            return (
+                struct.pack("<BIQ", 0, index, _bounded(order, "stream", U64_MAX))
+                + _amount(order, "rate_per_second")
+                + _amount(order, "funds")
+                + struct.pack("<Q", _bounded(order, "start_at", U64_MAX))
+            )
+        case Fund():
+            return struct.pack("<BI", 1, index) + _amount(order, "funds")
+        case Tick():
+            return struct.pack("<BII", 2, index, _bounded(order, "seconds", U32_MAX))
+        case Close():
+            return struct.pack("<BII", 3, index, _bounded(order, "seconds", U32_MAX))
+        case Tip():
+            return struct.pack("<BI", 4, index) + _amount(order, "tips") + _message(order)
+        case Renew():
+            return struct.pack("<BII", 5, index, _bounded(order, "renewals", U32_MAX))
+
+
+def _amount(order: Order, field: str) -> bytes:
+    return _bounded(order, field, U128_MAX).to_bytes(16, "little")
+
+
+def _message(order: Tip) -> bytes:
+    """Encode a tip's message; the chain's own bound is `Constants.tip_message_max`."""
+    if not isinstance(order.message, bytes) or len(order.message) > MESSAGE_BYTES_MAX:
+        raise OrderInvalid(f"Tip.message: give at most {MESSAGE_BYTES_MAX} bytes")
+    return compact(len(order.message)) + order.message
 
 
 def encode_grant(grant: int) -> bytes:
@@ -135,6 +191,21 @@ def sign_grant_proof(
 def delegate_key(signer: Signer) -> DelegateKey:
     """Give a signer's public half as the ledger names it."""
     return DelegateKey(scheme=signer.scheme, public=signer.public_key)
+
+
+def encode_signed(signed: SignedOrder) -> bytes:
+    """Encode grant, order and signature, as `submit` and each entry of a batch have them.
+
+    Raises OrderInvalid.
+    """
+    if signed.scheme not in SCHEMES or len(signed.signature) != 64:
+        raise OrderInvalid("signature: give the 64 bytes of an sr25519 or ed25519 signature")
+    return (
+        encode_grant(signed.grant)
+        + encode_order(signed.order)
+        + bytes([SCHEMES.index(signed.scheme)])
+        + signed.signature
+    )
 
 
 def _genesis(genesis_hash: str) -> bytes:

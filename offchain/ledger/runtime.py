@@ -20,6 +20,7 @@ from substrateinterface.utils.hasher import (
 
 from offchain.ledger.entries import constants_from
 from offchain.ledger.errors import CallInvalid, DispatchFailed, LedgerError, WrongRuntime, by_name
+from offchain.ledger.scale import compact
 from offchain.ledger.types import Constants, Event
 
 PALLET: Final = "PayStream"
@@ -302,18 +303,6 @@ class Runtime:
 
     def _constants(self) -> Constants:
         return constants_from(self.constant)
-
-
-def compact(number: int) -> bytes:
-    """Encode a number as SCALE's compact integer."""
-    if number < 1 << 6:
-        return bytes([number << 2])
-    if number < 1 << 14:
-        return (number << 2 | 1).to_bytes(2, "little")
-    if number < 1 << 30:
-        return (number << 2 | 2).to_bytes(4, "little")
-    length = (number.bit_length() + 7) // 8
-    return bytes([(length - 4) << 2 | 3]) + number.to_bytes(length, "little")
 
 
 def _fields(attributes: Any) -> dict[str, Any]:

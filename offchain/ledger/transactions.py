@@ -21,13 +21,14 @@ from offchain.ledger.extrinsics import (
     signed_v4,
     unsigned_sample,
 )
-from offchain.ledger.orders import Order
+from offchain.ledger.orders import Order, SignedOrder
 from offchain.ledger.rpc import RpcClient
 from offchain.ledger.runtime import Runtime
 from offchain.ledger.submission import Place, Tracker, check, submit
 from offchain.ledger.types import (
     NATIVE,
     Asset,
+    BatchResult,
     DelegateKey,
     Event,
     Fee,
@@ -118,6 +119,23 @@ class Transactions(ABC):
         """
         extrinsic = self.order_extrinsic(grant, order, signature, scheme)
         return await self._follow(extrinsic, wait, timeout_s, order=True)
+
+    async def submit_batch(
+        self,
+        signer: Signer,
+        orders: Sequence[SignedOrder],
+        *,
+        wait: Wait = "in_block",
+        timeout_s: float = _TIMEOUT_S,
+    ) -> BatchResult:
+        """Send orders in one transaction of an account, and tell what came of each of them.
+
+        The signer pays a fee, which the chain gives back for orders that the free lane would have
+        taken. Raises OrderInvalid, and as `submit_signed` where the whole batch failed.
+        """
+        call = self.calls.submit_batch(orders)
+        receipt = await self.submit_signed(call, signer, wait=wait, timeout_s=timeout_s)
+        return read_batch(self.runtime, receipt)
 
     # -- signed calls --------------------------------------------------------------------------
 
@@ -378,6 +396,25 @@ class Transactions(ABC):
     async def claim(self, signer: Signer, stream: int, *, wait: Wait = "in_block") -> Receipt:
         """Pay a stream's earnings to its payees; anyone may."""
         return await self.submit_signed(self.calls.claim(stream), signer, wait=wait)
+
+
+def read_batch(runtime: Runtime, receipt: Receipt) -> BatchResult:
+    """Read what came of a batch from its transaction's events."""
+    done = receipt.event("BatchDone").fields
+    where = f" (block {receipt.block_number}, transaction {receipt.tx_hash})"
+    failures = {
+        (int(event.fields["grant"]), int(event.fields["index"])): runtime.dispatch_error(
+            event.fields["error"], where
+        )
+        for event in receipt.events
+        if (event.pallet, event.name) == ("PayStream", "OrderFailed")
+    }
+    return BatchResult(
+        receipt=receipt,
+        counted=int(done["counted"]),
+        free=int(done["free"]),
+        failures=failures,
+    )
 
 
 def checked_signature(payload: SignedPayload, signature: str) -> bytes:

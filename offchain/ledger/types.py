@@ -12,6 +12,8 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 from scalecodec.utils.ss58 import get_ss58_format, ss58_decode, ss58_encode
 
+from offchain.ledger.errors import DispatchFailed
+
 Asset: TypeAlias = int | None
 """`None` is the chain's native token, a number the id of an asset (`NativeOrWithId`)."""
 
@@ -22,6 +24,7 @@ Scheme: TypeAlias = Literal["sr25519", "ed25519"]
 """The signature schemes that the pallet knows for delegate keys."""
 
 StreamStatus: TypeAlias = Literal["Active", "Paused", "Ended"]
+AssetStatus: TypeAlias = Literal["Enabled", "Disabled", "WrittenOff"]
 CloseReason: TypeAlias = Literal["Order", "FundsExhausted", "Settled"]
 HeadKind: TypeAlias = Literal["best", "finalized"]
 Wait: TypeAlias = Literal["in_block", "finalized"]
@@ -29,7 +32,7 @@ Wait: TypeAlias = Literal["in_block", "finalized"]
 NATIVE: Final[Asset] = None
 SS58_FORMAT: Final = 42
 PERMILL_WHOLE: Final = 1_000_000
-"""The sum of a stream's shares: they are parts per million."""
+"""The sum of a stream's shares: they are parts per million, as a tier's discount is."""
 
 
 class AddressInvalid(ValueError):
@@ -87,7 +90,7 @@ class Payee(_Entry, frozen=True, kw_only=True):
 
 
 class Stream(_Entry, frozen=True, kw_only=True):
-    """An entry of `PayStream.Streams`."""
+    """An entry of `PayStream.Streams`. Tips and subscriptions are part of what it has earned."""
 
     owner: str
     asset: Asset
@@ -103,6 +106,12 @@ class Stream(_Entry, frozen=True, kw_only=True):
     seconds: int
     sessions_open: int
     deposit: int
+    tips_total: int = 0
+    subscribed_total: int = 0
+    refunded_total: int = 0
+    fees: int = 0
+    subscriptions_open: int = 0
+    ended_at: int | None = None
 
 
 class Grant(_Entry, frozen=True, kw_only=True):
@@ -128,10 +137,16 @@ class Grant(_Entry, frozen=True, kw_only=True):
     seconds: int
     ended_at: int
     deposit: int
+    tips_total: int = 0
+    renewals_total: int = 0
 
 
 class Session(_Entry, frozen=True, kw_only=True):
-    """An entry of `PayStream.Sessions`. `funds` is the total that was ever reserved."""
+    """An entry of `PayStream.Sessions`.
+
+    `funds` is the total that was ever reserved, `tick_price` what the operator takes of it with
+    each order that charges, `fees` what that has come to.
+    """
 
     viewer: str
     key: DelegateKey
@@ -146,15 +161,82 @@ class Session(_Entry, frozen=True, kw_only=True):
     billed_until: int
     ticked_at: int
     ended_at: int
+    tick_price: int = 0
+    fees: int = 0
 
     @property
     def paid(self) -> int:
-        """What the session has been charged."""
-        return self.seconds * self.rate_per_second
+        """What the session has been charged: its seconds, and the operator's tick prices."""
+        return self.seconds * self.rate_per_second + self.fees
+
+
+class AssetEntry(_Entry, frozen=True, kw_only=True):
+    """An entry of `PayStream.AssetEntries`: how the ledger takes an asset.
+
+    `tick_price` is for sessions opened from now on, `tip_min` the least tip of the free lane,
+    `owed` all that the ledger owes in the asset.
+    """
+
+    status: AssetStatus
+    tick_price: int = 0
+    tip_min: int = 0
+    owed: int = 0
+
+
+class Currency(_Entry, frozen=True, kw_only=True):
+    """How an asset is written, and the least of it that an account may hold."""
+
+    asset: Asset
+    symbol: str
+    decimals: int
+    minimum: int
+
+
+class Tier(_Entry, frozen=True, kw_only=True):
+    """What a creator offers to subscribers: `price` for each `period_ms` paid in advance.
+
+    `discount` is taken off the rate of sessions in a running period, in parts per million.
+    """
+
+    price: int
+    period_ms: int
+    discount: int
+
+    def discounted(self, rate_per_second: int) -> int:
+        """Give the price of a second within a running period; it may be 0."""
+        return rate_per_second - self.discount * rate_per_second // PERMILL_WHOLE
+
+
+class Subscription(_Entry, frozen=True, kw_only=True):
+    """An entry of `PayStream.Subscriptions`; `tier` is a copy, as it was subscribed to."""
+
+    tier: Tier
+    started_at: int
+    periods: int
+    periods_earned: int
+    deposit: int
+
+    @property
+    def paid_until(self) -> int:
+        """When the last paid period ends."""
+        return self.started_at + self.periods * self.tier.period_ms
+
+    def period_end(self, now_ms: int) -> int | None:
+        """Give the end of the period that holds a moment; None outside of the paid ones.
+
+        Whether the subscription runs depends on the stream too: an ended one has no period.
+        """
+        if not self.started_at <= now_ms < self.paid_until:
+            return None
+        period = (now_ms - self.started_at) // self.tier.period_ms
+        return self.started_at + (period + 1) * self.tier.period_ms
 
 
 class Terms(_Entry, frozen=True, kw_only=True):
-    """What a viewer allows a delegate key (`GrantTerms` of `PayStream.grant`)."""
+    """What a viewer allows a delegate key (`GrantTerms` of `PayStream.grant`).
+
+    `tips_max` is an amount beside the cap, `renewals_max` a number of periods.
+    """
 
     rate_max_per_second: int
     cap: int
@@ -162,6 +244,8 @@ class Terms(_Entry, frozen=True, kw_only=True):
     gap_ms: int
     expires_at: int
     asset: Asset = NATIVE
+    tips_max: int = 0
+    renewals_max: int = 0
 
 
 class StreamChange(_Entry, frozen=True, kw_only=True):
@@ -186,6 +270,11 @@ class Constants(_Entry, frozen=True, kw_only=True):
     payees_max: int
     sessions_per_grant_max: int
     existential_deposit: int
+    batch_orders_max: int = 64
+    tiers_max: int = 8
+    tip_message_max: int = 128
+    period_min_ms: int = 3_600_000
+    treasury_share_max: int = PERMILL_WHOLE
 
 
 class Head(_Entry, frozen=True, kw_only=True):
@@ -224,6 +313,18 @@ class Receipt(_Entry, frozen=True, kw_only=True):
             if event.pallet == pallet and event.name == name:
                 return event
         raise LookupError(f"{pallet}.{name} is no event of {self.tx_hash}")
+
+
+class BatchResult(_Entry, frozen=True, kw_only=True):
+    """What came of a batch: how many orders counted, and how many of them cost no fee.
+
+    `failures` are the others by grant and index, each with the pallet's own words.
+    """
+
+    receipt: Receipt
+    counted: int
+    free: int
+    failures: dict[tuple[int, int], DispatchFailed]
 
 
 class Fee(_Entry, frozen=True, kw_only=True):

@@ -25,7 +25,17 @@ from offchain.ledger.errors import (
     Replayed,
     Superseded,
 )
-from offchain.ledger.orders import Close, Fund, Open, Order, Tick, encode_order, sign_order
+from offchain.ledger.orders import (
+    Close,
+    Fund,
+    Open,
+    Order,
+    Renew,
+    Tick,
+    Tip,
+    encode_order,
+    sign_order,
+)
 from offchain.relayer import cadence
 from offchain.relayer.chain import Interest, bounded
 from offchain.relayer.core import Core
@@ -40,7 +50,7 @@ OPEN_TRIED_MS: Final = 20_000
 OPEN_POOLED_S: Final = 150.0
 """After so long (64 blocks and some) the pool has forgotten an open that no block took."""
 
-_LANES: Final = {"Open": 0, "Tick": 1, "Close": 1, "Fund": 2}
+_LANES: Final = {"Open": 0, "Tick": 1, "Close": 1, "Fund": 2, "Tip": 3, "Renew": 4}
 _OPEN_AGAIN: Final = frozenset({"OpenTooSoon", "SlotsTaken", "IndexNotNext", "Dropped", "Unknown"})
 """Refusals of an open that the next blocks may lift."""
 
@@ -221,4 +231,6 @@ def _total(order: Order) -> int:
         case Tick(seconds=total) | Close(seconds=total):
             return total
         case Fund(funds=total) | Open(funds=total):
+            return total
+        case Tip(tips=total) | Renew(renewals=total):
             return total

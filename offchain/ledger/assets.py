@@ -1,0 +1,85 @@
+"""The part of the ledger client that reads assets: names, balances, and what the ledger takes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from offchain.ledger.entries import account_value, asset_entry_from, asset_from, asset_value
+from offchain.ledger.errors import AssetUnknown
+from offchain.ledger.runtime import PALLET
+from offchain.ledger.types import NATIVE, Asset, AssetEntry, Constants, Currency
+
+
+class Assets(ABC):
+    """What `Ledger` inherits; it is not made by itself."""
+
+    symbol: str
+    decimals: int
+
+    @property
+    @abstractmethod
+    def constants(self) -> Constants:
+        """The pallet's constants."""
+
+    @abstractmethod
+    async def _read(self, pallet: str, item: str, *keys: Any, at: str | None) -> Any:
+        """Read one entry."""
+
+    @abstractmethod
+    async def _read_pairs(
+        self, pallet: str, item: str, *keys: Any, at: str | None
+    ) -> list[tuple[Any, Any]]:
+        """Read all entries that begin with `keys`."""
+
+    async def asset_entry(self, asset: Asset, *, at: str | None = None) -> AssetEntry | None:
+        """Read how the ledger takes an asset; None where it was never enabled."""
+        value = await self._read(PALLET, "AssetEntries", asset_value(asset), at=at)
+        return None if value is None else asset_entry_from(value)
+
+    async def asset_entries(self, *, at: str | None = None) -> dict[Asset, AssetEntry]:
+        """Read all assets that the ledger has ever taken, the native one first."""
+        pairs = await self._read_pairs(PALLET, "AssetEntries", at=at)
+        entries = {asset_from(key): asset_entry_from(value) for key, value in pairs}
+        return dict(sorted(entries.items(), key=lambda each: -1 if each[0] is None else each[0]))
+
+    async def currency(self, asset: Asset = NATIVE, *, at: str | None = None) -> Currency:
+        """Read how an asset is written. Raises AssetUnknown where the chain has no such asset.
+
+        An asset that nobody has named is written with its id and without decimals.
+        """
+        if asset is None:
+            least = self.constants.existential_deposit
+            return Currency(asset=None, symbol=self.symbol, decimals=self.decimals, minimum=least)
+        details = await self._read("Assets", "Asset", asset, at=at)
+        if details is None:
+            raise AssetUnknown(asset)
+        named = await self._read("Assets", "Metadata", asset, at=at)
+        return Currency(
+            asset=asset,
+            symbol=_symbol(named["symbol"]) or f"ASSET{asset}",
+            decimals=int(named["decimals"]),
+            minimum=int(details["min_balance"]),
+        )
+
+    async def balance(
+        self, account: str | bytes, *, asset: Asset = NATIVE, at: str | None = None
+    ) -> int:
+        """Read an account's free balance in an asset's smallest unit."""
+        who = account_value(account)
+        if asset is None:
+            value = await self._read("System", "Account", who, at=at)
+            return int(value["data"]["free"])
+        value = await self._read("Assets", "Account", asset, who, at=at)
+        return 0 if value is None else int(value["balance"])
+
+    async def free_balance(self, account: str | bytes, *, at: str | None = None) -> int:
+        """Read an account's free native balance in the smallest unit."""
+        return await self.balance(account, at=at)
+
+
+def _symbol(value: Any) -> str:
+    """Read a symbol that amounts can be written with: letters and digits, a letter first."""
+    raw = bytes(value).decode(errors="replace") if isinstance(value, list) else str(value)
+    kept = "".join(each for each in raw if each.isascii() and each.isalnum())
+    return kept if kept[:1].isalpha() else ""
