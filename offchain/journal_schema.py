@@ -55,8 +55,11 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     Moments (`*_at_ms`) are unix milliseconds, money is in the asset's smallest unit. The figures
     `paid_seconds` to `close_reason` come from finalized blocks alone. `finished_ms` sums the
     connections up to `finished_number`, which have ended and left the packed record.
-    `continues` is the name under which the media server knows a session that follows a lapsed one;
-    of connection `base_number` only what goes beyond the `base_*` figures is this session's.
+    `tick_price` is the operator's, for runways before the ledger has the session; `asset` None is
+    the native one. `discounted` says that the rate is a subscription's, `renew` that its viewer
+    wants it renewed. `continues` is the name under which the media server knows a session that
+    follows a lapsed one; of connection `base_number` only what goes beyond the `base_*` figures is
+    this session's.
     """
 
     grant: int
@@ -86,6 +89,10 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     last_tick_block: int | None = None
     closed_block: int | None = None
     close_reason: str | None = None
+    asset: int | None = None
+    tick_price: int = 0
+    discounted: bool = False
+    renew: bool = False
 
 
 class SessionState(msgspec.Struct, frozen=True, array_like=True):

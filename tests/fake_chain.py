@@ -28,7 +28,9 @@ from offchain.ledger.orders import Close, Fund, Open, Order, Tick, order_message
 from offchain.ledger.types import (
     NATIVE,
     Asset,
+    AssetEntry,
     Constants,
+    Currency,
     DelegateKey,
     Event,
     Grant,
@@ -38,7 +40,9 @@ from offchain.ledger.types import (
     Session,
     SignedPayload,
     Stream,
+    Subscription,
     Terms,
+    Tier,
     address,
 )
 
@@ -330,7 +334,7 @@ class FakeCalls:
     def revoke(self, grant: int) -> bytes:
         return msgspec.msgpack.encode(["revoke", grant])
 
-    def create_stream(self, *, rate_per_second: int) -> bytes:
+    def create_stream(self, *, rate_per_second: int, asset: Asset = NATIVE) -> bytes:
         return msgspec.msgpack.encode(["create_stream", rate_per_second])
 
     def claim(self, stream: int) -> bytes:
@@ -575,8 +579,24 @@ class FakeChain:
         sessions = (await self._at(at)).sessions
         return {place: sessions[place] for place in places if place in sessions}
 
-    async def free_balance(self, account: str | bytes, *, at: str | None = None) -> int:
+    async def balance(
+        self, account: str | bytes, *, asset: Asset = NATIVE, at: str | None = None
+    ) -> int:
         return (await self._at(at)).balances.get(address(account), 0)
+
+    async def currency(self, asset: Asset = NATIVE, *, at: str | None = None) -> Currency:
+        return Currency(asset=asset, symbol=self.symbol, decimals=self.decimals, minimum=1)
+
+    async def asset_entry(self, asset: Asset, *, at: str | None = None) -> AssetEntry | None:
+        return AssetEntry(status="Enabled")
+
+    async def tiers(self, stream: int, *, at: str | None = None) -> tuple[Tier, ...]:
+        return ()
+
+    async def subscription(
+        self, stream: int, account: str | bytes, *, at: str | None = None
+    ) -> Subscription | None:
+        return None
 
     async def now_ms(self, *, at: str | None = None) -> int:
         return (await self._at(at)).now_ms

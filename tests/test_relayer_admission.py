@@ -165,6 +165,25 @@ async def test_a_deposit_alone_tops_the_vault_up(tmp_path: Path, autojump_clock:
         assert (refused.code, refused.field) == ("balance-too-low", "amount")
 
 
+async def test_what_a_wallet_signs_names_the_asset(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer()
+        call: dict[str, Any] = {"kind": "deposit", "amount": "5", "asset": "dollars"}
+        refused = await problem(r, "wallet_prepare", token=token, call=call)
+        assert (refused.code, refused.field) == ("asset-invalid", "asset")
+        call = {"kind": "create_stream", "rate_per_second": "5", "asset": "1984"}
+        assert (await r.result("wallet_prepare", token=token, call=call))["summary"]
+        call = {
+            "kind": "deposit_and_grant", "deposit": "1", "cap": "1", "rate_max_per_second": "1",
+            "sessions_max": 1, "gap_ms": 120_000, "expires_at_ms": BASE_MS + 10**8,
+            "asset": "1984", "tips_max": str(2 * UNIT), "renewals_max": 3,
+        }  # fmt: skip
+        prepared = await r.result("wallet_prepare", token=token, call=call)
+        assert prepared["summary"].endswith("tips up to 2 UNIT, 3 periods of subscriptions")
+
+
 # --- terms ---------------------------------------------------------------------------------
 
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from offchain.ledger.orders import Close, Fund, Tick
-from offchain.ledger.types import DelegateKey, Session
+from offchain.ledger.orders import Close, Fund, Renew, Tick
+from offchain.ledger.types import DelegateKey, Grant, Session, Subscription, Tier
 from offchain.relayer import budget, cadence
 from offchain.relayer.budget import Budget
-from offchain.relayer.cadence import SessionView
+from offchain.relayer.cadence import RenewalView, SessionView
 from tests.fake_chain import CONSTANTS, Failed, FakeChain, Rules, State
 
 S = 1000
@@ -119,8 +119,8 @@ def test_a_close_waits_for_the_chains_clock_but_not_for_ever() -> None:
 
 def test_after_the_window_nothing_is_sent() -> None:
     over = entry(ended_at=19 * S)
-    assert due(view(79, 11, closing=True, entry=over)) == Close(index=0, seconds=11)
-    assert due(view(80, 11, closing=True, entry=over)) is None
+    assert due(view(78, 11, closing=True, entry=over)) == Close(index=0, seconds=11)
+    assert due(view(79, 11, closing=True, entry=over)) is None
 
 
 def test_a_close_never_names_less_than_the_ledger_has() -> None:
@@ -134,17 +134,133 @@ def test_a_close_is_sent_again_when_no_block_took_it() -> None:
     assert due(view(20, 8, closing=True, since_tick_ms=1, last_total=8)) is not None
 
 
+def fund(**fields: Any) -> Fund | None:
+    return cadence.next_fund(view(20, 11, **fields), CONSTANTS, 6_000)
+
+
 def test_funds_are_raised_below_a_minute_and_as_far_as_vault_and_cap_go() -> None:
     low = entry(funds=700, seconds=11)
-    assert cadence.next_fund(view(20, 11, entry=low, vault=10**6, cap_left=10**6), CONSTANTS) == (
-        Fund(index=0, funds=6_700)
-    )
-    assert cadence.next_fund(view(20, 11, entry=low, vault=50, cap_left=10**6), CONSTANTS) == (
-        Fund(index=0, funds=750)
-    )
-    assert cadence.next_fund(view(20, 11, entry=low, vault=50, cap_left=0), CONSTANTS) is None
+    plenty = 10**6
+    assert fund(entry=low, vault=plenty, cap_left=plenty) == Fund(index=0, funds=6_700)
+    assert fund(entry=low, vault=50, cap_left=plenty) == Fund(index=0, funds=750)
+    assert fund(entry=low, vault=50, cap_left=0) is None
     enough = entry(funds=710, seconds=11)
-    assert cadence.next_fund(view(20, 11, entry=enough, vault=9, cap_left=9), CONSTANTS) is None
+    assert fund(entry=enough, vault=9, cap_left=9) is None
+    # the same funds with 5 of them gone for tick prices: a minute is no longer there
+    charged = entry(funds=710, seconds=11, tick_price=5, fees=5)
+    assert fund(entry=charged, vault=plenty, cap_left=plenty) == Fund(
+        index=0, funds=710 + 600 * 10 + 100 * 5
+    )
+
+
+def test_the_funds_end_later_than_the_tick_prices() -> None:
+    session = entry(funds=120, seconds=5, fees=20, billed_until=13 * S, tick_price=20)
+    seen = view(30, 12, entry=session, since_tick_ms=10, last_total=5)
+    assert due(seen) == Tick(index=0, seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("money", "rate", "tick_price", "lasts"),
+    [
+        (600, 10, 0, 60),
+        (600, 10, 60, 30),
+        (659, 10, 60, 32),
+        (0, 10, 60, 0),
+        (-1, 10, 0, 0),
+        (0, 0, 60, 2**32 - 1),
+    ],
+)
+def test_money_lasts_as_long_as_seconds_and_ticks_cost(
+    money: int, rate: int, tick_price: int, lasts: int
+) -> None:
+    assert cadence.lasts_seconds(money, rate, tick_price, 6_000) == lasts
+
+
+def test_what_an_hour_costs() -> None:
+    assert cadence.cost(3_600, 10, 0, 6_000) == 36_000
+    assert cadence.cost(3_600, 10, 7, 6_000) == 36_000 + 600 * 7
+    assert cadence.cost(7, 10, 7, 6_000) == 70 + 2 * 7
+
+
+@given(
+    money=st.integers(0, 10**9),
+    rate=st.integers(1, 10**4),
+    tick_price=st.integers(0, 10**5),
+    cadence_ms=st.integers(5_000, 60_000),
+)
+def test_a_runway_is_what_can_be_paid(
+    money: int, rate: int, tick_price: int, cadence_ms: int
+) -> None:
+    lasts = cadence.lasts_seconds(money, rate, tick_price, cadence_ms)
+    last_tick = tick_price  # it may come before its whole cadence is over
+    assert cadence.cost(lasts, rate, tick_price, cadence_ms) <= money + last_tick
+    assert cadence.cost(lasts + 1, rate, tick_price, cadence_ms) > money
+
+
+def test_free_seconds_need_no_funds() -> None:
+    assert cadence.least_funds(0, 500) == 0
+    assert cadence.least_funds(10, 5) == 10
+    nothing = cadence.opening_funds(
+        rate_per_second=0, funds_min=500, vault=0, cap_left=0, slots_left=1
+    )
+    assert nothing == 0
+    for_ticks = cadence.opening_funds(
+        rate_per_second=0, funds_min=500, vault=10**6, cap_left=10**6, slots_left=1, tick_price=3
+    )
+    assert for_ticks == 300
+
+
+# --- renewals ------------------------------------------------------------------------------
+
+HOUR = 3_600 * S
+
+
+def renewal(now_ms: int, **fields: Any) -> Renew | None:
+    left = fields.pop("renewals_left", 1)
+    values: dict[str, Any] = {
+        "index": 0,
+        "grant": grant_with(renewals_left=left, renewals_total=4),
+        "subscription": Subscription(
+            tier=Tier(price=50, period_ms=HOUR, discount=500_000),
+            started_at=0,
+            periods=2,
+            periods_earned=2,
+            deposit=0,
+        ),
+        "chain_now_ms": now_ms,
+        "vault": 50,
+    }
+    return cadence.next_renewal(RenewalView(**values | fields))
+
+
+def grant_with(**fields: Any) -> Grant:
+    chain = FakeChain()
+    number = chain.add_grant("Alice", b"k" * 32)
+    return msgspec.structs.replace(chain.state.grants[number], **fields)
+
+
+def test_a_period_is_renewed_shortly_before_the_last_one_ends() -> None:
+    due = Renew(index=0, renewals=5)
+    assert renewal(2 * HOUR - 30_001) is None
+    assert renewal(2 * HOUR - 30_000) == due
+    assert renewal(2 * HOUR - 1) == due
+    assert renewal(2 * HOUR) is None  # the session has ended with its period
+    assert renewal(HOUR) is None  # another period is paid
+
+
+def test_a_renewal_needs_allowance_and_money() -> None:
+    soon = 2 * HOUR - 10_000
+    assert renewal(soon, renewals_left=0) is None
+    assert renewal(soon, vault=49) is None
+
+
+def test_a_renewal_is_bought_once() -> None:
+    soon = 2 * HOUR - 10_000
+    assert renewal(soon, last_total=5, since_ms=5_999) is None
+    assert renewal(soon, last_total=5, since_ms=6_000) == Renew(index=0, renewals=5)
+    # the ledger counts fewer than the pool has taken: this block is of another fork
+    assert renewal(soon, last_total=6, since_ms=60_000) is None
+    assert renewal(soon, last_total=4, since_ms=1) == Renew(index=0, renewals=5)
 
 
 @pytest.mark.parametrize(

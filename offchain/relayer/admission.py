@@ -18,7 +18,7 @@ from offchain.journal import JournalError, JournalUnavailable, put_session
 from offchain.journal_schema import SessionRecord, TokenRecord
 from offchain.keys.keystore import KeystoreError
 from offchain.ledger.errors import LaneFull, LedgerError, OrderRefused
-from offchain.ledger.types import Asset, Grant, Stream
+from offchain.ledger.types import Asset, Currency, Grant, Stream, Subscription, Tier
 from offchain.relayer import cadence
 from offchain.relayer.chain import Interest, bounded
 from offchain.relayer.core import Core
@@ -40,14 +40,24 @@ SUGGESTED_SECONDS: Final = 3_600
 SUGGESTED_GAP_MS: Final = 120_000
 GAP_SLACK_MS: Final = 60_000
 FEE_RESERVE_DIVISOR: Final = 100
+PERIOD_MARGIN_MS: Final = 20_000
+"""So long before the last paid period ends, sessions are opened at the full rate already: the order
+may take a while to its block, and no longer fits after the end."""
 _WAITS: Final = frozenset({"OpenTooSoon", "SlotsTaken", "IndexNotNext"})
 """Refusals of an open that pass by themselves within the head start."""
 
 
 class Standing(msgspec.Struct, kw_only=True):
-    """What a viewer has on the chain for one stream."""
+    """What a viewer has on the chain for one stream.
+
+    `rate_per_second` is what a session costs this viewer now, `tick_price` what the operator takes
+    beside it; `subscription` is a running one, whose discount is in the rate.
+    """
 
     stream: Stream
+    rate_per_second: int
+    tick_price: int
+    subscription: Subscription | None
     vault: int
     free_balance: int
     grants: dict[int, Grant]
@@ -82,12 +92,20 @@ class Admission:
         """Read what a viewer has and what is missing to watch a stream. Raises Refused."""
         core = self._core
         entry = await self.stream(stream)
+        asset = entry.asset
         try:
+            taken = await bounded(core.chain.asset_entry(asset))
             grants = await bounded(core.chain.grants_of(viewer))
-            vault = await bounded(core.chain.vault(viewer))
-            free_balance = 0 if watching else await bounded(core.chain.free_balance(viewer))
+            vault = await bounded(core.chain.vault(viewer, asset=asset))
+            subscription = await self._running(viewer, stream, entry)
+            free_balance = 0
+            if not watching:
+                free_balance = await bounded(core.chain.balance(viewer, asset=asset))
         except LedgerError:
             raise chain_unavailable() from None
+        rate = entry.rate_per_second
+        if subscription is not None:
+            rate = subscription.tier.discounted(rate)
         ours = {
             number: grant
             for number, grant in grants.items()
@@ -95,14 +113,17 @@ class Admission:
             and grant.ended_at > core.view.best_ms
             and grant.asset == entry.asset
         }
-        lacks = {number: self._lacks(number, grant, entry) for number, grant in ours.items()}
+        lacks = {number: self._lacks(number, grant, entry, rate) for number, grant in ours.items()}
         chosen = min(lacks, key=lambda number: (len(lacks[number]), -number), default=None)
         missing = ["grant"] if chosen is None else lacks[chosen]
-        free = vault - core.waiting_funds(viewer)
-        if free < max(entry.funds_min, entry.rate_per_second):
+        free = vault - core.waiting_funds(viewer, asset)
+        if free < cadence.least_funds(rate, entry.funds_min):
             missing = ["funds", *missing]
         return Standing(
             stream=entry,
+            rate_per_second=rate,
+            tick_price=0 if taken is None else taken.tick_price,
+            subscription=subscription,
             vault=vault,
             free_balance=free_balance,
             grants=ours,
@@ -110,13 +131,23 @@ class Admission:
             missing=missing,
         )
 
-    def _lacks(self, number: int, grant: Grant, stream: Stream) -> list[str]:
+    async def _running(self, viewer: str, stream: int, entry: Stream) -> Subscription | None:
+        """Read a viewer's subscription, if it runs for long enough to open a session under it."""
+        if entry.subscriptions_open == 0:
+            return None
+        found = await bounded(self._core.chain.subscription(stream, viewer))
+        if found is None or entry.status == "Ended":
+            return None
+        soon_ms = self._core.view.estimated_ms() + PERIOD_MARGIN_MS
+        return found if soon_ms < found.paid_until else None
+
+    def _lacks(self, number: int, grant: Grant, stream: Stream, rate: int) -> list[str]:
         core = self._core
         lacks = []
-        if grant.rate_max_per_second < stream.rate_per_second:
+        if grant.rate_max_per_second < rate:
             lacks.append("rate")
-        cap = grant.cap_left - core.waiting_funds(grant.viewer, number)
-        if cap < max(stream.funds_min, stream.rate_per_second):
+        cap = grant.cap_left - core.waiting_funds(grant.viewer, stream.asset, number)
+        if cap < cadence.least_funds(rate, stream.funds_min):
             lacks.append("cap")
         if grant.gap_ms < max(stream.gap_min_ms, 2 * core.cadence_ms):
             lacks.append("gap")
@@ -154,11 +185,18 @@ class Admission:
         if chosen is not None:
             public = chosen.key.public
         proof = await self._delegates.proof(viewer, public)
+        try:
+            currency = await core.currency(entry.asset)
+        except LedgerError:
+            raise chain_unavailable() from None
         return {
             "genesis_hash": core.chain.genesis_hash,
             "stream": stream,
-            "asset": asset_name(entry.asset),
-            "rate_per_second": str(entry.rate_per_second),
+            **asset_json(currency),
+            "rate_per_second": str(standing.rate_per_second),
+            "full_rate_per_second": str(entry.rate_per_second),
+            "tick_price": str(standing.tick_price),
+            "subscription": _subscription_json(standing.subscription),
             "viewer": viewer,
             "delegate": "0x" + public.hex(),
             "proof": "0x" + proof.hex(),
@@ -172,11 +210,16 @@ class Admission:
 
     def _needs(self, stream: Stream, standing: Standing) -> dict[str, Any]:
         """Suggest a deposit and a grant: an hour of the stream, or what the balance allows."""
-        hour = max(stream.rate_per_second * SUGGESTED_SECONDS, stream.funds_min)
-        spendable = max(0, standing.free_balance - standing.free_balance // FEE_RESERVE_DIVISOR)
+        price = cadence.cost(
+            SUGGESTED_SECONDS, stream.rate_per_second, standing.tick_price, self._core.cadence_ms
+        )
+        hour = max(price, stream.funds_min)
+        spendable = standing.free_balance
+        if stream.asset is None:  # fees and deposits are native money
+            spendable -= spendable // FEE_RESERVE_DIVISOR
         gap_ms = max(SUGGESTED_GAP_MS, stream.gap_min_ms, 2 * self._core.cadence_ms + GAP_SLACK_MS)
         return {
-            "deposit": str(min(max(0, hour - standing.vault), spendable)),
+            "deposit": str(min(max(0, hour - standing.vault), max(0, spendable))),
             "cap": str(hour),
             "rate_max_per_second": str(stream.rate_per_second),
             "gap_ms": min(gap_ms, self._core.limits.gap_max_ms),
@@ -184,13 +227,21 @@ class Admission:
 
     # --- admission ---------------------------------------------------------------------------
 
-    async def admit(self, token: TokenRecord, stream: int, resume: str | None) -> dict[str, Any]:
-        """Let a viewer watch: re-attach, or reserve, journal, sign and open. Raises Refused."""
+    async def admit(
+        self, token: TokenRecord, stream: int, resume: str | None, *, renew: bool = False
+    ) -> dict[str, Any]:
+        """Let a viewer watch: re-attach, or reserve, journal, sign and open. Raises Refused.
+
+        `renew` is the viewer's wish that a running subscription be renewed, as far as the grant
+        allows renewals.
+        """
         lock = self._turns.setdefault(token.account, trio.Lock())
         async with lock:
-            return await self._admit(token, stream, resume)
+            return await self._admit(token, stream, resume, renew=renew)
 
-    async def _admit(self, token: TokenRecord, stream: int, resume: str | None) -> dict[str, Any]:
+    async def _admit(
+        self, token: TokenRecord, stream: int, resume: str | None, *, renew: bool
+    ) -> dict[str, Any]:
         core = self._core
         if not core.journal.healthy:
             raise journal_unavailable()
@@ -218,7 +269,7 @@ class Admission:
         number = standing.chosen
         if number is None:
             raise chain_unavailable()
-        return await self._open(token, stream, number, standing)
+        return await self._open(token, stream, number, standing, renew=renew)
 
     def _check_budget(self, viewer: str) -> None:
         core = self._core
@@ -300,9 +351,12 @@ class Admission:
         stream: int,
         number: int,
         standing: Standing,
+        *,
+        renew: bool,
     ) -> dict[str, Any]:
         core = self._core
         record, secret = self._reserve(token, stream, number, standing)
+        record = msgspec.structs.replace(record, renew=renew)
         session = LiveSession(record, trio.current_time())
         try:
             await core.journal.commit([put_session(record)])
@@ -340,12 +394,15 @@ class Admission:
             and not session.ending
         ]
         index = grant.next_index + len(waiting)
+        viewer, asset = token.account, entry.asset
         funds = cadence.opening_funds(
-            rate_per_second=entry.rate_per_second,
+            rate_per_second=standing.rate_per_second,
             funds_min=entry.funds_min,
-            vault=standing.vault - core.waiting_funds(token.account),
-            cap_left=grant.cap_left - core.waiting_funds(token.account, number),
+            vault=standing.vault - core.waiting_funds(viewer, asset),
+            cap_left=grant.cap_left - core.waiting_funds(viewer, asset, number),
             slots_left=max(1, grant.sessions_max - len(grant.open) - len(waiting)),
+            tick_price=standing.tick_price,
+            cadence_ms=core.cadence_ms,
         )
         earlier = core.book.sessions.get(SessionRef(number, index))
         past = earlier.record if earlier is not None else core.journal.session(number, index)
@@ -357,7 +414,7 @@ class Admission:
             viewer=token.account,
             delegate=grant.key.public,
             stream=stream,
-            rate_per_second=entry.rate_per_second,
+            rate_per_second=standing.rate_per_second,
             funds=funds,
             start_at=core.view.best_ms,
             admitted_at_ms=core.unix_ms(),
@@ -366,6 +423,9 @@ class Admission:
             finished_number=last_number,
             resume_digest=digest(secret),
             token_digest=token.digest,
+            asset=asset,
+            tick_price=standing.tick_price,
+            discounted=standing.subscription is not None,
         )
         return record, secret
 
@@ -390,7 +450,7 @@ class Admission:
         wanted.sessions.add(session.ref)
         wanted.grants.add(session.record.grant)
         wanted.streams.add(session.record.stream)
-        wanted.accounts.add(session.record.viewer)
+        wanted.vaults.add((session.record.viewer, session.record.asset))
         try:
             await self._core.view.refresh(wanted)
         except LedgerError:
@@ -446,7 +506,7 @@ def _answer(session: LiveSession, secret: str, *, resumed: bool) -> dict[str, An
         "number": record.number,
         "resume": secret,
         "rate_per_second": str(record.rate_per_second),
-        "asset": "native",
+        "asset": asset_name(record.asset),
         "lease_ms": LEASE_MS,
         "resumed": resumed,
     }
@@ -460,6 +520,37 @@ def _grant_json(number: int | None, grant: Grant) -> dict[str, Any]:
         "expires_at": grant.expires_at,
         "sessions_max": grant.sessions_max,
         "sessions_open": len(grant.open),
+        "tips_left": str(grant.tips_left),
+        "renewals_left": grant.renewals_left,
+    }
+
+
+def _subscription_json(subscription: Subscription | None) -> dict[str, Any] | None:
+    if subscription is None:
+        return None
+    return {
+        **tier_json(subscription.tier),
+        "started_at": subscription.started_at,
+        "periods": subscription.periods,
+        "paid_until": subscription.paid_until,
+    }
+
+
+def tier_json(tier: Tier) -> dict[str, Any]:
+    """Describe a tier in JSON."""
+    return {
+        "price": str(tier.price),
+        "period_ms": tier.period_ms,
+        "discount_ppm": tier.discount,
+    }
+
+
+def asset_json(currency: Currency) -> dict[str, Any]:
+    """Name an asset in JSON, and say how its amounts are written."""
+    return {
+        "asset": asset_name(currency.asset),
+        "symbol": currency.symbol,
+        "decimals": currency.decimals,
     }
 
 

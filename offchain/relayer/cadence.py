@@ -10,11 +10,13 @@ from typing import Final
 
 import msgspec
 
-from offchain.ledger.orders import Close, Fund, Tick
-from offchain.ledger.types import Constants, Session
+from offchain.ledger.orders import Close, Fund, Renew, Tick
+from offchain.ledger.types import Constants, Grant, Session, Subscription
 
 FUND_AHEAD_SECONDS: Final = 600
 """How many seconds of a stream a reservation covers, where vault and cap allow."""
+RENEW_AHEAD_MS: Final = 30_000
+"""How long before the last paid period ends it is renewed."""
 CLOSE_WAIT_MAX_MS: Final = 20_000
 """How long a close waits for the chain's clock before it takes what the chain allows."""
 RESEND_AFTER_MS: Final = 6_000
@@ -42,6 +44,22 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     since_fund_ms: int | None = None
     vault: int = 0
     cap_left: int = 0
+
+
+class RenewalView(msgspec.Struct, frozen=True, kw_only=True):
+    """What decides about renewing the subscription to a session's stream.
+
+    All entries are of one block: a subscription read before its grant could be renewed twice.
+    `last_total` is of the last such order that the pool took, `since_ms` counts from then.
+    """
+
+    index: int
+    grant: Grant
+    subscription: Subscription
+    chain_now_ms: int
+    vault: int
+    last_total: int | None = None
+    since_ms: int | None = None
 
 
 def ended_at(entry: Session, chain_now_ms: int, stops: tuple[int, ...] = ()) -> int:
@@ -77,14 +95,15 @@ def next_lane_one(view: SessionView, limits: Constants, cadence_ms: int) -> Tick
 
 
 def _funded(entry: Session) -> int:
+    """Give the highest total that the funds buy: the creator's seconds come before tick prices."""
     if entry.rate_per_second == 0:
         return 2**32 - 1
-    return entry.funds // entry.rate_per_second
+    return entry.seconds + (entry.funds - entry.paid) // entry.rate_per_second
 
 
 def _close(view: SessionView, limits: Constants) -> Close | None:
     end = ended_at(view.entry, view.chain_now_ms, view.stops)
-    if view.chain_now_ms > end + limits.settlement_window_ms:
+    if view.chain_now_ms >= end + limits.settlement_window_ms:
         return None  # too late for orders: anyone may settle it now
     payable = payable_total(view.entry, view.chain_now_ms, view.stops)
     total = max(view.total_seconds, view.entry.seconds)
@@ -97,7 +116,7 @@ def _close(view: SessionView, limits: Constants) -> Close | None:
     return Close(index=view.index, seconds=total)
 
 
-def next_fund(view: SessionView, limits: Constants) -> Fund | None:
+def next_fund(view: SessionView, limits: Constants, cadence_ms: int) -> Fund | None:
     """Give the order that raises a session's funds, when little is left and more may be had."""
     entry = view.entry
     rate = entry.rate_per_second
@@ -111,18 +130,61 @@ def next_fund(view: SessionView, limits: Constants) -> Fund | None:
         return None
     if view.since_fund_ms is not None and view.since_fund_ms < RESEND_AFTER_MS:
         return None
-    return Fund(index=view.index, funds=entry.funds + min(free, FUND_AHEAD_SECONDS * rate))
+    ahead = cost(FUND_AHEAD_SECONDS, rate, entry.tick_price, cadence_ms)
+    return Fund(index=view.index, funds=entry.funds + min(free, ahead))
+
+
+def next_renewal(view: RenewalView) -> Renew | None:
+    """Give the order that buys another period, shortly before the last paid one ends."""
+    grant, subscription, now_ms = view.grant, view.subscription, view.chain_now_ms
+    left_ms = subscription.paid_until - now_ms
+    total = grant.renewals_total + 1
+    if not 0 < left_ms <= RENEW_AHEAD_MS or grant.renewals_left < 1:
+        return None
+    if view.vault < subscription.tier.price:
+        return None
+    if view.last_total is not None and view.last_total >= total:
+        waited = view.since_ms is not None and view.since_ms >= RESEND_AFTER_MS
+        if view.last_total > total or not waited:
+            return None
+    return Renew(index=view.index, renewals=total)
+
+
+def cost(seconds: int, rate_per_second: int, tick_price: int, cadence_ms: int) -> int:
+    """Tell what so many seconds cost: the creator's price, and the operator's for each tick."""
+    ticks = -(-seconds * 1000 // cadence_ms)
+    return seconds * rate_per_second + ticks * tick_price
+
+
+def lasts_seconds(money: int, rate_per_second: int, tick_price: int, cadence_ms: int) -> int:
+    """Tell for how many seconds money lasts, tick prices included; 2**32 - 1 where for ever."""
+    if rate_per_second == 0:
+        return 2**32 - 1  # without money for a tick's price there is none to pay
+    per_cadence = rate_per_second * cadence_ms + 1000 * tick_price
+    return max(0, money) * cadence_ms // per_cadence
+
+
+def least_funds(rate_per_second: int, funds_min: int) -> int:
+    """Tell the least that the ledger lets a session reserve; nothing where seconds are free."""
+    return max(funds_min, rate_per_second) if rate_per_second else 0
 
 
 def opening_funds(
-    *, rate_per_second: int, funds_min: int, vault: int, cap_left: int, slots_left: int
+    *,
+    rate_per_second: int,
+    funds_min: int,
+    vault: int,
+    cap_left: int,
+    slots_left: int,
+    tick_price: int = 0,
+    cadence_ms: int = 6_000,
 ) -> int:
     """Tell what a new session should reserve, leaving some for the grant's other slots.
 
     Returns 0 where vault and cap do not allow the stream's least.
     """
-    free = min(vault, cap_left)
-    if free < max(funds_min, rate_per_second):
+    free, least = min(vault, cap_left), least_funds(rate_per_second, funds_min)
+    if free < least:
         return 0
-    share = max(free // max(1, slots_left), funds_min, rate_per_second)
-    return min(share, max(funds_min, rate_per_second * FUND_AHEAD_SECONDS))
+    share = max(free // max(1, slots_left), least)
+    return min(share, max(least, cost(FUND_AHEAD_SECONDS, rate_per_second, tick_price, cadence_ms)))

@@ -7,6 +7,7 @@ part of `offchain.ledger.client.Ledger` that is used; tests put an in-memory one
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -14,12 +15,16 @@ from typing import Final, Protocol, TypeVar
 
 import trio
 
+from offchain.keys.signer import Signer
 from offchain.ledger.errors import LedgerError, NodeUnreachable
-from offchain.ledger.orders import Order
+from offchain.ledger.orders import Order, SignedOrder
 from offchain.ledger.types import (
     NATIVE,
     Asset,
+    AssetEntry,
+    BatchResult,
     Constants,
+    Currency,
     DelegateKey,
     Event,
     Grant,
@@ -29,7 +34,9 @@ from offchain.ledger.types import (
     Session,
     SignedPayload,
     Stream,
+    Subscription,
     Terms,
+    Tier,
     Wait,
 )
 from streaming.session_state import SessionRef
@@ -55,7 +62,7 @@ class WalletCalls(Protocol):
     def deposit(self, amount: int, asset: Asset = NATIVE) -> bytes: ...
     def withdraw(self, amount: int, asset: Asset = NATIVE) -> bytes: ...
     def revoke(self, grant: int) -> bytes: ...
-    def create_stream(self, *, rate_per_second: int) -> bytes: ...
+    def create_stream(self, *, rate_per_second: int, asset: Asset = NATIVE) -> bytes: ...
     def claim(self, stream: int) -> bytes: ...
 
 
@@ -88,7 +95,15 @@ class Chain(Protocol):
     async def grants_of(
         self, account: str | bytes, *, at: str | None = None
     ) -> dict[int, Grant]: ...
-    async def free_balance(self, account: str | bytes, *, at: str | None = None) -> int: ...
+    async def balance(
+        self, account: str | bytes, *, asset: Asset = NATIVE, at: str | None = None
+    ) -> int: ...
+    async def currency(self, asset: Asset = NATIVE, *, at: str | None = None) -> Currency: ...
+    async def asset_entry(self, asset: Asset, *, at: str | None = None) -> AssetEntry | None: ...
+    async def tiers(self, stream: int, *, at: str | None = None) -> tuple[Tier, ...]: ...
+    async def subscription(
+        self, stream: int, account: str | bytes, *, at: str | None = None
+    ) -> Subscription | None: ...
     async def now_ms(self, *, at: str | None = None) -> int: ...
     async def best_head(self) -> Head: ...
     async def finalized_head(self) -> Head: ...
@@ -98,6 +113,14 @@ class Chain(Protocol):
     async def submit_order(
         self, grant: int, order: Order, signature: bytes, *, scheme: str = "sr25519"
     ) -> str: ...
+    async def submit_batch(
+        self,
+        signer: Signer,
+        orders: Sequence[SignedOrder],
+        *,
+        wait: Wait = "in_block",
+        timeout_s: float = 120.0,
+    ) -> BatchResult: ...
     async def sessions_of(
         self, places: Sequence[tuple[int, int]], *, at: str | None = None
     ) -> dict[tuple[int, int], Session]: ...
@@ -131,7 +154,9 @@ class Interest:
         self.sessions: set[SessionRef] = set()
         self.grants: set[int] = set()
         self.streams: set[int] = set()
-        self.accounts: set[str] = set()
+        self.vaults: set[tuple[str, Asset]] = set()
+        self.subscriptions: set[tuple[int, str]] = set()
+        """By stream and viewer."""
 
 
 class ChainView:
@@ -148,7 +173,8 @@ class ChainView:
         self.sessions: dict[SessionRef, Session | None] = {}
         self.grants: dict[int, Grant | None] = {}
         self.streams: dict[int, Stream | None] = {}
-        self.vaults: dict[str, int] = {}
+        self.vaults: dict[tuple[str, Asset], int] = {}
+        self.subscriptions: dict[tuple[int, str], Subscription | None] = {}
         self._events: dict[str, tuple[Event, ...]] = {}
         self._reading = trio.Lock()
 
@@ -198,6 +224,7 @@ class ChainView:
 
     def _touched(self, events: tuple[Event, ...], interest: Interest) -> Interest:
         touched = Interest()
+        accounts: set[str] = set()
         for event in events:
             if event.pallet != "PayStream":
                 continue
@@ -210,39 +237,38 @@ class ChainView:
                 touched.sessions |= {ref for ref in interest.sessions if ref.grant == grant}
                 known = self.grants.get(grant)
                 if known is not None:
-                    touched.accounts.add(known.viewer)
+                    accounts.add(known.viewer)
             if event.name.startswith("Stream"):
                 touched.streams.add(fields["stream"])
-            touched.accounts |= {fields[name] for name in ("who", "payee") if name in fields}
-            if "viewer" in fields:
-                touched.accounts.add(fields["viewer"])
+            accounts |= {fields[name] for name in ("who", "payee", "viewer") if name in fields}
+            if event.name.startswith("Subscri"):
+                viewer = fields["viewer"]
+                touched.subscriptions.add((fields["stream"], viewer))
+                # a renewal is an order, and its grant counts it: both are read at one block
+                touched.grants |= {
+                    number
+                    for number, entry in self.grants.items()
+                    if entry is not None and entry.viewer == viewer
+                }
         # what is wanted and not known yet is read as well
         touched.sessions |= interest.sessions - self.sessions.keys()
         touched.grants |= interest.grants - self.grants.keys()
         touched.streams |= interest.streams - self.streams.keys()
-        touched.accounts |= interest.accounts - self.vaults.keys()
+        touched.vaults = {vault for vault in interest.vaults if vault[0] in accounts}
+        touched.vaults |= interest.vaults - self.vaults.keys()
+        touched.subscriptions |= interest.subscriptions - self.subscriptions.keys()
         touched.sessions &= interest.sessions
         touched.grants &= interest.grants
         touched.streams &= interest.streams
-        touched.accounts &= interest.accounts
+        touched.subscriptions &= interest.subscriptions
         return touched
 
     async def _read(self, wanted: Interest, at: str | None) -> None:
         sessions: dict[SessionRef, Session | None] = {}
         grants: dict[int, Grant | None] = {}
         streams: dict[int, Stream | None] = {}
-        vaults: dict[str, int] = {}
-        limit = trio.Semaphore(READS_AT_ONCE)
-        failures: list[LedgerError] = []
-
-        async def one(keep: Callable[[], Awaitable[None]]) -> None:
-            async with limit:
-                if failures:
-                    return
-                try:
-                    await keep()
-                except LedgerError as error:
-                    failures.append(error)
+        vaults: dict[tuple[str, Asset], int] = {}
+        subscriptions: dict[tuple[int, str], Subscription | None] = {}
 
         async def session_entries() -> None:
             places = [(ref.grant, ref.index) for ref in wanted.sessions]
@@ -256,31 +282,56 @@ class ChainView:
         async def stream(number: int) -> None:
             streams[number] = await bounded(self.chain.stream(number, at=at))
 
-        async def vault(account: str) -> None:
-            vaults[account] = await bounded(self.chain.vault(account, at=at))
+        async def vault(account: str, asset: Asset) -> None:
+            balance = await bounded(self.chain.vault(account, asset=asset, at=at))
+            vaults[account, asset] = balance
 
-        async with trio.open_nursery() as nursery:
-            if wanted.sessions:
-                nursery.start_soon(one, session_entries)
-            for number in wanted.grants:
-                nursery.start_soon(one, lambda number=number: grant(number))
-            for number in wanted.streams:
-                nursery.start_soon(one, lambda number=number: stream(number))
-            for account in wanted.accounts:
-                nursery.start_soon(one, lambda account=account: vault(account))
-        if failures:
-            raise failures[0]
+        async def subscription(number: int, viewer: str) -> None:
+            found = await bounded(self.chain.subscription(number, viewer, at=at))
+            subscriptions[number, viewer] = found
+
+        reads: list[Callable[[], Awaitable[None]]] = []
+        if wanted.sessions:
+            reads.append(session_entries)
+        reads += [functools.partial(grant, number) for number in wanted.grants]
+        reads += [functools.partial(stream, number) for number in wanted.streams]
+        reads += [functools.partial(vault, *place) for place in wanted.vaults]
+        reads += [functools.partial(subscription, *place) for place in wanted.subscriptions]
+        await _all(reads)
         self.sessions |= sessions
         self.grants |= grants
         self.streams |= streams
         self.vaults |= vaults
+        self.subscriptions |= subscriptions
 
     def _forget(self) -> None:
         interest = self._interest()
         _keep(self.sessions, interest.sessions)
         _keep(self.grants, interest.grants)
         _keep(self.streams, interest.streams)
-        _keep(self.vaults, interest.accounts)
+        _keep(self.vaults, interest.vaults)
+        _keep(self.subscriptions, interest.subscriptions)
+
+
+async def _all(reads: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    """Read many entries, some at a time. Raises the first LedgerError."""
+    limit = trio.Semaphore(READS_AT_ONCE)
+    failures: list[LedgerError] = []
+
+    async def one(read: Callable[[], Awaitable[None]]) -> None:
+        async with limit:
+            if failures:
+                return
+            try:
+                await read()
+            except LedgerError as error:
+                failures.append(error)
+
+    async with trio.open_nursery() as nursery:
+        for read in reads:
+            nursery.start_soon(one, read)
+    if failures:
+        raise failures[0]
 
 
 def _keep(table: dict[_K, _V], kept: set[_K]) -> None:

@@ -187,7 +187,7 @@ class Confirmer:
             case "Ticked":
                 session.change(
                     paid_seconds=fields["seconds"],
-                    paid=session.record.paid + fields["amount"],
+                    paid=session.record.paid + fields["amount"] + fields.get("fee", 0),
                     ticks=session.record.ticks + 1,
                     last_tick_block=number,
                 )

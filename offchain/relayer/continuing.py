@@ -89,6 +89,7 @@ def _taking_over(reserved: SessionRecord, before: SessionRecord, lapse: Lapse) -
         number=last.number,
         finished_number=last.number - 1,
         resume_digest=before.resume_digest,
+        renew=before.renew,
         continues=before.continues or (before.grant, before.index),
         base_number=last.number,
         base_delivered_ms=earlier_delivered_ms + last.delivered_ms,

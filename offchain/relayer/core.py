@@ -18,9 +18,10 @@ from offchain.journal import (
     put_states,
 )
 from offchain.keys.signer import LocalKey, Signer
-from offchain.ledger.types import Constants
-from offchain.relayer.cadence import SessionView
-from offchain.relayer.chain import Chain, ChainView, Interest
+from offchain.ledger.types import Asset, Constants, Currency
+from offchain.relayer import cadence
+from offchain.relayer.cadence import RenewalView, SessionView
+from offchain.relayer.chain import Chain, ChainView, Interest, bounded
 from offchain.relayer.sessions import Book, LiveSession
 from streaming.session_state import SessionRef
 
@@ -78,6 +79,8 @@ class Core:
     """Counts the snapshots of all states; what came before one is in it."""
     flushes: int = 0
     """The latest snapshot that is in the journal."""
+    currencies: dict[Asset, Currency] = field(default_factory=dict)
+    """How assets are written, as far as they were asked for."""
 
     def __post_init__(self) -> None:
         """Make the view of the chain."""
@@ -87,6 +90,12 @@ class Core:
     def limits(self) -> Constants:
         """The runtime's constants."""
         return self.chain.constants
+
+    async def currency(self, asset: Asset) -> Currency:
+        """Tell how an asset is written; read once. Raises LedgerError."""
+        if asset not in self.currencies:
+            self.currencies[asset] = await bounded(self.chain.currency(asset))
+        return self.currencies[asset]
 
     def count(self, name: str, amount: int = 1) -> None:
         """Add to a counter of the metrics."""
@@ -100,7 +109,9 @@ class Core:
             wanted.sessions.add(session.ref)
             wanted.grants.add(session.record.grant)
             wanted.streams.add(session.record.stream)
-            wanted.accounts.add(session.record.viewer)
+            wanted.vaults.add((session.record.viewer, session.record.asset))
+            if session.record.discounted:
+                wanted.subscriptions.add((session.record.stream, session.record.viewer))
         return wanted
 
     def health(self) -> dict[str, Any]:
@@ -140,8 +151,8 @@ class Core:
         """Whether the best block has the session."""
         return self.view.sessions.get(session.ref) is not None
 
-    def waiting_funds(self, viewer: str, grant: int | None = None) -> int:
-        """Sum what a viewer's sessions that no block has yet will take of the vault.
+    def waiting_funds(self, viewer: str, asset: Asset, grant: int | None = None) -> int:
+        """Sum what a viewer's sessions that no block has yet will take of the asset's vault.
 
         With `grant`, only that grant's: what they will take of its cap.
         """
@@ -149,6 +160,7 @@ class Core:
             session.record.funds
             for session in self.book.of_viewer(viewer)
             if session.record.phase == "opening"
+            and session.record.asset == asset
             and not self.on_chain(session)
             and (grant is None or session.record.grant == grant)
         )
@@ -156,15 +168,15 @@ class Core:
     def free_funds(self, session: LiveSession) -> tuple[int, int]:
         """Give what vault and cap still have for a session, beside others' reservations."""
         record = session.record
-        vault = self.view.vaults.get(record.viewer, 0)
+        vault = self.view.vaults.get((record.viewer, record.asset), 0)
         grant = self.view.grants.get(record.grant)
         cap_left = grant.cap_left if grant is not None else 0
         own = 0
         if record.phase == "opening" and not self.on_chain(session):
             own = record.funds
         return (
-            max(0, vault - self.waiting_funds(record.viewer) + own),
-            max(0, cap_left - self.waiting_funds(record.viewer, record.grant) + own),
+            max(0, vault - self.waiting_funds(record.viewer, record.asset) + own),
+            max(0, cap_left - self.waiting_funds(record.viewer, record.asset, record.grant) + own),
         )
 
     def runway_seconds(self, session: LiveSession) -> int:
@@ -172,16 +184,13 @@ class Core:
         record = session.record
         entry = self.view.sessions.get(session.ref)
         vault, cap_left = self.free_funds(session)
-        rate = entry.rate_per_second if entry is not None else record.rate_per_second
-        if rate == 0:
-            return 2**32 - 1
-        if entry is None:
-            funds, paid = min(vault, cap_left), 0
-        else:
-            funds, paid = entry.funds + min(vault, cap_left), entry.paid
-        delivered = max(session.total_seconds, entry.seconds if entry is not None else 0)
-        unpaid = delivered - (entry.seconds if entry is not None else 0)
-        return max(0, (funds - paid) // rate - unpaid)
+        money, paid_seconds = min(vault, cap_left), 0
+        rate, tick_price = record.rate_per_second, record.tick_price
+        if entry is not None:
+            money += entry.funds - entry.paid
+            rate, tick_price, paid_seconds = entry.rate_per_second, entry.tick_price, entry.seconds
+        lasts = cadence.lasts_seconds(money, rate, tick_price, self.cadence_ms)
+        return max(0, lasts - max(0, session.total_seconds - paid_seconds))
 
     def standing(self, session: LiveSession, now: float) -> SessionView | None:
         """Gather what decides about the next order; None while no block has the session."""
@@ -206,6 +215,25 @@ class Core:
             since_fund_ms=None if fund is None else int((now - fund.at) * 1000),
             vault=vault,
             cap_left=cap_left,
+        )
+
+    def renewal(self, session: LiveSession, now: float) -> RenewalView | None:
+        """Gather what decides about a renewal; None for a session that is to have none."""
+        record, view = session.record, self.view
+        place = (record.stream, record.viewer)
+        grant, subscription = view.grants.get(record.grant), view.subscriptions.get(place)
+        running = record.renew and record.discounted and not session.ending
+        if not running or grant is None or subscription is None or session.renewal_refused:
+            return None
+        sent = session.sent.get("Renew")
+        return RenewalView(
+            index=record.index,
+            grant=grant,
+            subscription=subscription,
+            chain_now_ms=view.best_ms,
+            vault=self.free_funds(session)[0],
+            last_total=None if sent is None else sent.total,
+            since_ms=None if sent is None else int((now - sent.at) * 1000),
         )
 
     def settled(self) -> frozenset[SessionRef]:

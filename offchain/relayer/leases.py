@@ -100,7 +100,9 @@ class Leaser:
         if session is None:
             return Lease(connection=state.connection, allowed=False, reason="unknown-session")
         entry = core.view.sessions.get(session.ref)
-        paid_seconds = entry.seconds if entry is not None else session.record.paid_seconds
+        paid_seconds, paid = session.record.paid_seconds, session.record.paid
+        if entry is not None:
+            paid_seconds, paid = entry.seconds, entry.paid
         runway = core.runway_seconds(session) if core.view.best is not None else None
         self._judge(session, runway, now_ms)
         reason, wait = self._reason(session, state, settled, now_ms)
@@ -110,7 +112,7 @@ class Leaser:
             reason=reason,
             wait=wait,
             paid_seconds=paid_seconds,
-            paid=paid_seconds * session.record.rate_per_second,
+            paid=paid,
             runway_seconds=runway,
         )
 

@@ -13,8 +13,8 @@ from offchain.journal import JournalError
 from offchain.journal_schema import SessionRecord, TokenRecord
 from offchain.keys.keystore import KeystoreError
 from offchain.ledger.errors import LedgerError
-from offchain.ledger.types import Stream
-from offchain.relayer.admission import Admission, asset_name
+from offchain.ledger.types import Currency, Stream
+from offchain.relayer.admission import Admission, asset_json, asset_name, tier_json
 from offchain.relayer.chain import bounded
 from offchain.relayer.core import Core
 from offchain.relayer.delegates import Delegates
@@ -73,11 +73,15 @@ class TermsParams(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AdmitParams(msgspec.Struct, frozen=True, kw_only=True):
-    """A watch token, a stream, and perhaps the secret of a session to go on with."""
+    """A watch token, a stream, and perhaps the secret of a session to go on with.
+
+    `renew` asks for the renewal of a running subscription.
+    """
 
     token: str
     stream: int
     resume: str | None = None
+    renew: bool = False
 
 
 class PrepareParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,10 +250,18 @@ class Requests:
 
     async def _streams(self, _params: NoParams) -> dict[str, Any]:
         streams = await bounded(self._core.chain.streams())
-        return {"streams": [stream_json(number, entry) for number, entry in streams.items()]}
+        return {
+            "streams": [await self._stream_json(number, each) for number, each in streams.items()]
+        }
 
     async def _stream(self, params: StreamParams) -> dict[str, Any]:
-        return stream_json(params.stream, await self._admission.stream(params.stream))
+        entry = await self._admission.stream(params.stream)
+        tiers = await bounded(self._core.chain.tiers(params.stream))
+        described = await self._stream_json(params.stream, entry)
+        return {**described, "tiers": [tier_json(tier) for tier in tiers]}
+
+    async def _stream_json(self, number: int, entry: Stream) -> dict[str, Any]:
+        return stream_json(number, entry, await self._core.currency(entry.asset))
 
     async def _terms(self, params: TermsParams) -> dict[str, Any]:
         token = self._tokens.check(params.token, "watch", self._core.unix_ms())
@@ -257,7 +269,7 @@ class Requests:
 
     async def _admit(self, params: AdmitParams) -> dict[str, Any]:
         token = self._tokens.check(params.token, "watch", self._core.unix_ms())
-        return await self._admission.admit(token, params.stream, params.resume)
+        return await self._admission.admit(token, params.stream, params.resume, renew=params.renew)
 
     async def _publish(self, params: TermsParams) -> dict[str, Any]:
         token = self._tokens.check(params.token, "publish", self._core.unix_ms())
@@ -363,7 +375,8 @@ class Requests:
         paid_seconds, paid = record.paid_seconds, record.paid
         if entry is not None and entry.seconds >= paid_seconds:
             paid_seconds, paid = entry.seconds, entry.paid
-        vault = core.view.vaults.get(record.viewer)
+        vault = core.view.vaults.get((record.viewer, record.asset))
+        known = core.currencies.get(record.asset)
         described = {
             "grant": record.grant,
             "index": record.index,
@@ -371,6 +384,9 @@ class Requests:
             "stream": record.stream,
             "viewer": record.viewer,
             "delegate": "0x" + record.delegate.hex(),
+            "asset": asset_name(record.asset),
+            "symbol": None if known is None else known.symbol,
+            "decimals": None if known is None else known.decimals,
             "rate_per_second": str(record.rate_per_second),
             "status": _status(record, live),
             "delivered_ms": live.delivered_ms if live is not None else record.finished_ms,
@@ -426,18 +442,20 @@ def _invalid(text: str) -> Problem:
     return Problem(status=400, code="invalid-params", detail=text, field=field)
 
 
-def stream_json(number: int, entry: Stream) -> dict[str, Any]:
+def stream_json(number: int, entry: Stream, currency: Currency) -> dict[str, Any]:
     """Describe a stream in JSON: amounts are decimal text."""
     return {
         "id": number,
         "owner": entry.owner,
-        "asset": asset_name(entry.asset),
+        **asset_json(currency),
         "rate_per_second": str(entry.rate_per_second),
         "status": entry.status,
         "funds_min": str(entry.funds_min),
         "gap_min_ms": entry.gap_min_ms,
         "earned_total": str(entry.earned_total),
         "earned": str(entry.earned),
+        "tips_total": str(entry.tips_total),
+        "subscriptions_open": entry.subscriptions_open,
         "seconds": entry.seconds,
         "sessions_open": entry.sessions_open,
         "payees": [{"account": payee.account, "share_ppm": payee.share} for payee in entry.payees],

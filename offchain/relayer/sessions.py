@@ -79,6 +79,8 @@ class LiveSession:
         """The best block at which the ledger was first seen to have ended it."""
         self.lapse: Lapse | None = None
         """It ended for want of ticks, and its viewer is still there."""
+        self.renewal_refused = False
+        """The ledger does not renew its viewer's subscription: the next one pays the full price."""
         self.foreign = False
         """The ledger's session of this index is on another stream: it is closed, not billed."""
         self.dirty = False

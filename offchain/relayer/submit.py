@@ -96,9 +96,13 @@ class Submitter:
         order = cadence.next_lane_one(view, core.limits, core.cadence_ms)
         if order is not None:
             orders.append(order)
-        fund = cadence.next_fund(view, core.limits)
+        fund = cadence.next_fund(view, core.limits, core.cadence_ms)
         if fund is not None:
             orders.append(fund)
+        renewal = core.renewal(session, now)
+        renew = None if renewal is None else cadence.next_renewal(renewal)
+        if renew is not None:
+            orders.append(renew)
         return orders
 
     def opening(self, session: LiveSession, now: float) -> Open | None:
@@ -141,6 +145,8 @@ class Submitter:
         if isinstance(order, Open) and error.name not in _OPEN_AGAIN:
             self._fail(session, "open-refused", error)
             return
+        if isinstance(order, Renew):
+            session.renewal_refused = True
         # clocks, small ticks and full lists mend themselves with the next block
         log.info(
             "event=order-refused session=%s order=%s why=%s",

@@ -14,8 +14,14 @@ import msgspec
 import trio
 
 from offchain.amounts import format_amount
-from offchain.ledger.errors import CallInvalid, LedgerError, NodeUnreachable, SignatureMismatch
-from offchain.ledger.types import DelegateKey, Receipt, SignedPayload, Terms
+from offchain.ledger.errors import (
+    AssetUnknown,
+    CallInvalid,
+    LedgerError,
+    NodeUnreachable,
+    SignatureMismatch,
+)
+from offchain.ledger.types import Currency, DelegateKey, Receipt, SignedPayload, Terms
 from offchain.relayer.chain import bounded
 from offchain.relayer.core import Core
 from offchain.relayer.delegates import Delegates
@@ -38,18 +44,23 @@ class DepositAndGrant(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind
     sessions_max: int
     gap_ms: int
     expires_at_ms: int
+    asset: str = "native"
+    tips_max: str = "0"
+    renewals_max: int = 0
 
 
 class Deposit(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="deposit"):
     """Put more into the vault, under the grants that there are."""
 
     amount: str
+    asset: str = "native"
 
 
 class Withdraw(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="withdraw"):
     """Take from the vault."""
 
     amount: str
+    asset: str = "native"
 
 
 class Revoke(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="revoke"):
@@ -63,6 +74,7 @@ class CreateStream(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind",
     """Make a stream whose owner receives everything."""
 
     rate_per_second: str
+    asset: str = "native"
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="claim"):
@@ -108,39 +120,66 @@ class Wallet:
         return {"payload": payload.json, "submission": number, "summary": summary}
 
     async def _compose(self, account: str, call: WalletCall) -> tuple[str, bytes]:
-        calls, symbol = self._core.chain.calls, self._core.chain.symbol
+        calls = self._core.chain.calls
         try:
             match call:
                 case DepositAndGrant():
                     return await self._deposit_and_grant(account, call)
                 case Deposit():
                     amount = read_amount(call.amount, "amount")
-                    await self._check_balance(account, amount, "amount")
-                    return f"Deposit {self._shown(amount)} into the vault", calls.deposit(amount)
+                    currency = await self._currency(call.asset)
+                    await self._check_balance(account, amount, "amount", currency)
+                    shown = _shown(amount, currency)
+                    encoded = calls.deposit(amount, currency.asset)
+                    return f"Deposit {shown} into the vault", encoded
                 case Withdraw():
                     amount = read_amount(call.amount, "amount")
-                    shown = self._shown(amount)
-                    return f"Withdraw {shown} from the vault", calls.withdraw(amount)
+                    currency = await self._currency(call.asset)
+                    shown = _shown(amount, currency)
+                    encoded = calls.withdraw(amount, currency.asset)
+                    return f"Withdraw {shown} from the vault", encoded
                 case Revoke():
                     return f"Revoke grant {call.grant}", calls.revoke(call.grant)
                 case CreateStream():
-                    rate = read_amount(call.rate_per_second, "rate_per_second")
-                    if rate == 0:
-                        raise Refused(
-                            400,
-                            "rate-zero",
-                            f"the rate is 0: give at least the smallest part of a {symbol}",
-                            field="rate_per_second",
-                        )
-                    text = f"Create a stream at {self._shown(rate)} a second"
-                    return text, calls.create_stream(rate_per_second=rate)
+                    return await self._create_stream(call)
                 case Claim():
                     return f"Claim the earnings of stream {call.stream}", calls.claim(call.stream)
         except CallInvalid as error:
             raise Refused(400, "call-invalid", str(error), field="call") from None
 
+    async def _create_stream(self, call: CreateStream) -> tuple[str, bytes]:
+        currency = await self._currency(call.asset)
+        rate = read_amount(call.rate_per_second, "rate_per_second")
+        if rate == 0:
+            raise Refused(
+                400,
+                "rate-zero",
+                f"the rate is 0: give at least the smallest part of a {currency.symbol}",
+                field="rate_per_second",
+            )
+        encoded = self._core.chain.calls.create_stream(rate_per_second=rate, asset=currency.asset)
+        return f"Create a stream at {_shown(rate, currency)} a second", encoded
+
+    async def _currency(self, asset: str) -> Currency:
+        """Read an asset's name as JSON has it, and how it is written. Raises Refused."""
+        number = asset.isascii() and asset.isdigit() and len(asset) <= 10 and int(asset) < 2**32
+        if asset != "native" and not number:
+            raise Refused(
+                400,
+                "asset-invalid",
+                f"{asset[:40]!r} is no asset: give `native`, or an asset's number as text",
+                field="asset",
+            )
+        try:
+            return await self._core.currency(int(asset) if number else None)
+        except AssetUnknown as error:
+            raise Refused(400, "asset-unknown", str(error), field="asset") from None
+        except LedgerError:
+            raise chain_unavailable() from None
+
     async def _deposit_and_grant(self, account: str, call: DepositAndGrant) -> tuple[str, bytes]:
         core = self._core
+        currency = await self._currency(call.asset)
         deposit = read_amount(call.deposit, "deposit")
         cap = read_amount(call.cap, "cap")
         rate = read_amount(call.rate_max_per_second, "rate_max_per_second")
@@ -154,7 +193,8 @@ class Wallet:
                 "the grant would have expired already: choose a later moment",
                 field="expires_at_ms",
             )
-        await self._check_balance(account, deposit, "deposit")
+        _bounded("renewals_max", call.renewals_max, 0, 2**32 - 1)
+        await self._check_balance(account, deposit, "deposit", currency)
         if not self._delegates.has_signed_in(account):
             raise Refused(
                 401,
@@ -170,31 +210,33 @@ class Wallet:
             sessions_max=call.sessions_max,
             gap_ms=call.gap_ms,
             expires_at=call.expires_at_ms,
+            asset=currency.asset,
+            tips_max=read_amount(call.tips_max, "tips_max"),
+            renewals_max=call.renewals_max,
         )
         key = DelegateKey(scheme="sr25519", public=public)
         encoded = core.chain.calls.deposit_and_grant(deposit, key, proof[1:], terms)
         text = (
-            f"Deposit {self._shown(deposit)} and allow this relayer to pay up to "
-            f"{self._shown(cap)}, at most {self._shown(rate)} a second"
+            f"Deposit {_shown(deposit, currency)} and allow this relayer to pay up to "
+            f"{_shown(cap, currency)}, at most {_shown(rate, currency)} a second"
         )
-        return text, encoded
+        return text + _beside(terms, currency), encoded
 
-    async def _check_balance(self, account: str, deposit: int, field: str) -> None:
+    async def _check_balance(
+        self, account: str, deposit: int, field: str, currency: Currency
+    ) -> None:
         try:
-            free = await bounded(self._core.chain.free_balance(account))
+            free = await bounded(self._core.chain.balance(account, asset=currency.asset))
         except LedgerError:
             raise chain_unavailable() from None
         if deposit > free:
             raise Refused(
                 400,
                 "balance-too-low",
-                f"the deposit of {self._shown(deposit)} is above the free balance of "
-                f"{self._shown(free)}: deposit less",
+                f"the deposit of {_shown(deposit, currency)} is above the free balance of "
+                f"{_shown(free, currency)}: deposit less",
                 field=field,
             )
-
-    def _shown(self, amount: int) -> str:
-        return format_amount(amount, self._core.chain.symbol, self._core.chain.decimals)
 
     def submit(self, number: str, signature: str) -> dict[str, Any]:
         """Send a signed transaction and follow it. Raises Refused."""
@@ -270,6 +312,20 @@ class Wallet:
             if value is not None:
                 described[name] = value
         return described
+
+
+def _shown(amount: int, currency: Currency) -> str:
+    return format_amount(amount, currency.symbol, currency.decimals)
+
+
+def _beside(terms: Terms, currency: Currency) -> str:
+    """Say what a grant allows beside its cap."""
+    text = ""
+    if terms.tips_max:
+        text += f", tips up to {_shown(terms.tips_max, currency)}"
+    if terms.renewals_max:
+        text += f", {terms.renewals_max} periods of subscriptions"
+    return text
 
 
 def read_amount(text: str, field: str) -> int:
