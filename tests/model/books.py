@@ -1,0 +1,310 @@
+"""The ledger's state, and what several calls have in common: reading, closing, paying out."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, NamedTuple
+
+from tests.model.accounts import NATIVE, Account, Accounts, Asset
+from tests.model.entries import (
+    WHOLE,
+    AssetEntry,
+    Constants,
+    Event,
+    Grant,
+    Payee,
+    Reading,
+    Session,
+    Stream,
+    Subscription,
+    Tier,
+)
+
+
+class Payment(NamedTuple):
+    """A part of a distribution; whoever cannot receive it is credited in the vault."""
+
+    payee: Account
+    amount: int
+    credited: bool
+
+
+class Distribution(NamedTuple):
+    payments: list[Payment]
+    remainder: int
+    written_off: int
+    """What is erased instead of being paid."""
+
+    def native_income(self, who: Account, asset: Asset) -> int:
+        if asset is not NATIVE:
+            return 0
+        return sum(p.amount for p in self.payments if p.payee == who and not p.credited)
+
+
+class Books:
+    """Entries by their keys, as the page lists them."""
+
+    def __init__(
+        self, constants: Constants, accounts: Accounts, *, pot: Account, treasury: Account
+    ) -> None:
+        self.constants = constants
+        self.accounts = accounts
+        self.pot = pot
+        self.treasury = treasury
+        self.now = 0
+        self.free_lane_full = False
+        """Weights are no part of the model: whoever drives it says when the lane is full."""
+        self.asset_entries: dict[Asset, AssetEntry] = {}
+        self.vaults: dict[tuple[Account, Asset], int] = {}
+        self.streams: dict[int, Stream] = {}
+        self.tiers: dict[int, tuple[Tier, ...]] = {}
+        self.subscriptions: dict[tuple[int, Account], Subscription] = {}
+        self.grants: dict[int, Grant] = {}
+        self.sessions: dict[tuple[int, int], Session] = {}
+        self.treasury_share = 0
+        self.stopped = False
+        self.next_stream = 0
+        self.next_grant = 0
+        self.events: list[Event] = []
+
+    def emit(self, name: str, **fields: Any) -> None:
+        self.events.append(Event(name, fields))
+
+    def done(self) -> list[Event]:
+        """Give the events of the call that ends here."""
+        events, self.events = self.events, []
+        return events
+
+    def copy(self) -> Any:
+        """Copy everything that can change."""
+        other = copy.copy(self)
+        for name in ("asset_entries", "subscriptions"):
+            entries = getattr(self, name)
+            setattr(other, name, {key: copy.copy(entry) for key, entry in entries.items()})
+        other.accounts = copy.deepcopy(self.accounts)
+        other.vaults, other.tiers = dict(self.vaults), dict(self.tiers)
+        other.sessions = {key: copy.copy(entry) for key, entry in self.sessions.items()}
+        other.streams = {}
+        for key, stream in self.streams.items():
+            other.streams[key] = copied = copy.copy(stream)
+            copied.stops = list(stream.stops)
+        other.grants = {}
+        for key, grant in self.grants.items():
+            other.grants[key] = given = copy.copy(grant)
+            given.open = list(grant.open)
+        other.events = []
+        return other
+
+    # --- assets and vaults -----------------------------------------------------------------
+
+    def is_enabled(self, asset: Asset) -> bool:
+        entry = self.asset_entries.get(asset)
+        return entry is not None and entry.status == "Enabled"
+
+    def is_written_off(self, asset: Asset) -> bool:
+        entry = self.asset_entries.get(asset)
+        return entry is not None and entry.status == "WrittenOff"
+
+    def vault(self, who: Account, asset: Asset) -> int:
+        return self.vaults.get((who, asset), 0)
+
+    def credit(self, who: Account, asset: Asset, amount: int) -> None:
+        """Add to a vault, or take from it; an empty vault has no entry."""
+        place = (who, asset)
+        left = self.vaults.get(place, 0) + amount
+        if left:
+            self.vaults[place] = left
+        else:
+            self.vaults.pop(place, None)
+
+    # --- the clock -------------------------------------------------------------------------
+
+    def stop_of(self, session: Session) -> int | None:
+        """Give the first stop of the stream at or after the session's opening."""
+        for stop in self.streams[session.stream].stops:
+            if stop >= session.opened_at:
+                return stop
+        return None
+
+    def read(self, session: Session) -> Reading:
+        now, ended_at = self.now, session.ended_at
+        stop = self.stop_of(session)
+        if stop is not None and stop <= now:
+            ended_at = min(ended_at, stop)
+        lapse = session.ticked_at + session.gap_ms
+        if lapse <= now:
+            ended_at = min(ended_at, lapse)
+        end = min(now, ended_at)
+        start = max(session.billed_until, end - session.gap_ms)
+        return Reading(
+            ended_at,
+            ended_at <= now,
+            end,
+            start,
+            max(0, (end - start) // 1000),
+            now >= ended_at + self.constants.settlement_window_ms,
+        )
+
+    def record_stop(self, stream: Stream) -> None:
+        stream.stops = self.remembered_stops(stream)
+        if not stream.stops or stream.stops[-1] != self.now:
+            stream.stops.append(self.now)
+
+    def remembered_stops(self, stream: Stream) -> list[int]:
+        age = self.constants.gap_max_ms + self.constants.settlement_window_ms
+        return [stop for stop in stream.stops if stop >= self.now - age]
+
+    # --- sessions --------------------------------------------------------------------------
+
+    def close(self, grant_id: int, index: int, reason: str) -> None:
+        session, grant = self.sessions.pop((grant_id, index)), self.grants[grant_id]
+        end, left = self.read(session).end, session.left
+        self.credit(session.viewer, session.asset, left)
+        grant.cap_left += left
+        grant.spent += session.paid
+        grant.seconds += session.seconds
+        grant.freed_end_at = max(grant.freed_end_at, end)
+        grant.open.remove(index)
+        self.streams[session.stream].sessions_open -= 1
+        self.emit(
+            "SessionClosed",
+            grant=grant_id,
+            index=index,
+            stream=session.stream,
+            seconds=session.seconds,
+            paid=session.paid,
+            refunded=left,
+            ended_at=end,
+            reason=reason,
+        )
+        if not grant.open and grant.ended_at <= self.now:
+            self.delete_grant(grant_id)
+
+    def delete_grant(self, grant_id: int) -> None:
+        grant = self.grants.pop(grant_id)
+        self.accounts.hold(grant.viewer, -grant.deposit)
+        self.emit("GrantDeleted", grant=grant_id, viewer=grant.viewer)
+
+    # --- earnings --------------------------------------------------------------------------
+
+    def distribution(self, stream: Stream) -> Distribution:
+        """Work out who would get what, and who could not receive it."""
+        if self.is_written_off(stream.asset):
+            return Distribution([], 0, stream.earned + stream.fees)
+        cut = self.treasury_share * stream.earned // WHOLE
+        rest = stream.earned - cut
+        parts = [(payee.account, payee.share * rest // WHOLE) for payee in stream.payees]
+        remainder = rest - sum(amount for _, amount in parts)
+        payments = self.payments(stream.asset, [(self.treasury, stream.fees + cut), *parts])
+        return Distribution(payments, remainder, 0)
+
+    def payments(
+        self, asset: Asset, parts: list[tuple[Account, int]], sent: int = 0
+    ) -> list[Payment]:
+        """Decide in turn which parts reach an account; `sent` has left the pot before."""
+        payments: list[Payment] = []
+        received: dict[Account, int] = {}
+        for payee, amount in parts:
+            if not amount:
+                continue
+            income = received.get(payee, 0) + amount
+            reaches = self.accounts.can_send(self.pot, asset, sent + amount)
+            reaches = reaches and self.accounts.can_receive(payee, asset, income)
+            if reaches:
+                received[payee] = income
+                sent += amount
+            payments.append(Payment(payee, amount, not reaches))
+        return payments
+
+    def pay(self, asset: Asset, payment: Payment) -> None:
+        if payment.credited:
+            self.credit(payment.payee, asset, payment.amount)
+        else:
+            self.accounts.move(self.pot, payment.payee, asset, payment.amount)
+            self.asset_entries[asset].owed -= payment.amount
+
+    def distribute(self, stream_id: int, distribution: Distribution) -> None:
+        stream = self.streams[stream_id]
+        self.asset_entries[stream.asset].owed -= distribution.written_off
+        stream.fees, stream.earned = 0, distribution.remainder
+        for payment in distribution.payments:
+            self.pay(stream.asset, payment)
+            self.emit(
+                "Claimed",
+                stream=stream_id,
+                payee=payment.payee,
+                amount=payment.amount,
+                credited=payment.credited,
+            )
+
+    def stream_deposit(self, payees: tuple[Payee, ...], tiers: tuple[Tier, ...]) -> int:
+        constants = self.constants
+        return (
+            constants.stream_deposit_base
+            + constants.stream_deposit_per_payee * len(payees)
+            + constants.stream_deposit_per_tier * len(tiers)
+        )
+
+    def move_tip(self, stream_id: int, viewer: Account, amount: int, **fields: Any) -> None:
+        stream = self.streams[stream_id]
+        self.credit(viewer, stream.asset, -amount)
+        stream.earned += amount
+        stream.earned_total += amount
+        stream.tips_total += amount
+        self.emit("Tipped", stream=stream_id, viewer=viewer, amount=amount, **fields)
+
+    # --- subscriptions ---------------------------------------------------------------------
+
+    def is_running(self, subscription: Subscription | None, stream: Stream) -> bool:
+        if subscription is None or stream.ended:
+            return False
+        return self.now < subscription.paid_until
+
+    def collect(self, stream_id: int, viewer: Account) -> int:
+        """Earn the stream the periods that have begun, and count them."""
+        stream, subscription = self.streams[stream_id], self.subscriptions[stream_id, viewer]
+        begun = subscription.begun(self.now, stream.ended_at)
+        periods = begun - subscription.periods_earned
+        if periods:
+            amount = periods * subscription.tier.price
+            stream.earned += amount
+            stream.earned_total += amount
+            stream.subscribed_total += amount
+            subscription.periods_earned = begun
+            self.emit(
+                "PeriodsEarned", stream=stream_id, viewer=viewer, periods=periods, amount=amount
+            )
+        return periods
+
+    def extend(self, stream_id: int, viewer: Account, tier: Tier, periods: int) -> None:
+        """Pay for periods of an existing subscription, or let it start anew."""
+        stream, subscription = self.streams[stream_id], self.subscriptions[stream_id, viewer]
+        self.credit(viewer, stream.asset, -periods * tier.price)
+        if self.is_running(subscription, stream):
+            subscription.periods += periods
+        else:
+            self.collect(stream_id, viewer)
+            subscription.tier, subscription.started_at = tier, self.now
+            subscription.periods, subscription.periods_earned = periods, 0
+        self.emit(
+            "Subscribed",
+            stream=stream_id,
+            viewer=viewer,
+            tier=tier,
+            periods=periods,
+            paid_until=subscription.paid_until,
+        )
+        self.collect(stream_id, viewer)
+
+    def extension_overflows(
+        self, subscription: Subscription | None, stream: Stream, tier: Tier, periods: int
+    ) -> bool:
+        """Say whether periods, price or moments would not fit their types."""
+        start, total = self.now, periods
+        if subscription is not None and self.is_running(subscription, stream):
+            start, total = subscription.started_at, subscription.periods + periods
+        return (
+            total >= 2**32
+            or periods * tier.price >= 2**128
+            or start + total * tier.period_ms >= 2**64
+        )

@@ -1,0 +1,162 @@
+"""Calls as values, so that model and oracle can be given the same ones.
+
+A call's name and arguments are those of the pallet; a few names stand for what happens outside of
+the ledger, and have no origin. Every value in `args` can be written as JSON by `encoded`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tests.model.accounts import Account, AssetKind
+from tests.model.entries import Outcome, Payee, StreamChange, Terms, Tier
+from tests.model.ledger import Ledger
+from tests.model.orders import Order, SignedOrder
+
+ROOT = "root"
+NOBODY = "none"
+OUTSIDE = "Outside"
+"""Why something outside of the ledger did not happen."""
+
+BAD_ORIGIN = frozenset({"BadOrigin"})
+_IDS = {"stream": "stream_id", "grant": "grant_id"}
+
+
+@dataclass(slots=True, frozen=True)
+class Call:
+    """`origin` is an account, `ROOT`, or `NOBODY` where the call needs none."""
+
+    name: str
+    origin: Any = NOBODY
+    args: dict[str, Any] = field(default_factory=dict)
+
+
+def performed(ledger: Ledger, call: Call) -> Outcome:
+    """Make a call on the model."""
+    name, origin = call.name, call.origin
+    if name in _OUTSIDE:
+        return [] if _OUTSIDE[name](ledger, **call.args) else frozenset({OUTSIDE})
+    # the pallet's arguments name entries, the model's their ids
+    args = {_IDS.get(key, key): value for key, value in call.args.items()}
+    if name in _BY_KEYS:
+        return _BY_KEYS[name](ledger, **args)
+    if name in _BY_OPERATOR:
+        return _BY_OPERATOR[name](ledger, **args) if origin == ROOT else BAD_ORIGIN
+    if origin in (ROOT, NOBODY):
+        return BAD_ORIGIN
+    if name in _BY_ANY_ACCOUNT:
+        return _BY_ANY_ACCOUNT[name](ledger, **args)
+    return _BY_ACCOUNTS[name](ledger, origin, **args)
+
+
+def encoded(call: Call) -> dict[str, Any]:
+    """Give a call as the oracle reads it."""
+    return {"origin": call.origin, "call": {call.name: _plain(call.args)}}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _plain(item) for key, item in value.items()}
+        case Payee() | Tier():
+            return value._asdict()
+        case tuple() | list():
+            return [_plain(item) for item in value]
+        case bytes():
+            return list(value)
+        case Terms() | StreamChange():
+            return {key: _plain(item) for key, item in asdict(value).items()}
+        case SignedOrder():
+            return {
+                "grant": value.grant,
+                "order": _plain(value.order),
+                "signer": value.signer,
+            }
+        case _ if isinstance(value, Order):
+            return {type(value).__name__: {k: _plain(v) for k, v in asdict(value).items()}}
+    return value
+
+
+_BY_ACCOUNTS: dict[str, Callable[..., Outcome]] = {
+    "deposit": Ledger.deposit,
+    "withdraw": Ledger.withdraw,
+    "grant": Ledger.grant,
+    "revoke": Ledger.revoke,
+    "tip": Ledger.tip,
+    "subscribe": Ledger.subscribe,
+    "cancel_subscription": Ledger.cancel_subscription,
+    "create_stream": Ledger.create_stream,
+    "update_stream": Ledger.update_stream,
+    "end_stream": Ledger.end_stream,
+    "transfer_stream": Ledger.transfer_stream,
+    "refund": Ledger.refund,
+    "set_tiers": Ledger.set_tiers,
+}
+
+_BY_ANY_ACCOUNT: dict[str, Callable[..., Outcome]] = {
+    "settle": Ledger.settle,
+    "claim": Ledger.claim,
+    "settle_subscription": Ledger.settle_subscription,
+    "submit_batch": Ledger.submit_batch,
+}
+
+_BY_KEYS: dict[str, Callable[..., Outcome]] = {"submit": Ledger.submit}
+
+_BY_OPERATOR: dict[str, Callable[..., Outcome]] = {
+    "enable_asset": Ledger.enable_asset,
+    "disable_asset": Ledger.disable_asset,
+    "write_off_asset": Ledger.write_off_asset,
+    "set_tick_price": Ledger.set_tick_price,
+    "set_treasury_share": Ledger.set_treasury_share,
+    "set_stopped": Ledger.set_stopped,
+}
+
+NAMES = (*_BY_ACCOUNTS, *_BY_ANY_ACCOUNT, *_BY_KEYS, *_BY_OPERATOR)
+"""The pallet's calls."""
+
+# --- outside of the ledger -----------------------------------------------------------------
+
+
+def _at(ledger: Ledger, now_ms: int) -> bool:
+    """A block begins."""
+    ledger.now = now_ms
+    ledger.free_lane_full = False
+    return True
+
+
+def _fill_free_lane(ledger: Ledger) -> bool:
+    """The free orders of the block have used up their share."""
+    ledger.free_lane_full = True
+    return True
+
+
+def _create_asset(ledger: Ledger, asset: int, minimum: int, *, sufficient: bool) -> bool:
+    if asset in ledger.accounts.kinds:
+        return False
+    ledger.accounts.kinds[asset] = AssetKind(minimum, sufficient)
+    return True
+
+
+def _mint(ledger: Ledger, who: Account, asset: int, amount: int) -> bool:
+    """The issuer of an asset gives an account more of it."""
+    accounts = ledger.accounts
+    kind = accounts.kinds.get(asset)
+    if kind is None or kind.frozen or not accounts.can_receive(who, asset, amount):
+        return False
+    accounts.add(who, asset, amount)
+    return True
+
+
+_OUTSIDE: dict[str, Callable[..., bool]] = {
+    "at": _at,
+    "fill_free_lane": _fill_free_lane,
+    "give": lambda ledger, **args: ledger.accounts.give(**args),
+    "drain": lambda ledger, **args: ledger.accounts.drain(**args),
+    "destroy_asset": lambda ledger, **args: ledger.accounts.destroy(**args),
+    "freeze_asset": lambda ledger, **args: ledger.accounts.freeze(**args),
+    "block_account": lambda ledger, **args: ledger.accounts.block(**args),
+    "create_asset": _create_asset,
+    "mint": _mint,
+}

@@ -1,0 +1,577 @@
+"""The ledger's calls. Each finds the names of all errors that apply, or changes the books."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from tests.model.accounts import Account, Asset
+from tests.model.books import Books
+from tests.model.entries import (
+    WHOLE,
+    AssetEntry,
+    Grant,
+    Outcome,
+    Payee,
+    Stream,
+    StreamChange,
+    Subscription,
+    Terms,
+    Tier,
+)
+from tests.model.orders import Order, SignedOrder, perform, refusals
+
+ASSET_REASON = "Asset"
+"""Stands for whatever the asset itself has against a movement, a hold's reasons included."""
+
+
+class Ledger(Books):
+    """Books with calls. `who` is the account that signs."""
+
+    # --- viewers ---------------------------------------------------------------------------
+
+    def deposit(self, who: Account, asset: Asset, amount: int) -> Outcome:
+        errors = []
+        if who == self.pot:
+            errors.append("PotRefused")
+        if self.stopped:
+            errors.append("Stopped")
+        if not self.is_enabled(asset):
+            errors.append("AssetNotEnabled")
+        if not amount:
+            errors.append("AmountZero")
+        if self.vault(who, asset) + amount < self.accounts.minimum(asset):
+            errors.append("VaultDust")
+        if not self.accounts.can_move(who, self.pot, asset, amount):
+            errors.append(ASSET_REASON)
+        if errors:
+            return frozenset(errors)
+        self.accounts.move(who, self.pot, asset, amount)
+        self.credit(who, asset, amount)
+        self.asset_entries[asset].owed += amount
+        self.emit("Deposited", who=who, asset=asset, amount=amount)
+        return self.done()
+
+    def withdraw(self, who: Account, asset: Asset, amount: int) -> Outcome:
+        errors = []
+        written_off = self.is_written_off(asset)
+        rest = self.vault(who, asset) - amount
+        if not amount:
+            errors.append("AmountZero")
+        if rest < 0:
+            errors.append("VaultTooLow")
+        if not written_off:
+            if 0 < rest < self.accounts.minimum(asset):
+                errors.append("VaultDust")
+            if not self.accounts.can_move(self.pot, who, asset, amount):
+                errors.append(ASSET_REASON)
+        if errors:
+            return frozenset(errors)
+        if not written_off:
+            self.accounts.move(self.pot, who, asset, amount)
+        self.credit(who, asset, -amount)
+        self.asset_entries[asset].owed -= amount
+        self.emit("Withdrawn", who=who, asset=asset, amount=amount)
+        return self.done()
+
+    def grant(self, who: Account, key: Any, signer: Any, terms: Terms) -> Outcome:
+        """Grant a key; `signer` is the key that has signed the viewer's proof."""
+        constants = self.constants
+        deposit = (
+            constants.grant_deposit_base + constants.grant_deposit_per_session * terms.sessions_max
+        )
+        errors = []
+        if who == self.pot:
+            errors.append("PotRefused")
+        if self.stopped:
+            errors.append("Stopped")
+        if not self.is_enabled(terms.asset):
+            errors.append("AssetNotEnabled")
+        if not terms.rate_max_per_second:
+            errors.append("RateZero")
+        if not terms.cap:
+            errors.append("CapZero")
+        if not 1 <= terms.sessions_max <= constants.max_sessions_per_grant:
+            errors.append("SessionsMaxOutOfRange")
+        if not constants.gap_min_ms <= terms.gap_ms <= constants.gap_max_ms:
+            errors.append("GapOutOfRange")
+        if terms.expires_at <= self.now:
+            errors.append("ExpiryInPast")
+        if signer != key:
+            errors.append("KeyProofInvalid")
+        if not self.accounts.can_hold(who, deposit):
+            errors.append(ASSET_REASON)
+        if errors:
+            return frozenset(errors)
+        grant_id, self.next_grant = self.next_grant, self.next_grant + 1
+        self.accounts.hold(who, deposit)
+        self.grants[grant_id] = Grant(
+            viewer=who,
+            key=key,
+            asset=terms.asset,
+            rate_max_per_second=terms.rate_max_per_second,
+            cap=terms.cap,
+            cap_left=terms.cap,
+            tips_left=terms.tips_max,
+            renewals_left=terms.renewals_max,
+            gap_ms=terms.gap_ms,
+            created_at=self.now,
+            expires_at=terms.expires_at,
+            sessions_max=terms.sessions_max,
+            ended_at=terms.expires_at,
+            deposit=deposit,
+        )
+        self.emit(
+            "Granted",
+            grant=grant_id,
+            viewer=who,
+            key=key,
+            cap=terms.cap,
+            expires_at=terms.expires_at,
+        )
+        return self.done()
+
+    def revoke(self, who: Account, grant_id: int) -> Outcome:
+        grant = self.grants.get(grant_id)
+        if grant is None:
+            return frozenset({"GrantNotFound"})
+        errors = []
+        if grant.viewer != who:
+            errors.append("NotViewer")
+        has_ended = grant.ended_at <= self.now
+        if has_ended and grant.open:
+            errors.append("GrantEnded")
+        if errors:
+            return frozenset(errors)
+        if not has_ended:
+            grant.ended_at = self.now
+            for index in grant.open:
+                session = self.sessions[grant_id, index]
+                session.ended_at = min(self.read(session).ended_at, self.now)
+            self.emit("Revoked", grant=grant_id, viewer=who)
+        if not grant.open:
+            self.delete_grant(grant_id)
+        return self.done()
+
+    def tip(self, who: Account, stream_id: int, amount: int, message: bytes = b"") -> Outcome:
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            return frozenset({"StreamNotFound"})
+        errors = []
+        if stream.ended:
+            errors.append("StreamEnded")
+        if not amount:
+            errors.append("AmountZero")
+        if amount > self.vault(who, stream.asset):
+            errors.append("VaultTooLow")
+        if errors:
+            return frozenset(errors)
+        self.move_tip(stream_id, who, amount, message=message)
+        return self.done()
+
+    def subscribe(self, who: Account, stream_id: int, tier: Tier, periods: int) -> Outcome:
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            return frozenset({"StreamNotFound"})
+        subscription = self.subscriptions.get((stream_id, who))
+        deposit = self.constants.subscription_deposit
+        errors = []
+        if stream.ended:
+            errors.append("StreamEnded")
+        if self.stopped:
+            errors.append("Stopped")
+        if not self.is_enabled(stream.asset):
+            errors.append("AssetNotEnabled")
+        if who == self.pot:
+            errors.append("PotRefused")
+        if not periods:
+            errors.append("PeriodsZero")
+        if tier not in self.tiers.get(stream_id, ()):
+            errors.append("TierNotOffered")
+        if (
+            subscription is not None
+            and self.is_running(subscription, stream)
+            and subscription.tier != tier
+        ):
+            errors.append("SubscriptionRunning")
+        if periods * tier.price > self.vault(who, stream.asset):
+            errors.append("VaultTooLow")
+        if self.extension_overflows(subscription, stream, tier, periods):
+            errors.append("Overflow")
+        if subscription is None and not self.accounts.can_hold(who, deposit):
+            errors.append(ASSET_REASON)
+        if errors:
+            return frozenset(errors)
+        if subscription is None:
+            self.accounts.hold(who, deposit)
+            # of no periods: it is over, and starts anew
+            self.subscriptions[stream_id, who] = Subscription(tier, self.now, 0, 0, deposit)
+            stream.subscriptions_open += 1
+        self.extend(stream_id, who, tier, periods)
+        return self.done()
+
+    def cancel_subscription(self, who: Account, stream_id: int) -> Outcome:
+        subscription = self.subscriptions.get((stream_id, who))
+        if subscription is None:
+            return frozenset({"NotSubscribed"})
+        self.collect(stream_id, who)
+        refunded = self._return_unbegun(stream_id, who, subscription)
+        self.emit("SubscriptionCancelled", stream=stream_id, viewer=who, refunded=refunded)
+        return self.done()
+
+    def _return_unbegun(self, stream_id: int, who: Account, subscription: Subscription) -> int:
+        """Return what remains after collecting: the price of what has not begun."""
+        amount = subscription.held
+        self.credit(who, self.streams[stream_id].asset, amount)
+        subscription.periods = subscription.periods_earned
+        return amount
+
+    # --- creators --------------------------------------------------------------------------
+
+    def create_stream(
+        self,
+        who: Account,
+        asset: Asset,
+        rate_per_second: int,
+        *,
+        payees: Sequence[Payee] = (),
+        funds_min: int = 0,
+        gap_min_ms: int = 0,
+    ) -> Outcome:
+        named = self._payees(who, payees)
+        deposit = self.stream_deposit(named, ())
+        errors = []
+        if who == self.pot or any(payee.account == self.pot for payee in named):
+            errors.append("PotRefused")
+        if self.stopped:
+            errors.append("Stopped")
+        if not self.is_enabled(asset):
+            errors.append("AssetNotEnabled")
+        if not rate_per_second:
+            errors.append("RateZero")
+        if gap_min_ms > self.constants.gap_max_ms:
+            errors.append("GapOutOfRange")
+        if sum(payee.share for payee in named) != WHOLE:
+            errors.append("SharesNotWhole")
+        if not self.accounts.can_hold(who, deposit):
+            errors.append(ASSET_REASON)
+        if errors:
+            return frozenset(errors)
+        stream_id, self.next_stream = self.next_stream, self.next_stream + 1
+        self.accounts.hold(who, deposit)
+        self.streams[stream_id] = Stream(
+            owner=who,
+            asset=asset,
+            rate_per_second=rate_per_second,
+            changed_at=self.now,
+            payees=named,
+            funds_min=funds_min,
+            gap_min_ms=gap_min_ms,
+            deposit=deposit,
+        )
+        self.emit(
+            "StreamCreated",
+            stream=stream_id,
+            owner=who,
+            asset=asset,
+            rate_per_second=rate_per_second,
+        )
+        return self.done()
+
+    @staticmethod
+    def _payees(owner: Account, payees: Sequence[Payee]) -> tuple[Payee, ...]:
+        return tuple(payees) or (Payee(owner, WHOLE),)
+
+    def update_stream(self, who: Account, stream_id: int, change: StreamChange) -> Outcome:
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            return frozenset({"StreamNotFound"})
+        pauses = change.paused is True and stream.status == "Active"
+        resumes = change.paused is False and stream.status == "Paused"
+        errors = self._not_for(stream, who)
+        if change.rate_per_second == 0:
+            errors.append("RateZero")
+        if change.gap_min_ms is not None and change.gap_min_ms > self.constants.gap_max_ms:
+            errors.append("GapOutOfRange")
+        if pauses and len(self.remembered_stops(stream)) >= self.constants.max_stops - 1:
+            errors.append("TooManyPauses")
+        named = distribution = None
+        more = 0
+        if change.payees is not None:
+            named = self._payees(stream.owner, change.payees)
+            if any(payee.account == self.pot for payee in named):
+                errors.append("PotRefused")
+            if sum(payee.share for payee in named) != WHOLE:
+                errors.append("SharesNotWhole")
+            distribution = self.distribution(stream)
+            more = self.stream_deposit(named, self.tiers.get(stream_id, ())) - stream.deposit
+            income = distribution.native_income(stream.owner, stream.asset)
+            if more > 0 and not self.accounts.can_hold(stream.owner, more, income=income):
+                errors.append(ASSET_REASON)
+        if errors:
+            return frozenset(errors)
+        if named is not None and distribution is not None:
+            self.distribute(stream_id, distribution)
+            self._change_deposit(stream, more)
+            stream.payees = named
+        if change.rate_per_second is not None:
+            stream.rate_per_second, stream.changed_at = change.rate_per_second, self.now
+        if change.funds_min is not None:
+            stream.funds_min = change.funds_min
+        if change.gap_min_ms is not None:
+            stream.gap_min_ms = change.gap_min_ms
+        if pauses:
+            self.record_stop(stream)
+            stream.status = "Paused"
+        if resumes:
+            stream.status, stream.changed_at = "Active", self.now
+        self.emit(
+            "StreamUpdated",
+            stream=stream_id,
+            rate_per_second=stream.rate_per_second,
+            status=stream.status,
+        )
+        return self.done()
+
+    @staticmethod
+    def _not_for(stream: Stream, who: Account) -> list[str]:
+        """Refuse whoever is not the owner, and a stream that has ended."""
+        errors = [] if stream.owner == who else ["NotOwner"]
+        if stream.ended:
+            errors.append("StreamEnded")
+        return errors
+
+    def _change_deposit(self, stream: Stream, more: int) -> None:
+        self.accounts.hold(stream.owner, more)
+        stream.deposit += more
+
+    def end_stream(self, who: Account, stream_id: int) -> Outcome:
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            return frozenset({"StreamNotFound"})
+        errors = self._not_for(stream, who)
+        if errors:
+            return frozenset(errors)
+        if stream.status == "Active":
+            self.record_stop(stream)
+        stream.status, stream.ended_at = "Ended", self.now
+        self.emit("StreamEnded", stream=stream_id)
+        return self.done()
+
+    def transfer_stream(self, who: Account, stream_id: int, to: Account) -> Outcome:
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            return frozenset({"StreamNotFound"})
+        errors = self._not_for(stream, who)
+        if to == self.pot:
+            errors.append("PotRefused")
+        if to == stream.owner:
+            errors.append("OwnerUnchanged")
+        distribution = self.distribution(stream)
+        income = distribution.native_income(to, stream.asset)
+        # only an account that exists can have money held
+        if not self.accounts.can_hold(to, 0, income=income):
+            errors.append(ASSET_REASON)
+        if errors:
+            return frozenset(errors)
+        self.distribute(stream_id, distribution)
+        self.accounts.move_held(stream.owner, to, stream.deposit)
+        stream.payees = tuple(
+            Payee(to if payee.account == stream.owner else payee.account, payee.share)
+            for payee in stream.payees
+        )
+        self.emit("StreamTransferred", stream=stream_id, **{"from": stream.owner}, to=to)
+        stream.owner = to
+        return self.done()
+
+    def refund(self, who: Account, stream_id: int, viewer: Account, amount: int) -> Outcome:
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            return frozenset({"StreamNotFound"})
+        errors = [] if stream.owner == who else ["NotOwner"]
+        if viewer == self.pot:
+            errors.append("PotRefused")
+        if not amount:
+            errors.append("AmountZero")
+        if amount > stream.earned:
+            errors.append("EarningsTooLow")
+        if self.vault(viewer, stream.asset) + amount < self.accounts.minimum(stream.asset):
+            errors.append("VaultDust")
+        if errors:
+            return frozenset(errors)
+        stream.earned -= amount
+        stream.refunded_total += amount
+        self.credit(viewer, stream.asset, amount)
+        self.emit("Refunded", stream=stream_id, viewer=viewer, amount=amount)
+        return self.done()
+
+    def set_tiers(self, who: Account, stream_id: int, tiers: Sequence[Tier]) -> Outcome:
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            return frozenset({"StreamNotFound"})
+        errors = self._not_for(stream, who)
+        if any(not t.price or t.period_ms < self.constants.period_min_ms for t in tiers):
+            errors.append("TierInvalid")
+        more = self.stream_deposit(stream.payees, tuple(tiers)) - stream.deposit
+        if more > 0 and not self.accounts.can_hold(stream.owner, more):
+            errors.append(ASSET_REASON)
+        if errors:
+            return frozenset(errors)
+        self._change_deposit(stream, more)
+        if tiers:
+            self.tiers[stream_id] = tuple(tiers)
+        else:
+            self.tiers.pop(stream_id, None)
+        self.emit("TiersSet", stream=stream_id, tiers=tuple(tiers))
+        return self.done()
+
+    # --- anybody ---------------------------------------------------------------------------
+
+    def submit(self, grant_id: int, order: Order, signer: Any) -> Outcome:
+        """Take an order in the free lane; `signer` is the key that has signed exactly it."""
+        found = refusals(self, SignedOrder(grant_id, order, signer))
+        errors = [*found.always, *found.free]
+        if self.free_lane_full:
+            errors.append("FreeLaneFull")
+        if errors:
+            return frozenset(errors)
+        perform(self, grant_id, order)
+        return self.done()
+
+    def submit_batch(self, orders: Sequence[SignedOrder]) -> Outcome:
+        """Take orders in the paid lane.
+
+        `OrderFailed` names a set of errors here, of which the pallet names one.
+        """
+        if not orders:
+            return frozenset({"BatchEmpty"})
+        places = [(signed.grant, signed.order.index) for signed in orders]
+        if any(later <= earlier for earlier, later in pairwise(places)):
+            return frozenset({"BatchNotAscending"})
+        counted = free = 0
+        for signed in orders:
+            found = refusals(self, signed)
+            if found.always:
+                index = signed.order.index
+                self.emit(
+                    "OrderFailed", grant=signed.grant, index=index, error=frozenset(found.always)
+                )
+                continue
+            perform(self, signed.grant, signed.order)
+            counted += 1
+            free += not found.free and not self.free_lane_full
+        self.emit("BatchDone", counted=counted, free=free, failed=len(orders) - counted)
+        return self.done()
+
+    def settle(self, grant_id: int, index: int) -> Outcome:
+        session = self.sessions.get((grant_id, index))
+        if session is None:
+            return frozenset({"SessionNotFound"})
+        if not self.read(session).window_over:
+            return frozenset({"WindowOpen"})
+        self.close(grant_id, index, "Settled")
+        return self.done()
+
+    def claim(self, stream_id: int) -> Outcome:
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            return frozenset({"StreamNotFound"})
+        is_last = stream.ended and not stream.sessions_open and not stream.subscriptions_open
+        distribution = self.distribution(stream)
+        if not distribution.payments and not distribution.written_off and not is_last:
+            return frozenset({"NothingToClaim"})
+        self.distribute(stream_id, distribution)
+        if is_last:
+            self._delete_stream(stream_id)
+        return self.done()
+
+    def _delete_stream(self, stream_id: int) -> None:
+        stream = self.streams[stream_id]
+        for payment in self.payments(stream.asset, [(stream.owner, stream.earned)]):
+            self.pay(stream.asset, payment)
+            self.emit(
+                "RemainderPaid",
+                stream=stream_id,
+                owner=stream.owner,
+                amount=payment.amount,
+                credited=payment.credited,
+            )
+        self.accounts.hold(stream.owner, -stream.deposit)
+        del self.streams[stream_id]
+        self.tiers.pop(stream_id, None)
+        self.emit("StreamDeleted", stream=stream_id)
+
+    def settle_subscription(self, stream_id: int, viewer: Account) -> Outcome:
+        subscription = self.subscriptions.get((stream_id, viewer))
+        if subscription is None:
+            return frozenset({"NotSubscribed"})
+        stream = self.streams[stream_id]
+        is_running = self.is_running(subscription, stream)
+        begun = subscription.begun(self.now, stream.ended_at)
+        if is_running and begun == subscription.periods_earned:
+            return frozenset({"SubscriptionRunning"})
+        self.collect(stream_id, viewer)
+        if not is_running:
+            refunded = self._return_unbegun(stream_id, viewer, subscription)
+            self.accounts.hold(viewer, -subscription.deposit)
+            del self.subscriptions[stream_id, viewer]
+            stream.subscriptions_open -= 1
+            self.emit("SubscriptionEnded", stream=stream_id, viewer=viewer, refunded=refunded)
+        return self.done()
+
+    # --- the operator ----------------------------------------------------------------------
+
+    def enable_asset(self, asset: Asset, tip_min: int) -> Outcome:
+        entry = self.asset_entries.get(asset)
+        owed = entry.owed if entry else 0
+        errors = []
+        if self.accounts.balance(self.pot, asset) < owed + self.accounts.minimum(asset):
+            errors.append("PotNotEndowed")
+        if self.is_written_off(asset):
+            errors.append("AssetWrittenOff")
+        if errors:
+            return frozenset(errors)
+        entry = self.asset_entries.setdefault(asset, AssetEntry())
+        entry.status, entry.tip_min = "Enabled", tip_min
+        self.emit("AssetEnabled", asset=asset, tip_min=tip_min)
+        return self.done()
+
+    def disable_asset(self, asset: Asset) -> Outcome:
+        if not self.is_enabled(asset):
+            return frozenset({"AssetNotEnabled"})
+        self.asset_entries[asset].status = "Disabled"
+        self.emit("AssetDisabled", asset=asset)
+        return self.done()
+
+    def write_off_asset(self, asset: Asset) -> Outcome:
+        entry = self.asset_entries.get(asset)
+        errors = []
+        if entry is None or entry.status != "Disabled":
+            errors.append("AssetNotDisabled")
+        if self.accounts.balance(self.pot, asset) >= (entry.owed if entry else 0):
+            errors.append("AssetAlive")
+        if errors or entry is None:
+            return frozenset(errors)
+        entry.status = "WrittenOff"
+        self.emit("AssetWrittenOff", asset=asset, owed=entry.owed)
+        return self.done()
+
+    def set_tick_price(self, asset: Asset, price: int) -> Outcome:
+        if not self.is_enabled(asset):
+            return frozenset({"AssetNotEnabled"})
+        self.asset_entries[asset].tick_price = price
+        self.emit("TickPriceSet", asset=asset, price=price)
+        return self.done()
+
+    def set_treasury_share(self, share: int) -> Outcome:
+        if share > self.constants.treasury_share_max:
+            return frozenset({"ShareTooHigh"})
+        self.treasury_share = share
+        self.emit("TreasuryShareSet", share=share)
+        return self.done()
+
+    def set_stopped(self, *, stopped: bool) -> Outcome:
+        self.stopped = stopped
+        self.emit("StoppedSet", stopped=stopped)
+        return self.done()
