@@ -1,14 +1,17 @@
-"""An in-memory chain with PayStream's rules 2 to 6, on trio's clock: made for jumping clocks.
+"""An in-memory chain on trio's clock, made for jumping clocks: its ledger is `tests/model/`.
 
 It speaks the part of `Ledger` that the relayer uses. Blocks come every two seconds, and are final
 two blocks later. `reorganise`, `unreachable`, `lose_orders` and `refuse` make its bad days.
+`chain.state` shows the ledger's entries as `offchain.ledger.types` has them; `chain.state.ledger`
+is the model, for tests that change it.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -17,18 +20,29 @@ import trio
 from offchain.keys.signer import Signer, dev_key, verify
 from offchain.ledger.errors import (
     BlockUnknown,
+    DispatchFailed,
     ForeignSignature,
+    LaneFull,
     NodeUnreachable,
     OrderRefused,
     Replayed,
     SignatureMismatch,
     Superseded,
+    by_name,
 )
-from offchain.ledger.orders import Close, Fund, Open, Order, Tick, order_message
+from offchain.ledger.orders import (
+    Close,
+    Open,
+    Order,
+    SignedOrder,
+    Tick,
+    order_message,
+)
 from offchain.ledger.types import (
     NATIVE,
     Asset,
     AssetEntry,
+    BatchResult,
     Constants,
     Currency,
     DelegateKey,
@@ -43,8 +57,12 @@ from offchain.ledger.types import (
     Subscription,
     Terms,
     Tier,
+    account_id,
     address,
 )
+from tests import model
+from tests.model import orders as model_orders
+from tests.model.entries import WHOLE
 
 BASE_MS = 1_800_000_000_000
 BLOCK_S = 2.0
@@ -64,35 +82,68 @@ CONSTANTS = Constants(
 )
 
 
-class Failed(Exception):
-    """A rule of the ledger says no."""
+POT, TREASURY = "pot", "treasury"
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(name)
+MODEL_CONSTANTS = model.Constants(
+    head_start_max_ms=CONSTANTS.head_start_max_ms,
+    settlement_window_ms=CONSTANTS.settlement_window_ms,
+    min_tick_seconds=CONSTANTS.min_tick_seconds,
+    fund_below_seconds=CONSTANTS.fund_below_seconds,
+    gap_min_ms=CONSTANTS.gap_min_ms,
+    gap_max_ms=CONSTANTS.gap_max_ms,
+    period_min_ms=CONSTANTS.period_min_ms,
+    treasury_share_max=CONSTANTS.treasury_share_max,
+    max_payees=CONSTANTS.payees_max,
+    max_tiers=CONSTANTS.tiers_max,
+    max_sessions_per_grant=CONSTANTS.sessions_per_grant_max,
+    max_stops=16,
+    max_batch_orders=CONSTANTS.batch_orders_max,
+    stream_deposit_base=0,
+    stream_deposit_per_payee=0,
+    stream_deposit_per_tier=0,
+    grant_deposit_base=0,
+    grant_deposit_per_session=0,
+    subscription_deposit=0,
+)
+LEAST_BALANCE = 1
+"""Smaller than the constant: vaults of thousands of units are dust to nobody here."""
 
 
-@dataclass
 class State:
-    """The ledger's entries. They are immutable, so a shallow copy is a snapshot."""
+    """The ledger at a block, shown as the client shows it."""
 
-    streams: dict[int, Stream] = field(default_factory=dict)
-    grants: dict[int, Grant] = field(default_factory=dict)
-    sessions: dict[tuple[int, int], Session] = field(default_factory=dict)
-    vaults: dict[str, int] = field(default_factory=dict)
-    balances: dict[str, int] = field(default_factory=dict)
-    next_grant: int = 0
-    now_ms: int = BASE_MS
+    def __init__(self, ledger: model.Ledger) -> None:
+        self.ledger = ledger
+
+    @property
+    def now_ms(self) -> int:
+        return self.ledger.now
+
+    @property
+    def streams(self) -> dict[int, Stream]:
+        return {key: shown(Stream, entry) for key, entry in self.ledger.streams.items()}
+
+    @property
+    def grants(self) -> dict[int, Grant]:
+        return {key: shown(Grant, entry) for key, entry in self.ledger.grants.items()}
+
+    @property
+    def sessions(self) -> dict[tuple[int, int], Session]:
+        return {key: shown(Session, entry) for key, entry in self.ledger.sessions.items()}
+
+    @property
+    def subscriptions(self) -> dict[tuple[int, str], Subscription]:
+        entries = self.ledger.subscriptions
+        return {key: shown(Subscription, entry) for key, entry in entries.items()}
+
+    @property
+    def vaults(self) -> dict[str, int]:
+        """The vaults of native money; an empty one is 0."""
+        native = {who: left for (who, asset), left in self.ledger.vaults.items() if asset is None}
+        return defaultdict(int, native)
 
     def copy(self) -> State:
-        return replace(
-            self,
-            streams=dict(self.streams),
-            grants=dict(self.grants),
-            sessions=dict(self.sessions),
-            vaults=dict(self.vaults),
-            balances=dict(self.balances),
-        )
+        return State(self.ledger.copy())
 
 
 @dataclass
@@ -106,217 +157,43 @@ def account(name: str) -> str:
     return address(dev_key(name).public_key)
 
 
-def changed(entry: Any, **fields: Any) -> Any:
-    return msgspec.structs.replace(entry, **fields)
-
-
-class Rules:
-    """One order, or one moment, applied to a state."""
-
-    def __init__(self, state: State) -> None:
-        self.state = state
-        self.events: list[Event] = []
-
-    def emit(self, name: str, **fields: Any) -> None:
-        self.events.append(Event(pallet="PayStream", name=name, fields=fields, extrinsic_index=1))
-
-    def ended(self, session: Session) -> Session:
-        now, end = self.state.now_ms, session.ended_at
-        stops = self.state.streams[session.stream].stops
-        stop = next((moment for moment in stops if moment >= session.opened_at), None)
-        for moment in (stop, session.ticked_at + session.gap_ms):
-            if moment is not None and moment <= now:
-                end = min(end, moment)
-        return changed(session, ended_at=end)
-
-    def apply(self, grant: int, order: Order) -> None:
-        match order:
-            case Open():
-                self.open(grant, order)
-            case Fund():
-                self.fund(grant, order)
-            case Tick() | Close():
-                self.advance(grant, order)
-
-    def open(self, number: int, order: Open) -> None:
-        state, now = self.state, self.state.now_ms
-        grant = state.grants.get(number)
-        if grant is None:
-            raise Failed("GrantNotFound")
-        if order.index < grant.next_index:
-            raise Failed("Stale")
-        if order.index > grant.next_index:
-            raise Failed("IndexNotNext")
-        if grant.ended_at <= now:
-            raise Failed("GrantEnded")
-        stream = state.streams.get(order.stream)
-        if stream is None:
-            raise Failed("StreamNotFound")
-        if stream.status != "Active":
-            raise Failed("StreamNotActive")
-        if stream.rate_per_second != order.rate_per_second:
-            raise Failed("RateMismatch")
-        if order.rate_per_second > grant.rate_max_per_second:
-            raise Failed("RateAboveGrant")
-        if len(grant.open) >= grant.sessions_max:
-            raise Failed("SlotsTaken")
-        if grant.opened_at and now - grant.opened_at < CONSTANTS.min_tick_seconds * 1000:
-            raise Failed("OpenTooSoon")
-        if order.funds < max(stream.funds_min, stream.rate_per_second):
-            raise Failed("FundsBelowStream")
-        if order.funds > grant.cap_left:
-            raise Failed("CapTooLow")
-        if order.funds > state.vaults.get(grant.viewer, 0):
-            raise Failed("VaultTooLow")
-        start = max(
-            min(order.start_at, now),
-            now - CONSTANTS.head_start_max_ms,
-            grant.created_at,
-            grant.freed_end_at,
-            stream.changed_at,
+def shown(kind: Any, entry: Any) -> Any:
+    """Give an entry of the model as a type of the client: both name their fields alike."""
+    fields = {name: getattr(entry, name) for name in kind.__struct_fields__}
+    for name, value in fields.items():
+        if isinstance(value, list):
+            fields[name] = tuple(value)
+    if kind is Stream:
+        fields["payees"] = tuple(
+            Payee(account=payee.account, share=payee.share) for payee in entry.payees
         )
-        state.vaults[grant.viewer] -= order.funds
-        state.grants[number] = changed(
-            grant,
-            cap_left=grant.cap_left - order.funds,
-            open=(*grant.open, order.index),
-            next_index=order.index + 1,
-            opened_at=now,
-        )
-        state.sessions[number, order.index] = Session(
-            viewer=grant.viewer,
-            key=grant.key,
-            asset=None,
-            stream=order.stream,
-            rate_per_second=order.rate_per_second,
-            gap_ms=grant.gap_ms,
-            funds=order.funds,
-            seconds=0,
-            started_at=start,
-            opened_at=now,
-            billed_until=start,
-            ticked_at=now,
-            ended_at=grant.ended_at,
-        )
-        self.emit(
-            "SessionOpened",
-            grant=number,
-            index=order.index,
-            stream=order.stream,
-            viewer=grant.viewer,
-            rate_per_second=order.rate_per_second,
-            funds=order.funds,
-            started_at=start,
-        )
+    if kind is Subscription:
+        fields["tier"] = Tier(**entry.tier._asdict())
+    return kind(**fields)
 
-    def session(self, grant: int, index: int) -> Session:
-        session = self.state.sessions.get((grant, index))
-        if session is None:
-            known = self.state.grants.get(grant)
-            # a deleted grant, or an index that was used: whatever is said now is old
-            old = known is None or index < known.next_index
-            raise Failed("Stale" if old else "SessionNotFound")
-        session = self.ended(session)
-        if self.state.now_ms > session.ended_at + CONSTANTS.settlement_window_ms:
-            raise Failed("SessionEnded")
-        return session
 
-    def fund(self, number: int, order: Fund) -> None:
-        session = self.session(number, order.index)
-        grant = self.state.grants[number]
-        more = order.funds - session.funds
-        if more <= 0:
-            raise Failed("Stale")
-        left = session.funds - session.paid
-        if left >= CONSTANTS.fund_below_seconds * session.rate_per_second:
-            raise Failed("FundTooEarly")
-        if more > grant.cap_left:
-            raise Failed("CapTooLow")
-        if more > self.state.vaults.get(session.viewer, 0):
-            raise Failed("VaultTooLow")
-        self.state.vaults[session.viewer] -= more
-        self.state.grants[number] = changed(grant, cap_left=grant.cap_left - more)
-        self.state.sessions[number, order.index] = changed(session, funds=order.funds)
-        self.emit("SessionFunded", grant=number, index=order.index, funds=order.funds)
+def modelled(kind: Any, value: msgspec.Struct) -> Any:
+    """Give an order, terms or an entry of the client as the model's."""
+    fields = msgspec.structs.asdict(value)
+    return kind(**{k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()})
 
-    def advance(self, number: int, order: Tick | Close) -> None:
-        session = self.session(number, order.index)
-        closing = isinstance(order, Close)
-        more = order.seconds - session.seconds
-        if more < 0 or (more == 0 and not closing):
-            raise Failed("Stale")
-        end = min(self.state.now_ms, session.ended_at)
-        start = max(session.billed_until, end - session.gap_ms)
-        if more * 1000 > max(0, end - start) // 1000 * 1000:
-            raise Failed("AheadOfClock")
-        affordable = session.funds // session.rate_per_second - session.seconds
-        charged = min(more, affordable)
-        if not closing and charged < CONSTANTS.min_tick_seconds:
-            raise Failed("TickTooSmall")
-        session = changed(
-            session,
-            seconds=session.seconds + charged,
-            billed_until=start + 1000 * charged,
-            ticked_at=self.state.now_ms
-            if self.state.now_ms < session.ended_at
-            else session.ticked_at,
-        )
-        if charged:
-            self.charge(number, order.index, session, charged)
-        exhausted = charged < more
-        if closing or exhausted:
-            self.close(number, order.index, session, "Order" if closing else "FundsExhausted")
-        else:
-            self.state.sessions[number, order.index] = session
 
-    def charge(self, number: int, index: int, session: Session, seconds: int) -> None:
-        stream, grant = self.state.streams[session.stream], self.state.grants[number]
-        amount = seconds * session.rate_per_second
-        self.state.streams[session.stream] = changed(
-            stream,
-            earned=stream.earned + amount,
-            earned_total=stream.earned_total + amount,
-            seconds=stream.seconds + seconds,
-        )
-        self.state.grants[number] = changed(
-            grant, spent=grant.spent + amount, seconds=grant.seconds + seconds
-        )
-        self.emit(
-            "Ticked",
-            grant=number,
-            index=index,
-            stream=session.stream,
-            seconds=session.seconds,
-            charged_seconds=seconds,
-            amount=amount,
-        )
+def order_of(order: Order) -> model.Order:
+    kind: Any = getattr(model_orders, type(order).__name__)
+    return kind(**msgspec.structs.asdict(order))  # type: ignore[no-any-return]
 
-    def close(self, number: int, index: int, session: Session, reason: str) -> None:
-        grant = self.state.grants[number]
-        back = session.funds - session.paid
-        ended_at = min(session.ended_at, self.state.now_ms)
-        self.state.vaults[session.viewer] += back
-        self.state.sessions.pop((number, index), None)
-        self.state.grants[number] = changed(
-            grant,
-            cap_left=grant.cap_left + back,
-            open=tuple(other for other in grant.open if other != index),
-            freed_end_at=max(grant.freed_end_at, ended_at),
-        )
-        self.emit(
-            "SessionClosed",
-            grant=number,
-            index=index,
-            stream=session.stream,
-            seconds=session.seconds,
-            paid=session.paid,
-            refunded=back,
-            ended_at=ended_at,
-            reason=reason,
-        )
-        if not self.state.grants[number].open and grant.ended_at <= self.state.now_ms:
-            del self.state.grants[number]
-            self.emit("GrantDeleted", grant=number)
+
+def apply_order(ledger: model.Ledger, grant: int, order: Order) -> model.Outcome:
+    """Take an order whose signature has been checked."""
+    known = ledger.grants.get(grant)
+    return ledger.submit(grant, order_of(order), known.key if known else None)
+
+
+def reported(events: Sequence[model.Event]) -> list[Event]:
+    return [
+        Event(pallet="PayStream", name=name, fields=fields, extrinsic_index=1)
+        for name, fields in events
+    ]
 
 
 class FakeCalls:
@@ -326,16 +203,16 @@ class FakeCalls:
         return msgspec.msgpack.encode(["deposit_and_grant", amount, key, terms])
 
     def deposit(self, amount: int, asset: Asset = NATIVE) -> bytes:
-        return msgspec.msgpack.encode(["deposit", amount])
+        return msgspec.msgpack.encode(["deposit", amount, asset])
 
     def withdraw(self, amount: int, asset: Asset = NATIVE) -> bytes:
-        return msgspec.msgpack.encode(["withdraw", amount])
+        return msgspec.msgpack.encode(["withdraw", amount, asset])
 
     def revoke(self, grant: int) -> bytes:
         return msgspec.msgpack.encode(["revoke", grant])
 
     def create_stream(self, *, rate_per_second: int, asset: Asset = NATIVE) -> bytes:
-        return msgspec.msgpack.encode(["create_stream", rate_per_second])
+        return msgspec.msgpack.encode(["create_stream", rate_per_second, asset])
 
     def claim(self, stream: int) -> bytes:
         return msgspec.msgpack.encode(["claim", stream])
@@ -363,12 +240,17 @@ class FakeChain:
         self.lose_orders = False
         self.hold_opens = False
         self.refuse: Callable[[int, Order], str | None] = lambda grant, order: None
-        self.pending: list[Callable[[Rules], None]] = []
+        self.pending: list[Callable[[model.Ledger], list[Event]]] = []
         self.accepted: list[tuple[int, Order]] = []
         self.on_submit: Callable[[int, Order], None] = lambda grant, order: None
         self._forks = 0
         self._grown = trio.Condition()
-        self._push(State(), ())
+        accounts = model.Accounts(LEAST_BALANCE)
+        accounts.free[POT, NATIVE] = LEAST_BALANCE
+        ledger = model.Ledger(MODEL_CONSTANTS, accounts, pot=POT, treasury=TREASURY)
+        ledger.asset_entries[NATIVE] = model.AssetEntry()
+        ledger.now = BASE_MS
+        self._push(State(ledger), ())
 
     # --- making blocks -------------------------------------------------------------------
 
@@ -399,20 +281,20 @@ class FakeChain:
 
     async def make_block(self, now_ms: int | None = None) -> Block:
         state = self.state.copy()
-        state.now_ms = now_ms or BASE_MS + int(trio.current_time() * 1000)
-        rules = Rules(state)
+        ledger = state.ledger
+        ledger.now = now_ms or BASE_MS + int(trio.current_time() * 1000)
+        events: list[Event] = []
         for change in self.pending:
-            change(rules)
+            events += change(ledger)
         self.pending.clear()
         for key, (order, _) in sorted(self.pool.items()):
             if self.hold_opens and isinstance(order, Open):
                 continue
             del self.pool[key]
-            try:
-                rules.apply(key[0], order)
-            except Failed:
-                continue
-        self._push(state, tuple(rules.events))
+            outcome = apply_order(ledger, key[0], order)
+            if isinstance(outcome, list):
+                events += reported(outcome)
+        self._push(state, tuple(events))
         async with self._grown:
             self._grown.notify_all()
         return self.best
@@ -429,26 +311,33 @@ class FakeChain:
     # --- the world outside -----------------------------------------------------------------
 
     def add_stream(self, number: int, *, rate: int = 1000, owner: str = "Bob") -> None:
-        self.state.streams[number] = Stream(
-            owner=account(owner),
-            asset=None,
+        name = account(owner)
+        self.state.ledger.streams[number] = model.Stream(
+            owner=name,
+            asset=NATIVE,
             rate_per_second=rate,
             changed_at=BASE_MS,
-            payees=(Payee(account=account(owner), share=1_000_000),),
+            payees=(model.Payee(name, WHOLE),),
             funds_min=0,
             gap_min_ms=10_000,
-            status="Active",
-            stops=(),
-            earned=0,
-            earned_total=0,
-            seconds=0,
-            sessions_open=0,
             deposit=0,
         )
 
-    def add_funds(self, viewer: str, vault: int, balance: int = 1000 * UNIT) -> None:
-        self.state.vaults[account(viewer)] = vault
-        self.state.balances[account(viewer)] = balance
+    def add_funds(
+        self, viewer: str, vault: int, balance: int = 1000 * UNIT, asset: Asset = NATIVE
+    ) -> None:
+        """Let a viewer have exactly so much in vault and account. Makes the asset if need be."""
+        ledger, who = self.state.ledger, account(viewer)
+        accounts = ledger.accounts
+        if asset not in accounts.kinds:
+            accounts.kinds[asset] = model.AssetKind(LEAST_BALANCE)
+            accounts.add(POT, asset, LEAST_BALANCE)
+            happened(ledger.enable_asset(asset, 0))
+        more = vault - ledger.vault(who, asset)
+        ledger.credit(who, asset, more)
+        ledger.asset_entries[asset].owed += more
+        accounts.add(POT, asset, more)
+        accounts.add(who, asset, balance - accounts.balance(who, asset))
 
     def add_grant(self, viewer: str, public: bytes, **terms: Any) -> int:
         given = {
@@ -458,86 +347,54 @@ class FakeChain:
             "gap_ms": 120_000,
             "expires_at": BASE_MS + 10**9,
         } | terms
-        return self._grant(
-            Rules(self.state),
-            account(viewer),
-            DelegateKey(scheme="sr25519", public=public),
-            Terms(**given),
-        )
-
-    def _grant(self, rules: Rules, viewer: str, key: DelegateKey, terms: Terms) -> int:
-        state, number = rules.state, rules.state.next_grant
-        state.next_grant += 1
-        state.grants[number] = Grant(
-            viewer=viewer,
-            key=key,
-            asset=None,
-            rate_max_per_second=terms.rate_max_per_second,
-            cap=terms.cap,
-            cap_left=terms.cap,
-            spent=0,
-            tips_left=0,
-            renewals_left=0,
-            gap_ms=terms.gap_ms,
-            created_at=state.now_ms,
-            expires_at=terms.expires_at,
-            sessions_max=terms.sessions_max,
-            open=(),
-            next_index=0,
-            opened_at=0,
-            freed_end_at=0,
-            seconds=0,
-            ended_at=terms.expires_at,
-            deposit=0,
-        )
-        rules.emit("Granted", grant=number, viewer=viewer)
-        return number
+        ledger, who = self.state.ledger, account(viewer)
+        if not ledger.accounts.balance(who, NATIVE):
+            self.add_funds(viewer, ledger.vault(who, NATIVE))
+        key = DelegateKey(scheme="sr25519", public=public)
+        return int(happened(_grant(ledger, who, key, Terms(**given)))[0].fields["grant"])
 
     def revoke(self, number: int) -> None:
-        """End a grant in the next block."""
+        """End a grant in the next block, if it has not ended."""
 
-        def change(rules: Rules) -> None:
-            state = rules.state
-            grant = state.grants[number]
-            state.grants[number] = changed(grant, ended_at=min(grant.ended_at, state.now_ms))
-            for index in grant.open:
-                session = rules.ended(state.sessions[number, index])
-                state.sessions[number, index] = changed(
-                    session, ended_at=min(session.ended_at, state.now_ms)
-                )
-            rules.emit("Revoked", grant=number, viewer=grant.viewer)
+        def change(ledger: model.Ledger) -> list[Event]:
+            grant = ledger.grants.get(number)
+            outcome = ledger.revoke(grant.viewer, number) if grant else []
+            return reported(outcome) if isinstance(outcome, list) else []
 
         self.pending.append(change)
 
     def stop_stream(self, number: int, status: str) -> None:
         """Pause or end a stream in the next block."""
 
-        def change(rules: Rules) -> None:
-            stream = rules.state.streams[number]
-            rules.state.streams[number] = changed(
-                stream, status=status, stops=(*stream.stops, rules.state.now_ms)
-            )
-            rules.emit("StreamUpdated", stream=number, rate_per_second=0, status=status)
+        def change(ledger: model.Ledger) -> list[Event]:
+            owner = ledger.streams[number].owner
+            if status == "Ended":
+                return happened(ledger.end_stream(owner, number))
+            paused = model.StreamChange(paused=True)
+            return happened(ledger.update_stream(owner, number, paused))
 
         self.pending.append(change)
 
     def settle_all(self) -> None:
         """Let anyone settle what nobody closed in time, in the next block."""
 
-        def change(rules: Rules) -> None:
-            for (number, index), session in list(rules.state.sessions.items()):
-                ended = rules.ended(session)
-                if rules.state.now_ms > ended.ended_at + CONSTANTS.settlement_window_ms:
-                    rules.close(number, index, ended, "Settled")
+        def change(ledger: model.Ledger) -> list[Event]:
+            outcomes = [ledger.settle(*place) for place in list(ledger.sessions)]
+            return [
+                event
+                for outcome in outcomes
+                if isinstance(outcome, list)
+                for event in reported(outcome)
+            ]
 
         self.pending.append(change)
 
     def drain_vault(self, viewer: str) -> None:
         """Let a viewer withdraw everything in the next block."""
 
-        def change(rules: Rules) -> None:
-            rules.state.vaults[account(viewer)] = 0
-            rules.emit("Withdrawn", who=account(viewer), asset=None, amount=0)
+        def change(ledger: model.Ledger) -> list[Event]:
+            who = account(viewer)
+            return happened(ledger.withdraw(who, NATIVE, ledger.vault(who, NATIVE)))
 
         self.pending.append(change)
 
@@ -563,7 +420,7 @@ class FakeChain:
     async def vault(
         self, account: str | bytes, *, asset: Asset = NATIVE, at: str | None = None
     ) -> int:
-        return (await self._at(at)).vaults.get(address(account), 0)
+        return (await self._at(at)).ledger.vault(address(account), asset)
 
     async def grant(self, grant: int, *, at: str | None = None) -> Grant | None:
         return (await self._at(at)).grants.get(grant)
@@ -582,21 +439,24 @@ class FakeChain:
     async def balance(
         self, account: str | bytes, *, asset: Asset = NATIVE, at: str | None = None
     ) -> int:
-        return (await self._at(at)).balances.get(address(account), 0)
+        accounts = (await self._at(at)).ledger.accounts
+        return accounts.balance(address(account), asset)
 
     async def currency(self, asset: Asset = NATIVE, *, at: str | None = None) -> Currency:
         return Currency(asset=asset, symbol=self.symbol, decimals=self.decimals, minimum=1)
 
     async def asset_entry(self, asset: Asset, *, at: str | None = None) -> AssetEntry | None:
-        return AssetEntry(status="Enabled")
+        entry = (await self._at(at)).ledger.asset_entries.get(asset)
+        return None if entry is None else shown(AssetEntry, entry)
 
     async def tiers(self, stream: int, *, at: str | None = None) -> tuple[Tier, ...]:
-        return ()
+        offered = (await self._at(at)).ledger.tiers.get(stream, ())
+        return tuple(Tier(**tier._asdict()) for tier in offered)
 
     async def subscription(
         self, stream: int, account: str | bytes, *, at: str | None = None
     ) -> Subscription | None:
-        return None
+        return (await self._at(at)).subscriptions.get((stream, address(account)))
 
     async def now_ms(self, *, at: str | None = None) -> int:
         return (await self._at(at)).now_ms
@@ -650,15 +510,13 @@ class FakeChain:
         if refused is not None:
             raise OrderRefused(refused, refused, "made to")
         self._check_signature(grant, order, signature, scheme)
-        try:
-            Rules(self.state.copy()).apply(grant, order)
-        except Failed as failed:
-            kind = Replayed if failed.name == "Stale" else OrderRefused
-            raise kind(failed.name, failed.name, "a rule says no") from None
-        lane = {"Open": 0, "Tick": 1, "Close": 1, "Fund": 2}[type(order).__name__]
+        outcome = apply_order(self.state.ledger.copy(), grant, order)
+        if isinstance(outcome, frozenset):
+            raise refused_as(outcome)
+        lane = LANES[type(order).__name__]
         priority = 1 << 20
         if isinstance(order, Tick | Close):
-            session = self.state.sessions[grant, order.index]
+            session = self.state.ledger.sessions[grant, order.index]
             priority = 2 * (order.seconds - session.seconds) + isinstance(order, Close)
         waiting = self.pool.get((grant, order.index, lane))
         if waiting is not None and waiting[1] >= priority:
@@ -669,13 +527,11 @@ class FakeChain:
         return "0x" + "22" * 32
 
     def _check_signature(self, grant: int, order: Order, signature: bytes, scheme: str) -> None:
-        known = self.state.grants.get(grant)
-        session = self.state.sessions.get((grant, order.index))
-        key = known.key if known else session.key if session else None
-        if key is None:
+        known = self.state.ledger.grants.get(grant)
+        if known is None:
             raise OrderRefused("GrantNotFound", "GrantNotFound", "there is none")
         message = order_message(self.genesis_hash, self.pallet_index, grant, order)
-        if not verify(scheme, key.public, message, signature):
+        if not verify(scheme, known.key.public, message, signature):
             raise ForeignSignature("BadProof", "BadProof", "not by the grant's key")
 
     # --- wallets ---------------------------------------------------------------------------
@@ -695,21 +551,69 @@ class FakeChain:
         timeout_s: float = 120.0,
     ) -> Receipt:
         raw = bytes.fromhex(signature.removeprefix("0x"))
-        from offchain.ledger.types import account_id
-
         if not verify("sr25519", account_id(payload.account), payload.message, raw):
             raise SignatureMismatch(payload.account)
+        return await self._included(lambda ledger: _wallet_call(ledger, payload))
+
+    async def submit_batch(
+        self,
+        signer: Signer,
+        orders: Sequence[SignedOrder],
+        *,
+        wait: str = "in_block",
+        timeout_s: float = 120.0,
+    ) -> BatchResult:
+        await trio.lowlevel.checkpoint()
+        self._reach()
+        places = [(signed.grant, signed.order.index) for signed in orders]
+
+        def change(ledger: model.Ledger) -> list[Event]:
+            return happened(ledger.submit_batch([self._verified(ledger, each) for each in orders]))
+
+        if self.lose_orders:
+            await trio.sleep(timeout_s)
+            raise NodeUnreachable("fake", "the batch is lost")
+        self.accepted += [(signed.grant, signed.order) for signed in orders]
+        receipt = await self._included(change)
+        done = receipt.event("BatchDone").fields
+        failures = {
+            (event.fields["grant"], event.fields["index"]): failure(event.fields["error"])
+            for event in receipt.events
+            if event.name == "OrderFailed"
+        }
+        assert failures.keys() <= set(places)
+        return BatchResult(
+            receipt=receipt, counted=done["counted"], free=done["free"], failures=failures
+        )
+
+    def _verified(self, ledger: model.Ledger, signed: SignedOrder) -> model.SignedOrder:
+        """Name the key that has signed an order: the grant's own, or none."""
+        known = ledger.grants.get(signed.grant)
+        message = order_message(self.genesis_hash, self.pallet_index, signed.grant, signed.order)
+        is_signed = known is not None and verify(
+            signed.scheme, known.key.public, message, signed.signature
+        )
+        key = known.key if known is not None and is_signed else None
+        return model.SignedOrder(signed.grant, order_of(signed.order), key)
+
+    async def _included(self, call: Callable[[model.Ledger], list[Event]]) -> Receipt:
+        """Make a call in the next block, and wait for that. Raises DispatchFailed."""
         done = trio.Event()
         events: list[Event] = []
+        failed: list[DispatchFailed] = []
 
-        def change(rules: Rules) -> None:
-            before = len(rules.events)
-            self._run_call(rules, payload)
-            events.extend(rules.events[before:])
+        def change(ledger: model.Ledger) -> list[Event]:
             done.set()
+            try:
+                events.extend(call(ledger))
+            except DispatchFailed as error:
+                failed.append(error)
+            return events
 
         self.pending.append(change)
         await done.wait()
+        if failed:
+            raise failed[0]
         head = self.best.head
         return Receipt(
             tx_hash="0x" + "33" * 32,
@@ -719,26 +623,64 @@ class FakeChain:
             events=tuple(events),
         )
 
-    def _run_call(self, rules: Rules, payload: SignedPayload) -> None:
-        name, *arguments = msgspec.msgpack.decode(payload.call)
-        if name == "deposit_and_grant":
-            amount, key, terms = arguments
-            viewer = payload.account
-            rules.state.balances[viewer] -= amount
-            rules.state.vaults[viewer] = rules.state.vaults.get(viewer, 0) + amount
-            rules.emit("Deposited", who=viewer, asset=None, amount=amount)
-            self._grant(
-                rules,
-                viewer,
-                msgspec.convert(key, DelegateKey),
-                msgspec.convert(terms, Terms),
-            )
-
     async def finalized(self, receipt: Receipt, *, timeout_s: float = 120.0) -> Receipt:
         while self.final.head.number < receipt.block_number:
             async with self._grown:
                 await self._grown.wait()
         return receipt
+
+
+LANES = {"Open": 0, "Tick": 1, "Close": 1, "Fund": 2, "Tip": 3, "Renew": 4}
+"""Which orders of a session take each other's place in the pool."""
+
+
+def refused_as(names: frozenset[str]) -> OrderRefused:
+    """Choose the error that the client would raise; a replay is told before all else."""
+    if "OrderStale" in names:
+        return Replayed("OrderStale", "OrderStale", "a rule says no")
+    kind = LaneFull if names == {"FreeLaneFull"} else OrderRefused
+    name = min(names)
+    return kind(name, name, "a rule says no")
+
+
+def failure(names: frozenset[str]) -> DispatchFailed:
+    name = min(names)
+    return by_name(name)("PayStream", name, "A rule says no.")
+
+
+def happened(outcome: model.Outcome) -> list[Event]:
+    """Give a call's events. Raises DispatchFailed where it was refused."""
+    if isinstance(outcome, frozenset):
+        raise failure(outcome)
+    return reported(outcome)
+
+
+def _grant(ledger: model.Ledger, viewer: str, key: DelegateKey, terms: Terms) -> model.Outcome:
+    return ledger.grant(viewer, key, key, modelled(model.Terms, terms))
+
+
+def _wallet_call(ledger: model.Ledger, payload: SignedPayload) -> list[Event]:
+    """Do what a wallet has signed. Raises DispatchFailed."""
+    name, *arguments = msgspec.msgpack.decode(payload.call)
+    who = payload.account
+    match name:
+        case "deposit_and_grant":
+            amount, key, terms = arguments
+            given = msgspec.convert(terms, Terms)
+            deposited = happened(ledger.deposit(who, given.asset, amount))
+            delegate = msgspec.convert(key, DelegateKey)
+            return deposited + happened(_grant(ledger, who, delegate, given))
+        case "deposit" | "withdraw":
+            amount, asset = arguments
+            return happened(getattr(ledger, name)(who, asset, amount))
+        case "revoke":
+            return happened(ledger.revoke(who, *arguments))
+        case "create_stream":
+            rate, asset = arguments
+            return happened(ledger.create_stream(who, asset, rate, gap_min_ms=10_000))
+        case "claim":
+            return happened(ledger.claim(*arguments))
+    raise AssertionError(name)
 
 
 def sign_text(signer: Signer, text: str) -> str:

@@ -170,6 +170,7 @@ async def test_what_a_wallet_signs_names_the_asset(
 ) -> None:
     async with rig(tmp_path) as r:
         token = await r.ready_viewer()
+        r.chain.add_funds("Alice", 0, asset=1984)
         call: dict[str, Any] = {"kind": "deposit", "amount": "5", "asset": "dollars"}
         refused = await problem(r, "wallet_prepare", token=token, call=call)
         assert (refused.code, refused.field) == ("asset-invalid", "asset")
@@ -203,7 +204,7 @@ async def test_what_is_missing_is_named(tmp_path: Path, autojump_clock: MockCloc
         }.items():
             number = r.chain.add_grant("Alice", public, **given)
             assert await missing(r, token) == [lack]
-            del r.chain.state.grants[number]
+            del r.chain.state.ledger.grants[number]
         r.chain.add_grant("Alice", public)
         terms = await r.result("terms", token=token, stream=1)
         assert (terms["missing"], terms["payable"]) == ([], True)
