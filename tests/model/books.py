@@ -145,6 +145,12 @@ class Books:
             now >= ended_at + self.constants.settlement_window_ms,
         )
 
+    def has_place_for_a_pause(self, stream: Stream) -> bool:
+        stops = self.remembered_stops(stream)
+        if stops and stops[-1] == self.now:
+            return True
+        return len(stops) < self.constants.max_stops - 1
+
     def record_stop(self, stream: Stream) -> None:
         stream.stops = self.remembered_stops(stream)
         if not stream.stops or stream.stops[-1] != self.now:

@@ -148,7 +148,7 @@ class Ledger(Books):
             grant.ended_at = self.now
             for index in grant.open:
                 session = self.sessions[grant_id, index]
-                session.ended_at = min(self.read(session).ended_at, self.now)
+                session.ended_at = min(session.ended_at, self.now)
             self.emit("Revoked", grant=grant_id, viewer=who)
         if not grant.open:
             self.delete_grant(grant_id)
@@ -294,7 +294,7 @@ class Ledger(Books):
             errors.append("RateZero")
         if change.gap_min_ms is not None and change.gap_min_ms > self.constants.gap_max_ms:
             errors.append("GapOutOfRange")
-        if pauses and len(self.remembered_stops(stream)) >= self.constants.max_stops - 1:
+        if pauses and not self.has_place_for_a_pause(stream):
             errors.append("TooManyPauses")
         named = distribution = None
         more = 0
@@ -526,7 +526,8 @@ class Ledger(Books):
         entry = self.asset_entries.get(asset)
         owed = entry.owed if entry else 0
         errors = []
-        if self.accounts.balance(self.pot, asset) < owed + self.accounts.minimum(asset):
+        endowed = self.accounts.balance(self.pot, asset)
+        if not endowed or endowed < owed + self.accounts.minimum(asset):
             errors.append("PotNotEndowed")
         if self.is_written_off(asset):
             errors.append("AssetWrittenOff")
@@ -549,7 +550,7 @@ class Ledger(Books):
         errors = []
         if entry is None or entry.status != "Disabled":
             errors.append("AssetNotDisabled")
-        if self.accounts.balance(self.pot, asset) >= (entry.owed if entry else 0):
+        if self.accounts.movable(self.pot, asset) >= (entry.owed if entry else 0):
             errors.append("AssetAlive")
         if errors or entry is None:
             return frozenset(errors)

@@ -129,7 +129,7 @@ def _refuse_open(books: Books, grant: Grant, order: Open, found: Refusals) -> No
         found.always.append("CapTooLow")
     if not books.is_enabled(grant.asset):
         found.always.append("AssetNotEnabled")
-    if grant.next_index and now - grant.opened_at < books.constants.min_tick_seconds * 1000:
+    if now - grant.opened_at < books.constants.min_tick_seconds * 1000:
         found.free.append("OpenTooSoon")
     stream = books.streams.get(order.stream)
     if stream is None:
