@@ -82,6 +82,8 @@ class WatchConfig:
     """How long to watch, from the first picture; until stopped if absent."""
     count_only: bool = False
     """Count complete frames from RTP instead of decoding them (cheap)."""
+    renew: bool = False
+    """Ask for another period of a running subscription before its last one ends."""
     make_payable: Callable[[RestClient, str, dict[str, Any]], Awaitable[None]] | None = None
     """Called once, with (client, watch token, terms), if the server answers 402: deposits and
     grants what the terms name. Without it, or if it is not enough, `WatchFailed` is raised."""

@@ -83,6 +83,15 @@ _RESUME_HEADER = {
     "15 s",
 }
 
+_RENEW_HEADER = {
+    "name": "PayStream-Renew",
+    "in": "header",
+    "required": False,
+    "schema": {"enum": ["1"]},
+    "description": "1 asks for another period of a running subscription before its last one ends, "
+    "as far as the grant allows renewals",
+}
+
 _PATHS: Final[dict[str, dict[str, Any]]] = {
     "/whip/{stream}": {
         "post": _operation(
@@ -118,7 +127,7 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
                 "410": "the stream has ended",
             },
             parameters=("stream",),
-            headers=[_RESUME_HEADER],
+            headers=[_RESUME_HEADER, _RENEW_HEADER],
             body=_sdp("the offer, receiving video and sound"),
             security=_WATCH,
         )

@@ -39,7 +39,7 @@ CONTENT_SECURITY_POLICY: Final = (
     "media-src 'self' blob:; img-src 'self' data:; form-action 'none'; frame-ancestors 'none'; "
     "base-uri 'none'"
 )
-_CORS_HEADERS: Final = "Authorization, Content-Type, PayStream-Resume"
+_CORS_HEADERS: Final = "Authorization, Content-Type, PayStream-Resume, PayStream-Renew"
 _CORS_METHODS: Final = "GET, POST, DELETE, PATCH, OPTIONS"
 _EXPOSED: Final = "Location, PayStream-Session, PayStream-Resume, Retry-After"
 

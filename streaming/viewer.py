@@ -121,6 +121,8 @@ class _Watching:
         if not self._config.count_only:
             pc.on("track", self._decode)
         headers = {} if self._resume is None else {"PayStream-Resume": self._resume}
+        if self._config.renew:
+            headers["PayStream-Renew"] = "1"
         answered = await client_media.exchange(
             pc, self._rest, f"/whep/{self._config.stream}", token, headers
         )

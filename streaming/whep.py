@@ -26,6 +26,7 @@ CONNECTIONS: Final = web.AppKey("connections", Connections)
 CONNECTIONS_MAX: Final = web.AppKey("connections_max", int)
 RESUME: Final = "PayStream-Resume"
 SESSION: Final = "PayStream-Session"
+RENEW: Final = "PayStream-Renew"
 
 
 def add_routes(app: web.Application) -> None:
@@ -82,6 +83,8 @@ async def _join(request: web.Request, stream: int, token: str, offer: str) -> we
     params: dict[str, Any] = {"token": token, "stream": stream}
     if RESUME in request.headers:
         params["resume"] = request.headers[RESUME][:256]
+    if request.headers.get(RENEW) == "1":
+        params["renew"] = True
     ender = _Ender(connections)
     admitted, (answer, subscription) = await _admit_and_answer(request, params, prepared, ender)
     session = SessionRef(grant=admitted["session"]["grant"], index=admitted["session"]["index"])

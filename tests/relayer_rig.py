@@ -15,7 +15,7 @@ from typing import Any
 import trio
 
 from offchain.journal import open_journal
-from offchain.keys.signer import dev_key
+from offchain.keys.signer import LocalKey, dev_key
 from offchain.relayer.delegates import MemoryKeyring
 from offchain.relayer.requests import Requests
 from offchain.relayer.run import Relayer, assembled
@@ -141,6 +141,7 @@ class Rig:
         self.nursery = nursery
         self.chain = FakeChain()
         self.keyring = MemoryKeyring()
+        self.batch_signer: LocalKey | None = None
         self.server = Server(self)
         self._scope: trio.CancelScope | None = None
         self._relayer: Relayer | None = None
@@ -165,7 +166,13 @@ class Rig:
         with trio.CancelScope() as self._scope:
             async with (
                 open_journal(self.path, inline=True) as journal,
-                assembled(self.chain, journal, self.keyring, unix_ms=unix_ms) as self._relayer,
+                assembled(
+                    self.chain,
+                    journal,
+                    self.keyring,
+                    unix_ms=unix_ms,
+                    batch_signer=self.batch_signer,
+                ) as self._relayer,
                 trio.open_nursery() as self._asked,
             ):
                 task_status.started()

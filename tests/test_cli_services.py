@@ -18,6 +18,7 @@ from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
 from offchain.cli.node import _rpc_port
 from offchain.cli.ports import parse_listen
+from offchain.keys.signer import dev_key
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +117,22 @@ def test_relay_passes_on_what_it_was_told(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert (config.chain_url, config.cadence_ms) == ("ws://there:1", 7000)
     assert config.keystore_dir == tmp_path / "state" / "delegates"
     assert "secret" not in repr(config)
+
+
+def test_a_batch_account_is_opened_before_the_relayer_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: list[Any] = []
+
+    async def run_relayer(config: Any) -> None:
+        seen.append(config)
+
+    monkeypatch.setattr("offchain.relayer.run.run_relayer", run_relayer)
+    refused(run("relay", "--batch-account", "nobody"), Exit.KEYS, "nobody")
+    assert not seen
+    assert run("relay", "--batch-account", "//Ferdie").exit_code == 0
+    (config,) = seen
+    assert config.batch_signer.address == dev_key("Ferdie").address
 
 
 def test_a_missing_node_says_how_to_build_it(

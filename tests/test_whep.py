@@ -104,6 +104,18 @@ def test_each_mistake_is_named(
     asyncio.run(main())
 
 
+def test_a_wish_for_renewals_is_handed_on() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            headers = {**POST, "PayStream-Renew": "1"}
+            status, _, _ = await r.ask("POST", "/whep/1", headers=headers, data="v=0")
+            assert status == 201
+            params = {"token": WATCH_TOKEN, "stream": 1, "renew": True}
+            assert r.relayer.requests[-1].params == params
+
+    asyncio.run(main())
+
+
 def test_a_resume_secret_is_handed_on_and_the_older_connection_replaced() -> None:
     async def main() -> None:
         async with http_rig() as r:

@@ -86,6 +86,12 @@ def watch(
     count_only: Annotated[
         bool, options.option("--count-only", "Count frames without decoding them.")
     ] = False,
+    renew: Annotated[
+        bool,
+        options.option(
+            "--renew", "Renew a running subscription before it ends, as far as the grant allows."
+        ),
+    ] = False,
     dry_run: options.DryRun = False,
     chain: options.Chain = options.CHAIN_DEFAULT,
     server: options.Server = options.SERVER_DEFAULT,
@@ -113,6 +119,7 @@ def watch(
         signer=AccountSigner(signer),
         seconds=seconds,
         count_only=count_only,
+        renew=renew,
         on_progress=_progress(out),
     )
     result = _run_until_stopped(run_watch(config))

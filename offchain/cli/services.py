@@ -31,6 +31,7 @@ def add_to(app: typer.Typer, panel: str) -> None:
         "relay",
         "paystream relay --password-file /etc/paystream/password",
         "paystream relay --chain wss://rpc.example --metrics-port 9615",
+        "paystream relay --batch-account operator --password-file /etc/paystream/password",
         panel=panel,
     )(relay)
 
@@ -152,6 +153,16 @@ def relay(
             show_default="none",
         ),
     ] = None,
+    batch_account: Annotated[
+        str | None,
+        options.option(
+            "--batch-account",
+            "Key of a funded account that brings many ticks in one transaction.",
+            "NAME",
+            autocompletion=options.complete_key,
+            show_default="none: every tick by itself, free",
+        ),
+    ] = None,
     delegates_dir: Annotated[
         Path | None,
         options.option(
@@ -163,11 +174,13 @@ def relay(
     ] = None,
     log_level: LogLevel = "warning",
     state_dir: options.StateDir = None,
+    keys_dir: options.KeysDir = None,
     password_file: options.PasswordFile = None,
 ) -> None:
     """Run the relayer: it holds the delegates' keys and the journal, and signs what is owed.
 
-    Prints one line of JSON when it is ready: {"event":"ready","socket":...}. SIGTERM ends it.
+    Prints one line of JSON when it is ready: {"event":"ready","socket":...}. SIGTERM ends it. The
+    password file opens the delegates' keys, and the batch account's too.
     """
     import trio
 
@@ -182,6 +195,10 @@ def relay(
     question = f"Password of the delegates' keys in {delegates}"
     first_time = not delegates.exists()
     password = Wallets(delegates, password_file).password(question, confirm=first_time)
+    batch_signer = None
+    if batch_account is not None:
+        wallets = Wallets.from_options(state_dir, keys_dir, password_file)
+        batch_signer = wallets.signer(batch_account)
     config = RelayerConfig(
         chain_url=chain,
         state_dir=state,
@@ -190,6 +207,7 @@ def relay(
         keys_dir=delegates,
         cadence_ms=cadence_ms,
         metrics_port=metrics_port,
+        batch_signer=batch_signer,
     )
     if not out.json_mode:
         out.note(f"Relayer of {chain}, state in {state}. Ctrl-C ends it.")

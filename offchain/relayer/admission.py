@@ -425,7 +425,8 @@ class Admission:
             token_digest=token.digest,
             asset=asset,
             tick_price=standing.tick_price,
-            discounted=standing.subscription is not None,
+            # a discount that comes to nothing binds no session to its period
+            discounted=standing.rate_per_second < entry.rate_per_second,
         )
         return record, secret
 

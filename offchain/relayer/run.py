@@ -21,9 +21,11 @@ from pathlib import Path
 import trio
 
 from offchain.journal import Journal, JournalUnavailable, open_journal
+from offchain.keys.signer import Signer
 from offchain.ledger.client import open_ledger
 from offchain.relayer import metrics
 from offchain.relayer.admission import Admission
+from offchain.relayer.batches import Batcher
 from offchain.relayer.chain import Chain
 from offchain.relayer.confirm import Confirmer
 from offchain.relayer.continuing import Continuer
@@ -61,8 +63,11 @@ async def assembled(
     *,
     unix_ms: Callable[[], int],
     cadence_ms: int = 6_000,
+    batch_signer: Signer | None = None,
 ) -> AsyncIterator[Relayer]:
     """Put a relayer together from its journal and run its tasks for the length of the block.
+
+    `batch_signer`'s account sends batches of ticks; without it all take the free lane.
 
     Raises JournalUnreadable where the journal belongs to another chain.
     """
@@ -77,6 +82,8 @@ async def assembled(
     delegates = Delegates(core)
     delegates.restore(loaded.delegates)
     submitter = Submitter(core)
+    if batch_signer is not None:
+        submitter.batches = Batcher(core, submitter, batch_signer)
     confirmer = Confirmer(core)
     if core.book.sessions:
         log.info("event=sessions-restored count=%d", len(core.book.sessions))
@@ -139,6 +146,7 @@ async def _run(config: RelayerConfig) -> None:
                 keyring,
                 unix_ms=lambda: time.time_ns() // 1_000_000,
                 cadence_ms=config.cadence_ms,
+                batch_signer=config.batch_signer,
             )
         )
         async with trio.open_nursery() as nursery:

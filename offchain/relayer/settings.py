@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from offchain.keys.signer import Signer
+
 
 class SettingsInvalid(ValueError):
     """A setting is out of its range. The message names setting, range and remedy."""
@@ -17,7 +19,8 @@ class RelayerConfig:
     `state_dir` holds the journal, its lock, the socket and (unless `keys_dir` says otherwise) the
     keystore; it is made with mode 0700. `password` opens the keystore and never shows in a repr.
     `cadence_ms` is the time between two ticks of a session, 5,000 to 60,000. `metrics_port` serves
-    Prometheus text on loopback; 0 picks a free port, None serves nothing.
+    Prometheus text on loopback; 0 picks a free port, None serves nothing. `batch_signer` is the key
+    of a funded account that sends batches of ticks, None sends none.
     """
 
     chain_url: str
@@ -27,6 +30,7 @@ class RelayerConfig:
     keys_dir: Path | None = None
     cadence_ms: int = 6_000
     metrics_port: int | None = None
+    batch_signer: Signer | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges. Raises SettingsInvalid."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
 import trio
 
@@ -17,6 +17,7 @@ from offchain.journal_schema import OrderRecord
 from offchain.keys.keystore import KeystoreError
 from offchain.ledger.errors import (
     Banned,
+    DispatchFailed,
     ForeignSignature,
     LaneFull,
     LedgerError,
@@ -31,6 +32,7 @@ from offchain.ledger.orders import (
     Open,
     Order,
     Renew,
+    SignedOrder,
     Tick,
     Tip,
     encode_order,
@@ -55,11 +57,22 @@ _OPEN_AGAIN: Final = frozenset({"OpenTooSoon", "SlotsTaken", "IndexNotNext", "Dr
 """Refusals of an open that the next blocks may lift."""
 
 
+class Batches(Protocol):
+    """Takes orders out of those that are due, to bring them another way."""
+
+    def take(
+        self, due: list[tuple[LiveSession, Order]], nursery: trio.Nursery
+    ) -> list[tuple[LiveSession, Order]]:
+        """Take some and give the others."""
+
+
 class Submitter:
     """Finds the orders that are due, and sends them."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self.batches: Batches | None = None
+        """Another way than the free lane, where one is configured."""
         self._limit = trio.CapacityLimiter(SENDING_AT_ONCE)
 
     async def run(self) -> None:
@@ -76,12 +89,17 @@ class Submitter:
         core.book.sweep(now)
         if not core.view.reachable or not core.journal.healthy:
             return
-        for session in core.book:
-            for order in self.due(session, now):
-                lane = type(order).__name__
-                if _lane(order) not in session.busy:
-                    session.busy.add(_lane(order))
-                    nursery.start_soon(self._send_due, session, order, lane)
+        due = [
+            (session, order)
+            for session in core.book
+            for order in self.due(session, now)
+            if lane_of(order) not in session.busy
+        ]
+        if self.batches is not None:
+            due = self.batches.take(due, nursery)
+        for session, order in due:
+            session.busy.add(lane_of(order))
+            nursery.start_soon(self.send_due, session, order)
 
     def due(self, session: LiveSession, now: float) -> list[Order]:
         """Tell a session's due orders."""
@@ -124,26 +142,31 @@ class Submitter:
             return None
         return open_order(session)
 
-    async def _send_due(self, session: LiveSession, order: Order, kind: str) -> None:
+    async def send_due(self, session: LiveSession, order: Order) -> None:
+        """Send an order whose lane is marked busy, and free the lane whatever comes of it."""
+        kind = type(order).__name__
         try:
             await self.send(session, order)
         except Replayed:
-            await self._look_again(session)
+            await self.look_again(session)
         except (Superseded, LaneFull, Banned, NodeUnreachable) as error:
             log.debug("event=order-waits session=%s order=%s why=%s", session.ref, kind, error)
         except ForeignSignature as error:
-            self._fail(session, "open-refused", error)
+            self.fail(session, "open-refused", error)
         except OrderRefused as error:
-            self._refused(session, order, error)
+            self.refused(session, order, error)
         except (LedgerError, JournalError, KeystoreError) as error:
             log.warning("event=order-failed session=%s order=%s why=%r", session.ref, kind, error)
         finally:
-            session.busy.discard(_lane(order))
+            session.busy.discard(lane_of(order))
 
-    def _refused(self, session: LiveSession, order: Order, error: OrderRefused) -> None:
+    def refused(
+        self, session: LiveSession, order: Order, error: OrderRefused | DispatchFailed
+    ) -> None:
+        """Take note that the ledger did not take an order, for a reason of its own."""
         self._core.count("orders_refused")
         if isinstance(order, Open) and error.name not in _OPEN_AGAIN:
-            self._fail(session, "open-refused", error)
+            self.fail(session, "open-refused", error)
             return
         if isinstance(order, Renew):
             session.renewal_refused = True
@@ -155,14 +178,15 @@ class Submitter:
             error.name,
         )
 
-    def _fail(self, session: LiveSession, reason: str, error: Exception) -> None:
+    def fail(self, session: LiveSession, reason: str, error: Exception) -> None:
+        """End a session that the ledger will never take orders of."""
         log.warning("event=session-refused session=%s why=%r", session.ref, str(error))
         deny(session, reason, trio.current_time())
         if session.record.phase == "opening":
             self._core.book.fail(session, self._core.unix_ms())
         self._core.journal_bell.ring()
 
-    async def _look_again(self, session: LiveSession) -> None:
+    async def look_again(self, session: LiveSession) -> None:
         """Read what the ledger has: a replay means that our view is behind."""
         wanted = Interest()
         wanted.sessions.add(session.ref)
@@ -182,30 +206,44 @@ class Submitter:
 
     async def _send(self, session: LiveSession, order: Order) -> None:
         core, record = self._core, session.record
-        kind = type(order).__name__
-        written = OrderRecord(
-            grant=record.grant, index=record.index, lane=_LANES[kind], body=encode_order(order)
-        )
-        await core.journal.commit([put_order(written)])
+        await core.journal.commit([put_order(order_record(session, order))])
+        signed = await self.sign(session, order)
+        await core.journal.commit([put_order(order_record(session, order, signed.signature))])
+        with suppress(Superseded):  # the same or a higher total waits in the pool: success
+            await bounded(
+                core.chain.submit_order(record.grant, order, signed.signature, scheme=signed.scheme)
+            )
+        self.sent(session, order, trio.current_time())
+
+    async def sign(self, session: LiveSession, order: Order) -> SignedOrder:
+        """Sign an order that is in the journal. Raises KeystoreError."""
+        core, record = self._core, session.record
         signer = await core.keyring.open(core.key_names[record.delegate])
         signature = sign_order(
             signer, core.chain.genesis_hash, core.chain.pallet_index, record.grant, order
         )
-        signed = OrderRecord(
-            grant=written.grant,
-            index=written.index,
-            lane=written.lane,
-            body=written.body,
-            signature=signature,
+        return SignedOrder(
+            grant=record.grant, order=order, signature=signature, scheme=signer.scheme
         )
-        await core.journal.commit([put_order(signed)])
-        with suppress(Superseded):  # the same or a higher total waits in the pool: success
-            await bounded(
-                core.chain.submit_order(record.grant, order, signature, scheme=signer.scheme)
-            )
-        core.count(f"orders_sent_{kind.lower()}")
-        session.sent[kind] = Sent(kind, _total(order), trio.current_time())
-        log.debug("event=order-sent session=%s order=%s total=%d", session.ref, kind, _total(order))
+
+    def sent(self, session: LiveSession, order: Order, at: float) -> None:
+        """Take note that an order is on its way since a moment."""
+        kind, total = type(order).__name__, _total(order)
+        self._core.count(f"orders_sent_{kind.lower()}")
+        session.sent[kind] = Sent(kind, total, at)
+        log.debug("event=order-sent session=%s order=%s total=%d", session.ref, kind, total)
+
+
+def order_record(session: LiveSession, order: Order, signature: bytes | None = None) -> OrderRecord:
+    """Give what the journal holds of an order: without signature before it is signed."""
+    record, kind = session.record, type(order).__name__
+    return OrderRecord(
+        grant=record.grant,
+        index=record.index,
+        lane=_LANES[kind],
+        body=encode_order(order),
+        signature=signature,
+    )
 
 
 def open_order(session: LiveSession) -> Open:
@@ -228,7 +266,8 @@ def deny(session: LiveSession, reason: str, now: float) -> None:
         log.info("event=session-denied session=%s reason=%s", session.ref, reason)
 
 
-def _lane(order: Order) -> str:
+def lane_of(order: Order) -> str:
+    """Name the lane of which a session has one order under way at a time."""
     return str(_LANES[type(order).__name__])
 
 

@@ -1,0 +1,148 @@
+"""Ticks in batches: one transaction a block for many of them, from an account of the operator's.
+
+The free lane takes an order a transaction, and uses a bounded share of the block. Where many ticks
+are due at once, one batch carries them; its fee comes back for what counts. Whatever goes wrong
+with a batch, its orders take the free lane: they are totals, so sending one twice is harmless.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+import trio
+
+from offchain.journal import JournalError, put_order
+from offchain.keys.keystore import KeystoreError
+from offchain.keys.signer import Signer
+from offchain.ledger.errors import LedgerError
+from offchain.ledger.orders import Order, SignedOrder, Tick
+from offchain.ledger.types import BatchResult
+from offchain.relayer.chain import bounded
+from offchain.relayer.core import Core
+from offchain.relayer.sessions import LiveSession
+from offchain.relayer.submit import Submitter, lane_of, order_record
+
+log = logging.getLogger("paystream.relay.batches")
+
+HANDFUL: Final = 8
+"""So many ticks or fewer go through the free lane: each is in the next block, and none waits."""
+WITHIN_S: Final = 12.0
+"""How long a batch may take to its block before its orders go the other way."""
+AGAIN_AFTER_S: Final = 60.0
+"""How long after a failed batch the free lane takes everything."""
+_Due = tuple[LiveSession, Order]
+
+
+class Batcher:
+    """Sends due ticks in batches, signed by `signer`, whose account pays what is not given back."""
+
+    def __init__(self, core: Core, submitter: Submitter, signer: Signer) -> None:
+        self._core = core
+        self._submitter = submitter
+        self._signer = signer
+        self._under_way = False
+        self._block = -1
+        self._not_before = -1e9
+
+    def take(self, due: list[_Due], nursery: trio.Nursery) -> list[_Due]:
+        """Start a batch where more than a handful of ticks are due; give what goes the free lane.
+
+        Between two batches many ticks wait for the next block, and a handful does not.
+        """
+        ticks = sorted(
+            (each for each in due if isinstance(each[1], Tick)), key=lambda each: each[0].ref
+        )
+        if len(ticks) <= HANDFUL or trio.current_time() < self._not_before:
+            return due
+        others = [each for each in due if not isinstance(each[1], Tick)]
+        best = self._core.view.best
+        if self._under_way or best is None or best.number == self._block:
+            return others
+        most = self._core.limits.batch_orders_max
+        batch, beyond = ticks[:most], ticks[most:]
+        self._block, self._under_way = best.number, True
+        for session, order in batch:
+            session.busy.add(lane_of(order))
+        nursery.start_soon(self._send, batch, nursery)
+        return [*others, *beyond]
+
+    async def _send(self, batch: list[_Due], nursery: trio.Nursery) -> None:
+        began = trio.current_time()
+        kept: list[_Due] = []
+        try:
+            signed, kept = await self._signed(batch)
+            if not kept:
+                self._free(batch)
+                return
+            result = await bounded(
+                self._core.chain.submit_batch(self._signer, signed, timeout_s=WITHIN_S),
+                WITHIN_S + 1,
+            )
+        except JournalError as error:
+            log.warning("event=batch-not-journaled why=%r", str(error))
+            self._free(batch)
+        except LedgerError as error:
+            self._failed(error)
+            self._free([each for each in batch if each not in kept])
+            for session, order in kept:  # their lanes stay busy
+                nursery.start_soon(self._submitter.send_due, session, order)
+        else:
+            self._core.count("batches_sent")
+            await self._read(kept, result, began)
+            self._free(batch)
+        finally:
+            self._under_way = False
+            self._core.submit_bell.ring()
+
+    def _failed(self, error: LedgerError) -> None:
+        log.warning("event=batch-failed why=%r", str(error))
+        self._core.count("batches_failed")
+        self._not_before = trio.current_time() + AGAIN_AFTER_S
+
+    async def _signed(self, batch: list[_Due]) -> tuple[list[SignedOrder], list[_Due]]:
+        """Journal, sign and journal all of them; an order whose key is missing is left out.
+
+        Raises JournalUnavailable; then nothing of it is sent.
+        """
+        journal = self._core.journal
+        await journal.commit([put_order(order_record(*each)) for each in batch])
+        signed, kept = [], []
+        for session, order in batch:
+            try:
+                signed.append(await self._submitter.sign(session, order))
+            except KeystoreError as error:
+                log.warning("event=order-failed session=%s why=%r", session.ref, str(error))
+            else:
+                kept.append((session, order))
+        await journal.commit(
+            [
+                put_order(order_record(session, order, each.signature))
+                for (session, order), each in zip(kept, signed, strict=True)
+            ]
+        )
+        return signed, kept
+
+    async def _read(self, kept: list[_Due], result: BatchResult, began: float) -> None:
+        """Take note of what came of each order, as if it had come alone."""
+        for session, order in kept:
+            failure = result.failures.get((session.record.grant, session.record.index))
+            if failure is None:
+                self._submitter.sent(session, order, began)
+            elif failure.name == "OrderStale":
+                await self._submitter.look_again(session)
+            elif failure.name == "SignatureInvalid":
+                self._submitter.fail(session, "open-refused", failure)
+            else:
+                self._submitter.refused(session, order, failure)
+        log.info(
+            "event=batch-included block=%d counted=%d free=%d failed=%d",
+            result.receipt.block_number,
+            result.counted,
+            result.free,
+            len(result.failures),
+        )
+
+    def _free(self, batch: list[_Due]) -> None:
+        for session, order in batch:
+            session.busy.discard(lane_of(order))

@@ -1,0 +1,163 @@
+"""Ticks in batches: many at once in one transaction, and the free lane for whatever goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+from trio.testing import MockClock
+
+from offchain.journal import open_journal
+from offchain.keys.signer import dev_key
+from offchain.ledger.errors import DispatchFailed, NotIncluded, OrderRefused, Replayed, by_name
+from offchain.ledger.orders import SignedOrder, encode_order
+from offchain.ledger.types import BatchResult, Receipt
+from offchain.relayer.batches import HANDFUL
+from tests.fake_chain import FakeChain
+from tests.relayer_rig import Rig, Watching, rig
+
+VIEWERS = HANDFUL + 4
+
+
+class BatchingChain(FakeChain):
+    """Carries a batch out as orders of its pool, and says of each what came of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[list[SignedOrder]] = []
+        self.batch_blocks: list[int] = []
+        self.refuse_batch: Exception | None = None
+        self.failing: dict[tuple[int, int], str] = {}
+
+    async def submit_batch(
+        self, signer: Any, orders: Sequence[SignedOrder], **_options: Any
+    ) -> BatchResult:
+        if self.refuse_batch is not None:
+            raise self.refuse_batch
+        self.batches.append(list(orders))
+        self.batch_blocks.append(self.best.head.number)
+        failures: dict[tuple[int, int], DispatchFailed] = {}
+        for signed in orders:
+            name = self.failing.get(signed.place)
+            try:
+                if name is None:
+                    await super().submit_order(
+                        signed.grant, signed.order, signed.signature, scheme=signed.scheme
+                    )
+            except Replayed:
+                name = "OrderStale"
+            except OrderRefused as refused:
+                name = refused.name
+            if name is not None:
+                failures[signed.place] = by_name(name)("PayStream", name, "a rule says no")
+        included = self.best.head.number + 1
+        while self.best.head.number < included:  # noqa: ASYNC110
+            await trio.sleep(0.1)
+        receipt = Receipt(
+            tx_hash="0x01", block_hash="0x02", block_number=1, extrinsic_index=1, events=()
+        )
+        counted = len(orders) - len(failures)
+        return BatchResult(receipt=receipt, counted=counted, free=counted, failures=failures)
+
+
+@asynccontextmanager
+async def crowd(path: Path) -> AsyncIterator[tuple[Rig, BatchingChain]]:
+    """A relayer with a batch account on a chain that takes batches."""
+    async with rig(path, started=False) as r:
+        chain = BatchingChain()
+        chain.constants = msgspec.structs.replace(
+            chain.constants, sessions_per_grant_max=64, batch_orders_max=32
+        )
+        chain.add_stream(1, rate=1000)
+        r.chain = chain
+        r.batch_signer = dev_key("Ferdie")
+        r.nursery.start_soon(chain.run)
+        await r.start()
+        yield r, chain
+
+
+async def joined(r: Rig, viewers: int = VIEWERS) -> list[Watching]:
+    """Let viewers join at once, so that their ticks are due together."""
+    tokens = [await r.ready_viewer(f"Viewer{number}") for number in range(viewers)]
+    return [await r.watch(token) for token in tokens]
+
+
+async def test_many_due_ticks_go_in_one_transaction_a_block(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with crowd(tmp_path) as (r, chain):
+        await joined(r)
+        await trio.sleep(60)
+        assert chain.batches
+        assert all(len(batch) > HANDFUL for batch in chain.batches)
+        assert len(set(chain.batch_blocks)) == len(chain.batch_blocks)
+        for batch in chain.batches:
+            places = [signed.place for signed in batch]
+            assert places == sorted(set(places))
+        assert r.relayer.core.counters["batches_sent"] >= len(chain.batches) - 1  # one under way
+        paid = [session.seconds for session in chain.state.sessions.values()]
+        assert len(paid) == VIEWERS
+        assert min(paid) > 40
+
+
+async def test_a_handful_takes_the_free_lane(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with crowd(tmp_path) as (r, chain):
+        await joined(r, HANDFUL)
+        await trio.sleep(60)
+        assert not chain.batches
+        assert min(session.seconds for session in chain.state.sessions.values()) > 40
+
+
+async def test_a_failed_batch_delays_nobody(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with crowd(tmp_path) as (r, chain):
+        chain.refuse_batch = NotIncluded("0x01", "no answer in time", "send it again")
+        await joined(r)
+        await trio.sleep(30)
+        assert r.relayer.core.counters["batches_failed"] == 1
+        assert min(session.seconds for session in chain.state.sessions.values()) > 20
+        chain.refuse_batch = None
+        await trio.sleep(60)
+        assert chain.batches
+
+
+async def test_one_bad_order_harms_no_other(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with crowd(tmp_path) as (r, chain):
+        watching = await joined(r)
+        stale, refused, foreign = (one.ref for one in watching[:3])
+        chain.failing = {
+            (stale.grant, stale.index): "OrderStale",
+            (refused.grant, refused.index): "AheadOfClock",
+            (foreign.grant, foreign.index): "SignatureInvalid",
+        }
+        await r.until(lambda: chain.batches)
+        chain.failing = {}
+        await trio.sleep(40)
+        refs = {(one.ref.grant, one.ref.index) for one in watching}
+        seconds = {place: chain.state.sessions[place].seconds for place in refs - {
+            (foreign.grant, foreign.index)}}  # fmt: skip
+        assert min(seconds.values()) > 30
+        assert watching[2].end_reason == "denied"
+
+
+async def test_what_is_in_a_batch_was_journaled_before(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with crowd(tmp_path) as (r, chain):
+        await joined(r)
+        await r.until(lambda: chain.batches)
+        await r.crash()
+        batch = chain.batches[-1]
+        async with open_journal(r.path, inline=True) as journal:
+            orders = {(each.grant, each.index, each.lane): each for each in journal.load().orders}
+        for signed in batch:
+            kept = orders[*signed.place, 1]
+            assert kept.signature is not None
+            if kept.body == encode_order(signed.order):
+                assert kept.signature == signed.signature
+        await r.start()
+        await trio.sleep(60)
+        assert min(session.seconds for session in chain.state.sessions.values()) > 40
