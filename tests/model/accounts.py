@@ -114,7 +114,7 @@ class Accounts:
 
     def give(self, source: Account, target: Account, asset: Asset, amount: int) -> bool:
         """Move money between two accounts that both live on; say whether it could be done."""
-        done = source != target and self.can_move(source, target, asset, amount)
+        done = source != target and amount > 0 and self.can_move(source, target, asset, amount)
         if done:
             self.move(source, target, asset, amount)
         return done

@@ -30,15 +30,22 @@ class Payment(NamedTuple):
 
 
 class Distribution(NamedTuple):
-    payments: list[Payment]
+    treasury: list[Payment]
+    """The operator's one payment, or none."""
+    payees: list[Payment]
     remainder: int
-    written_off: int
-    """What is erased instead of being paid."""
+    erased: int
+    """What goes instead of being paid, where the asset is written off."""
+
+    @property
+    def is_nothing(self) -> bool:
+        return not (self.treasury or self.payees or self.erased)
 
     def native_income(self, who: Account, asset: Asset) -> int:
         if asset is not NATIVE:
             return 0
-        return sum(p.amount for p in self.payments if p.payee == who and not p.credited)
+        paid = (*self.treasury, *self.payees)
+        return sum(p.amount for p in paid if p.payee == who and not p.credited)
 
 
 class Books:
@@ -189,27 +196,28 @@ class Books:
     def delete_grant(self, grant_id: int) -> None:
         grant = self.grants.pop(grant_id)
         self.accounts.hold(grant.viewer, -grant.deposit)
-        self.emit("GrantDeleted", grant=grant_id, viewer=grant.viewer)
+        self.emit("GrantDeleted", grant=grant_id)
 
     # --- earnings --------------------------------------------------------------------------
 
     def distribution(self, stream: Stream) -> Distribution:
         """Work out who would get what, and who could not receive it."""
         if self.is_written_off(stream.asset):
-            return Distribution([], 0, stream.earned + stream.fees)
+            return Distribution([], [], 0, stream.earned + stream.fees)
         cut = self.treasury_share * stream.earned // WHOLE
         rest = stream.earned - cut
         parts = [(payee.account, payee.share * rest // WHOLE) for payee in stream.payees]
         remainder = rest - sum(amount for _, amount in parts)
-        payments = self.payments(stream.asset, [(self.treasury, stream.fees + cut), *parts])
-        return Distribution(payments, remainder, 0)
+        part = stream.fees + cut
+        payments = self.payments(stream.asset, [(self.treasury, part), *parts])
+        first = 1 if part else 0
+        return Distribution(payments[:first], payments[first:], remainder, 0)
 
-    def payments(
-        self, asset: Asset, parts: list[tuple[Account, int]], sent: int = 0
-    ) -> list[Payment]:
-        """Decide in turn which parts reach an account; `sent` has left the pot before."""
+    def payments(self, asset: Asset, parts: list[tuple[Account, int]]) -> list[Payment]:
+        """Decide in turn which parts reach an account."""
         payments: list[Payment] = []
         received: dict[Account, int] = {}
+        sent = 0
         for payee, amount in parts:
             if not amount:
                 continue
@@ -231,17 +239,16 @@ class Books:
 
     def distribute(self, stream_id: int, distribution: Distribution) -> None:
         stream = self.streams[stream_id]
-        self.asset_entries[stream.asset].owed -= distribution.written_off
         stream.fees, stream.earned = 0, distribution.remainder
-        for payment in distribution.payments:
+        if distribution.erased:
+            self.asset_entries[stream.asset].owed -= distribution.erased
+            self.emit("EarningsErased", stream=stream_id, amount=distribution.erased)
+        for payment in distribution.treasury:
             self.pay(stream.asset, payment)
-            self.emit(
-                "Claimed",
-                stream=stream_id,
-                payee=payment.payee,
-                amount=payment.amount,
-                credited=payment.credited,
-            )
+            self.emit("TreasuryPaid", stream=stream_id, amount=payment.amount)
+        for payment in distribution.payees:
+            self.pay(stream.asset, payment)
+            self.emit("Claimed", stream=stream_id, **payment._asdict())
 
     def stream_deposit(self, payees: tuple[Payee, ...], tiers: tuple[Tier, ...]) -> int:
         constants = self.constants
@@ -251,13 +258,27 @@ class Books:
             + constants.stream_deposit_per_tier * len(tiers)
         )
 
-    def move_tip(self, stream_id: int, viewer: Account, amount: int, **fields: Any) -> None:
+    def move_tip(
+        self,
+        stream_id: int,
+        viewer: Account,
+        amount: int,
+        message: bytes,
+        grant_id: int | None = None,
+    ) -> None:
         stream = self.streams[stream_id]
         self.credit(viewer, stream.asset, -amount)
         stream.earned += amount
         stream.earned_total += amount
         stream.tips_total += amount
-        self.emit("Tipped", stream=stream_id, viewer=viewer, amount=amount, **fields)
+        self.emit(
+            "Tipped",
+            stream=stream_id,
+            viewer=viewer,
+            amount=amount,
+            message=message,
+            grant=grant_id,
+        )
 
     # --- subscriptions ---------------------------------------------------------------------
 
@@ -278,7 +299,11 @@ class Books:
             stream.subscribed_total += amount
             subscription.periods_earned = begun
             self.emit(
-                "PeriodsEarned", stream=stream_id, viewer=viewer, periods=periods, amount=amount
+                "SubscriptionEarned",
+                stream=stream_id,
+                viewer=viewer,
+                periods=periods,
+                amount=amount,
             )
         return periods
 
@@ -296,8 +321,8 @@ class Books:
             "Subscribed",
             stream=stream_id,
             viewer=viewer,
-            tier=tier,
             periods=periods,
+            price=tier.price,
             paid_until=subscription.paid_until,
         )
         self.collect(stream_id, viewer)

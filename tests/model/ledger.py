@@ -72,7 +72,8 @@ class Ledger(Books):
             self.accounts.move(self.pot, who, asset, amount)
         self.credit(who, asset, -amount)
         self.asset_entries[asset].owed -= amount
-        self.emit("Withdrawn", who=who, asset=asset, amount=amount)
+        name = "VaultErased" if written_off else "Withdrawn"
+        self.emit(name, who=who, asset=asset, amount=amount)
         return self.done()
 
     def grant(self, who: Account, key: Any, signer: Any, terms: Terms) -> Outcome:
@@ -127,7 +128,9 @@ class Ledger(Books):
             grant=grant_id,
             viewer=who,
             key=key,
+            asset=terms.asset,
             cap=terms.cap,
+            rate_max_per_second=terms.rate_max_per_second,
             expires_at=terms.expires_at,
         )
         return self.done()
@@ -167,7 +170,7 @@ class Ledger(Books):
             errors.append("VaultTooLow")
         if errors:
             return frozenset(errors)
-        self.move_tip(stream_id, who, amount, message=message)
+        self.move_tip(stream_id, who, amount, message)
         return self.done()
 
     def subscribe(self, who: Account, stream_id: int, tier: Tier, periods: int) -> Outcome:
@@ -217,7 +220,13 @@ class Ledger(Books):
             return frozenset({"NotSubscribed"})
         self.collect(stream_id, who)
         refunded = self._return_unbegun(stream_id, who, subscription)
-        self.emit("SubscriptionCancelled", stream=stream_id, viewer=who, refunded=refunded)
+        self.emit(
+            "SubscriptionCancelled",
+            stream=stream_id,
+            viewer=who,
+            refunded=refunded,
+            paid_until=subscription.paid_until,
+        )
         return self.done()
 
     def _return_unbegun(self, stream_id: int, who: Account, subscription: Subscription) -> int:
@@ -423,7 +432,7 @@ class Ledger(Books):
             self.tiers[stream_id] = tuple(tiers)
         else:
             self.tiers.pop(stream_id, None)
-        self.emit("TiersSet", stream=stream_id, tiers=tuple(tiers))
+        self.emit("TiersSet", stream=stream_id, tiers=len(tiers))
         return self.done()
 
     # --- anybody ---------------------------------------------------------------------------
@@ -479,7 +488,7 @@ class Ledger(Books):
             return frozenset({"StreamNotFound"})
         is_last = stream.ended and not stream.sessions_open and not stream.subscriptions_open
         distribution = self.distribution(stream)
-        if not distribution.payments and not distribution.written_off and not is_last:
+        if distribution.is_nothing and not is_last:
             return frozenset({"NothingToClaim"})
         self.distribute(stream_id, distribution)
         if is_last:
@@ -495,7 +504,6 @@ class Ledger(Books):
                 stream=stream_id,
                 owner=stream.owner,
                 amount=payment.amount,
-                credited=payment.credited,
             )
         self.accounts.hold(stream.owner, -stream.deposit)
         del self.streams[stream_id]
@@ -574,5 +582,5 @@ class Ledger(Books):
 
     def set_stopped(self, *, stopped: bool) -> Outcome:
         self.stopped = stopped
-        self.emit("StoppedSet", stopped=stopped)
+        self.emit("StopSet", stopped=stopped)
         return self.done()

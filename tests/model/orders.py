@@ -329,7 +329,7 @@ def _tip(books: Books, grant_id: int, order: Tip) -> None:
     more = order.tips - grant.tips_total
     grant.tips_left -= more
     grant.tips_total = order.tips
-    books.move_tip(session.stream, session.viewer, more, message=order.message)
+    books.move_tip(session.stream, session.viewer, more, order.message, grant_id)
 
 
 def _refuse_renew(

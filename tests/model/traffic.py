@@ -85,7 +85,7 @@ def genesis(pot: Account) -> Ledger:
     for asset in (SUFFICIENT, DEPENDENT):
         accounts.free[pot, asset] = KINDS[asset][0]
     for asset in ASSETS:
-        ledger.asset_entries[asset] = AssetEntry()
+        ledger.asset_entries[asset] = AssetEntry(tip_min=accounts.minimum(asset))
     ledger.now = BEGIN_MS
     return ledger
 
