@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from offchain.keys import dev_key
-from offchain.ledger.errors import RpcError
+from offchain.ledger.errors import AssetUnknown, RpcError
 from offchain.ledger.types import (
+    Asset,
+    AssetEntry,
     Constants,
+    Currency,
     DelegateKey,
     Event,
     Fee,
@@ -20,9 +23,12 @@ from offchain.ledger.types import (
     Receipt,
     Session,
     Stream,
+    Subscription,
+    Tier,
 )
 
 UNIT = 10**12
+USD = 1984
 ALICE = dev_key("Alice").address
 BOB = dev_key("Bob").address
 GENESIS = "0x" + "ab" * 32
@@ -101,8 +107,11 @@ def session_entry(**changes: Any) -> Session:
 class _Calls:
     """Encodes nothing: the name of the call stands for its bytes."""
 
-    def deposit(self, amount: int) -> bytes:
-        return f"deposit {amount}".encode()
+    def deposit(self, amount: int, asset: Asset = None) -> bytes:
+        return f"deposit {amount}{'' if asset is None else f' of {asset}'}".encode()
+
+    def as_operator(self, call: bytes) -> bytes:
+        return b"sudo " + call
 
     def grant(self, key: DelegateKey, proof: bytes, terms: Any) -> bytes:
         return b"grant"
@@ -116,6 +125,23 @@ class FakeLedger:
     """Holds what a test puts in; `sent` collects what was submitted."""
 
     free: int = 100 * UNIT
+    balances: dict[tuple[str, Asset], int] = field(default_factory=dict)
+    asset_vaults: dict[tuple[str, int], int] = field(default_factory=dict)
+    currencies: dict[int, Currency] = field(
+        default_factory=lambda: {USD: Currency(asset=USD, symbol="USD", decimals=6, minimum=10_000)}
+    )
+    entries: dict[Asset, AssetEntry] = field(
+        default_factory=lambda: {
+            None: AssetEntry(status="Enabled", owed=UNIT),
+            USD: AssetEntry(status="Enabled", tip_min=10_000),
+        }
+    )
+    tiers_of: dict[int, tuple[Tier, ...]] = field(default_factory=dict)
+    subscribed: dict[tuple[int, str], Subscription] = field(default_factory=dict)
+    share: int = 0
+    stopped: bool = False
+    sudo: str | None = ALICE
+    pot: str = "5EYCAe5ijiYfAXEth5DJYpDpVRTpWpm4tZp2Ck4x4MTqKE2A"
     vaults: dict[str, int] = field(default_factory=lambda: {ALICE: 5 * UNIT})
     streams_by_id: dict[int, Stream] = field(default_factory=lambda: {1: stream_entry()})
     grants: dict[int, Grant] = field(default_factory=lambda: {3: grant_entry()})
@@ -149,11 +175,43 @@ class FakeLedger:
         existential_deposit=UNIT // 1000,
     )
 
-    async def vault(self, account: str, *, at: str | None = None) -> int:
+    async def vault(self, account: str, *, asset: Asset = None, at: str | None = None) -> int:
+        if asset is not None:
+            return self.asset_vaults.get((account, asset), 0)
         return self.vaults.get(account, 0)
 
-    async def free_balance(self, account: str, *, at: str | None = None) -> int:
-        return self.free
+    async def balance(self, account: str, *, asset: Asset = None, at: str | None = None) -> int:
+        return self.balances.get((account, asset), self.free)
+
+    async def currency(self, asset: Asset = None, *, at: str | None = None) -> Currency:
+        if asset is None:
+            return Currency(asset=None, symbol="UNIT", decimals=12, minimum=UNIT // 1000)
+        if asset not in self.currencies:
+            raise AssetUnknown(asset)
+        return self.currencies[asset]
+
+    async def asset_entry(self, asset: Asset, *, at: str | None = None) -> AssetEntry | None:
+        return self.entries.get(asset)
+
+    async def asset_entries(self, *, at: str | None = None) -> dict[Asset, AssetEntry]:
+        return self.entries
+
+    async def tiers(self, stream: int, *, at: str | None = None) -> tuple[Tier, ...]:
+        return self.tiers_of.get(stream, ())
+
+    async def subscription(
+        self, stream: int, account: str, *, at: str | None = None
+    ) -> Subscription | None:
+        return self.subscribed.get((stream, account))
+
+    async def treasury_share(self, *, at: str | None = None) -> int:
+        return self.share
+
+    async def is_stopped(self, *, at: str | None = None) -> bool:
+        return self.stopped
+
+    async def sudo_key(self) -> str | None:
+        return self.sudo
 
     async def stream(self, stream: int, *, at: str | None = None) -> Stream | None:
         number = int(at[2:]) if at is not None and at != "0xbb" else None

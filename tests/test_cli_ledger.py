@@ -171,6 +171,7 @@ def test_ctrl_c_is_no_traceback(ledger: FakeLedger, stop: BaseException) -> None
 def test_a_vault_and_what_sessions_hold(ledger: FakeLedger) -> None:
     assert data("vault", "show") == {
         "account": ALICE,
+        "asset": "native",
         "vault": 5 * UNIT,
         "in_sessions": 900_000_000_000,
         "free": 100 * UNIT,
@@ -252,7 +253,7 @@ def test_a_grant_to_a_named_delegate(ledger: FakeLedger) -> None:
     named = ["--delegate", "0x" + "11" * 32, "--proof", "0x00" + "22" * 64]
     arguments = ["grant", "give", "--cap", "5 UNIT", "--stream", "1", *named]
     ledger.events_of_receipt = (
-        event("Granted", grant=7, viewer=ALICE, cap=5 * UNIT, expires_at=NOW_MS),
+        event("Granted", grant=7, viewer=ALICE, asset="Native", cap=5 * UNIT, expires_at=NOW_MS),
     )
     assert data(*arguments)["grant"] == 7
     assert ledger.sent[-1][0] == b"grant"
@@ -342,6 +343,29 @@ def test_a_history_that_disagrees_exits_with_1(ledger: FakeLedger) -> None:
     shown = run("reconcile", "--stream", "1")
     assert shown.exit_code == Exit.FAILED
     assert shown.stdout.count("Disagrees: ") == 4
+
+
+def test_tips_fees_and_subscriptions_reconcile(ledger: FakeLedger) -> None:
+    fee = UNIT // 1000
+    blocks = paid_session(paid=UNIT // 10 + 2 * fee, refunded=9 * UNIT // 10 - 2 * fee)
+    for number in (6, 8):
+        blocks[number][0].fields["fee"] = fee
+    blocks[7] = (
+        event("Tipped", stream=1, viewer=BOB, amount=5, message="Hi", grant=None),
+        event("SubscriptionEarned", stream=1, viewer=BOB, periods=1, amount=70),
+        event("Refunded", stream=1, viewer=BOB, amount=20),
+        event("TreasuryPaid", stream=1, amount=2 * fee + 3),
+    )
+    ledger.blocks, ledger.open_sessions = blocks, {}
+    ledger.streams_by_id[1] = stream_entry(
+        earned=5 + 70 - 20 - 3, earned_total=UNIT // 10 + 75, tips_total=5, subscribed_total=70
+    )
+    told = data("reconcile", "--stream", "1")
+    assert told["disagreements"] == []
+    assert (told["tipped"], told["subscribed"], told["refunded"]) == (5, 70, 20)
+    assert told["treasury"] == 2 * fee + 3
+    assert told["sessions"][0]["paid"] == UNIT // 10 + 2 * fee
+    assert "Tipped in them" in run("reconcile", "--stream", "1").stdout
 
 
 def test_what_a_node_has_pruned_is_taken_from_the_entries(

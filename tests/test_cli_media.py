@@ -172,7 +172,7 @@ def test_what_is_missing_is_paid_and_granted_before_watching(
     server: Server, ledger: FakeLedger, watched: list[Any]
 ) -> None:
     ledger.events_of_receipt = (
-        event("Granted", grant=3, viewer=ALICE, cap=UNIT, expires_at=NOW_MS),
+        event("Granted", grant=3, viewer=ALICE, asset="Native", cap=UNIT, expires_at=NOW_MS),
     )
     result = run(server, *WATCH, *PAY, "--seconds", "10", "--count-only", "--json")
     assert result.exit_code == 0, result.output
@@ -335,7 +335,7 @@ def test_history_comes_from_the_server_with_integers(server: Server, ledger: Fak
 
 def test_a_grant_takes_the_key_that_the_server_names(server: Server, ledger: FakeLedger) -> None:
     ledger.events_of_receipt = (
-        event("Granted", grant=3, viewer=ALICE, cap=UNIT, expires_at=NOW_MS),
+        event("Granted", grant=3, viewer=ALICE, asset="Native", cap=UNIT, expires_at=NOW_MS),
     )
     result = run(server, "grant", "give", "--stream", "1", "--cap", "1 UNIT", "--json")
     assert json.loads(result.stdout)["grant"] == 3

@@ -34,12 +34,25 @@ IDS = [" ".join(way) for way, _ in ALL]
 def test_every_promised_command_is_there() -> None:
     promised = {
         "keys": {"new", "list", "show", "import", "export"},
-        "stream": {"create", "list", "show", "pause", "resume", "end"},
+        "stream": {
+            "create",
+            "list",
+            "show",
+            "pause",
+            "resume",
+            "end",
+            "transfer",
+            "refund",
+            "tiers",
+        },
         "vault": {"deposit", "withdraw", "show"},
         "grant": {"give", "list", "revoke"},
         "session": {"list", "show", "close"},
+        "subscription": {"subscribe", "show", "cancel", "settle"},
+        "asset": {"list", "enable", "disable", "write-off", "tick-price"},
+        "operator": {"treasury-share", "stop", "resume", "show"},
     }
-    alone = {"node", "serve", "relay", "watch", "publish", "claim", "reconcile", "status"}
+    alone = {"node", "serve", "relay", "watch", "publish", "claim", "tip", "reconcile", "status"}
     expected = {(group, name) for group, names in promised.items() for name in names}
     expected |= {(name,) for name in alone | {"doctor"}}
     assert {way for way, _ in ALL} == expected
@@ -81,13 +94,19 @@ def test_no_option_takes_a_secret(way: tuple[str, ...], command: Any) -> None:
 
 
 def test_what_moves_money_can_be_tried_dry() -> None:
-    moving = {("stream", name) for name in ("create", "pause", "resume", "end")} | {
-        ("vault", "deposit"),
-        ("vault", "withdraw"),
-        ("grant", "give"),
-        ("grant", "revoke"),
+    moving_of = {
+        "stream": ("create", "pause", "resume", "end", "transfer", "refund", "tiers"),
+        "vault": ("deposit", "withdraw"),
+        "grant": ("give", "revoke"),
+        "session": ("close",),
+        "subscription": ("subscribe", "cancel", "settle"),
+        "asset": ("enable", "disable", "write-off", "tick-price"),
+        "operator": ("treasury-share", "stop", "resume"),
     }
-    moving |= {("session", "close"), ("claim",), ("watch",)}
+    moving: set[tuple[str, ...]] = {
+        (group, name) for group, names in moving_of.items() for name in names
+    }
+    moving |= {("claim",), ("watch",), ("tip",)}
     for way, command in ALL:
         assert ("dry_run" in {each.name for each in command.params}) == (way in moving)
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 import typer
 
 from offchain.cli import (
+    asset,
     claim,
     doctor,
     grant,
+    handover,
     keys,
     media,
     node,
+    operator,
     reconcile,
     services,
     session,
     status,
     stream,
+    subscription,
+    tiers,
+    tip,
     vault,
 )
 from offchain.cli.command import PaystreamGroup
@@ -44,6 +50,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 RUNNING, MONEY, MEDIA, HEALTH = "Run the parts", "Streams and money", "Media", "Health"
+OPERATOR = "The operator of a chain"
+# both add their commands to `stream`
+_OF_STREAM = (handover, tiers)
 node.add_to(app, RUNNING)
 services.add_to(app, RUNNING)
 app.add_typer(keys.app, name="keys", rich_help_panel=MONEY)
@@ -52,6 +61,10 @@ app.add_typer(vault.app, name="vault", rich_help_panel=MONEY)
 app.add_typer(grant.app, name="grant", rich_help_panel=MONEY)
 app.add_typer(session.app, name="session", rich_help_panel=MONEY)
 claim.add_to(app, MONEY)
+tip.add_to(app, MONEY)
+app.add_typer(subscription.app, name="subscription", rich_help_panel=MONEY)
+app.add_typer(asset.app, name="asset", rich_help_panel=OPERATOR)
+app.add_typer(operator.app, name="operator", rich_help_panel=OPERATOR)
 media.add_to(app, MEDIA)
 status.add_to(app, HEALTH)
 doctor.add_to(app, HEALTH)

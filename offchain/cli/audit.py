@@ -14,6 +14,16 @@ from offchain.ledger.types import Event, Session, Stream
 UNPAID_MS_MAX: Final = 4_500
 """What may have been delivered and not paid when a session is closed (a crash's tail included)."""
 
+_AMOUNTS: Final = {
+    "RemainderPaid": "remainder",
+    "Tipped": "tipped",
+    "SubscriptionEarned": "subscribed",
+    "Refunded": "refunded",
+    "TreasuryPaid": "treasury",
+    "EarningsErased": "erased",
+}
+"""Events of one amount, and what they are added to."""
+
 SessionName = tuple[int, int]
 
 
@@ -29,6 +39,7 @@ class SessionHistory:
     seconds: int = 0
     charged_seconds: int = 0
     charged: int = 0
+    fees: int = 0
     last_tick_block: int | None = None
     closed_block: int | None = None
     close_reason: str | None = None
@@ -46,11 +57,28 @@ class History:
     sessions: dict[SessionName, SessionHistory] = field(default_factory=dict)
     claimed: dict[str, int] = field(default_factory=dict)
     remainder: int = 0
+    tipped: int = 0
+    subscribed: int = 0
+    refunded: int = 0
+    treasury: int = 0
+    """What the operator was paid: the tick prices, and a share of claims."""
+    erased: int = 0
+    """What was given up with an asset that is written off."""
 
     @property
     def charged(self) -> int:
-        """The sum of all ticks."""
+        """The sum of all ticks, without the operator's prices."""
         return sum(each.charged for each in self.sessions.values())
+
+    @property
+    def fees(self) -> int:
+        """The sum of the operator's prices of all ticks."""
+        return sum(each.fees for each in self.sessions.values())
+
+    @property
+    def earned(self) -> int:
+        """What the stream has earned: ticks, tips and periods of subscriptions."""
+        return self.charged + self.tipped + self.subscribed
 
     @property
     def claimed_total(self) -> int:
@@ -76,8 +104,9 @@ class History:
         elif name == "Claimed":
             payee = str(fields["payee"])
             self.claimed[payee] = self.claimed.get(payee, 0) + int(fields["amount"])
-        elif name == "RemainderPaid":
-            self.remainder += int(fields["amount"])
+        elif name in _AMOUNTS:
+            counted = _AMOUNTS[name]
+            setattr(self, counted, getattr(self, counted) + int(fields["amount"]))
         elif name in {"SessionOpened", "Ticked", "SessionClosed"}:
             session = self.sessions.setdefault((fields["grant"], fields["index"]), SessionHistory())
             _take_session(session, block, name, fields)
@@ -96,6 +125,7 @@ def _take_session(
         session.seconds = int(fields["seconds"])
         session.charged_seconds += int(fields["charged_seconds"])
         session.charged += int(fields["amount"])
+        session.fees += int(fields.get("fee", 0))
         session.last_tick_block = block
     else:
         session.closed_block = block
@@ -123,12 +153,18 @@ def disagreements(
     if after is None:
         return
     earned = after.earned_total - (before.earned_total if before is not None else 0)
-    if earned != history.charged:
-        yield f"the stream earned {earned}, but its ticks charged {history.charged}"
-    unclaimed = after.earned - (before.earned if before is not None else 0)
-    left = history.charged - history.claimed_total - history.remainder
+    if earned != history.earned:
+        yield (
+            f"the stream earned {earned}, but its ticks charged {history.charged}, tips brought "
+            f"{history.tipped} and subscriptions {history.subscribed}"
+        )
+    unclaimed = after.earned + after.fees
+    if before is not None:
+        unclaimed -= before.earned + before.fees
+    paid_out = history.claimed_total + history.remainder + history.refunded + history.treasury
+    left = history.earned + history.fees - paid_out - history.erased
     if unclaimed != left:
-        yield f"unclaimed earnings changed by {unclaimed}, but ticks less claims make {left}"
+        yield f"unclaimed earnings changed by {unclaimed}, but what came less what left is {left}"
 
 
 def _session(
@@ -138,8 +174,11 @@ def _session(
     if rate is not None:
         if session.charged != session.charged_seconds * rate:
             yield (f"charged {session.charged} for {session.charged_seconds} s at {rate} a second")
-        if session.charged > session.funds:
-            yield f"charged {session.charged}, more than its funds of {session.funds}"
+        if session.charged + session.fees > session.funds:
+            yield (
+                f"charged {session.charged} and {session.fees} for ticks, more than its funds of "
+                f"{session.funds}"
+            )
         yield from _end(session, entry)
     if delivered_ms is None:
         return
@@ -153,8 +192,11 @@ def _session(
 def _end(session: SessionHistory, entry: Session | None) -> Iterator[str]:
     """Check a session whose opening was seen: against its close, or against its entry."""
     if session.closed_block is not None:
-        if session.paid != session.charged:
-            yield f"closed as paid {session.paid}, but its ticks charged {session.charged}"
+        if session.paid != session.charged + session.fees:
+            yield (
+                f"closed as paid {session.paid}, but its ticks charged "
+                f"{session.charged + session.fees}"
+            )
         if (session.paid or 0) + (session.refunded or 0) != session.funds:
             yield (
                 f"paid {session.paid} and refunded {session.refunded} of {session.funds} reserved"
@@ -163,8 +205,8 @@ def _end(session: SessionHistory, entry: Session | None) -> Iterator[str]:
             yield "closed, but still in the ledger"
     elif entry is None:
         yield "neither closed nor in the ledger"
-    elif entry.seconds != session.seconds or entry.paid != session.charged:
+    elif entry.seconds != session.seconds or entry.paid != session.charged + session.fees:
         yield (
             f"the ledger says {entry.seconds} s and {entry.paid}, its ticks "
-            f"{session.seconds} s and {session.charged}"
+            f"{session.seconds} s and {session.charged + session.fees}"
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from offchain.cli import options
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
+from offchain.cli.money import Money
 from offchain.cli.output import Output, Row, facts
 from offchain.cli.wallets import Wallets
 
@@ -19,34 +20,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 TIMEOUT_S = 10.0
-
-
-@dataclass(frozen=True)
-class Money:
-    """How the chain's native token is written. Inside, amounts are whole smallest units."""
-
-    symbol: str
-    decimals: int
-
-    @classmethod
-    def of(cls, ledger: Ledger) -> Money:
-        """Give the token of a chain."""
-        return cls(ledger.symbol, ledger.decimals)
-
-    def read(self, text: str, what: str) -> int:
-        """Read an amount such as `1.5 UNIT`. Raises Failure that names `what` it is for."""
-        from offchain.amounts import AmountInvalid, parse_amount
-
-        try:
-            return parse_amount(text, self.symbol, self.decimals)
-        except AmountInvalid as error:
-            raise Failure(f"{what}: {error}", Exit.USAGE, "amount-invalid") from None
-
-    def write(self, amount: int) -> str:
-        """Write an amount with its symbol."""
-        from offchain.amounts import format_amount
-
-        return format_amount(amount, self.symbol, self.decimals)
 
 
 @dataclass(frozen=True)
@@ -156,6 +129,7 @@ async def planned(
 def transact(out: Output, sending: Sending, plan: Planner, tell: Teller | None = None) -> None:
     """Plan a call; show it (`--dry-run`), or sign it, send it, wait for it and tell what came.
 
+    Both are given the native token, in which fees and deposits are; other money they find.
     Raises what the ledger client raises. A plan that cannot succeed raises Failure itself.
     """
     signer = None if sending.dry_run else sending.signer()

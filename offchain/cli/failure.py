@@ -36,6 +36,7 @@ _KNOWN: Final[dict[str, tuple[Exit, str]]] = {
     "offchain.ledger.errors.NotIncluded": (Exit.REFUSED, "not-included"),
     "offchain.ledger.errors.CallInvalid": (Exit.USAGE, "call-invalid"),
     "offchain.ledger.errors.SignatureMismatch": (Exit.KEYS, "signature-mismatch"),
+    "offchain.ledger.errors.AssetUnknown": (Exit.REFUSED, "asset-unknown"),
     "offchain.ledger.errors.RpcError": (Exit.REFUSED, "rpc-error"),
     "offchain.ledger.errors.LedgerError": (Exit.CHAIN, "chain-error"),
     "offchain.journal.JournalLocked": (Exit.MACHINE, "journal-locked"),

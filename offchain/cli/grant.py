@@ -7,10 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from offchain.cli import options
-from offchain.cli.chain import Money, Outcome, Plan, Sending, planned, transact, with_ledger
+from offchain.cli.chain import (
+    Outcome,
+    Plan,
+    Sending,
+    found_stream,
+    planned,
+    transact,
+    with_ledger,
+)
 from offchain.cli.command import command, group
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
+from offchain.cli.money import Money, asset_name, money_of, money_of_all, named_money
 from offchain.cli.output import Output, moment, table
 from offchain.cli.payment import (
     EXPIRES_IN_DEFAULT,
@@ -35,6 +44,7 @@ app = group("What viewers allow a relayer's key to spend for them.")
     app,
     "give",
     'paystream grant give --stream 1 --cap "5 UNIT" --deposit "10 UNIT" --key viewer',
+    'paystream grant give --stream 1 --cap "5 UNIT" --tips "1 UNIT" --renewals 3',
     'paystream grant give --stream 1 --cap "5 UNIT" --key viewer --dry-run',
 )
 def give(
@@ -73,6 +83,25 @@ def give(
     expires_in: Annotated[
         str, options.option("--expires-in", "How long it lasts, such as 12h or 30d.", "TIME")
     ] = EXPIRES_IN_DEFAULT,
+    tips: Annotated[
+        str | None,
+        options.option("--tips", "Most that the key may tip, beside the cap.", "AMOUNT"),
+    ] = None,
+    renewals: Annotated[
+        int,
+        options.option(
+            "--renewals", "Periods of subscriptions that the key may renew.", "N", min=0
+        ),
+    ] = 0,
+    asset: Annotated[
+        str | None,
+        options.option(
+            "--asset",
+            "What it pays in: `native`, an asset's number, or its symbol.",
+            "ASSET",
+            show_default="the stream's",
+        ),
+    ] = None,
     delegate: Annotated[
         str | None,
         options.option(
@@ -93,7 +122,14 @@ def give(
     The key can pay streams and nothing else. Without --delegate it comes from the server.
     """
     allowance = Allowance(
-        cap, deposit, rate_max, sessions_max, gap_ms, parse_span(expires_in, "--expires-in")
+        cap=cap,
+        deposit=deposit,
+        rate_max=rate_max,
+        sessions_max=sessions_max,
+        gap_ms=gap_ms,
+        expires_in_s=parse_span(expires_in, "--expires-in"),
+        tips=tips,
+        renewals=renewals,
     )
     if (delegate is None) != (proof is None):
         raise Failure("--delegate and --proof go together: give both", Exit.USAGE, "usage")
@@ -102,15 +138,27 @@ def give(
     else:
         granted, sending = _delegate_of_server(server, sending, stream)
 
-    async def plan(ledger: Ledger, money: Money, account: str) -> Plan:
-        rate = None
+    async def plan(ledger: Ledger, native: Money, account: str) -> Plan:
+        rate, money = None, native
         if stream is not None:
-            from offchain.cli.chain import found_stream
-
-            rate = (await found_stream(ledger, stream)).rate_per_second
+            entry = await found_stream(ledger, stream)
+            rate, money = entry.rate_per_second, await money_of(ledger, entry.asset)
+        if asset is not None:
+            money = _same_asset(stream, money, await named_money(ledger, asset))
         return await plan_grant(ledger, money, account, granted, allowance, rate_per_second=rate)
 
     transact(out, sending, plan, tell_grant)
+
+
+def _same_asset(stream: int | None, money: Money, named: Money) -> Money:
+    """Give the named money. Raises Failure where a stream is paid in another."""
+    if stream is not None and named.asset != money.asset:
+        raise Failure(
+            f"stream {stream} is paid in {money.symbol}, not in {named.symbol}: leave --asset away",
+            Exit.USAGE,
+            "asset-mismatch",
+        )
+    return named
 
 
 def _delegate_of_server(
@@ -140,19 +188,20 @@ def list_grants(
     who = names.address(account)
 
     async def work(ledger: Ledger) -> None:
-        money, now = Money.of(ledger), await ledger.now_ms()
+        now = await ledger.now_ms()
         found = dict(sorted((await ledger.grants_of(who)).items()))
         if out.json_mode:
             grants = [_data(number, each) for number, each in found.items()]
             out.json({"account": who, "now": now, "grants": grants})
             return
+        monies = await money_of_all(ledger, (each.asset for each in found.values()))
         rows = [
             (
                 number,
                 "ended" if each.ended_at <= now else "active",
-                money.write(each.cap_left),
-                money.write(each.cap),
-                f"{money.write(each.rate_max_per_second)}/s",
+                monies[each.asset].write(each.cap_left),
+                monies[each.asset].write(each.cap),
+                f"{monies[each.asset].write(each.rate_max_per_second)}/s",
                 f"{len(each.open)}/{each.sessions_max}",
                 moment(each.ended_at),
             )
@@ -176,7 +225,7 @@ def revoke(
     A grant that has ended and has no open session is deleted, and its deposit returns.
     """
 
-    async def plan(ledger: Ledger, money: Money, account: str) -> Plan:
+    async def plan(ledger: Ledger, native: Money, account: str) -> Plan:
         entry = await ledger.grant(grant)
         if entry is None:
             raise Failure(
@@ -191,6 +240,7 @@ def revoke(
                 Exit.REFUSED,
                 "not-viewer",
             )
+        money = await money_of(ledger, entry.asset)
         return await planned(
             ledger,
             "PayStream",
@@ -200,7 +250,7 @@ def revoke(
                 ("Sessions that end", len(entry.open)),
                 ("Spent so far", money.write(entry.spent)),
                 ("Never to be spent", money.write(entry.cap_left)),
-                ("Deposit returned", money.write(entry.deposit)),
+                ("Deposit returned", native.write(entry.deposit)),
             ],
             data={"grant": grant, "spent": entry.spent, "cap_left": entry.cap_left},
         )
@@ -222,6 +272,7 @@ def _data(number: int, entry: Grant) -> dict[str, Any]:
         "viewer": entry.viewer,
         "delegate": "0x" + entry.key.public.hex(),
         "scheme": entry.key.scheme,
+        "asset": asset_name(entry.asset),
         "rate_max_per_second": entry.rate_max_per_second,
         "cap": entry.cap,
         "cap_left": entry.cap_left,
@@ -234,4 +285,8 @@ def _data(number: int, entry: Grant) -> dict[str, Any]:
         "open": list(entry.open),
         "seconds": entry.seconds,
         "deposit": entry.deposit,
+        "tips_left": entry.tips_left,
+        "tips_total": entry.tips_total,
+        "renewals_left": entry.renewals_left,
+        "renewals_total": entry.renewals_total,
     }

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from offchain.cli import options
-from offchain.cli.chain import Money, show_dry_run, with_ledger
+from offchain.cli.chain import found_stream, show_dry_run, with_ledger
 from offchain.cli.command import command
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
+from offchain.cli.money import Money, money_of
 from offchain.cli.output import Output, Row, facts
 from offchain.cli.payment import (
     EXPIRES_IN_DEFAULT,
@@ -53,6 +54,7 @@ def add_to(app: typer.Typer, panel: str) -> None:
         app,
         "watch",
         'paystream watch --stream 1 --key viewer --deposit "1 UNIT" --cap "1 UNIT"',
+        "paystream watch --stream 1 --key viewer --renew",
         "paystream watch --stream 1 --key viewer --seconds 30 --count-only --json",
         panel=panel,
     )(watch)
@@ -86,6 +88,12 @@ def watch(
     count_only: Annotated[
         bool, options.option("--count-only", "Count frames without decoding them.")
     ] = False,
+    renewals: Annotated[
+        int,
+        options.option(
+            "--renewals", "Periods of subscriptions that such a grant may renew.", "N", min=0
+        ),
+    ] = 0,
     renew: Annotated[
         bool,
         options.option(
@@ -103,7 +111,8 @@ def watch(
     signer = wallets.signer(key)
     token = obtain_token(server, signer, "watch")
     terms = ask(server, "GET", f"{API}/streams/{stream}/terms", token=token)
-    allowance = _allowance(terms, deposit, cap, parse_span(expires_in, "--expires-in"))
+    expires_in_s = parse_span(expires_in, "--expires-in")
+    allowance = _allowance(terms, deposit, cap, expires_in_s, renewals)
     if allowance is not None:
         _make_payable(out, chain, signer, terms, allowance, dry_run=dry_run)
     elif dry_run:
@@ -219,7 +228,11 @@ def publish(
 
 
 def _allowance(
-    terms: dict[str, Any], deposit: str | None, cap: str | None, expires_in_s: int
+    terms: dict[str, Any],
+    deposit: str | None,
+    cap: str | None,
+    expires_in_s: int,
+    renewals: int,
 ) -> Allowance | None:
     """Say what would make a stream payable; None where nothing is missing.
 
@@ -254,6 +267,7 @@ def _allowance(
         sessions_max=1,
         gap_ms=max(GAP_MS_DEFAULT, int(needs.get("gap_ms", 0))),
         expires_in_s=expires_in_s,
+        renewals=renewals,
     )
 
 
@@ -276,7 +290,6 @@ def _make_payable(
     """Deposit and grant what is missing, and wait until it is final."""
 
     async def work(ledger: Ledger) -> None:
-        money = Money.of(ledger)
         if ledger.genesis_hash != terms["genesis_hash"]:
             raise Failure(
                 f"the server pays on another chain (genesis {terms['genesis_hash']}) than --chain "
@@ -284,6 +297,8 @@ def _make_payable(
                 Exit.USAGE,
                 "chain-differs",
             )
+        entry = await found_stream(ledger, int(terms["stream"]))
+        native, money = Money.of(ledger), await money_of(ledger, entry.asset)
         if allowance.cap is None:
             plan = await plan_deposit(ledger, money, signer.address, allowance.deposit or "0")
         else:
@@ -294,7 +309,7 @@ def _make_payable(
             )
         if dry_run:
             fee = await ledger.fee(plan.call, signer.address)
-            show_dry_run(out, money, signer.address, plan, fee)
+            show_dry_run(out, native, signer.address, plan, fee)
             return
         with out.working(f"{plan.name}: waiting for finality"):
             receipt = await ledger.submit_signed(plan.call, signer, wait="finalized")

@@ -14,6 +14,7 @@ CHAIN_DEFAULT = "ws://127.0.0.1:9944"
 SERVER_DEFAULT = "http://127.0.0.1:8080"
 LISTEN_DEFAULT = "127.0.0.1:8080"
 MONEY = "Money"
+ASSET_DEFAULT = "native"
 
 
 def option(name: str, help_text: str, metavar: str | None = None, **more: Any) -> Any:
@@ -118,6 +119,15 @@ Socket: TypeAlias = Annotated[
         "Local socket between server and relayer.",
         "PATH",
         show_default="relay.sock in the state directory",
+    ),
+]
+AssetName: TypeAlias = Annotated[
+    str,
+    option(
+        "--asset",
+        "What the money is: `native`, an asset's number, or its symbol.",
+        "ASSET",
+        rich_help_panel=MONEY,
     ),
 ]
 StreamId: TypeAlias = Annotated[

@@ -15,14 +15,13 @@ _SHARE: Final = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,4}))?\s*%")
 def parse_payee(text: str) -> tuple[str, int]:
     """Read `ACCOUNT=SHARE%`; the share comes as parts per million. Raises Failure."""
     who, equals, share = text.rpartition("=")
-    found = _SHARE.fullmatch(share.strip())
-    if not equals or not who.strip() or found is None:
+    ppm = parse_share(share)
+    if not equals or not who.strip() or ppm is None:
         raise Failure(
             f"--payee is {text!r}: write ACCOUNT=SHARE, such as //Alice=50% or ADDRESS=33.3333%",
             Exit.USAGE,
             "payee-invalid",
         )
-    ppm = int(found[1]) * PPM_OF_PERCENT + int((found[2] or "").ljust(4, "0"))
     if not 0 < ppm <= 100 * PPM_OF_PERCENT:
         raise Failure(
             f"--payee is {text!r}: a share is above 0% and at most 100%",
@@ -30,6 +29,14 @@ def parse_payee(text: str) -> tuple[str, int]:
             "payee-invalid",
         )
     return who.strip(), ppm
+
+
+def parse_share(text: str) -> int | None:
+    """Read `33.3333%` as parts per million; None where it is no percentage."""
+    found = _SHARE.fullmatch(text.strip())
+    if found is None:
+        return None
+    return int(found[1]) * PPM_OF_PERCENT + int((found[2] or "").ljust(4, "0"))
 
 
 def share_text(ppm: int) -> str:

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from offchain.amounts import format_duration
-from offchain.cli.chain import Money, Outcome, Plan
+from offchain.cli.chain import Outcome, Plan
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
+from offchain.cli.money import Money, money_of
 from offchain.cli.output import Row, moment, short
 
 if TYPE_CHECKING:
     from offchain.ledger.client import Ledger
-    from offchain.ledger.types import DelegateKey, Receipt
+    from offchain.ledger.types import DelegateKey, Receipt, Terms
 
 GAP_MS_DEFAULT = 120_000
 EXPIRES_IN_DEFAULT = "30d"
@@ -61,7 +62,8 @@ class Delegate:
 class Allowance:
     """What the viewer allows, as written on the command line.
 
-    `deposit` None deposits nothing, `cap` None grants nothing.
+    `deposit` None deposits nothing, `cap` None grants nothing. `tips` and `renewals` are beside the
+    cap: money for tips, and a number of periods of subscriptions.
     """
 
     cap: str | None
@@ -70,11 +72,16 @@ class Allowance:
     sessions_max: int
     gap_ms: int
     expires_in_s: int
+    tips: str | None = None
+    renewals: int = 0
 
 
 async def plan_deposit(ledger: Ledger, money: Money, account: str, amount: str) -> Plan:
     """Plan a deposit. Raises Failure where the account has less."""
-    units, free = money.read(amount, "the deposit"), await ledger.free_balance(account)
+    from offchain.ledger.entries import asset_value
+
+    units = money.read(amount, "the deposit")
+    free = await ledger.balance(account, asset=money.asset)
     if units == 0:
         raise Failure("the deposit is zero: give more than nothing", Exit.USAGE, "amount-invalid")
     if units > free:
@@ -84,16 +91,22 @@ async def plan_deposit(ledger: Ledger, money: Money, account: str, amount: str) 
             Exit.REFUSED,
             "balance-too-low",
         )
-    vault = await ledger.vault(account)
+    vault = await ledger.vault(account, asset=money.asset)
+    less = ", less the fee" if money.asset is None else ""
     return Plan(
         "PayStream.deposit",
-        {"asset": "Native", "amount": units},
-        ledger.calls.deposit(units),
+        {"asset": asset_value(money.asset), "amount": units},
+        ledger.calls.deposit(units, money.asset),
         [
             ("Vault", f"{money.write(vault)} → {money.write(vault + units)}"),
-            ("Free balance", f"{money.write(free)} → {money.write(free - units)}, less the fee"),
+            ("Free balance", f"{money.write(free)} → {money.write(free - units)}{less}"),
         ],
-        {"amount": units, "vault_before": vault, "vault_after": vault + units},
+        {
+            "asset": money.name,
+            "amount": units,
+            "vault_before": vault,
+            "vault_after": vault + units,
+        },
     )
 
 
@@ -129,6 +142,9 @@ async def plan_grant(
         sessions_max=allowance.sessions_max,
         gap_ms=allowance.gap_ms,
         expires_at=expires_at,
+        asset=money.asset,
+        tips_max=money.read(allowance.tips or "0", "--tips"),
+        renewals_max=allowance.renewals,
     )
     grant_params = {
         "key": key_value(delegate.key),
@@ -140,10 +156,18 @@ async def plan_grant(
         ("Costs at most", money.write(cap)),
         ("Highest price", f"{money.write(rate_max)}/s"),
         ("At a time", f"{allowance.sessions_max} session(s)"),
+        *_beside(money, terms),
         ("Ends", f"{moment(expires_at)} (in {format_duration(allowance.expires_in_s)})"),
         ("Grant's deposit", "held while the grant lasts, then returned"),
     ]
-    data = {"cap": cap, "rate_max_per_second": rate_max, "expires_at": expires_at}
+    data = {
+        "asset": money.name,
+        "cap": cap,
+        "rate_max_per_second": rate_max,
+        "expires_at": expires_at,
+        "tips_max": terms.tips_max,
+        "renewals_max": terms.renewals_max,
+    }
     key, proof = delegate.key, delegate.proof
     if allowance.deposit is None:
         call = ledger.calls.grant(key, proof, terms)
@@ -158,10 +182,22 @@ async def plan_grant(
     )
 
 
-async def tell_grant(ledger: Ledger, money: Money, receipt: Receipt) -> Outcome:
+def _beside(money: Money, terms: Terms) -> list[Row]:
+    """Say what a grant allows beside its cap."""
+    rows: list[Row] = []
+    if terms.tips_max:
+        rows.append(("Tips at most", f"{money.write(terms.tips_max)}, beside that"))
+    if terms.renewals_max:
+        rows.append(("Renews at most", f"{terms.renewals_max} period(s) of subscriptions"))
+    return rows
+
+
+async def tell_grant(ledger: Ledger, _native: Money, receipt: Receipt) -> Outcome:
     """Tell what was granted, from the receipt's own event."""
-    del ledger
+    from offchain.ledger.entries import asset_from
+
     fields = receipt.event("Granted").fields
+    money = await money_of(ledger, asset_from(fields["asset"]))
     number, cap = int(fields["grant"]), int(fields["cap"])
     rows: list[Row] = [
         ("Grant", number),

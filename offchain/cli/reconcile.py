@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from offchain.cli import options
-from offchain.cli.chain import Money, with_ledger
+from offchain.cli.chain import with_ledger
 from offchain.cli.command import command
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
+from offchain.cli.money import Money, money_of
 from offchain.cli.output import Output, facts, short, table
 from offchain.cli.rest import API, ask, obtain_token
 from offchain.cli.wallets import Wallets
@@ -136,7 +137,9 @@ def _reconcile_chain(
         if out.json_mode:
             out.json(_data(result))
         else:
-            _show(out, Money.of(ledger), result)
+            known = after or before
+            money = await money_of(ledger, None if known is None else known.asset)
+            _show(out, money, result)
         return found
 
     if with_ledger(chain, work):
@@ -241,7 +244,7 @@ def _data(result: Result) -> dict[str, Any]:
             "ticks": each.ticks,
             "paid_seconds": each.seconds,
             "rate_per_second": each.rate_per_second,
-            "paid": each.charged,
+            "paid": each.charged + each.fees,
             "funds": each.funds,
             "refunded": each.refunded,
             "close_reason": each.close_reason,
@@ -260,6 +263,10 @@ def _data(result: Result) -> dict[str, Any]:
         "earned_total": None if entry is None else entry.earned_total,
         "unclaimed": None if entry is None else entry.earned,
         "charged": history.charged,
+        "tipped": history.tipped,
+        "subscribed": history.subscribed,
+        "refunded": history.refunded,
+        "treasury": history.treasury,
         "claimed": history.claimed_total,
         "payees": [{"account": who, "claimed": sum_} for who, sum_ in history.claimed.items()],
         "sessions": sessions,
@@ -279,6 +286,16 @@ def _show(out: Output, money: Money, result: Result) -> None:
     totals = [
         ("Finalized blocks", f"{result.from_block} to {result.finalized_block}"),
         ("Charged in them", money.write(history.charged)),
+        *(
+            (f"{what} in them", money.write(amount))
+            for what, amount in (
+                ("Tipped", history.tipped),
+                ("Subscribed", history.subscribed),
+                ("Refunded", history.refunded),
+                ("The operator's", history.treasury),
+            )
+            if amount
+        ),
         ("Earned in all", "-" if entry is None else money.write(entry.earned_total)),
         ("Claimed in them", money.write(history.claimed_total)),
         ("Unclaimed", "-" if entry is None else money.write(entry.earned)),
@@ -296,7 +313,7 @@ def _row(
         "-" if delivered_ms is None else f"{delivered_ms / 1000:.1f} s",
         f"{session.seconds} s",
         session.ticks,
-        money.write(session.charged),
+        money.write(session.charged + session.fees),
         session.close_reason or "open",
     )
 

@@ -10,10 +10,11 @@ import typer
 
 from offchain.amounts import format_duration
 from offchain.cli import options
-from offchain.cli.chain import Money, with_ledger
+from offchain.cli.chain import with_ledger
 from offchain.cli.command import command, group
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
+from offchain.cli.money import Money, asset_name, money_of, money_of_all
 from offchain.cli.output import Output, Row, facts, moment, short, table
 from offchain.cli.rest import API, ask, obtain_token
 from offchain.cli.wallets import Wallets
@@ -56,7 +57,6 @@ def list_sessions(
     who = wallets.address(account or key)
 
     async def work(ledger: Ledger) -> None:
-        money = Money.of(ledger)
         found = [
             (grant, index, each)
             for grant in sorted(await ledger.grants_of(who))
@@ -65,14 +65,15 @@ def list_sessions(
         if out.json_mode:
             out.json({"account": who, "sessions": [_data(*each) for each in found]})
             return
+        monies = await money_of_all(ledger, (each.asset for _, _, each in found))
         rows = [
             (
                 f"{grant}-{index}",
                 each.stream,
-                f"{money.write(each.rate_per_second)}/s",
+                f"{monies[each.asset].write(each.rate_per_second)}/s",
                 format_duration(each.seconds),
-                money.write(each.paid),
-                money.write(each.funds - each.paid),
+                monies[each.asset].write(each.paid),
+                monies[each.asset].write(each.funds - each.paid),
                 moment(each.ticked_at),
             )
             for grant, index, each in found
@@ -97,7 +98,7 @@ def show(out: Output, session: SessionName, chain: options.Chain = options.CHAIN
                 Exit.REFUSED,
                 "session-not-found",
             )
-        money, now = Money.of(ledger), await ledger.now_ms()
+        money, now = await money_of(ledger, entry.asset), await ledger.now_ms()
         if out.json_mode:
             out.json({**_data(grant, index, entry), "now": now})
             return
@@ -111,6 +112,7 @@ def show(out: Output, session: SessionName, chain: options.Chain = options.CHAIN
             ("Delegate", f"0x{entry.key.public.hex()}"),
             ("Price", f"{money.write(entry.rate_per_second)}/s"),
             ("Paid", f"{money.write(entry.paid)} for {format_duration(entry.seconds)}"),
+            ("  to the operator", f"{money.write(entry.fees)} ({_each_tick(money, entry)})"),
             ("Reserved", f"{money.write(entry.funds)}, {money.write(left)} left ({lasts})"),
             ("Started", moment(entry.started_at)),
             ("Last tick", moment(entry.ticked_at)),
@@ -119,6 +121,10 @@ def show(out: Output, session: SessionName, chain: options.Chain = options.CHAIN
         out.show(facts(rows))
 
     with_ledger(chain, work)
+
+
+def _each_tick(money: Money, entry: Session) -> str:
+    return f"{money.write(entry.tick_price)} a tick" if entry.tick_price else "ticks are free"
 
 
 @command(app, "close", "paystream session close 3-0 --key viewer")
@@ -166,7 +172,7 @@ def _show_closed(out: Output, server: str, session: str, told: dict[str, Any]) -
     rows: list[Row] = [("Session", session), ("Status", told.get("status", "closing"))]
     if told.get("paid") is not None:
         info = ask(server, "GET", f"{API}/info")
-        money = Money(str(info["symbol"]), int(info["decimals"]))
+        money = Money.from_json(told, info)
         rows += [
             ("Delivered", f"{told.get('delivered_ms', 0) / 1000:.1f} s"),
             ("Paid", f"{money.write(told['paid'])} for {told.get('paid_seconds', 0)} s"),
@@ -187,14 +193,14 @@ def _preview_close(out: Output, chain: str, session: str, account: str) -> None:
                 Exit.REFUSED,
                 "session-not-found",
             )
-        money = Money.of(ledger)
+        money = await money_of(ledger, entry.asset)
         if out.json_mode:
             out.json({**_data(grant, index, entry), "dry_run": True, "fee": 0})
             return
         left = money.write(entry.funds - entry.paid)
         rows: list[Row] = [
             ("Order", f"close session {session} with its last total"),
-            ("Fee", f"{money.write(0)} (orders of the delegate are free)"),
+            ("Fee", f"{Money.of(ledger).write(0)} (orders of the delegate are free)"),
             ("Paid so far", money.write(entry.paid)),
             ("Back to the vault", f"{left}, less what is delivered and not yet paid"),
         ]
@@ -218,7 +224,6 @@ def _list_history(out: Output, wallets: Wallets, key: str | None, server: str) -
     token = obtain_token(server, signer, "watch")
     answer = ask(server, "GET", f"{API}/sessions", token=token)
     info = ask(server, "GET", f"{API}/info")
-    money = Money(str(info["symbol"]), int(info["decimals"]))
     sessions = [_with_integers(each) for each in answer["sessions"]]
     if out.json_mode:
         out.json({"account": signer.address, "sessions": sessions})
@@ -230,7 +235,7 @@ def _list_history(out: Output, wallets: Wallets, key: str | None, server: str) -
             each["status"],
             f"{each.get('delivered_ms', 0) / 1000:.1f} s",
             f"{each['paid_seconds']} s",
-            money.write(each["paid"]),
+            Money.from_json(each, info).write(each["paid"]),
             each.get("close_reason") or "",
         )
         for each in sessions
@@ -254,11 +259,14 @@ def _data(grant: int, index: int, entry: Session) -> dict[str, Any]:
         "viewer": entry.viewer,
         "delegate": "0x" + entry.key.public.hex(),
         "stream": entry.stream,
+        "asset": asset_name(entry.asset),
         "rate_per_second": entry.rate_per_second,
+        "tick_price": entry.tick_price,
         "gap_ms": entry.gap_ms,
         "funds": entry.funds,
         "seconds": entry.seconds,
         "paid": entry.paid,
+        "fees": entry.fees,
         "started_at": entry.started_at,
         "opened_at": entry.opened_at,
         "billed_until": entry.billed_until,

@@ -9,7 +9,6 @@ import typer
 from offchain.amounts import format_duration
 from offchain.cli import options
 from offchain.cli.chain import (
-    Money,
     Outcome,
     Plan,
     Sending,
@@ -21,8 +20,10 @@ from offchain.cli.chain import (
 from offchain.cli.command import command, group
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
+from offchain.cli.money import Money, asset_name, money_of, money_of_all, named_money
 from offchain.cli.output import Output, Row, facts, moment, short, table
 from offchain.cli.payees import parse_payee, share_text
+from offchain.cli.tier_text import tier_data, tier_text
 from offchain.cli.wallets import Names, Wallets
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ app = group("Create and manage the streams that viewers pay for.")
     app,
     "create",
     'paystream stream create --rate "0.001 UNIT" --key creator',
+    'paystream stream create --rate "0.001 USD" --asset usd --key creator',
     'paystream stream create --rate "0.001 UNIT" --payee //Alice=60% --payee //Bob=40%',
 )
 def create(
@@ -68,18 +70,20 @@ def create(
             show_default="the chain's least",
         ),
     ] = None,
+    asset: options.AssetName = options.ASSET_DEFAULT,
 ) -> None:
     """Create a stream and print its number. Holds a storage deposit until the stream is gone."""
     payees = _payees(sending.wallets, payee or [])
 
-    async def plan(ledger: Ledger, money: Money, account: str) -> Plan:
-        from offchain.ledger.entries import payees_value
+    async def plan(ledger: Ledger, _native: Money, account: str) -> Plan:
+        from offchain.ledger.entries import asset_value, payees_value
 
+        money = await named_money(ledger, asset)
         price = money.read(rate, "--rate")
         if price == 0:
             raise Failure("--rate is zero: a stream costs something", Exit.USAGE, "rate-zero")
         params = {
-            "asset": "Native",
+            "asset": asset_value(money.asset),
             "rate_per_second": price,
             "payees": payees_value(payees),
             "funds_min": money.read(funds_min, "--funds-min"),
@@ -91,20 +95,30 @@ def create(
             ("Payees", _payees_text(payees) or f"{short(account)} 100%"),
         ]
         return await planned(
-            ledger, "PayStream", "create_stream", params, effect, data={"rate_per_second": price}
+            ledger,
+            "PayStream",
+            "create_stream",
+            params,
+            effect,
+            data={"asset": money.name, "rate_per_second": price},
         )
 
-    async def tell(ledger: Ledger, money: Money, receipt: Receipt) -> Outcome:
+    async def tell(ledger: Ledger, native: Money, receipt: Receipt) -> Outcome:
         number = int(receipt.event("StreamCreated").fields["stream"])
         made = await ledger.stream(number, at=receipt.block_hash)
         rows: list[Row] = [("Stream", number)]
         data: dict[str, Any] = {"stream": number}
         if made is not None:
+            money = await money_of(ledger, made.asset)
             rows += [
                 ("Price", _price(money, made.rate_per_second)),
-                ("Deposit held", money.write(made.deposit)),
+                ("Deposit held", native.write(made.deposit)),
             ]
-            data |= {"rate_per_second": made.rate_per_second, "deposit": made.deposit}
+            data |= {
+                "asset": money.name,
+                "rate_per_second": made.rate_per_second,
+                "deposit": made.deposit,
+            }
         return Outcome(rows, data)
 
     transact(out, sending, plan, tell)
@@ -129,7 +143,6 @@ def list_streams(
     owner = names.address(account) if account else None
 
     async def work(ledger: Ledger) -> None:
-        money = Money.of(ledger)
         found = {
             number: each
             for number, each in sorted((await ledger.streams()).items())
@@ -138,14 +151,15 @@ def list_streams(
         if out.json_mode:
             out.json({"streams": [_data(number, each) for number, each in found.items()]})
             return
+        monies = await money_of_all(ledger, (each.asset for each in found.values()))
         rows = [
             (
                 number,
                 each.status,
-                _price(money, each.rate_per_second),
+                _price(monies[each.asset], each.rate_per_second),
                 each.sessions_open,
                 format_duration(each.seconds),
-                money.write(each.earned),
+                monies[each.asset].write(each.earned),
                 short(each.owner),
             )
             for number, each in found.items()
@@ -165,9 +179,10 @@ def show(
 
     async def work(ledger: Ledger) -> None:
         entry = await found_stream(ledger, stream)
-        money = Money.of(ledger)
+        tiers = await ledger.tiers(stream)
+        money = await money_of(ledger, entry.asset)
         if out.json_mode:
-            out.json(_data(stream, entry))
+            out.json({**_data(stream, entry), "tiers": [tier_data(tier) for tier in tiers]})
             return
         payees = "\n".join(f"{each.account} {share_text(each.share)}" for each in entry.payees)
         out.show(
@@ -176,15 +191,21 @@ def show(
                     ("Stream", stream),
                     ("Status", entry.status),
                     ("Price", _price(money, entry.rate_per_second)),
+                    ("Asset", money.name),
+                    ("Tiers", "\n".join(tier_text(money, tier) for tier in tiers) or "none"),
                     ("Owner", entry.owner),
                     ("Payees", payees or f"{entry.owner} 100%"),
                     ("Earned", money.write(entry.earned_total)),
+                    ("  by tips", money.write(entry.tips_total)),
+                    ("  by subscriptions", money.write(entry.subscribed_total)),
+                    ("Refunded", money.write(entry.refunded_total)),
                     ("Unclaimed", money.write(entry.earned)),
                     ("Watched", format_duration(entry.seconds)),
                     ("Open sessions", entry.sessions_open),
+                    ("Subscriptions", entry.subscriptions_open),
                     ("Least funds", money.write(entry.funds_min)),
                     ("Least gap", format_duration(entry.gap_min_ms // 1000)),
-                    ("Deposit held", money.write(entry.deposit)),
+                    ("Deposit held", Money.of(ledger).write(entry.deposit)),
                     ("Changed", moment(entry.changed_at)),
                 ]
             )
@@ -224,8 +245,9 @@ def end(
     if not yes and not sending.dry_run:
         typer.confirm(f"End stream {stream} for good?", abort=True, err=True)
 
-    async def plan(ledger: Ledger, money: Money, account: str) -> Plan:
+    async def plan(ledger: Ledger, _native: Money, account: str) -> Plan:
         entry = await found_stream(ledger, stream)
+        money = await money_of(ledger, entry.asset)
         refuse_foreign(entry, stream, account)
         if entry.status == "Ended":
             raise Failure(f"stream {stream} has ended already", Exit.REFUSED, "stream-ended")
@@ -325,15 +347,22 @@ def _data(number: int, entry: Stream) -> dict[str, Any]:
     return {
         "stream": number,
         "owner": entry.owner,
+        "asset": asset_name(entry.asset),
         "status": entry.status,
         "rate_per_second": entry.rate_per_second,
         "payees": [{"account": each.account, "share_ppm": each.share} for each in entry.payees],
         "earned": entry.earned,
         "earned_total": entry.earned_total,
+        "tips_total": entry.tips_total,
+        "subscribed_total": entry.subscribed_total,
+        "refunded_total": entry.refunded_total,
+        "fees": entry.fees,
+        "subscriptions_open": entry.subscriptions_open,
         "seconds": entry.seconds,
         "sessions_open": entry.sessions_open,
         "funds_min": entry.funds_min,
         "gap_min_ms": entry.gap_min_ms,
         "deposit": entry.deposit,
         "changed_at": entry.changed_at,
+        "ended_at": entry.ended_at,
     }

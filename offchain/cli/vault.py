@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from offchain.cli import options
-from offchain.cli.chain import Money, Outcome, Plan, Sending, Teller, planned, transact, with_ledger
+from offchain.cli.chain import Outcome, Plan, Sending, Teller, planned, transact, with_ledger
 from offchain.cli.command import command, group
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
+from offchain.cli.money import Money, money_of, named_money
 from offchain.cli.output import Output, facts
 from offchain.cli.payment import plan_deposit
 from offchain.cli.wallets import Names
@@ -24,15 +25,22 @@ app = group("The prepaid balance that sessions are paid from.")
 Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help='Such as "1.5 UNIT".')]
 
 
-@command(app, "deposit", 'paystream vault deposit "10 UNIT" --key viewer')
+@command(
+    app,
+    "deposit",
+    'paystream vault deposit "10 UNIT" --key viewer',
+    'paystream vault deposit "10 USD" --asset usd --key viewer',
+)
 def deposit(
     out: Output,
     sending: Sending,
     amount: Amount,
+    asset: options.AssetName = options.ASSET_DEFAULT,
 ) -> None:
     """Move money from the account into its vault. It stays the account's own."""
 
-    async def plan(ledger: Ledger, money: Money, account: str) -> Plan:
+    async def plan(ledger: Ledger, _native: Money, account: str) -> Plan:
+        money = await named_money(ledger, asset)
         return await plan_deposit(ledger, money, account, amount)
 
     transact(out, sending, plan, _tell("Deposited"))
@@ -43,11 +51,15 @@ def withdraw(
     out: Output,
     sending: Sending,
     amount: Annotated[str, typer.Argument(metavar="AMOUNT", help='Such as "1.5 UNIT", or "all".')],
+    asset: options.AssetName = options.ASSET_DEFAULT,
 ) -> None:
     """Move money from the vault back to the account. What open sessions hold is not in it."""
 
-    async def plan(ledger: Ledger, money: Money, account: str) -> Plan:
-        vault = await ledger.vault(account)
+    async def plan(ledger: Ledger, _native: Money, account: str) -> Plan:
+        from offchain.ledger.entries import asset_value
+
+        money = await named_money(ledger, asset)
+        vault = await ledger.vault(account, asset=money.asset)
         units = vault if amount.strip() == "all" else money.read(amount, "AMOUNT")
         if units > vault:
             raise Failure(
@@ -62,7 +74,7 @@ def withdraw(
             ledger,
             "PayStream",
             "withdraw",
-            {"asset": "Native", "amount": units},
+            {"asset": asset_value(money.asset), "amount": units},
             [("Vault", f"{money.write(vault)} → {money.write(vault - units)}")],
             data={"amount": units, "vault_before": vault, "vault_after": vault - units},
         )
@@ -70,25 +82,41 @@ def withdraw(
     transact(out, sending, plan, _tell("Withdrawn"))
 
 
-@command(app, "show", "paystream vault show --account viewer")
+@command(
+    app,
+    "show",
+    "paystream vault show --account viewer",
+    "paystream vault show --account viewer --asset 1984",
+)
 def show(
     out: Output,
     names: Names,
     account: options.Account = None,
+    asset: options.AssetName = options.ASSET_DEFAULT,
     chain: options.Chain = options.CHAIN_DEFAULT,
 ) -> None:
     """Show an account's vault, what its open sessions hold, and its free balance."""
     who = names.address(account)
 
     async def work(ledger: Ledger) -> None:
-        money = Money.of(ledger)
-        vault, free = await ledger.vault(who), await ledger.free_balance(who)
+        money = await named_money(ledger, asset)
+        vault = await ledger.vault(who, asset=money.asset)
+        free = await ledger.balance(who, asset=money.asset)
         held = 0
-        for grant in await ledger.grants_of(who):
-            for session in (await ledger.sessions(grant)).values():
-                held += session.funds - session.paid
+        for grant, entry in (await ledger.grants_of(who)).items():
+            if entry.asset == money.asset:
+                for session in (await ledger.sessions(grant)).values():
+                    held += session.funds - session.paid
         if out.json_mode:
-            out.json({"account": who, "vault": vault, "in_sessions": held, "free": free})
+            out.json(
+                {
+                    "account": who,
+                    "asset": money.name,
+                    "vault": vault,
+                    "in_sessions": held,
+                    "free": free,
+                }
+            )
             return
         out.show(
             facts(
@@ -107,13 +135,16 @@ def show(
 def _tell(event: str) -> Teller:
     """Tell what moved, from the receipt's own event."""
 
-    async def tell(ledger: Ledger, money: Money, receipt: Receipt) -> Outcome:
+    async def tell(ledger: Ledger, _native: Money, receipt: Receipt) -> Outcome:
+        from offchain.ledger.entries import asset_from
+
         moved = receipt.event(event)
-        amount = int(moved.fields["amount"])
-        vault = await ledger.vault(str(moved.fields["who"]), at=receipt.block_hash)
+        money = await money_of(ledger, asset_from(moved.fields["asset"]))
+        amount, who = int(moved.fields["amount"]), str(moved.fields["who"])
+        vault = await ledger.vault(who, asset=money.asset, at=receipt.block_hash)
         return Outcome(
             [(event, money.write(amount)), ("Vault", money.write(vault))],
-            {"amount": amount, "vault_after": vault},
+            {"asset": money.name, "amount": amount, "vault_after": vault},
         )
 
     return tell

@@ -32,6 +32,11 @@ class Assets(ABC):
     ) -> list[tuple[Any, Any]]:
         """Read all entries that begin with `keys`."""
 
+    @property
+    @abstractmethod
+    def pot(self) -> str:
+        """The account that holds all money of the ledger."""
+
     async def asset_entry(self, asset: Asset, *, at: str | None = None) -> AssetEntry | None:
         """Read how the ledger takes an asset; None where it was never enabled."""
         value = await self._read(PALLET, "AssetEntries", asset_value(asset), at=at)

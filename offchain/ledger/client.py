@@ -30,7 +30,7 @@ from offchain.ledger.entries import (
     subscription_from,
     tier_from,
 )
-from offchain.ledger.errors import BlockUnknown, ChainChanged, LedgerError, RpcError
+from offchain.ledger.errors import BlockUnknown, ChainChanged, LedgerError, RpcError, WrongRuntime
 from offchain.ledger.extrinsics import Context, extension_bytes
 from offchain.ledger.rpc import Connect, Reconnected, RpcClient, open_rpc, open_socket
 from offchain.ledger.runtime import PALLET, Runtime
@@ -111,6 +111,11 @@ class Ledger(Assets, Transactions):
         """The pallet's constants."""
         return self.runtime.constants
 
+    @property
+    def pot(self) -> str:
+        """The account that holds all money of the ledger."""
+        return address(self.runtime.pot, self.ss58_format)
+
     async def best_head(self) -> Head:
         """Read the best block's header."""
         return await chain.read_head(self.rpc)
@@ -143,6 +148,14 @@ class Ledger(Assets, Transactions):
     async def now_ms(self, *, at: str | None = None) -> int:
         """Read a block's timestamp in unix milliseconds: the ledger's clock."""
         return int(await self._read("Timestamp", "Now", at=at) or 0)
+
+    async def sudo_key(self) -> str | None:
+        """Read who may speak for the operator; None where the chain has no sudo, or nobody."""
+        try:
+            key = await self._read("Sudo", "Key", at=None)
+        except WrongRuntime:
+            return None
+        return None if key is None else address(key, self.ss58_format)
 
     # -- the entries ---------------------------------------------------------------------------
 

@@ -291,6 +291,14 @@ class Runtime:
                 )
         raise self.wrong(f"there is no constant {pallet}.{name}")
 
+    @property
+    def pot(self) -> bytes:
+        """The pallet's account, as `PalletId` makes it: `modl`, the 8 bytes of its id, zeros."""
+        for constant in self._pallet(PALLET).value_object["constants"].value_object:
+            if constant.value["name"] == "PalletId":
+                return (b"modl" + bytes(constant.constant_value)).ljust(32, b"\x00")
+        raise self.wrong(f"there is no constant {PALLET}.PalletId")
+
     def _check_fits(self) -> None:
         if PALLET not in self._pallets:
             raise self.wrong(f"it has no pallet named {PALLET}")

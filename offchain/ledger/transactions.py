@@ -253,6 +253,8 @@ class Transactions(ABC):
             if (event.pallet, event.name) == ("System", "ExtrinsicFailed"):
                 where = f" (block {place.block_number}, transaction {tx_hash})"
                 raise self.runtime.dispatch_error(event.fields["dispatch_error"], where)
+            if (event.pallet, event.name) == ("Sudo", "Sudid"):
+                self._check_sudo(event, place, tx_hash)
         return Receipt(
             tx_hash=tx_hash,
             block_hash=place.block_hash,
@@ -260,6 +262,13 @@ class Transactions(ABC):
             extrinsic_index=place.extrinsic_index,
             events=events,
         )
+
+    def _check_sudo(self, event: Event, place: Place, tx_hash: str) -> None:
+        """Raise what an operator's call failed with: the transaction around it succeeds."""
+        result = event.fields["sudo_result"]
+        if isinstance(result, dict) and "Err" in result:
+            where = f" (block {place.block_number}, transaction {tx_hash})"
+            raise self.runtime.dispatch_error(result["Err"], where)
 
     async def finalized(self, receipt: Receipt, *, timeout_s: float = _TIMEOUT_S) -> Receipt:
         """Wait until a receipt's block is finalized, and give the receipt again.

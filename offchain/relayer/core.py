@@ -18,6 +18,7 @@ from offchain.journal import (
     put_states,
 )
 from offchain.keys.signer import LocalKey, Signer
+from offchain.ledger.errors import AssetUnknown
 from offchain.ledger.types import Asset, Constants, Currency
 from offchain.relayer import cadence
 from offchain.relayer.cadence import RenewalView, SessionView
@@ -92,9 +93,15 @@ class Core:
         return self.chain.constants
 
     async def currency(self, asset: Asset) -> Currency:
-        """Tell how an asset is written; read once. Raises LedgerError."""
+        """Tell how an asset is written; read once. Raises LedgerError.
+
+        One that is gone from the chain is written with its number.
+        """
         if asset not in self.currencies:
-            self.currencies[asset] = await bounded(self.chain.currency(asset))
+            try:
+                self.currencies[asset] = await bounded(self.chain.currency(asset))
+            except AssetUnknown:
+                return Currency(asset=asset, symbol=f"ASSET{asset}", decimals=0, minimum=0)
         return self.currencies[asset]
 
     def count(self, name: str, amount: int = 1) -> None:

@@ -171,7 +171,7 @@ class Wallet:
                 field="asset",
             )
         try:
-            return await self._core.currency(int(asset) if number else None)
+            return await bounded(self._core.chain.currency(int(asset) if number else None))
         except AssetUnknown as error:
             raise Refused(400, "asset-unknown", str(error), field="asset") from None
         except LedgerError:
