@@ -78,7 +78,7 @@ class FakeLedger:
     async def vault(self, account: str, *, asset: None = None, at: str) -> int:
         return self.vaults[int(at, 16)]
 
-    async def free_balance(self, account: str, *, at: str) -> int:
+    async def balance(self, account: str, *, asset: int | None, at: str) -> int:
         return 10**12 + 11 * RATE
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from main_job.options import parse
+from main_job.price import PriceInvalid, read_price
+from tests.cli_fake_ledger import FakeLedger
 
 
 def test_the_defaults_are_one_viewer_for_half_a_minute() -> None:
     options = parse([])
     assert (options.seconds, options.viewers, options.decoding) == (30, 1, 1)
     assert options.rate_per_second == 10**9
+    assert options.asset == "native"
     assert not options.kill_relayer
     assert not options.json
 
@@ -38,6 +42,25 @@ def test_a_wrong_option_is_named_with_its_remedy(
         parse(arguments)
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_another_assets_rate_waits_for_the_chain() -> None:
+    options = parse(["--asset", "usd", "--rate", "0.002 USD"])
+    assert (options.asset, options.rate, options.rate_per_second) == ("usd", "0.002 USD", None)
+    with pytest.raises(SystemExit):
+        parse(["--asset", "usd", "--browser"])
+
+
+async def test_the_price_is_read_in_the_assets_decimals() -> None:
+    ledger: Any = FakeLedger()
+    price = await read_price(ledger, parse(["--asset", "usd", "--seconds", "1000"]))
+    assert (price.money.symbol, price.money.asset) == ("USD", 1984)
+    assert (price.rate_per_second, price.deposit) == (1_000, 20_000_000)
+    assert (await read_price(ledger, parse([]))).deposit == 10**12
+    for wrong in (["--asset", "eur"], ["--asset", "usd", "--rate", "1 UNIT"],
+                  ["--asset", "usd", "--rate", "0"]):  # fmt: skip
+        with pytest.raises(PriceInvalid):
+            await read_price(ledger, parse(wrong))
 
 
 def test_a_video_cannot_be_sent_by_a_browser(

@@ -47,7 +47,7 @@ def main() -> int:
     given = options.parse()
     # The live view and all words for people go to standard error: the result has the other.
     people = Console(stderr=True)
-    state = JobState(seconds=given.seconds, rate_per_second=given.rate_per_second)
+    state = JobState(seconds=given.seconds, rate_per_second=given.rate_per_second or 0)
     view = View(state, people)
     dirs = Dirs(Path(tempfile.mkdtemp(prefix="paystream-demo-")))
     logs = given.keep_logs or dirs.root / "logs"

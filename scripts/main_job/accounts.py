@@ -10,7 +10,7 @@ from typing import Final
 
 from offchain.keys import Keystore, LocalKey, dev_key, fresh_key
 from offchain.ledger.client import Ledger
-from offchain.ledger.types import PERMILL_WHOLE, Payee
+from offchain.ledger.types import NATIVE, PERMILL_WHOLE, Asset, Payee
 
 UNIT: Final = 10**12
 OWNER_FUNDS: Final = 100 * UNIT
@@ -73,12 +73,29 @@ async def fund(ledger: Ledger, people: People, viewer_funds: int) -> None:
         await _transfer(ledger, alice, amounts[start : start + TRANSFERS_PER_BATCH])
 
 
-async def _transfer(ledger: Ledger, sender: LocalKey, amounts: Sequence[tuple[str, int]]) -> None:
+async def fund_in(ledger: Ledger, people: People, asset: int, viewer_funds: int) -> None:
+    """Give viewers and payees money of another asset from //Alice, and wait until that is final.
+
+    Payees get the least that an account may hold, so that a claim of any size reaches them.
+    """
+    least = (await ledger.currency(asset)).minimum
+    amounts = [(viewer.address, viewer_funds + least) for viewer in people.viewers]
+    amounts += [(payee.account, least) for payee in people.payees]
+    for start in range(0, len(amounts), TRANSFERS_PER_BATCH):
+        part = amounts[start : start + TRANSFERS_PER_BATCH]
+        await _transfer(ledger, dev_key("Alice"), part, asset)
+
+
+async def _transfer(
+    ledger: Ledger, sender: LocalKey, amounts: Sequence[tuple[str, int]], asset: Asset = NATIVE
+) -> None:
     transfers = [
         {
-            "call_module": "Balances",
+            "call_module": "Balances" if asset is None else "Assets",
             "call_function": "transfer_keep_alive",
-            "call_args": {"dest": account, "value": amount},
+            "call_args": {"dest": account, "value": amount}
+            if asset is None
+            else {"id": asset, "target": account, "amount": amount},
         }
         for account, amount in amounts
     ]

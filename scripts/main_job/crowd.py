@@ -25,7 +25,7 @@ from offchain.cli.payment import Delegate
 from offchain.cli.rest import AccountSigner
 from offchain.keys import Keystore, LocalKey
 from offchain.ledger.client import Ledger, open_ledger
-from offchain.ledger.types import Terms
+from offchain.ledger.types import Stream, Terms
 from streaming.cli import WatchConfig, run_watch
 
 GRANT_MS: Final = 86_400_000
@@ -62,17 +62,27 @@ async def _pay_one(
         await rest.sign_in(key, "watch")
         terms = await rest.get(f"streams/{given.stream}/terms")
         delegate = Delegate.of_terms(terms)
-        amount = parse_amount(given.deposit, ledger.symbol, ledger.decimals)
+        asset = (await _stream(ledger, given.stream)).asset
+        currency = await ledger.currency(asset)
+        amount = parse_amount(given.deposit, currency.symbol, currency.decimals)
         allowed = Terms(
             rate_max_per_second=int(terms["rate_per_second"]),
             cap=amount,
             sessions_max=1,
             gap_ms=GAP_MS,
             expires_at=await ledger.now_ms() + GRANT_MS,
+            asset=asset,
         )
         await ledger.deposit_and_grant(
             key, amount, delegate.key, delegate.proof, allowed, wait="finalized"
         )
+
+
+async def _stream(ledger: Ledger, number: int) -> Stream:
+    stream = await ledger.stream(number)
+    if stream is None:
+        raise SystemExit(f"there is no stream {number} on this chain")
+    return stream
 
 
 async def _watch(

@@ -14,12 +14,14 @@ from main_job import accounts, feed, parts, report
 from main_job.chain_facts import ChainFacts
 from main_job.options import Options
 from main_job.parts import Dirs
+from main_job.price import read_price
 from main_job.processes import Child, ProcessFailed, Supervisor
 from main_job.rest import RestFailed
 from main_job.stage import Plan, Stage, open_stage
 from main_job.state import JobState, Phase, ViewerState
 from main_job.video import demo_clip
 from offchain.amounts import format_amount
+from offchain.ledger.client import Ledger
 
 WATCH_MARGIN_S: Final = 180.0
 CLOSE_SECONDS_MAX: Final = 120.0
@@ -27,8 +29,6 @@ FINAL_SECONDS_MAX: Final = 120.0
 RELAYER_AWAY_S: Final = 1.0
 FIRST_TICK_SECONDS_MAX: Final = 60.0
 LAST_POLL_TRIES: Final = 10
-RUNWAY_FACTOR: Final = 20
-"""Viewers deposit for this many times the watch time, so that the view shows a runway."""
 
 
 @dataclass(kw_only=True)
@@ -48,6 +48,8 @@ class Job:
     supervisor: Supervisor
     dirs: Dirs
     killed_at_block: int | None = None
+    _deposit: int = 0
+    """What each viewer puts into the vault."""
     _watching: trio.Event = field(default_factory=trio.Event)
 
     async def run(self) -> Outcome:
@@ -60,18 +62,17 @@ class Job:
         return outcome
 
     async def _run(self) -> Outcome:
-        plan = Plan(
-            viewers=self.options.viewers,
-            rate_per_second=self.options.rate_per_second,
-            viewer_funds=self._deposit + accounts.VIEWER_FEES,
-            chain=self.options.chain,
-        )
         async with AsyncExitStack() as stack:
             stage = await stack.enter_async_context(
-                open_stage(self.supervisor, self.dirs, plan, self._enter)
+                open_stage(
+                    self.supervisor,
+                    self.dirs,
+                    self._plan,
+                    self._enter,
+                    chain=self.options.chain,
+                )
             )
             ledger = stage.ledger
-            self.state.symbol, self.state.decimals = ledger.symbol, ledger.decimals
             self.state.stream = stage.meeting.stream
             facts = ChainFacts(stage.meeting.stream)
             feeds = await stack.enter_async_context(trio.open_nursery())
@@ -82,9 +83,25 @@ class Job:
             feeds.start_soon(stage.guard)
             return await self._play(stage, facts)
 
+    async def _plan(self, ledger: Ledger) -> Plan:
+        """Plan the run in the asset that it is paid in. Raises PriceInvalid."""
+        price = await read_price(ledger, self.options)
+        money, deposit = price.money, price.deposit
+        self.state.symbol, self.state.decimals = money.symbol, money.decimals
+        self.state.rate_per_second, self._deposit = price.rate_per_second, deposit
+        is_native = money.asset is None
+        return Plan(
+            viewers=self.options.viewers,
+            rate_per_second=price.rate_per_second,
+            viewer_funds=accounts.VIEWER_FEES + (deposit if is_native else 0),
+            chain=self.options.chain,
+            asset=money.asset,
+            viewer_assets=0 if is_native else deposit,
+        )
+
     async def _play(self, stage: Stage, facts: ChainFacts) -> Outcome:
         payees_before = {
-            payee.account: await stage.ledger.free_balance(payee.account)
+            payee.account: await stage.ledger.balance(payee.account, asset=stage.asset)
             for payee in stage.people.payees
         }
         sessions = feed.Sessions(stage.rest, self.state)
@@ -131,12 +148,6 @@ class Job:
             )
             for name, key in zip(people.viewer_names, people.viewers, strict=True)
         ]
-
-    @property
-    def _deposit(self) -> int:
-        """What each viewer puts into the vault; at least a unit, since a vault has a least."""
-        wanted = self.options.rate_per_second * self.options.seconds * RUNWAY_FACTOR
-        return max(wanted, int(10**self.state.decimals))
 
     def _start_viewers(self, stage: Stage) -> list[Child]:
         people, seconds = stage.people, self.options.seconds

@@ -7,6 +7,7 @@ from typing import Final
 
 import trio
 
+from main_job.price import PriceInvalid
 from main_job.processes import ProcessFailed
 from main_job.report import ReportFailed
 from main_job.rest import RestFailed
@@ -14,6 +15,7 @@ from main_job.video import VideoFailed
 from offchain.ledger.errors import LedgerError
 
 FAILURES: Final = (
+    PriceInvalid,
     ProcessFailed,
     ReportFailed,
     RestFailed,

@@ -9,6 +9,7 @@ from typing import Final
 
 from offchain.amounts import AmountInvalid, parse_amount
 
+NATIVE: Final = "native"
 SYMBOL: Final = "UNIT"
 DECIMALS: Final = 12
 SECONDS_MIN, SECONDS_MAX = 5, 86_400
@@ -19,6 +20,7 @@ _EPILOG = """examples:
   scripts/demo --viewers 3 --stall 5        the publisher freezes for 5 s, which nobody pays
   scripts/demo --kill-relayer --json        SIGKILL for the relayer in the middle
   scripts/demo --browser                    publisher and viewers are pages in Chromium
+  scripts/demo --asset usd                  paid in a stablecoin that the chain knows
 
 exit codes: 0 reconciled, 1 something disagrees or failed, 2 wrong options, 130 Ctrl-C
 """
@@ -26,7 +28,11 @@ exit codes: 0 reconciled, 1 something disagrees or failed, 2 wrong options, 130 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What one run does. Times in seconds, the rate in the smallest unit per second."""
+    """What one run does. Times in seconds; the rate is an amount of the asset, as it was written.
+
+    `rate_per_second` is the same in the native token's smallest unit; None for another asset, whose
+    decimals only the chain knows.
+    """
 
     seconds: int
     viewers: int
@@ -37,7 +43,10 @@ class Options:
     kill_relayer: bool
     browser: bool
     chain: str | None
-    rate_per_second: int
+    asset: str
+    """`native`, an asset's number, or its symbol."""
+    rate: str
+    rate_per_second: int | None
     json: bool
     keep_logs: Path | None
 
@@ -64,7 +73,10 @@ def parse(arguments: list[str] | None = None) -> Options:
     )
     parser.add_argument("--browser", action="store_true", help="pages in headless Chromium")
     parser.add_argument("--chain", metavar="URL", help="a running development node (ws://...)")
-    parser.add_argument("--rate", default="0.001", metavar="AMOUNT", help="per second (0.001 UNIT)")
+    parser.add_argument(
+        "--asset", default=NATIVE, metavar="ASSET", help="a number or symbol (the chain's token)"
+    )
+    parser.add_argument("--rate", default="0.001", metavar="AMOUNT", help="per second (0.001)")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.add_argument("--keep-logs", type=Path, metavar="DIR", help="keep the parts' logs there")
     given = parser.parse_args(arguments)
@@ -83,12 +95,9 @@ def parse(arguments: list[str] | None = None) -> Options:
         parser.error("--video: a browser page sends its camera, leave out --video or --browser")
     if given.chain is not None and not given.chain.startswith(("ws://", "wss://")):
         parser.error(f"--chain {given.chain}: give a node's address, such as ws://127.0.0.1:9944")
-    try:
-        rate = parse_amount(given.rate, SYMBOL, DECIMALS)
-    except AmountInvalid as error:
-        parser.error(f"--rate: {error}")
-    if rate < 1:
-        parser.error("--rate: a second costs at least the smallest unit, 0.000000000001")
+    if given.browser and given.asset != NATIVE:
+        parser.error("--asset: the viewers' pages deposit the chain's token, leave out --browser")
+    rate = None if given.asset != NATIVE else _native_rate(parser, given.rate)
     return Options(
         seconds=given.seconds,
         viewers=given.viewers,
@@ -98,7 +107,20 @@ def parse(arguments: list[str] | None = None) -> Options:
         kill_relayer=given.kill_relayer,
         browser=given.browser,
         chain=given.chain,
+        asset=given.asset,
+        rate=given.rate,
         rate_per_second=rate,
         json=given.json,
         keep_logs=given.keep_logs,
     )
+
+
+def _native_rate(parser: argparse.ArgumentParser, text: str) -> int:
+    """Read a rate in the native token; ends the program where it is wrong."""
+    try:
+        rate = parse_amount(text, SYMBOL, DECIMALS)
+    except AmountInvalid as error:
+        parser.error(f"--rate: {error}")
+    if rate < 1:
+        parser.error("--rate: a second costs at least the smallest unit, 0.000000000001")
+    return rate

@@ -15,7 +15,7 @@ from offchain.amounts import format_amount
 from offchain.cli import audit
 from offchain.cli.audit import SessionName
 from offchain.ledger.client import Ledger
-from offchain.ledger.types import NATIVE, Stream
+from offchain.ledger.types import Stream
 from offchain.reconcile import judge
 
 
@@ -53,7 +53,8 @@ async def build(
 ) -> tuple[dict[str, Any], Findings]:
     """Give the report in its documented shape, and what it rests on.
 
-    `payees_before` are the payees' free balances before the first session. Raises ReportFailed.
+    `payees_before` are the payees' free balances of the stream's asset before the first session.
+    Raises ReportFailed.
     """
     at = facts.finalized_hash
     number = facts.history.stream
@@ -63,7 +64,10 @@ async def build(
     findings = Findings(facts=facts, stream=stream, delivered_ms=delivered_ms)
     rows = [await _viewer(ledger, findings, viewer) for viewer in viewers]
     payees = [
-        {"account": account, "received": await ledger.free_balance(account, at=at) - before}
+        {
+            "account": account,
+            "received": await ledger.balance(account, asset=stream.asset, at=at) - before,
+        }
         for account, before in payees_before.items()
     ]
     report = {
@@ -94,8 +98,9 @@ async def _viewer(ledger: Ledger, findings: Findings, viewer: ViewerAccount) -> 
         raise ReportFailed(f"no session of {viewer.account} is in a finalized block")
     each = list(sessions.values())
     opening = facts.openings[next(iter(sessions))]
-    vault_before = await ledger.vault(viewer.account, asset=NATIVE, at=opening.before_hash)
-    vault_after = await ledger.vault(viewer.account, asset=NATIVE, at=facts.finalized_hash)
+    asset = findings.stream.asset
+    vault_before = await ledger.vault(viewer.account, asset=asset, at=opening.before_hash)
+    vault_after = await ledger.vault(viewer.account, asset=asset, at=facts.finalized_hash)
     return {
         "account": viewer.account,
         "delegate": opening.delegate,

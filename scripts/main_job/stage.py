@@ -6,7 +6,7 @@ The demo plays on it, and so do measurements and tests.
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from main_job.processes import Child, ProcessFailed, Supervisor
 from main_job.rest import Rest
 from main_job.state import Phase
 from offchain.ledger.client import Ledger, open_ledger
+from offchain.ledger.types import NATIVE, Asset
 
 LIVE_SECONDS_MAX: Final = 60.0
 GUARD_INTERVAL_S: Final = 0.2
@@ -28,12 +29,21 @@ GUARD_INTERVAL_S: Final = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What the stage is built for. Money in the smallest unit; `chain` None starts a node."""
+    """What the stage is built for. Money in the smallest unit; `chain` None starts a node.
+
+    `viewer_funds` are native; of another `asset` each viewer gets `viewer_assets` besides.
+    """
 
     viewers: int
     rate_per_second: int
     viewer_funds: int
     chain: str | None = None
+    asset: Asset = NATIVE
+    viewer_assets: int = 0
+
+
+Planner = Callable[[Ledger], Awaitable[Plan]]
+"""Makes the plan once the chain answers."""
 
 
 @dataclass(kw_only=True)
@@ -46,6 +56,8 @@ class Stage:
     ledger: Ledger
     people: People
     meeting: Meeting
+    asset: Asset
+    """What the stream is paid in."""
     rest: Rest
     """Signed in with a publish token of the stream's owner."""
     parts: dict[str, Child] = field(default_factory=dict)
@@ -85,19 +97,27 @@ class Stage:
 
 @asynccontextmanager
 async def open_stage(
-    supervisor: Supervisor, dirs: Dirs, plan: Plan, enter: Callable[[Phase], None]
+    supervisor: Supervisor,
+    dirs: Dirs,
+    plan: Plan | Planner,
+    enter: Callable[[Phase], None],
+    *,
+    chain: str | None = None,
 ) -> AsyncIterator[Stage]:
     """Start everything but publisher and viewers; `enter` is told each phase.
 
-    The supervisor ends the processes. Raises ProcessFailed, RestFailed or LedgerError.
+    `chain` is a running node's address, as a plan's own is. The supervisor ends the processes.
+    Raises ProcessFailed, RestFailed or LedgerError.
     """
     running: dict[str, Child] = {}
     enter("starting the node")
-    chain = plan.chain
+    chain = plan.chain if isinstance(plan, Plan) else chain
     if chain is None:
         running["node"], chain = await parts.start_node(supervisor, dirs)
     supervisor.env["PAYSTREAM_CHAIN"] = chain
     async with open_ledger(chain) as ledger:
+        if not isinstance(plan, Plan):
+            plan = await plan(ledger)
         enter("starting relayer and media server")
         dirs.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         accounts.write_password(dirs.password_file)
@@ -114,10 +134,13 @@ async def open_stage(
             abandon_on_cancel=True,
         )
         await accounts.fund(ledger, people, plan.viewer_funds)
+        if plan.asset is not None:
+            await accounts.fund_in(ledger, people, plan.asset, plan.viewer_assets)
         stream, _ = await ledger.create_stream(
             people.owner,
             rate_per_second=plan.rate_per_second,
             payees=people.payees,
+            asset=plan.asset,
             wait="finalized",
         )
         rest = Rest(server)
@@ -129,6 +152,7 @@ async def open_stage(
             ledger=ledger,
             people=people,
             meeting=Meeting(server=server, stream=stream),
+            asset=plan.asset,
             rest=rest,
             parts=running,
         )
