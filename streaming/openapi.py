@@ -23,8 +23,8 @@ _FIELDS: Final[dict[str, dict[str, Any]]] = {
     "hex": {"type": "string", "pattern": "^0x[0-9a-f]*$"},
     "call": {
         "type": "object",
-        "description": "one of `deposit_and_grant`, `withdraw`, `revoke`, `create_stream`, `claim` "
-        "as `kind`, with its arguments",
+        "description": "one of `deposit_and_grant`, `deposit`, `withdraw`, `revoke`, "
+        "`create_stream`, `claim` as `kind`, with its arguments; `asset` where it is not `native`",
     },
 }
 
@@ -172,7 +172,7 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
     },
     "/api/v1/streams/{stream}": {
         "get": _operation(
-            "One stream: price, payees, earnings, live state.",
+            "One stream: asset, price, tiers, payees, earnings, live state.",
             {"200": "it"},
             parameters=("stream",),
         )

@@ -153,6 +153,22 @@ async def test_without_a_wallet_the_page_says_what_is_needed(
 
 
 @on_browser
+async def test_another_assets_stream_is_priced_in_it_with_its_tiers(
+    driven: Driven, fake: FakeServer
+) -> None:
+    number = fake.system.add_stream(rate=1_500)
+    tier = {"price": "5000000", "period_ms": 30 * 86_400_000, "discount_ppm": 500_000}
+    fake.system.streams[number] |= {
+        "asset": "1984", "symbol": "USD", "decimals": 6, "tiers": [tier],
+    }  # fmt: skip
+    async with opened(driven, None, f"{fake.url}/watch?stream={number}") as page:
+        await expect(page.locator("#price-second")).to_have_text("0.0015\u00a0USD")
+        await expect(page.locator("#tiers")).to_contain_text("5\u00a0USD for 30 days: 50 % off")
+    async with opened(driven, None, fake.url) as page:
+        await expect(page.locator(".stream-price").first).to_contain_text("0.09\u00a0USD")
+
+
+@on_browser
 async def test_an_unknown_stream_is_said(driven: Driven, fake: FakeServer) -> None:
     async with opened(driven, None, f"{fake.url}/watch?stream=99") as page:
         await expect(page.get_by_text("There is no stream 99")).to_be_visible()

@@ -12,7 +12,22 @@
  */
 
 /**
- * @typedef {object} Stream
+ * What an amount is of; servers of before said it for the chain alone.
+ * @typedef {object} Unit
+ * @property {string} [asset] `native`, or an asset's number
+ * @property {string} [symbol]
+ * @property {number} [decimals]
+ */
+
+/**
+ * @typedef {object} Tier
+ * @property {string} price of a period
+ * @property {number} period_ms
+ * @property {number} discount_ppm what it takes off the price of a second
+ */
+
+/**
+ * @typedef {object} StreamFields
  * @property {number} id
  * @property {string} owner
  * @property {string} rate_per_second smallest units
@@ -22,9 +37,12 @@
  * @property {string} earned not yet claimed
  * @property {string} earned_total
  * @property {number} seconds
+ * @property {string} [tips_total] part of what it earned
+ * @property {Tier[]} [tiers]
  * @property {boolean} [live]
  * @property {number} [viewers]
  */
+/** @typedef {StreamFields & Unit} Stream */
 
 /**
  * @typedef {object} Grant
@@ -37,7 +55,7 @@
  */
 
 /**
- * @typedef {object} Terms
+ * @typedef {object} TermsFields
  * @property {number} stream
  * @property {string} rate_per_second
  * @property {string} viewer
@@ -49,6 +67,7 @@
  * @property {{deposit: string, cap: string, rate_max_per_second: string, gap_ms: number}} [needs]
  * @property {boolean} payable
  */
+/** @typedef {TermsFields & Unit} Terms */
 
 /**
  * @typedef {object} Session
@@ -164,6 +183,25 @@ async function call(method, path, { token, body, signal, withinMs } = {}) {
   });
   return response.status === 204 ? null : response.json();
 }
+
+/**
+ * The chain's facts, with its token's name and decimals replaced by those of another asset.
+ * @param {ChainInfo} chain
+ * @param {Unit} unit
+ * @returns {ChainInfo}
+ */
+export const inUnitOf = (chain, unit) => ({
+  ...chain,
+  symbol: unit.symbol ?? chain.symbol,
+  decimals: unit.decimals ?? chain.decimals,
+});
+
+/**
+ * The part of a wallet's call that names its asset; nothing for the chain's own token.
+ * @param {Unit} unit
+ * @returns {{asset?: string}}
+ */
+export const assetOf = (unit) => (unit.asset && unit.asset !== "native" ? { asset: unit.asset } : {});
 
 /** @returns {Promise<ChainInfo>} */
 export const info = () => call("GET", "info");

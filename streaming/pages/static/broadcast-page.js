@@ -40,6 +40,7 @@ class BroadcastPage {
   #viewers = figure("Watching now");
   #earned = figure("Earned, not yet claimed");
   #total = figure("Earned in all");
+  #tips = figure("Of that, tips");
   #bitrate = figure("Sending");
   #since = figure("Live for");
   #price = figure("Price");
@@ -60,7 +61,9 @@ class BroadcastPage {
       }),
     };
     find("figures").append(
-      ...[this.#viewers, this.#earned, this.#total, this.#price, this.#bitrate, this.#since].map(({ row }) => row),
+      ...[this.#viewers, this.#earned, this.#total, this.#tips, this.#price, this.#bitrate, this.#since].map(
+        ({ row }) => row,
+      ),
     );
     this.#wallet.addEventListener("account", () => this.#accountChanged());
     this.#streams.addEventListener("change", () => this.#streamChanged());
@@ -251,11 +254,13 @@ class BroadcastPage {
     const stream = this.#stream;
     find("earnings").hidden = stream === null;
     if (!stream) return;
-    const { decimals, symbol } = this.#info;
+    const { decimals, symbol } = api.inUnitOf(this.#info, stream);
     const money = (/** @type {string} */ value) => formatAmount(fromWire(value), decimals, symbol);
     setText(this.#viewers.value, String(stream.viewers ?? 0));
     setText(this.#earned.value, money(stream.earned));
     setText(this.#total.value, money(stream.earned_total));
+    this.#tips.row.hidden = fromWire(stream.tips_total ?? "0") === 0n;
+    setText(this.#tips.value, money(stream.tips_total ?? "0"));
     setText(this.#price.value, `${formatAmount(costOf(fromWire(stream.rate_per_second), 60), decimals, symbol)} / min`);
     setText(
       this.#since.value,

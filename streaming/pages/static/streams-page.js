@@ -22,7 +22,7 @@ let shown = "";
  */
 function row(stream, info) {
   const rate = fromWire(stream.rate_per_second);
-  const { decimals, symbol } = info;
+  const { decimals, symbol } = api.inUnitOf(info, stream);
   const state = stream.live ? "Live" : stream.status === "paused" ? "Paused" : "Not live";
   return h(
     "li",

@@ -78,7 +78,9 @@ class WatchPage {
     }
     this.#player.say("Loading…", "", { busy: true, solid: true });
     try {
-      [this.#info, this.#stream] = await Promise.all([api.info(), api.stream(this.#id)]);
+      const [info, stream] = await Promise.all([api.info(), api.stream(this.#id)]);
+      this.#info = api.inUnitOf(info, stream);
+      this.#stream = stream;
     } catch (error) {
       const problem = /** @type {api.Problem} */ (error);
       if (problem.status === 404) {
@@ -118,7 +120,7 @@ class WatchPage {
   }
 
   #showStream() {
-    const { owner, live, viewers, status, rate_per_second } = /** @type {api.Stream} */ (this.#stream);
+    const { owner, live, viewers, status, rate_per_second, tiers } = /** @type {api.Stream} */ (this.#stream);
     const { decimals, symbol } = this.#info;
     const rate = fromWire(rate_per_second);
     document.title = `Stream ${this.#id} · PayStream`;
@@ -135,6 +137,10 @@ class WatchPage {
       `${formatAmount(costOf(rate, 60), decimals, symbol)} a minute · ` +
         `${formatAmount(costOf(rate, 3600), decimals, symbol)} an hour`,
     );
+    const offers = (tiers ?? []).map(({ price, period_ms, discount_ppm }) =>
+      `${formatAmount(fromWire(price), decimals, symbol)} for ${formatTime(period_ms / 1000)}: ${discount_ppm / 10_000} % off`,
+    );
+    setText(find("tiers"), offers.length > 0 ? `Subscribers pay ${offers.join(" · ")}` : "");
   }
 
   #showIdle() {
@@ -302,7 +308,8 @@ class WatchPage {
     const cost = wanted > least ? wanted : least;
     const vault = fromWire(terms.vault);
     const deposit = adding ? cost : cost > vault ? cost - vault : 0n;
-    const cap = adding ? vault + cost : cost;
+    // a grant needs a cap, even where a subscriber's seconds are free
+    const cap = (adding ? vault + cost : cost) || fromWire(terms.needs?.cap ?? "1");
     const balance = fromWire(terms.free_balance);
     const lastsMs = Math.max(GRANT_LASTS_MS, this.#time.seconds * 2_000);
     const { grant } = terms;
@@ -311,9 +318,10 @@ class WatchPage {
       terms.missing.every((word) => word === "funds") &&
       fromWire(grant.cap_left) >= cap;
     const call = suffices
-      ? { kind: "deposit", amount: String(deposit) }
+      ? { kind: "deposit", amount: String(deposit), ...api.assetOf(terms) }
       : {
           kind: "deposit_and_grant",
+          ...api.assetOf(terms),
           deposit: String(deposit),
           cap: String(cap),
           rate_max_per_second: terms.needs?.rate_max_per_second ?? terms.rate_per_second,

@@ -44,7 +44,9 @@ export class CostPanel extends HTMLElement {
   show(session, info) {
     const delivered = Math.floor(session.delivered_ms / 1000);
     const seconds = Math.max(delivered, session.paid_seconds);
-    const cost = costOf(fromWire(session.rate_per_second), seconds);
+    // what is paid has the operator's price of each tick in it
+    const due = costOf(fromWire(session.rate_per_second), seconds - session.paid_seconds);
+    const cost = fromWire(session.paid) + due;
     setText(this.#cost, formatAmount(cost, info.decimals, info.symbol));
     setText(this.#delivered.value, formatClock(delivered));
     const paid = formatAmount(fromWire(session.paid), info.decimals, info.symbol);

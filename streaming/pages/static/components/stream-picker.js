@@ -102,7 +102,7 @@ export class StreamPicker extends EventTarget {
 
   /** @param {api.Stream} stream */
   #title(stream) {
-    const { decimals, symbol } = this.info;
+    const { decimals, symbol } = api.inUnitOf(this.info, stream);
     const price = formatAmount(costOf(fromWire(stream.rate_per_second), 60), decimals, symbol);
     return `Stream ${stream.id} · ${price} / min${stream.status === "active" ? "" : ` · ${stream.status}`}`;
   }

@@ -1,4 +1,5 @@
 import { AmountError, formatAmount, fromWire, parseAmount } from "../amounts.js";
+import { assetOf } from "../api.js";
 import { button, fill, figure, h, notice, setText } from "../dom.js";
 import { STEP_TEXTS } from "../reasons.js";
 import { send } from "../wallet.js";
@@ -87,7 +88,8 @@ export class VaultPanel extends EventTarget {
       if (amount === 0n) throw new AmountError("Enter more than zero.");
       if (amount > fromWire(this.#terms.vault)) throw new AmountError("Your vault holds less than that.");
       this.#amount.removeAttribute("aria-invalid");
-      await this.#send({ kind: "withdraw", amount: String(amount) }, "Withdrawn to your account.");
+      const call = { kind: "withdraw", amount: String(amount), ...assetOf(this.#terms) };
+      await this.#send(call, "Withdrawn to your account.");
     } catch (error) {
       if (error instanceof AmountError) this.#amount.setAttribute("aria-invalid", "true");
       this.#failed(error);
