@@ -32,9 +32,19 @@ fn native<T: Config>() -> T::AssetKind {
 	T::NativeAsset::get()
 }
 
+/// Let the native asset in, whatever the genesis.
+fn enable<T: Config>() {
+	assert!(Pallet::<T>::endow_pot(&native::<T>()).is_ok());
+	let entry = AssetEntries::<T>::get(native::<T>());
+	let owed = entry.map_or(Zero::zero(), |entry| entry.owed);
+	let tick_price = One::one();
+	let entry = AssetEntry { status: AssetStatus::Enabled, tick_price, tip_min: One::one(), owed };
+	AssetEntries::<T>::insert(native::<T>(), entry);
+}
+
 /// An account with enough for every deposit, and to be preserved; whatever the genesis.
 fn rich<T: Config>(name: &'static str) -> T::AccountId {
-	EnabledAssets::<T>::insert(native::<T>(), ());
+	enable::<T>();
 	let who = account(name, 0, 0);
 	let plenty = BalanceOf::<T>::max_value() / 1_000_000u32.into();
 	assert!(T::Assets::mint_into(native::<T>(), &who, plenty).is_ok());
@@ -115,12 +125,20 @@ impl<T: Config> Viewer<T> {
 
 	fn submit(&self, order: OrderOf<T>) {
 		let origin = RawOrigin::Authorized.into();
-		assert!(Pallet::<T>::submit(origin, self.grant, order, self.sign(&order)).is_ok());
+		let signature = self.sign(&order);
+		assert!(Pallet::<T>::submit(origin, self.grant, order, signature).is_ok());
 	}
 
 	fn authorize(&self, order: &OrderOf<T>, signature: &DelegateSignature) {
 		let source = TransactionSource::External;
 		assert!(Pallet::<T>::authorize_submit(source, &self.grant, order, signature).is_ok());
+	}
+
+	/// What an order goes through in a block: its check, and then its execution.
+	fn authorize_and_submit(&self, order: OrderOf<T>, signature: DelegateSignature) {
+		self.authorize(&order, &signature);
+		let origin = RawOrigin::Authorized.into();
+		assert!(Pallet::<T>::submit(origin, self.grant, order, signature).is_ok());
 	}
 
 	/// Open so many sessions, the last one at `second`.
@@ -146,6 +164,8 @@ fn terms<T: Config>(rate: BalanceOf<T>) -> GrantTermsOf<T> {
 		sessions_max: T::MaxSessionsPerGrant::get(),
 		gap_ms: GAP_MS.clamp(T::GapMinMs::get(), T::GapMaxMs::get()),
 		expires_at: BEGIN_MS + 100_000 * SECOND_MS,
+		tips_max: much::<T>(),
+		renewals_max: 10,
 	}
 }
 
@@ -163,6 +183,91 @@ fn watching<T: Config>(sessions: u32) -> (StreamId, Viewer<T>) {
 	let viewer = Viewer::<T>::new(stream);
 	viewer.open_until(stream, sessions, 1_000);
 	(stream, viewer)
+}
+
+/// A stream's full list of tiers; the last one is subscribed to.
+fn tiers<T: Config>(count: u32) -> TiersOf<T> {
+	let tier = |nth: u32| Tier {
+		price: much::<T>() + nth.into(),
+		period_ms: T::PeriodMinMs::get(),
+		discount: Permill::from_percent(50),
+	};
+	BoundedVec::truncate_from((0..count).map(tier).collect())
+}
+
+/// Offer a full list of tiers, and subscribe to the last one for so many periods.
+fn subscribed<T: Config>(stream: StreamId, viewer: &T::AccountId, periods: u32) {
+	let list = tiers::<T>(T::MaxTiers::get());
+	let tier = list[list.len() - 1];
+	Tiers::<T>::insert(stream, list);
+	let signed = RawOrigin::Signed(viewer.clone()).into();
+	assert!(Pallet::<T>::subscribe(signed, stream, tier, periods).is_ok());
+}
+
+/// The dearest open: of the grant's last slot, at a subscriber's rate.
+fn discounted_open<T: Config>() -> (OrderOf<T>, Viewer<T>) {
+	let index = T::MaxSessionsPerGrant::get() - 1;
+	let (stream, viewer) = watching::<T>(index);
+	at::<T>(2_000);
+	subscribed::<T>(stream, &viewer.account, 1);
+	let full = rate_of::<T>(stream);
+	let rate_per_second =
+		Subscriptions::<T>::get(stream, &viewer.account).map_or(full, |s| s.tier.discounted(full));
+	let funds = full * 30u32.into();
+	(Order::Open { index, stream, rate_per_second, funds, start_at: BEGIN_MS }, viewer)
+}
+
+/// A tip under a grant with an open session.
+fn tip<T: Config>() -> (OrderOf<T>, Viewer<T>) {
+	let (_, viewer) = watching::<T>(1);
+	at::<T>(1_020);
+	let longest = alloc::vec![0; T::MaxTipMessage::get() as usize];
+	let message = BoundedVec::truncate_from(longest);
+	(Order::Tip { index: 0, tips: One::one(), message }, viewer)
+}
+
+/// A renewal of a running subscription of which a period is to be earned.
+fn renewal<T: Config>() -> (OrderOf<T>, Viewer<T>) {
+	let (stream, viewer) = watching::<T>(1);
+	at::<T>(1_001);
+	subscribed::<T>(stream, &viewer.account, 2);
+	Subscriptions::<T>::mutate(stream, &viewer.account, |entry| {
+		if let Some(entry) = entry {
+			entry.started_at -= entry.tier.period_ms;
+		}
+	});
+	at::<T>(1_020);
+	(Order::Renew { index: 0, renewals: 1 }, viewer)
+}
+
+/// So many sessions under grants of their own, copies of one, on `streams` copies of its stream; and
+/// the batch that ticks all of them.
+fn batch_of_ticks<T: Config>(count: u32, streams: u32) -> BatchOf<T> {
+	let (first, viewer) = watching::<T>(1);
+	let (Some(stream), Some(grant), Some(session)) = (
+		Streams::<T>::get(first),
+		Grants::<T>::get(viewer.grant),
+		Sessions::<T>::get(viewer.grant, 0),
+	) else {
+		unreachable!("they were made a moment ago")
+	};
+	for nth in 1..streams {
+		Streams::<T>::insert(first + u64::from(nth), stream.clone());
+	}
+	let order = Order::Tick { index: 0, seconds: 20 };
+	let orders = (0..count)
+		.map(|nth| {
+			let id = viewer.grant + u64::from(nth);
+			let stream = first + u64::from(nth.checked_rem(streams).unwrap_or(0));
+			Grants::<T>::insert(id, grant.clone());
+			Sessions::<T>::insert(id, 0, Session { stream, ..session.clone() });
+			let order: OrderOf<T> = order.clone();
+			let signature = sign(&viewer.key, &Pallet::<T>::order_bytes(id, &order));
+			SignedOrder { grant: id, order, signature }
+		})
+		.collect();
+	at::<T>(1_020);
+	BoundedVec::truncate_from(orders)
 }
 
 #[benchmarks]
@@ -273,16 +378,15 @@ mod benchmarks {
 
 	#[benchmark]
 	fn submit_open() {
-		let index = T::MaxSessionsPerGrant::get() - 1;
-		let (stream, viewer) = watching::<T>(index);
-		at::<T>(2_000);
-		let order = open::<T>(index, stream, 30);
+		let (order, viewer) = discounted_open::<T>();
 		let signature = viewer.sign(&order);
 
-		#[extrinsic_call]
-		submit(RawOrigin::Authorized, viewer.grant, order, signature);
+		#[block]
+		{
+			viewer.authorize_and_submit(order, signature);
+		}
 
-		assert!(Sessions::<T>::contains_key(viewer.grant, index));
+		assert_eq!(Grants::<T>::get(viewer.grant).map(|g| g.open.is_full()), Some(true));
 	}
 
 	#[benchmark]
@@ -295,8 +399,10 @@ mod benchmarks {
 		let order = Order::Fund { index, funds };
 		let signature = viewer.sign(&order);
 
-		#[extrinsic_call]
-		submit(RawOrigin::Authorized, viewer.grant, order, signature);
+		#[block]
+		{
+			viewer.authorize_and_submit(order, signature);
+		}
 
 		assert!(Sessions::<T>::get(viewer.grant, index).is_some_and(|s| s.funds == funds));
 	}
@@ -308,8 +414,10 @@ mod benchmarks {
 		let order = Order::Tick { index: 0, seconds: 20 };
 		let signature = viewer.sign(&order);
 
-		#[extrinsic_call]
-		submit(RawOrigin::Authorized, viewer.grant, order, signature);
+		#[block]
+		{
+			viewer.authorize_and_submit(order, signature);
+		}
 
 		assert!(Sessions::<T>::get(viewer.grant, 0).is_some_and(|s| s.seconds == 20));
 	}
@@ -323,18 +431,67 @@ mod benchmarks {
 		let order = Order::Close { index: 0, seconds: 20 };
 		let signature = viewer.sign(&order);
 
-		#[extrinsic_call]
-		submit(RawOrigin::Authorized, viewer.grant, order, signature);
+		#[block]
+		{
+			viewer.authorize_and_submit(order, signature);
+		}
 
 		assert!(!Grants::<T>::contains_key(viewer.grant));
 	}
 
 	#[benchmark]
+	fn submit_tip() {
+		let (order, viewer) = tip::<T>();
+		let signature = viewer.sign(&order);
+
+		#[block]
+		{
+			viewer.authorize_and_submit(order, signature);
+		}
+
+		assert!(Grants::<T>::get(viewer.grant).is_some_and(|g| !g.tips_total.is_zero()));
+	}
+
+	#[benchmark]
+	fn submit_renew() {
+		let (order, viewer) = renewal::<T>();
+		let signature = viewer.sign(&order);
+
+		#[block]
+		{
+			viewer.authorize_and_submit(order, signature);
+		}
+
+		assert!(Grants::<T>::get(viewer.grant).is_some_and(|g| g.renewals_total == 1));
+	}
+
+	#[benchmark]
+	fn submit_batch(n: Linear<0, { T::MaxBatchOrders::get() }>) {
+		let orders = batch_of_ticks::<T>(n, 1);
+
+		#[block]
+		{
+			let _ = Pallet::<T>::do_submit_batch(orders);
+		}
+
+		assert!(n == 0 || Streams::<T>::get(0).is_some_and(|s| s.seconds == 20 * u64::from(n)));
+	}
+
+	#[benchmark]
+	fn submit_batch_streams(n: Linear<0, { T::MaxBatchOrders::get() }>) {
+		let orders = batch_of_ticks::<T>(n, n);
+
+		#[block]
+		{
+			let _ = Pallet::<T>::do_submit_batch(orders);
+		}
+
+		assert!(n == 0 || Streams::<T>::get(u64::from(n) - 1).is_some_and(|s| s.seconds == 20));
+	}
+
+	#[benchmark]
 	fn authorize_open() {
-		let index = T::MaxSessionsPerGrant::get() - 1;
-		let (stream, viewer) = watching::<T>(index);
-		at::<T>(2_000);
-		let order = open::<T>(index, stream, 30);
+		let (order, viewer) = discounted_open::<T>();
 		let signature = viewer.sign(&order);
 
 		#[block]
@@ -385,6 +542,216 @@ mod benchmarks {
 	}
 
 	#[benchmark]
+	fn authorize_tip() {
+		let (order, viewer) = tip::<T>();
+		let signature = viewer.sign(&order);
+
+		#[block]
+		{
+			viewer.authorize(&order, &signature);
+		}
+	}
+
+	#[benchmark]
+	fn authorize_renew() {
+		let (order, viewer) = renewal::<T>();
+		let signature = viewer.sign(&order);
+
+		#[block]
+		{
+			viewer.authorize(&order, &signature);
+		}
+	}
+
+	#[benchmark]
+	fn tip() {
+		let (stream, viewer) = watching::<T>(0);
+		let longest = alloc::vec![0; T::MaxTipMessage::get() as usize];
+		let message = BoundedVec::truncate_from(longest);
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(viewer.account.clone()), stream, One::one(), message);
+
+		assert!(Streams::<T>::get(stream).is_some_and(|s| !s.tips_total.is_zero()));
+	}
+
+	#[benchmark]
+	fn refund() {
+		at::<T>(1);
+		let creator = rich::<T>("creator");
+		let id = stream::<T>(&creator, 1);
+		let amount = much::<T>();
+		Streams::<T>::mutate(id, |entry| {
+			if let Some(entry) = entry {
+				entry.earned = amount;
+				entry.earned_total = amount;
+			}
+		});
+		let viewer: T::AccountId = account("viewer", 0, 0);
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(creator), id, viewer.clone(), amount);
+
+		assert_eq!(Vaults::<T>::get(&viewer, native::<T>()), amount);
+	}
+
+	// Without anything to distribute: the call's weight adds a claim's.
+	#[benchmark]
+	fn transfer_stream() {
+		at::<T>(1);
+		let creator = rich::<T>("creator");
+		let id = stream::<T>(&creator, 1);
+		let to = rich::<T>("to");
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(creator), id, to.clone());
+
+		assert!(Streams::<T>::get(id).is_some_and(|s| s.owner == to));
+	}
+
+	#[benchmark]
+	fn set_tiers(t: Linear<0, { T::MaxTiers::get() }>) {
+		at::<T>(1);
+		let creator = rich::<T>("creator");
+		let id = stream::<T>(&creator, 1);
+		let list = tiers::<T>(t);
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(creator), id, list);
+
+		assert_eq!(Pallet::<T>::tiers(id).len(), t as usize);
+	}
+
+	#[benchmark]
+	fn subscribe() {
+		let (stream, viewer) = watching::<T>(0);
+		let list = tiers::<T>(T::MaxTiers::get());
+		let tier = list[list.len() - 1];
+		Tiers::<T>::insert(stream, list);
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(viewer.account.clone()), stream, tier, 3);
+
+		assert!(Subscriptions::<T>::contains_key(stream, &viewer.account));
+	}
+
+	#[benchmark]
+	fn cancel_subscription() {
+		let (stream, viewer) = watching::<T>(0);
+		subscribed::<T>(stream, &viewer.account, 3);
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(viewer.account.clone()), stream);
+
+		assert!(Subscriptions::<T>::get(stream, &viewer.account).is_some_and(|s| s.periods == 1));
+	}
+
+	#[benchmark]
+	fn settle_subscription() {
+		let (stream, viewer) = watching::<T>(0);
+		subscribed::<T>(stream, &viewer.account, 3);
+		Streams::<T>::mutate(stream, |entry| {
+			if let Some(entry) = entry {
+				entry.status = StreamStatus::Ended;
+				entry.ended_at = Some(Pallet::<T>::now());
+			}
+		});
+		let anybody = rich::<T>("anybody");
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(anybody), stream, viewer.account.clone());
+
+		assert!(!Subscriptions::<T>::contains_key(stream, &viewer.account));
+	}
+
+	#[benchmark]
+	fn enable_asset() -> Result<(), BenchmarkError> {
+		enable::<T>();
+		let admin =
+			T::AdminOrigin::try_successful_origin().map_err(|_| BenchmarkError::Weightless)?;
+
+		#[extrinsic_call]
+		_(admin as T::RuntimeOrigin, native::<T>(), One::one());
+
+		assert!(AssetEntries::<T>::contains_key(native::<T>()));
+		Ok(())
+	}
+
+	#[benchmark]
+	fn disable_asset() -> Result<(), BenchmarkError> {
+		enable::<T>();
+		let admin =
+			T::AdminOrigin::try_successful_origin().map_err(|_| BenchmarkError::Weightless)?;
+
+		#[extrinsic_call]
+		_(admin as T::RuntimeOrigin, native::<T>());
+
+		let status = AssetEntries::<T>::get(native::<T>()).map(|entry| entry.status);
+		assert_eq!(status, Some(AssetStatus::Disabled));
+		Ok(())
+	}
+
+	#[benchmark]
+	fn write_off_asset() -> Result<(), BenchmarkError> {
+		enable::<T>();
+		AssetEntries::<T>::mutate(native::<T>(), |entry| {
+			if let Some(entry) = entry {
+				entry.status = AssetStatus::Disabled;
+				entry.owed = BalanceOf::<T>::max_value();
+			}
+		});
+		let admin =
+			T::AdminOrigin::try_successful_origin().map_err(|_| BenchmarkError::Weightless)?;
+
+		#[extrinsic_call]
+		_(admin as T::RuntimeOrigin, native::<T>());
+
+		let status = AssetEntries::<T>::get(native::<T>()).map(|entry| entry.status);
+		assert_eq!(status, Some(AssetStatus::WrittenOff));
+		Ok(())
+	}
+
+	#[benchmark]
+	fn set_tick_price() -> Result<(), BenchmarkError> {
+		enable::<T>();
+		let price = much::<T>();
+		let admin =
+			T::AdminOrigin::try_successful_origin().map_err(|_| BenchmarkError::Weightless)?;
+
+		#[extrinsic_call]
+		_(admin as T::RuntimeOrigin, native::<T>(), price);
+
+		let entry = AssetEntries::<T>::get(native::<T>());
+		assert!(entry.is_some_and(|entry| entry.tick_price == price));
+		Ok(())
+	}
+
+	#[benchmark]
+	fn set_treasury_share() -> Result<(), BenchmarkError> {
+		let share = T::TreasuryShareMax::get();
+		let admin =
+			T::AdminOrigin::try_successful_origin().map_err(|_| BenchmarkError::Weightless)?;
+
+		#[extrinsic_call]
+		_(admin as T::RuntimeOrigin, share);
+
+		assert_eq!(TreasuryShare::<T>::get(), share);
+		Ok(())
+	}
+
+	#[benchmark]
+	fn set_stopped() -> Result<(), BenchmarkError> {
+		let admin =
+			T::AdminOrigin::try_successful_origin().map_err(|_| BenchmarkError::Weightless)?;
+
+		#[extrinsic_call]
+		_(admin as T::RuntimeOrigin, true);
+
+		assert!(Stopped::<T>::get());
+		Ok(())
+	}
+
+	#[benchmark]
 	fn settle() {
 		let (_, viewer) = watching::<T>(1);
 		at::<T>(200_000);
@@ -401,16 +768,24 @@ mod benchmarks {
 		at::<T>(1);
 		let creator = rich::<T>("creator");
 		let id = stream::<T>(&creator, 1);
-		let earned = much::<T>() * p.into() + One::one();
+		let earned = much::<T>() * (p + 1).into() * 2u32.into() + One::one();
 		Streams::<T>::mutate(id, |entry| {
 			if let Some(entry) = entry {
 				entry.payees = payees::<T>(p);
 				entry.status = StreamStatus::Ended;
+				entry.ended_at = Some(BEGIN_MS);
 				entry.earned = earned;
 				entry.earned_total = earned;
+				entry.fees = much::<T>();
 			}
 		});
-		let pot_holds = earned + much::<T>();
+		TreasuryShare::<T>::put(T::TreasuryShareMax::get());
+		AssetEntries::<T>::mutate(native::<T>(), |entry| {
+			if let Some(entry) = entry {
+				entry.owed += earned + much::<T>();
+			}
+		});
+		let pot_holds = earned + much::<T>() * 2u32.into();
 		assert!(T::Assets::mint_into(native::<T>(), &Pallet::<T>::pot(), pot_holds).is_ok());
 		let anybody = rich::<T>("anybody");
 

@@ -3,9 +3,11 @@
 //! Claims: how earnings leave the ledger (rule 8).
 
 use crate::{
-	types::{BalanceOf, Stream, StreamId},
-	Config, Error, Event, HoldReason, Pallet, StreamStatus, Streams, Vaults,
+	types::{AssetStatus, BalanceOf, Stream, StreamId},
+	AssetEntries, Config, Error, Event, HoldReason, Pallet, StreamStatus, Streams, Tiers,
+	TreasuryShare, Vaults,
 };
+use alloc::vec::Vec;
 use frame::{
 	deps::frame_support::storage::with_storage_layer, prelude::*, token::fungible::MutateHold,
 	traits::fungibles::Mutate,
@@ -16,7 +18,9 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn do_claim(id: StreamId) -> Result<u32, DispatchError> {
 		let mut stream = Streams::<T>::get(id).ok_or(Error::<T>::StreamNotFound)?;
 		let payees = stream.payees.len() as u32;
-		let last = stream.status == StreamStatus::Ended && stream.sessions_open == 0;
+		let last = stream.status == StreamStatus::Ended
+			&& stream.sessions_open == 0
+			&& stream.subscriptions_open == 0;
 		let paid = Self::distribute(id, &mut stream)?;
 		ensure!(last || !paid.is_zero(), Error::<T>::NothingToClaim);
 		if last {
@@ -27,21 +31,33 @@ impl<T: Config> Pallet<T> {
 		Ok(payees)
 	}
 
-	/// Pay every payee their share of the earnings, rounded down; what the shares leave over stays
-	/// in the earnings. Returns what was paid. The caller writes the stream.
+	/// Pay the treasury its part and every payee their share of the rest, rounded down; what the
+	/// shares leave over stays in the earnings. Returns what left the stream. The caller writes it.
 	pub(crate) fn distribute(
 		id: StreamId,
 		stream: &mut Stream<T>,
 	) -> Result<BalanceOf<T>, DispatchError> {
+		let status = AssetEntries::<T>::get(&stream.asset).map(|entry| entry.status);
+		if status == Some(AssetStatus::WrittenOff) {
+			return Self::erase_earnings(id, stream);
+		}
 		let earned = stream.earned;
-		let mut paid = BalanceOf::<T>::zero();
+		let operators = TreasuryShare::<T>::get().mul_floor(earned);
+		let rest = earned.checked_sub(&operators).ok_or(Error::<T>::Overflow)?;
+		let mut payout = Payout::<T>::default();
+		let due = operators.checked_add(&stream.fees).ok_or(Error::<T>::Overflow)?;
+		if !due.is_zero() {
+			payout.pay(stream, &T::Treasury::get(), due)?;
+			Self::deposit_event(Event::TreasuryPaid { stream: id, amount: due });
+		}
+		let mut paid = operators;
 		for payee in &stream.payees {
-			let amount = payee.share.mul_floor(earned);
+			let amount = payee.share.mul_floor(rest);
 			if amount.is_zero() {
 				continue;
 			}
 			paid = paid.checked_add(&amount).ok_or(Error::<T>::Overflow)?;
-			let credited = Self::pay_out(&stream.asset, &payee.account, amount)?;
+			let credited = payout.pay(stream, &payee.account, amount)?;
 			Self::deposit_event(Event::Claimed {
 				stream: id,
 				payee: payee.account.clone(),
@@ -50,14 +66,31 @@ impl<T: Config> Pallet<T> {
 			});
 		}
 		stream.earned = earned.checked_sub(&paid).ok_or(Error::<T>::Overflow)?;
-		Ok(paid)
+		let total = paid.checked_add(&stream.fees).ok_or(Error::<T>::Overflow)?;
+		stream.fees = Zero::zero();
+		Self::owe_less(&stream.asset, payout.sent)?;
+		Ok(total)
+	}
+
+	/// Forget the earnings in an asset that is written off. Returns how much was forgotten.
+	fn erase_earnings(id: StreamId, stream: &mut Stream<T>) -> Result<BalanceOf<T>, DispatchError> {
+		let amount = stream.earned.checked_add(&stream.fees).ok_or(Error::<T>::Overflow)?;
+		if !amount.is_zero() {
+			stream.earned = Zero::zero();
+			stream.fees = Zero::zero();
+			Self::owe_less(&stream.asset, amount)?;
+			Self::deposit_event(Event::EarningsErased { stream: id, amount });
+		}
+		Ok(amount)
 	}
 
 	/// Give the remainder to the owner, release the deposit, and forget the stream.
 	fn delete_stream(id: StreamId, stream: Stream<T>) -> DispatchResult {
-		let Stream { owner, asset, earned, deposit, .. } = stream;
+		let (owner, earned, deposit) = (stream.owner.clone(), stream.earned, stream.deposit);
 		if !earned.is_zero() {
-			Self::pay_out(&asset, &owner, earned)?;
+			let mut payout = Payout::<T>::default();
+			payout.pay(&stream, &owner, earned)?;
+			Self::owe_less(&stream.asset, payout.sent)?;
 			Self::deposit_event(Event::RemainderPaid {
 				stream: id,
 				owner: owner.clone(),
@@ -66,25 +99,50 @@ impl<T: Config> Pallet<T> {
 		}
 		T::NativeHold::release(&HoldReason::Stream.into(), &owner, deposit, Precision::BestEffort)?;
 		Streams::<T>::remove(id);
+		Tiers::<T>::remove(id);
 		Self::deposit_event(Event::StreamDeleted { stream: id });
 		Ok(())
 	}
 
+	/// What the treasury would receive by a claim now, and each payee after it.
+	pub(crate) fn claimable(stream: &Stream<T>) -> (BalanceOf<T>, Vec<BalanceOf<T>>) {
+		let status = AssetEntries::<T>::get(&stream.asset).map(|entry| entry.status);
+		if status == Some(AssetStatus::WrittenOff) {
+			return (Zero::zero(), stream.payees.iter().map(|_| Zero::zero()).collect());
+		}
+		let operators = TreasuryShare::<T>::get().mul_floor(stream.earned);
+		let rest = stream.earned.saturating_sub(operators);
+		let shares = stream.payees.iter().map(|payee| payee.share.mul_floor(rest)).collect();
+		(operators.saturating_add(stream.fees), shares)
+	}
+}
+
+/// What one claim pays: the part that leaves the pot is no longer owed.
+#[derive(DefaultNoBound)]
+struct Payout<T: Config> {
+	sent: BalanceOf<T>,
+}
+
+impl<T: Config> Payout<T> {
 	/// Pay from the pot; into the vault, and `true`, where the account cannot receive it. So one
 	/// payee's account never stands in the way of another's claim.
-	fn pay_out(
-		asset: &T::AssetKind,
+	fn pay(
+		&mut self,
+		stream: &Stream<T>,
 		who: &T::AccountId,
 		amount: BalanceOf<T>,
 	) -> Result<bool, DispatchError> {
+		let asset = &stream.asset;
+		let pot = Pallet::<T>::pot();
 		let sent = with_storage_layer::<_, DispatchError, _>(|| {
-			T::Assets::transfer(asset.clone(), &Self::pot(), who, amount, Preservation::Preserve)
+			T::Assets::transfer(asset.clone(), &pot, who, amount, Preservation::Preserve)
 		});
 		if sent.is_ok() {
+			self.sent = self.sent.checked_add(&amount).ok_or(Error::<T>::Overflow)?;
 			return Ok(false);
 		}
 		let free = Vaults::<T>::get(who, asset).checked_add(&amount).ok_or(Error::<T>::Overflow)?;
-		Self::set_vault(who, asset, free);
+		Pallet::<T>::set_vault(who, asset, free);
 		Ok(true)
 	}
 }

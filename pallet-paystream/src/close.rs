@@ -4,8 +4,9 @@
 
 use crate::{
 	session::{Charge, Reading},
+	stream::StreamBook,
 	types::{BalanceOf, CloseReason, Grant, GrantId, Moment, Session, SessionIndex, Stream},
-	Config, Error, Event, Grants, Pallet, Sessions, Streams, Vaults,
+	Config, Error, Event, Grants, Pallet, Sessions, Vaults,
 };
 use frame::prelude::*;
 
@@ -29,13 +30,15 @@ pub(crate) struct Closing<T: Config> {
 impl<T: Config> Pallet<T> {
 	pub(crate) fn do_settle(id: GrantId, index: SessionIndex) -> DispatchResult {
 		let session = Sessions::<T>::get(id, index).ok_or(Error::<T>::SessionNotFound)?;
-		let stream = Streams::<T>::get(session.stream).ok_or(Error::<T>::StreamNotFound)?;
+		let mut book = StreamBook::new();
+		let stream = book.get(session.stream)?;
 		let reading = session.reading(&stream, Self::now());
 		ensure!(reading.window_over(T::SettlementWindowMs::get()), Error::<T>::WindowOpen);
 		let nothing_more = session.charge(&reading, session.seconds)?;
 		let reason = CloseReason::Settled;
 		let plan = Self::plan_close(id, index, session, stream, &reading, nothing_more, reason)?;
-		Self::carry_out_close(id, index, plan);
+		Self::carry_out_close(&mut book, id, index, plan);
+		book.write();
 		Ok(())
 	}
 
@@ -81,7 +84,12 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Write a closing, and delete the grant if it has ended and this was its last session.
-	pub(crate) fn carry_out_close(id: GrantId, index: SessionIndex, plan: Closing<T>) {
+	pub(crate) fn carry_out_close(
+		book: &mut StreamBook<T>,
+		id: GrantId,
+		index: SessionIndex,
+		plan: Closing<T>,
+	) {
 		let Closing { session, charge, grant, stream, vault, .. } = plan;
 		if charge.charged_seconds > 0 {
 			Self::deposit_ticked(id, index, session.stream, &charge);
@@ -97,7 +105,7 @@ impl<T: Config> Pallet<T> {
 			ended_at: plan.end,
 			reason: plan.reason,
 		});
-		Streams::<T>::insert(session.stream, stream);
+		book.put(session.stream, stream);
 		Sessions::<T>::remove(id, index);
 		if plan.grant_over {
 			Self::delete_grant(id, &grant);

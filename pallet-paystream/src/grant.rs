@@ -17,7 +17,8 @@ impl<T: Config> Pallet<T> {
 		terms: GrantTermsOf<T>,
 	) -> DispatchResult {
 		Self::ensure_not_pot(&viewer)?;
-		Self::ensure_enabled(&terms.asset)?;
+		Self::ensure_running()?;
+		Self::enabled_entry(&terms.asset)?;
 		let now = Self::now();
 		ensure!(!terms.rate_max_per_second.is_zero(), Error::<T>::RateZero);
 		ensure!(!terms.cap.is_zero(), Error::<T>::CapZero);
@@ -46,8 +47,8 @@ impl<T: Config> Pallet<T> {
 			cap: terms.cap,
 			cap_left: terms.cap,
 			spent: Zero::zero(),
-			tips_left: Zero::zero(),
-			renewals_left: 0,
+			tips_left: terms.tips_max,
+			renewals_left: terms.renewals_max,
 			gap_ms: terms.gap_ms,
 			created_at: now,
 			expires_at: terms.expires_at,
@@ -59,6 +60,8 @@ impl<T: Config> Pallet<T> {
 			seconds: 0,
 			ended_at: terms.expires_at,
 			deposit,
+			tips_total: Zero::zero(),
+			renewals_total: 0,
 		};
 		Grants::<T>::insert(id, grant);
 		GrantsOf::<T>::insert(&viewer, id, ());

@@ -6,8 +6,8 @@
 use crate::{
 	session::SECOND_MS,
 	types::{AccountIdOf, BalanceOf, Grant, GrantId, Session, SessionIndex},
-	Config, EnabledAssets, Grants, GrantsOf, HoldReason, NextGrantId, NextStreamId, Pallet,
-	Sessions, StreamStatus, Streams, Vaults,
+	AssetEntries, AssetStatus, Config, Grants, GrantsOf, HoldReason, NextGrantId, NextStreamId,
+	Pallet, Sessions, StreamStatus, Streams, Subscriptions, Tiers, Vaults,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use frame::{
@@ -43,11 +43,13 @@ impl<T: Config> Pallet<T> {
 			}
 		}
 		Self::check_streams()?;
+		Self::check_subscriptions()?;
 		Self::check_lists()?;
 		Self::check_deposits()
 	}
 
-	/// All that the ledger owes in an asset: vaults, sessions' remains, streams' earnings.
+	/// All that the ledger owes in an asset: vaults, sessions' remains, streams' earnings and fees,
+	/// and what subscriptions hold. Summed over the entries.
 	pub fn owed(asset: &T::AssetKind) -> Result<BalanceOf<T>, TryRuntimeError> {
 		let vaults =
 			sum(Vaults::<T>::iter().filter(|(_, kind, _)| kind == asset).map(|(_, _, free)| free))?;
@@ -56,16 +58,29 @@ impl<T: Config> Pallet<T> {
 			let left = session.left().map_err(|_| "I4: charges are within the funds")?;
 			remains = sum([remains, left].into_iter())?;
 		}
-		let earned =
-			sum(Streams::<T>::iter_values().filter(|s| s.asset == *asset).map(|s| s.earned))?;
-		sum([vaults, remains, earned].into_iter())
+		let streams = || Streams::<T>::iter_values().filter(|stream| stream.asset == *asset);
+		let earned = sum(streams().map(|stream| stream.earned))?;
+		let fees = sum(streams().map(|stream| stream.fees))?;
+		let mut prepaid = BalanceOf::<T>::zero();
+		for (stream, _, subscription) in Subscriptions::<T>::iter() {
+			if Streams::<T>::get(stream).is_some_and(|stream| stream.asset == *asset) {
+				let held =
+					subscription.held().ok_or("I1: what a subscription holds is in range")?;
+				prepaid = sum([prepaid, held].into_iter())?;
+			}
+		}
+		sum([vaults, remains, earned, fees, prepaid].into_iter())
 	}
 
-	/// I1: the pot covers what the ledger owes, besides the minimum balance with which genesis has
-	/// endowed it.
+	/// I1: the pot covers what the ledger owes, besides the minimum balance with which it was
+	/// endowed; and the entry of every asset says how much that is.
 	fn check_conservation() -> Result<(), TryRuntimeError> {
-		for asset in EnabledAssets::<T>::iter_keys() {
+		for (asset, entry) in AssetEntries::<T>::iter() {
 			let owed = Self::owed(&asset)?;
+			check(owed == entry.owed, "I1: what is owed is the sum of the entries")?;
+			if entry.status == AssetStatus::WrittenOff {
+				continue;
+			}
 			let pot = T::Assets::balance(asset.clone(), &Self::pot());
 			let free = pot.checked_sub(&T::Assets::minimum_balance(asset));
 			check(free >= Some(owed), "I1: the pot covers what the ledger owes")?;
@@ -191,6 +206,31 @@ impl<T: Config> Pallet<T> {
 				sessions == stream.sessions_open as usize,
 				"I5: a stream's count of sessions is right",
 			)?;
+			check(
+				Subscriptions::<T>::iter_key_prefix(id).count()
+					== stream.subscriptions_open as usize,
+				"I5: a stream's count of subscriptions is right",
+			)?;
+			check(
+				(stream.status == StreamStatus::Ended) == stream.ended_at.is_some(),
+				"I2: an ended stream remembers when",
+			)?;
+		}
+		Ok(())
+	}
+
+	fn check_subscriptions() -> Result<(), TryRuntimeError> {
+		for (id, _, subscription) in Subscriptions::<T>::iter() {
+			check(Streams::<T>::contains_key(id), "I5: a subscription's stream is stored")?;
+			check(
+				subscription.periods_earned <= subscription.periods,
+				"I1: no more periods are earned than were paid",
+			)?;
+			check(subscription.started_at <= Self::now(), "I2: a subscription began in the past")?;
+		}
+		for (id, tiers) in Tiers::<T>::iter() {
+			check(Streams::<T>::contains_key(id), "I5: tiers are of a stream")?;
+			check(!tiers.is_empty(), "I5: an empty list of tiers has no entry")?;
 		}
 		Ok(())
 	}
@@ -215,6 +255,8 @@ impl<T: Config> Pallet<T> {
 	fn check_deposits() -> Result<(), TryRuntimeError> {
 		let streams = Streams::<T>::iter_values().map(|s| (s.owner, s.deposit));
 		let grants = Grants::<T>::iter_values().map(|g| (g.viewer, g.deposit));
+		let subscriptions = Subscriptions::<T>::iter().map(|(_, who, s)| (who, s.deposit));
+		Self::check_held(HoldReason::Subscription, subscriptions)?;
 		Self::check_held(HoldReason::Stream, streams)?;
 		Self::check_held(HoldReason::Grant, grants)
 	}

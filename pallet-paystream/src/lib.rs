@@ -15,12 +15,15 @@
 //! - `key`: an sr25519 or ed25519 public key. It is no account and needs no balance and no nonce.
 //! - `session`: one viewer watching one stream under a grant. Its `funds` are reserved from vault
 //!   and cap; what is not charged returns to both.
-//! - `order`: what the key signs: open, fund, tick, close. Every number in it is a total.
+//! - `order`: what the key signs: open, fund, tick, close, tip, renew. Every number in it is a total.
 //! - `tick`: an order that raises a session's seconds, and so charges it.
 //! - `gap`: how long a session outlives its last tick. A silent key ends its session.
 //! - `window`: how long after its end a session may still be closed by its key with what was
 //!   delivered before.
 //! - `pot`: the pallet's own account, which holds all money of the ledger.
+//! - `tier`: what a creator offers to subscribers: the price of a period, and a discount on the rate.
+//! - `subscription`: periods of a tier that a viewer has paid for in advance.
+//! - `treasury`: the account that receives the operator's share of claims, and the tick prices.
 //!
 //! ## Scenario: Alice streams, Bob watches
 //!
@@ -50,14 +53,30 @@
 //! them charge one second per second and session, at most at the grant's highest rate, at most the
 //! cap; `revoke` ends it at once. Nothing can be saved up: a tick reaches back at most one gap.
 //!
+//! ## Scenario: many viewers, one relayer
+//!
+//! A relayer that serves thousands brings their ticks in batches: `submit_batch` is an ordinary
+//! transaction of an account of its own. Each order stands alone, a bad one harms no other, and the
+//! fee comes back for what counted, as far as the free share of the block goes.
+//!
+//! ## Scenario: Carol subscribes
+//!
+//! 1. Alice offers a tier with `set_tiers`: 10,000 units for thirty days, at half the rate.
+//! 2. Carol pays three periods with `subscribe`. The first is Alice's at once; the price of the others is
+//!    held, and is Alice's when they begin.
+//! 3. While a period runs, sessions open at the discounted rate and end with the period. A grant may
+//!    allow its key to renew.
+//! 4. Alice ends the stream in the second period: the third is back in Carol's vault.
+//!
 //! ## Calls
 //!
 //! | who | calls |
 //! | --- | --- |
-//! | creator | [`create_stream`](Pallet::create_stream), [`update_stream`](Pallet::update_stream), [`end_stream`](Pallet::end_stream) |
-//! | viewer | [`deposit`](Pallet::deposit), [`withdraw`](Pallet::withdraw), [`grant`](Pallet::grant), [`revoke`](Pallet::revoke) |
+//! | creator | [`create_stream`](Pallet::create_stream), [`update_stream`](Pallet::update_stream), [`end_stream`](Pallet::end_stream), [`transfer_stream`](Pallet::transfer_stream), [`refund`](Pallet::refund), [`set_tiers`](Pallet::set_tiers) |
+//! | viewer | [`deposit`](Pallet::deposit), [`withdraw`](Pallet::withdraw), [`grant`](Pallet::grant), [`revoke`](Pallet::revoke), [`tip`](Pallet::tip), [`subscribe`](Pallet::subscribe), [`cancel_subscription`](Pallet::cancel_subscription) |
 //! | delegate key | [`submit`](Pallet::submit) |
-//! | anybody | [`settle`](Pallet::settle), [`claim`](Pallet::claim) |
+//! | anybody | [`submit_batch`](Pallet::submit_batch), [`settle`](Pallet::settle), [`claim`](Pallet::claim), [`settle_subscription`](Pallet::settle_subscription) |
+//! | operator | [`enable_asset`](Pallet::enable_asset), [`disable_asset`](Pallet::disable_asset), [`write_off_asset`](Pallet::write_off_asset), [`set_tick_price`](Pallet::set_tick_price), [`set_treasury_share`](Pallet::set_treasury_share), [`set_stopped`](Pallet::set_stopped) |
 //!
 //! `submit` needs `frame_system::AuthorizeCall` in the runtime's transaction extension. The same
 //! check serves the transaction pool and the block, so that what the pool takes cannot fail in a
@@ -81,28 +100,35 @@
 
 extern crate alloc;
 
+mod asset;
+mod batch;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
 mod claim;
 mod close;
 mod grant;
-#[cfg(any(test, feature = "try-runtime"))]
+#[cfg(any(feature = "std", feature = "try-runtime"))]
 pub mod invariants;
+pub mod migrations;
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects)]
 mod mock;
 pub mod order;
+mod plan;
 pub mod session;
 mod stream;
+mod subscription;
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects)]
 mod tests;
 pub mod types;
 mod vault;
+mod view;
 pub mod weights;
 
 pub use pallet::*;
 pub use types::*;
+pub use view::{GrantView, SessionView};
 pub use weights::WeightInfo;
 
 /// What the benchmarks ask of the runtime.
@@ -116,10 +142,13 @@ pub trait BenchmarkHelper {
 pub mod pallet {
 	use super::*;
 	use alloc::{vec, vec::Vec};
-	use frame::{prelude::*, traits::UnixTime};
+	use frame::{
+		prelude::*,
+		traits::{fungibles::Inspect, UnixTime},
+	};
 
 	/// The in-code storage version.
-	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+	pub(crate) const STORAGE_VERSION: StorageVersion = StorageVersion::new(2);
 
 	#[pallet::pallet]
 	#[pallet::storage_version(STORAGE_VERSION)]
@@ -154,6 +183,12 @@ pub mod pallet {
 
 		/// The clock. Must never go back, and may stand still between blocks.
 		type Time: UnixTime;
+
+		/// Who enables assets and sets the operator's share, price and stop.
+		type AdminOrigin: EnsureOrigin<Self::RuntimeOrigin>;
+
+		/// Where the operator's share of claims and the tick prices go. Not the pot.
+		type Treasury: Get<Self::AccountId>;
 
 		/// Names the pot's account.
 		#[pallet::constant]
@@ -200,13 +235,41 @@ pub mod pallet {
 		#[pallet::constant]
 		type MaxStops: Get<u32>;
 
-		/// What is held for a stream, without its payees.
+		/// The most tiers of a stream. Reducing it needs a migration.
+		#[pallet::constant]
+		type MaxTiers: Get<u32>;
+
+		/// The most orders of a batch.
+		#[pallet::constant]
+		type MaxBatchOrders: Get<u32>;
+
+		/// The longest message of a tip, in bytes. It stands in the event alone.
+		#[pallet::constant]
+		type MaxTipMessage: Get<u32>;
+
+		/// The shortest period of a tier, in milliseconds.
+		#[pallet::constant]
+		type PeriodMinMs: Get<u64>;
+
+		/// The greatest share of claims that the operator can take.
+		#[pallet::constant]
+		type TreasuryShareMax: Get<Permill>;
+
+		/// What is held for a stream, without its payees and tiers.
 		#[pallet::constant]
 		type StreamDepositBase: Get<BalanceOf<Self>>;
 
 		/// What is held for each payee of a stream, whose vault it may cause.
 		#[pallet::constant]
 		type StreamDepositPerPayee: Get<BalanceOf<Self>>;
+
+		/// What is held for each tier of a stream.
+		#[pallet::constant]
+		type StreamDepositPerTier: Get<BalanceOf<Self>>;
+
+		/// What is held for a subscription.
+		#[pallet::constant]
+		type SubscriptionDeposit: Get<BalanceOf<Self>>;
 
 		/// What is held for a grant, without its sessions.
 		#[pallet::constant]
@@ -231,6 +294,8 @@ pub mod pallet {
 		Stream,
 		/// For a grant and its sessions; returns when the grant is deleted.
 		Grant,
+		/// For a subscription; returns when it is settled.
+		Subscription,
 	}
 
 	/// Streams that are not yet deleted.
@@ -271,9 +336,33 @@ pub mod pallet {
 	pub type Sessions<T: Config> =
 		StorageDoubleMap<_, Twox64Concat, GrantId, Twox64Concat, SessionIndex, Session<T>>;
 
-	/// Assets in which new streams, deposits and grants are allowed.
+	/// Assets that the ledger takes or has taken.
 	#[pallet::storage]
-	pub type EnabledAssets<T: Config> = StorageMap<_, Blake2_128Concat, T::AssetKind, ()>;
+	pub type AssetEntries<T: Config> =
+		StorageMap<_, Blake2_128Concat, T::AssetKind, AssetEntryOf<T>>;
+
+	/// What streams offer to subscribers; no entry where that is nothing.
+	#[pallet::storage]
+	pub type Tiers<T: Config> = StorageMap<_, Twox64Concat, StreamId, TiersOf<T>>;
+
+	/// Subscriptions that are not yet settled.
+	#[pallet::storage]
+	pub type Subscriptions<T: Config> = StorageDoubleMap<
+		_,
+		Twox64Concat,
+		StreamId,
+		Blake2_128Concat,
+		T::AccountId,
+		SubscriptionOf<T>,
+	>;
+
+	/// The operator's share of claims.
+	#[pallet::storage]
+	pub type TreasuryShare<T: Config> = StorageValue<_, Permill, ValueQuery>;
+
+	/// Whether the operator has stopped new money and new sessions.
+	#[pallet::storage]
+	pub type Stopped<T: Config> = StorageValue<_, bool, ValueQuery>;
 
 	/// What this block's orders have used. It never outlives the block, and so never reaches the
 	/// database.
@@ -298,7 +387,13 @@ pub mod pallet {
 	impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
 		fn build(&self) {
 			for asset in &self.enabled_assets {
-				EnabledAssets::<T>::insert(asset, ());
+				let entry = AssetEntry {
+					status: AssetStatus::Enabled,
+					tick_price: Zero::zero(),
+					tip_min: T::Assets::minimum_balance(asset.clone()),
+					owed: Zero::zero(),
+				};
+				AssetEntries::<T>::insert(asset, entry);
 				Pallet::<T>::endow_pot(asset)
 					.expect("genesis endows the pot with an asset's minimum");
 			}
@@ -425,6 +520,8 @@ pub mod pallet {
 			charged_seconds: u32,
 			/// What they cost.
 			amount: BalanceOf<T>,
+			/// What the operator took for it.
+			fee: BalanceOf<T>,
 		},
 		/// A session is over and its slot free.
 		SessionClosed {
@@ -464,6 +561,165 @@ pub mod pallet {
 			owner: T::AccountId,
 			/// How much.
 			amount: BalanceOf<T>,
+		},
+		/// One order of a batch did not count. The others stand for themselves.
+		OrderFailed {
+			/// The grant that it names.
+			grant: GrantId,
+			/// The session that it names.
+			index: SessionIndex,
+			/// Why.
+			error: DispatchError,
+		},
+		/// A batch is done.
+		BatchDone {
+			/// How many orders counted.
+			counted: u32,
+			/// How many of them were free of a fee.
+			free: u32,
+			/// How many did not count.
+			failed: u32,
+		},
+		/// A viewer tipped a stream.
+		Tipped {
+			/// The stream.
+			stream: StreamId,
+			/// Whose vault it came from.
+			viewer: T::AccountId,
+			/// How much.
+			amount: BalanceOf<T>,
+			/// What the viewer says.
+			message: MessageOf<T>,
+			/// Under which grant, where its key tipped.
+			grant: Option<GrantId>,
+		},
+		/// A creator gave back what had been earned.
+		Refunded {
+			/// The stream.
+			stream: StreamId,
+			/// Into whose vault.
+			viewer: T::AccountId,
+			/// How much.
+			amount: BalanceOf<T>,
+		},
+		/// A stream has a new owner.
+		StreamTransferred {
+			/// The stream.
+			stream: StreamId,
+			/// Who owned it.
+			from: T::AccountId,
+			/// Who owns it.
+			to: T::AccountId,
+		},
+		/// A stream's offer to subscribers changed.
+		TiersSet {
+			/// The stream.
+			stream: StreamId,
+			/// How many tiers it has now.
+			tiers: u32,
+		},
+		/// A viewer paid periods in advance.
+		Subscribed {
+			/// To which stream.
+			stream: StreamId,
+			/// Who.
+			viewer: T::AccountId,
+			/// How many periods.
+			periods: u32,
+			/// What each cost.
+			price: BalanceOf<T>,
+			/// When the last paid one ends.
+			paid_until: Moment,
+		},
+		/// A stream has earned periods of a subscription.
+		SubscriptionEarned {
+			/// The stream.
+			stream: StreamId,
+			/// Whose subscription.
+			viewer: T::AccountId,
+			/// How many periods.
+			periods: u32,
+			/// Their price.
+			amount: BalanceOf<T>,
+		},
+		/// A viewer took back what had not begun.
+		SubscriptionCancelled {
+			/// The stream.
+			stream: StreamId,
+			/// Whose subscription.
+			viewer: T::AccountId,
+			/// What is back in the vault.
+			refunded: BalanceOf<T>,
+			/// When the last period ends that had begun.
+			paid_until: Moment,
+		},
+		/// A subscription is over, and its deposit is released.
+		SubscriptionEnded {
+			/// The stream.
+			stream: StreamId,
+			/// Whose subscription.
+			viewer: T::AccountId,
+			/// What is back in the vault.
+			refunded: BalanceOf<T>,
+		},
+		/// The treasury was paid from a stream's earnings.
+		TreasuryPaid {
+			/// The stream.
+			stream: StreamId,
+			/// Its share, and the tick prices.
+			amount: BalanceOf<T>,
+		},
+		/// An asset can be deposited and earned.
+		AssetEnabled {
+			/// The asset.
+			asset: T::AssetKind,
+			/// The least tip that is free of a fee.
+			tip_min: BalanceOf<T>,
+		},
+		/// No new money comes in an asset.
+		AssetDisabled {
+			/// The asset.
+			asset: T::AssetKind,
+		},
+		/// An asset died under the ledger, and is given up.
+		AssetWrittenOff {
+			/// The asset.
+			asset: T::AssetKind,
+			/// What was owed in it.
+			owed: BalanceOf<T>,
+		},
+		/// A vault lost what it held in an asset that is written off.
+		VaultErased {
+			/// Whose vault.
+			who: T::AccountId,
+			/// Of what.
+			asset: T::AssetKind,
+			/// How much.
+			amount: BalanceOf<T>,
+		},
+		/// A stream lost what it earned in an asset that is written off.
+		EarningsErased {
+			/// The stream.
+			stream: StreamId,
+			/// How much.
+			amount: BalanceOf<T>,
+		},
+		/// The operator's price for an order that charges changed, for new sessions.
+		TickPriceSet {
+			/// In which asset.
+			asset: T::AssetKind,
+			/// The price.
+			price: BalanceOf<T>,
+		},
+		/// The operator's share of claims changed.
+		TreasuryShareSet {
+			/// The share.
+			share: Permill,
+		},
+		/// The operator stopped new money and new sessions, or lets them come again.
+		StopSet {
+			/// Whether they are stopped.
+			stopped: bool,
 		},
 	}
 
@@ -567,6 +823,48 @@ pub mod pallet {
 		SignatureInvalid,
 		/// This block has no room for further free orders. Keep the order for the next one.
 		FreeLaneFull,
+		/// The operator has stopped new money and new sessions. Everything that leaves still does.
+		Stopped,
+		/// The batch holds no order. Put at least one in.
+		BatchEmpty,
+		/// The batch's orders are not in strictly ascending order of grant and index. Sort them, and
+		/// send a session's next order in another batch.
+		BatchNotAscending,
+		/// Less than that is earned and unclaimed. Name a lower amount.
+		EarningsTooLow,
+		/// The stream is that account's already. Name another one.
+		OwnerUnchanged,
+		/// A tier costs nothing, or its period is shorter than the pallet's constant. Correct it.
+		TierInvalid,
+		/// The stream does not offer this tier. Read its tiers and name one of them.
+		TierNotOffered,
+		/// At least one period must be paid. Name how many.
+		PeriodsZero,
+		/// There is no such subscription. Subscribe first.
+		NotSubscribed,
+		/// A subscription runs: to extend it name its own tier; to change the tier cancel it and wait
+		/// for its end; to settle it wait until a period begins or it is over.
+		SubscriptionRunning,
+		/// A free tip must be at least the asset's least tip. Name a higher total.
+		TipTooSmall,
+		/// The grant allows no more tips than are left. Name a lower total, or ask the viewer for a
+		/// new grant.
+		TipsTooLow,
+		/// Renewals come one by one. Read the grant and sign its total plus one.
+		RenewalNotNext,
+		/// The grant allows no more renewals. Ask the viewer for a new grant.
+		RenewalsUsedUp,
+		/// The pot holds less than it owes plus the asset's minimum balance. Send it the asset's
+		/// minimum balance first.
+		PotNotEndowed,
+		/// The asset is written off for good. Use another one.
+		AssetWrittenOff,
+		/// Only a disabled asset can be written off. Disable it first.
+		AssetNotDisabled,
+		/// The pot can pay all that it owes in this asset. There is nothing to write off.
+		AssetAlive,
+		/// The share is above the pallet's constant. Name a lower one.
+		ShareTooHigh,
 	}
 
 	#[pallet::call]
@@ -578,7 +876,7 @@ pub mod pallet {
 		/// `funds_min`, under grants with a gap of at least `gap_min_ms` (at most `GapMaxMs`).
 		/// Holds a deposit on the creator's account until the stream is deleted (I5).
 		///
-		/// Errors: `PotRefused` (I1), `AssetNotEnabled`, `RateZero`, `SharesNotWhole` (I1),
+		/// Errors: `PotRefused` (I1), `Stopped`, `AssetNotEnabled`, `RateZero`, `SharesNotWhole` (I1),
 		/// `GapOutOfRange`, `Overflow`, and what holding the deposit refuses.
 		///
 		/// Events: `StreamCreated`.
@@ -637,7 +935,7 @@ pub mod pallet {
 		///
 		/// Origin: signed, the vault's owner, whose account it preserves.
 		///
-		/// Errors: `PotRefused` (I1: the pot cannot pay itself), `AssetNotEnabled`, `AmountZero`,
+		/// Errors: `PotRefused` (I1: the pot cannot pay itself), `Stopped`, `AssetNotEnabled`, `AmountZero`,
 		/// `VaultDust` (I5: the vault must hold at least the asset's minimum balance afterwards),
 		/// `Overflow`, and what the asset refuses.
 		///
@@ -655,11 +953,12 @@ pub mod pallet {
 
 		/// Take money out of one's own vault. What sessions have reserved is not in it.
 		///
-		/// Origin: signed, the vault's owner. Works for assets that are no longer enabled.
+		/// Origin: signed, the vault's owner. Works for assets that are no longer enabled. Of one that is
+		/// written off the vault loses the amount, and the account receives nothing.
 		///
 		/// Errors: `AmountZero`, `VaultTooLow` (I1), `VaultDust` (I5), and what the asset refuses.
 		///
-		/// Events: `Withdrawn`.
+		/// Events: `Withdrawn`, or `VaultErased`.
 		#[pallet::call_index(4)]
 		#[pallet::weight(T::WeightInfo::withdraw())]
 		pub fn withdraw(
@@ -678,7 +977,7 @@ pub mod pallet {
 		/// deposit on the viewer's account for the grant and all its sessions until the grant is
 		/// deleted (I5). Nothing is reserved until a session opens.
 		///
-		/// Errors: `PotRefused` (I1), `AssetNotEnabled`, `RateZero`, `CapZero` (I3),
+		/// Errors: `PotRefused` (I1), `Stopped`, `AssetNotEnabled`, `RateZero`, `CapZero` (I3),
 		/// `SessionsMaxOutOfRange` (I5), `GapOutOfRange` (I2), `ExpiryInPast` (I2),
 		/// `KeyProofInvalid`, `Overflow`, and what holding the deposit refuses.
 		///
@@ -724,11 +1023,13 @@ pub mod pallet {
 		/// A general transaction without fee, account or nonce. The pool keeps at most one open, one
 		/// fund and one tick or close for a session; a higher total replaces a lower one.
 		///
-		/// - `Open` reserves funds from vault and cap (I1, I3) and starts the clock (I2). Errors:
+		/// - `Open` reserves funds from vault and cap (I1, I3) and starts the clock (I2). At the rate of
+		///   the viewer's running subscription the session ends with its period. Errors:
 		///   `GrantNotFound`, `OrderStale`, `IndexNotNext` (I6), `GrantEnded`, `SlotsTaken` (I5),
-		///   `OpenTooSoon`, `StreamNotFound`, `StreamEnded`, `StreamNotActive`, `AssetMismatch`,
-		///   `RateMismatch`, `RateAboveGrant` (I4), `GapBelowStream`, `FundsBelowStream`,
-		///   `VaultTooLow` (I1), `CapTooLow` (I3). Events: `SessionOpened`.
+		///   `OpenTooSoon`, `Stopped`, `StreamNotFound`, `StreamEnded`, `StreamNotActive`,
+		///   `AssetMismatch`, `AssetNotEnabled`, `RateMismatch`, `RateAboveGrant` (I4),
+		///   `GapBelowStream`, `FundsBelowStream`, `VaultTooLow` (I1), `CapTooLow` (I3). Events:
+		///   `SessionOpened`.
 		/// - `Fund` raises what is reserved. Errors: `OrderStale`, `FundsNotHigher` (I6),
 		///   `SessionEnded`, `FundTooEarly`, `FundTooSmall`, `VaultTooLow` (I1), `CapTooLow` (I3).
 		///   Events: `SessionFunded`.
@@ -738,9 +1039,16 @@ pub mod pallet {
 		/// - `Close` charges up to a total, returns the rest to vault and cap, and frees the slot.
 		///   Errors: `TotalLower` (I6), `SessionEnded`, `AheadOfClock` (I2). Events: `Ticked` if it
 		///   charges, `SessionClosed`, and `GrantDeleted` if it was an ended grant's last session.
+		/// - `Tip` pays the session's stream from the vault, within the grant's allowance. Errors:
+		///   `OrderStale`, `TotalLower` (I6), `SessionEnded`, `StreamEnded`, `TipsTooLow`,
+		///   `TipTooSmall`, `VaultTooLow` (I1). Events: `Tipped`.
+		/// - `Renew` buys one more period of the viewer's subscription to the session's stream, within
+		///   the grant's allowance. Errors: `OrderStale`, `RenewalNotNext` (I6), `RenewalsUsedUp`,
+		///   `SessionEnded`, `NotSubscribed`, `Stopped`, `AssetNotEnabled`, `StreamEnded`,
+		///   `TierNotOffered`, `VaultTooLow` (I1). Events: `Subscribed`, `SubscriptionEarned`.
 		///
-		/// `Fund`, `Tick` and `Close` are refused with `GrantNotFound` or `SessionNotFound` for what
-		/// never was, and with `OrderStale` for a session that is closed. All of them are refused with
+		/// All but `Open` are refused with `GrantNotFound` or `SessionNotFound` for what
+		/// never was, and with `OrderStale` for a session that is closed. All are refused with
 		/// `SignatureInvalid`, `FreeLaneFull` and `Overflow` where these apply.
 		#[pallet::call_index(7)]
 		#[pallet::weight(Pallet::<T>::weight_of_submit(order))]
@@ -775,20 +1083,310 @@ pub mod pallet {
 
 		/// Pay a stream's earnings to its payees.
 		///
-		/// Origin: signed, anybody. Every payee gets their share, rounded down; what cannot be
-		/// received is credited to the payee's vault. The remainder stays in the earnings (I1). The
-		/// claim of an ended stream without sessions gives it to the owner, deletes the stream, and
-		/// releases the deposit (I5).
+		/// Origin: signed, anybody. The treasury gets the operator's share and the tick prices, and of
+		/// the rest every payee their share, rounded down; what cannot be received is credited to a
+		/// vault. The remainder stays in the earnings (I1). The claim of an ended stream without
+		/// sessions and subscriptions gives it to the owner, deletes the stream, and releases the
+		/// deposit (I5). Earnings in an asset that is written off are forgotten.
 		///
 		/// Errors: `StreamNotFound`, `NothingToClaim`.
 		///
-		/// Events: `Claimed` for every payee paid; `RemainderPaid` and `StreamDeleted` at the last.
+		/// Events: `TreasuryPaid`, `Claimed` for every payee paid, or `EarningsErased`; `RemainderPaid`
+		/// and `StreamDeleted` at the last.
 		#[pallet::call_index(9)]
 		#[pallet::weight(Pallet::<T>::weight_of_claim(T::MaxPayees::get()))]
 		pub fn claim(origin: OriginFor<T>, stream: StreamId) -> DispatchResultWithPostInfo {
 			ensure_signed(origin)?;
 			let payees = Self::do_claim(stream)?;
 			Ok(Some(Self::weight_of_claim(payees)).into())
+		}
+
+		/// Carry out many orders of many keys.
+		///
+		/// Origin: signed, anybody. Strictly ascending by grant and session. Each order is checked and
+		/// counts as in [`submit`](Pallet::submit), without the limits of the free lane: `OpenTooSoon`,
+		/// `FundTooEarly`, `FundTooSmall`, `TickTooSmall` and `TipTooSmall` refuse nothing. One that is
+		/// refused harms no other. A batch whose orders all counted, and all within these limits and the
+		/// block's free share, costs no fee; else the weight of those that did so comes back.
+		///
+		/// Errors: `BatchEmpty`, `BatchNotAscending` (I6: no session comes twice).
+		///
+		/// Events: those of the orders, `OrderFailed` for each that did not count, `BatchDone`.
+		#[pallet::call_index(10)]
+		#[pallet::weight(Pallet::<T>::weight_of_batch(orders))]
+		pub fn submit_batch(
+			origin: OriginFor<T>,
+			orders: BatchOf<T>,
+		) -> DispatchResultWithPostInfo {
+			ensure_signed(origin)?;
+			Self::do_submit_batch(orders)
+		}
+
+		/// Tip a stream from one's own vault.
+		///
+		/// Origin: signed, the viewer. The message stands in the event alone.
+		///
+		/// Errors: `StreamNotFound`, `StreamEnded`, `AmountZero`, `VaultTooLow` (I1), `Overflow`.
+		///
+		/// Events: `Tipped`.
+		#[pallet::call_index(11)]
+		#[pallet::weight(T::WeightInfo::tip())]
+		pub fn tip(
+			origin: OriginFor<T>,
+			stream: StreamId,
+			amount: BalanceOf<T>,
+			message: MessageOf<T>,
+		) -> DispatchResult {
+			let viewer = ensure_signed(origin)?;
+			Self::do_tip(viewer, stream, amount, message)
+		}
+
+		/// Give a viewer back what a stream has earned and nobody has claimed.
+		///
+		/// Origin: signed, the stream's owner, also after its end. The amount goes into the viewer's
+		/// vault (I1); what the stream has earned in total stays as it is (I6).
+		///
+		/// Errors: `StreamNotFound`, `NotOwner`, `PotRefused` (I1), `AmountZero`, `EarningsTooLow` (I1),
+		/// `VaultDust` (I5), `Overflow`.
+		///
+		/// Events: `Refunded`.
+		#[pallet::call_index(12)]
+		#[pallet::weight(T::WeightInfo::refund())]
+		pub fn refund(
+			origin: OriginFor<T>,
+			stream: StreamId,
+			viewer: T::AccountId,
+			amount: BalanceOf<T>,
+		) -> DispatchResult {
+			let owner = ensure_signed(origin)?;
+			Self::do_refund(owner, stream, viewer, amount)
+		}
+
+		/// Give a stream away.
+		///
+		/// Origin: signed, the stream's owner. What was earned is first paid as by a claim. The deposit
+		/// goes to the new owner, held (I5), and so do the old owner's shares.
+		///
+		/// Errors: `StreamNotFound`, `NotOwner`, `StreamEnded`, `PotRefused` (I1), `OwnerUnchanged`, and
+		/// what moving the deposit refuses.
+		///
+		/// Events: those of a claim, `StreamTransferred`.
+		#[pallet::call_index(13)]
+		#[pallet::weight(Pallet::<T>::weight_of_transfer(T::MaxPayees::get()))]
+		pub fn transfer_stream(
+			origin: OriginFor<T>,
+			stream: StreamId,
+			to: T::AccountId,
+		) -> DispatchResultWithPostInfo {
+			let owner = ensure_signed(origin)?;
+			let payees = Self::do_transfer_stream(owner, stream, to)?;
+			Ok(Some(Self::weight_of_transfer(payees)).into())
+		}
+
+		/// Set what a stream offers to subscribers.
+		///
+		/// Origin: signed, the stream's owner. Replaces the list and adjusts the deposit (I5). What
+		/// viewers have subscribed to stays as it was.
+		///
+		/// Errors: `StreamNotFound`, `NotOwner`, `StreamEnded`, `TierInvalid`, `Overflow`, and what holding
+		/// the deposit refuses.
+		///
+		/// Events: `TiersSet`.
+		#[pallet::call_index(14)]
+		#[pallet::weight(T::WeightInfo::set_tiers(tiers.len() as u32))]
+		pub fn set_tiers(
+			origin: OriginFor<T>,
+			stream: StreamId,
+			tiers: TiersOf<T>,
+		) -> DispatchResult {
+			let owner = ensure_signed(origin)?;
+			Self::do_set_tiers(owner, stream, tiers)
+		}
+
+		/// Pay `periods` of a tier in advance, from one's own vault.
+		///
+		/// Origin: signed, the viewer. The running period is earned at once, the price of the others held
+		/// until they begin (I1). Extends a running subscription to the same tier; holds a deposit for a
+		/// new one until it is settled (I5).
+		///
+		/// Errors: `PotRefused` (I1), `PeriodsZero`, `StreamNotFound`, `StreamEnded`, `Stopped`,
+		/// `AssetNotEnabled`, `TierNotOffered`, `SubscriptionRunning`, `VaultTooLow` (I1), `Overflow`, and
+		/// what holding the deposit refuses.
+		///
+		/// Events: `Subscribed`, `SubscriptionEarned`.
+		#[pallet::call_index(15)]
+		#[pallet::weight(T::WeightInfo::subscribe())]
+		pub fn subscribe(
+			origin: OriginFor<T>,
+			stream: StreamId,
+			tier: TierOf<T>,
+			periods: u32,
+		) -> DispatchResult {
+			let viewer = ensure_signed(origin)?;
+			Self::do_subscribe(viewer, stream, tier, periods)
+		}
+
+		/// Take back the price of the periods of one's own subscription that have not begun.
+		///
+		/// Origin: signed, the viewer. Those that have begun stay paid, with their discount.
+		///
+		/// Errors: `NotSubscribed`.
+		///
+		/// Events: `SubscriptionEarned` if a period was still to be earned, `SubscriptionCancelled`.
+		#[pallet::call_index(16)]
+		#[pallet::weight(T::WeightInfo::cancel_subscription())]
+		pub fn cancel_subscription(origin: OriginFor<T>, stream: StreamId) -> DispatchResult {
+			let viewer = ensure_signed(origin)?;
+			Self::do_cancel_subscription(viewer, stream)
+		}
+
+		/// Earn a stream the periods of a subscription that have begun; if it is over, end it.
+		///
+		/// Origin: signed, anybody. When the stream has ended, what had not begun returns to the viewer's
+		/// vault (I1). At the end the deposit is released (I5).
+		///
+		/// Errors: `NotSubscribed`, `SubscriptionRunning` if there is nothing to do.
+		///
+		/// Events: `SubscriptionEarned`, `SubscriptionEnded`.
+		#[pallet::call_index(17)]
+		#[pallet::weight(T::WeightInfo::settle_subscription())]
+		pub fn settle_subscription(
+			origin: OriginFor<T>,
+			stream: StreamId,
+			viewer: T::AccountId,
+		) -> DispatchResult {
+			ensure_signed(origin)?;
+			Self::do_settle_subscription(stream, viewer)
+		}
+
+		/// Let an asset in.
+		///
+		/// Origin: `AdminOrigin`. The pot must already hold the asset's minimum balance beside what it owes
+		/// (I1): anybody can send it there.
+		///
+		/// Errors: `AssetWrittenOff`, `PotNotEndowed` (I1).
+		///
+		/// Events: `AssetEnabled`.
+		#[pallet::call_index(20)]
+		#[pallet::weight(T::WeightInfo::enable_asset())]
+		pub fn enable_asset(
+			origin: OriginFor<T>,
+			asset: T::AssetKind,
+			tip_min: BalanceOf<T>,
+		) -> DispatchResult {
+			T::AdminOrigin::ensure_origin(origin)?;
+			Self::do_enable_asset(asset, tip_min)
+		}
+
+		/// Let no new money in, in an asset: no deposit, stream, grant, session or subscription.
+		///
+		/// Origin: `AdminOrigin`. Everything else goes on.
+		///
+		/// Errors: `AssetNotEnabled`.
+		///
+		/// Events: `AssetDisabled`.
+		#[pallet::call_index(21)]
+		#[pallet::weight(T::WeightInfo::disable_asset())]
+		pub fn disable_asset(origin: OriginFor<T>, asset: T::AssetKind) -> DispatchResult {
+			T::AdminOrigin::ensure_origin(origin)?;
+			Self::do_disable_asset(asset)
+		}
+
+		/// Give up an asset that was destroyed or frozen under the ledger, for good.
+		///
+		/// Origin: `AdminOrigin`. From now on its amounts are erased where they would have been paid, so that
+		/// streams, grants and deposits in other assets find their end. No other asset is touched.
+		///
+		/// Errors: `AssetNotDisabled`, `AssetAlive` (I1).
+		///
+		/// Events: `AssetWrittenOff`.
+		#[pallet::call_index(22)]
+		#[pallet::weight(T::WeightInfo::write_off_asset())]
+		pub fn write_off_asset(origin: OriginFor<T>, asset: T::AssetKind) -> DispatchResult {
+			T::AdminOrigin::ensure_origin(origin)?;
+			Self::do_write_off_asset(asset)
+		}
+
+		/// Set what the operator takes from a session for an order that charges it.
+		///
+		/// Origin: `AdminOrigin`. Running sessions keep their price (I4).
+		///
+		/// Errors: `AssetNotEnabled`.
+		///
+		/// Events: `TickPriceSet`.
+		#[pallet::call_index(23)]
+		#[pallet::weight(T::WeightInfo::set_tick_price())]
+		pub fn set_tick_price(
+			origin: OriginFor<T>,
+			asset: T::AssetKind,
+			price: BalanceOf<T>,
+		) -> DispatchResult {
+			T::AdminOrigin::ensure_origin(origin)?;
+			Self::do_set_tick_price(asset, price)
+		}
+
+		/// Set the operator's share of claims.
+		///
+		/// Origin: `AdminOrigin`. Holds for every later claim, of what was earned before too.
+		///
+		/// Errors: `ShareTooHigh`.
+		///
+		/// Events: `TreasuryShareSet`.
+		#[pallet::call_index(24)]
+		#[pallet::weight(T::WeightInfo::set_treasury_share())]
+		pub fn set_treasury_share(origin: OriginFor<T>, share: Permill) -> DispatchResult {
+			T::AdminOrigin::ensure_origin(origin)?;
+			Self::do_set_treasury_share(share)
+		}
+
+		/// Stop new money and new sessions, or let them come again.
+		///
+		/// Origin: `AdminOrigin`. While stopped there are no deposits, streams, grants, opens, subscriptions
+		/// and renewals; ticks, closes, withdrawals, claims and every other exit go on.
+		///
+		/// Events: `StopSet`.
+		#[pallet::call_index(25)]
+		#[pallet::weight(T::WeightInfo::set_stopped())]
+		pub fn set_stopped(origin: OriginFor<T>, stopped: bool) -> DispatchResult {
+			T::AdminOrigin::ensure_origin(origin)?;
+			Self::do_set_stopped(stopped);
+			Ok(())
+		}
+	}
+
+	#[pallet::view_functions]
+	impl<T: Config> Pallet<T> {
+		/// A session at the block's time.
+		pub fn session(
+			grant: GrantId,
+			index: SessionIndex,
+		) -> Option<SessionView<T::AccountId, BalanceOf<T>>> {
+			Self::session_view(grant, index)
+		}
+
+		/// What an account has prepaid in an asset and not reserved.
+		pub fn vault(who: T::AccountId, asset: T::AssetKind) -> BalanceOf<T> {
+			Self::vault_view(&who, &asset)
+		}
+
+		/// All grants of an account that are stored.
+		pub fn grants(who: T::AccountId) -> Vec<GrantView<T::AssetKind, BalanceOf<T>>> {
+			Self::grants_view(&who)
+		}
+
+		/// What a claim would pay: to the treasury, and to each payee.
+		pub fn claimable_by(
+			stream: StreamId,
+		) -> Option<(BalanceOf<T>, Vec<(T::AccountId, BalanceOf<T>)>)> {
+			Self::claimable_view(stream)
+		}
+
+		/// A viewer's subscription to a stream, and the rate at which a session would open.
+		pub fn subscription(
+			stream: StreamId,
+			viewer: T::AccountId,
+		) -> Option<(SubscriptionOf<T>, BalanceOf<T>)> {
+			Self::subscription_view(stream, &viewer)
 		}
 	}
 
@@ -833,6 +1431,11 @@ pub mod pallet {
 			T::WeightInfo::claim(payees).saturating_add(T::DbWeight::get().reads(u64::from(payees)))
 		}
 
+		/// The weight of `transfer_stream`, which claims first.
+		pub(crate) fn weight_of_transfer(payees: u32) -> Weight {
+			T::WeightInfo::transfer_stream().saturating_add(Self::weight_of_claim(payees))
+		}
+
 		/// The weight of `update_stream`: a change of payees claims for the old ones first.
 		pub(crate) fn weight_of_update(change: &StreamChangeOf<T>) -> Weight {
 			match change.payees {
@@ -865,7 +1468,10 @@ pub mod pallet {
 			assert!(T::MaxPayees::get() >= 1, "MaxPayees: somebody must be paid");
 			assert!(T::MaxSessionsPerGrant::get() >= 1, "MaxSessionsPerGrant: a session must fit");
 			assert!(T::MaxStops::get() >= 2, "MaxStops: a pause and the end must fit");
-			for order in order::one_of_each::<BalanceOf<T>>() {
+			assert!(T::MaxBatchOrders::get() >= 1, "MaxBatchOrders: an order must fit");
+			assert!(T::PeriodMinMs::get() >= 1, "PeriodMinMs: a period takes time");
+			assert!(T::Treasury::get() != Self::pot(), "Treasury: the pot cannot pay itself",);
+			for order in order::one_of_each::<T>() {
 				assert!(
 					Self::free_cost(&order).all_lte(Self::free_limit()),
 					"FreeShare: a block must have room for each kind of order",

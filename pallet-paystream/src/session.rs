@@ -80,6 +80,8 @@ pub struct Charge<Balance> {
 	pub charged_seconds: u32,
 	/// What they cost.
 	pub amount: Balance,
+	/// What the operator takes for it.
+	pub fee: Balance,
 	/// Up to where time is charged after it.
 	pub billed_until: Moment,
 	/// Whether more was asked for than the funds cover.
@@ -102,9 +104,12 @@ impl<T: Config> Session<T> {
 		self.clock().at(stream.stop_after(self.opened_at), now)
 	}
 
-	/// What has been charged so far: seconds times rate (I4).
+	/// What has been charged so far: seconds times rate, and the operator's fees (I4).
 	pub fn paid(&self) -> Result<BalanceOf<T>, Error<T>> {
-		self.rate_per_second.checked_mul(&self.seconds.into()).ok_or(Error::<T>::Overflow)
+		self.rate_per_second
+			.checked_mul(&self.seconds.into())
+			.and_then(|for_seconds| for_seconds.checked_add(&self.fees))
+			.ok_or(Error::<T>::Overflow)
 	}
 
 	/// What is reserved and not charged.
@@ -122,7 +127,8 @@ impl<T: Config> Session<T> {
 	/// Charge up to the total `seconds` at a `reading` of this session's clock.
 	///
 	/// Refuses totals below the ledger's and ahead of the clock (I2); what the funds do not cover
-	/// is left out and reported as exhaustion (I4).
+	/// is left out and reported as exhaustion (I4). The operator's fee comes after the creator's
+	/// seconds, from what these leave.
 	pub fn charge(
 		&self,
 		reading: &Reading,
@@ -130,11 +136,16 @@ impl<T: Config> Session<T> {
 	) -> Result<Charge<BalanceOf<T>>, Error<T>> {
 		let asked = seconds.checked_sub(self.seconds).ok_or(Error::<T>::TotalLower)?;
 		ensure!(u64::from(asked) <= reading.room_seconds(), Error::<T>::AheadOfClock);
-		let charged_seconds = asked.min(self.seconds_for(self.left()?));
+		let left = self.left()?;
+		let charged_seconds = asked.min(self.seconds_for(left));
 		let amount = self
 			.rate_per_second
 			.checked_mul(&charged_seconds.into())
 			.ok_or(Error::<T>::Overflow)?;
+		let fee = match charged_seconds {
+			0 => Zero::zero(),
+			_ => self.tick_price.min(left.saturating_sub(amount)),
+		};
 		let billed_until = u64::from(charged_seconds)
 			.checked_mul(SECOND_MS)
 			.and_then(|charged_ms| reading.from.checked_add(charged_ms))
@@ -144,6 +155,7 @@ impl<T: Config> Session<T> {
 			asked_seconds: asked,
 			charged_seconds,
 			amount,
+			fee,
 			billed_until,
 			exhausted: charged_seconds < asked,
 		})
@@ -152,6 +164,8 @@ impl<T: Config> Session<T> {
 	/// Take a charge into the session's totals.
 	pub fn book(&mut self, charge: &Charge<BalanceOf<T>>) {
 		self.seconds = charge.seconds;
+		// At most what was left of the funds, so the sum is in range.
+		self.fees = self.fees.saturating_add(charge.fee);
 		self.billed_until = charge.billed_until;
 	}
 }

@@ -4,10 +4,57 @@
 
 use crate::{
 	session::Charge,
-	types::{AccountIdOf, BalanceOf, Moment, Payee, PayeesOf, Stream, StreamChangeOf, StreamId},
-	Config, Error, Event, HoldReason, NextStreamId, Pallet, StreamStatus, Streams,
+	types::{
+		AccountIdOf, BalanceOf, Moment, Payee, PayeesOf, Stream, StreamChangeOf, StreamId, TiersOf,
+	},
+	Config, Error, Event, HoldReason, NextStreamId, Pallet, StreamStatus, Streams, Tiers, Vaults,
 };
-use frame::{prelude::*, token::fungible::MutateHold};
+use alloc::collections::BTreeMap;
+use frame::{
+	prelude::*,
+	token::fungible::MutateHold,
+	traits::{fungibles::Inspect, tokens::Restriction},
+};
+
+/// The streams that orders of one extrinsic touch: each is read once, and written once by
+/// [`write`](StreamBook::write), however many orders there are.
+pub(crate) struct StreamBook<T: Config> {
+	read: BTreeMap<StreamId, Stream<T>>,
+	changed: BTreeMap<StreamId, ()>,
+}
+
+impl<T: Config> StreamBook<T> {
+	pub(crate) fn new() -> Self {
+		Self { read: BTreeMap::new(), changed: BTreeMap::new() }
+	}
+
+	/// A stream as the orders before have left it.
+	pub(crate) fn get(&mut self, id: StreamId) -> Result<Stream<T>, Error<T>> {
+		if let Some(stream) = self.read.get(&id) {
+			return Ok(stream.clone());
+		}
+		let stream = Streams::<T>::get(id).ok_or(Error::<T>::StreamNotFound)?;
+		self.read.insert(id, stream.clone());
+		Ok(stream)
+	}
+
+	/// Note what an order made of a stream.
+	pub(crate) fn put(&mut self, id: StreamId, stream: Stream<T>) {
+		self.read.insert(id, stream);
+		self.changed.insert(id, ());
+	}
+
+	/// Write what was changed. Returns how many streams were read.
+	pub(crate) fn write(self) -> u32 {
+		let count = self.read.len() as u32;
+		for (id, stream) in self.read {
+			if self.changed.contains_key(&id) {
+				Streams::<T>::insert(id, stream);
+			}
+		}
+		count
+	}
+}
 
 impl<T: Config> Stream<T> {
 	/// When a session that was opened at `opened_at` has to stop, if that is known.
@@ -20,11 +67,31 @@ impl<T: Config> Stream<T> {
 
 	/// Take a charge into the stream's earnings.
 	pub fn earn(&mut self, charge: &Charge<BalanceOf<T>>) -> Result<(), Error<T>> {
-		self.earned = self.earned.checked_add(&charge.amount).ok_or(Error::<T>::Overflow)?;
-		self.earned_total =
-			self.earned_total.checked_add(&charge.amount).ok_or(Error::<T>::Overflow)?;
+		self.take_in(charge.amount)?;
+		self.fees = self.fees.checked_add(&charge.fee).ok_or(Error::<T>::Overflow)?;
 		self.seconds =
 			self.seconds.checked_add(charge.charged_seconds.into()).ok_or(Error::<T>::Overflow)?;
+		Ok(())
+	}
+
+	/// Take a tip into the stream's earnings.
+	pub fn earn_tip(&mut self, amount: BalanceOf<T>) -> Result<(), Error<T>> {
+		self.take_in(amount)?;
+		self.tips_total = self.tips_total.checked_add(&amount).ok_or(Error::<T>::Overflow)?;
+		Ok(())
+	}
+
+	/// Take the price of a subscription's periods into the stream's earnings.
+	pub fn earn_periods(&mut self, amount: BalanceOf<T>) -> Result<(), Error<T>> {
+		self.take_in(amount)?;
+		self.subscribed_total =
+			self.subscribed_total.checked_add(&amount).ok_or(Error::<T>::Overflow)?;
+		Ok(())
+	}
+
+	fn take_in(&mut self, amount: BalanceOf<T>) -> Result<(), Error<T>> {
+		self.earned = self.earned.checked_add(&amount).ok_or(Error::<T>::Overflow)?;
+		self.earned_total = self.earned_total.checked_add(&amount).ok_or(Error::<T>::Overflow)?;
 		Ok(())
 	}
 
@@ -50,13 +117,14 @@ impl<T: Config> Pallet<T> {
 		gap_min_ms: u64,
 	) -> DispatchResult {
 		Self::ensure_not_pot(&owner)?;
-		Self::ensure_enabled(&asset)?;
+		Self::ensure_running()?;
+		Self::enabled_entry(&asset)?;
 		ensure!(!rate_per_second.is_zero(), Error::<T>::RateZero);
 		ensure!(gap_min_ms <= T::GapMaxMs::get(), Error::<T>::GapOutOfRange);
 		let payees = Self::checked_payees(&owner, payees)?;
 		let id = NextStreamId::<T>::get();
 		let next_id = id.checked_add(1).ok_or(Error::<T>::Overflow)?;
-		let deposit = Self::stream_deposit(&payees)?;
+		let deposit = Self::stream_deposit(payees.len(), 0)?;
 		T::NativeHold::hold(&HoldReason::Stream.into(), &owner, deposit)?;
 		let stream = Stream {
 			owner: owner.clone(),
@@ -73,6 +141,12 @@ impl<T: Config> Pallet<T> {
 			seconds: 0,
 			sessions_open: 0,
 			deposit,
+			tips_total: Zero::zero(),
+			subscribed_total: Zero::zero(),
+			refunded_total: Zero::zero(),
+			fees: Zero::zero(),
+			subscriptions_open: 0,
+			ended_at: None,
 		};
 		Streams::<T>::insert(id, stream);
 		NextStreamId::<T>::put(next_id);
@@ -115,15 +189,8 @@ impl<T: Config> Pallet<T> {
 		if let Some(payees) = change.payees {
 			let payees = Self::checked_payees(&owner, payees)?;
 			Self::distribute(id, &mut stream)?;
-			let deposit = Self::stream_deposit(&payees)?;
-			let reason = HoldReason::Stream.into();
-			if let Some(more) = deposit.checked_sub(&stream.deposit) {
-				T::NativeHold::hold(&reason, &owner, more)?;
-			} else {
-				let less = stream.deposit.saturating_sub(deposit);
-				T::NativeHold::release(&reason, &owner, less, Precision::BestEffort)?;
-			}
-			stream.deposit = deposit;
+			let deposit = Self::stream_deposit(payees.len(), Self::tiers(id).len())?;
+			Self::adjust_stream_deposit(&mut stream, deposit)?;
 			stream.payees = payees;
 		}
 		Self::deposit_event(Event::StreamUpdated {
@@ -137,14 +204,98 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn do_end_stream(owner: T::AccountId, id: StreamId) -> DispatchResult {
 		let mut stream = Self::stream_of(&owner, id)?;
+		let now = Self::now();
 		// Sessions of a paused stream have stopped at its pause.
 		if stream.status == StreamStatus::Active {
-			stream.stop(Self::now(), T::MaxStops::get())?;
+			stream.stop(now, T::MaxStops::get())?;
 		}
 		stream.status = StreamStatus::Ended;
+		stream.ended_at = Some(now);
 		Streams::<T>::insert(id, stream);
 		Self::deposit_event(Event::StreamEnded { stream: id });
 		Ok(())
+	}
+
+	pub(crate) fn do_transfer_stream(
+		owner: T::AccountId,
+		id: StreamId,
+		to: T::AccountId,
+	) -> Result<u32, DispatchError> {
+		let mut stream = Self::stream_of(&owner, id)?;
+		Self::ensure_not_pot(&to)?;
+		ensure!(to != owner, Error::<T>::OwnerUnchanged);
+		// What was earned so far is the old owner's.
+		Self::distribute(id, &mut stream)?;
+		// The deposit goes with the stream, so that nobody pays for what they did not ask for.
+		T::NativeHold::transfer_on_hold(
+			&HoldReason::Stream.into(),
+			&owner,
+			&to,
+			stream.deposit,
+			Precision::Exact,
+			Restriction::OnHold,
+			Fortitude::Polite,
+		)?;
+		for payee in stream.payees.iter_mut().filter(|payee| payee.account == owner) {
+			payee.account = to.clone();
+		}
+		stream.owner = to.clone();
+		let payees = stream.payees.len() as u32;
+		Streams::<T>::insert(id, stream);
+		Self::deposit_event(Event::StreamTransferred { stream: id, from: owner, to });
+		Ok(payees)
+	}
+
+	pub(crate) fn do_refund(
+		owner: T::AccountId,
+		id: StreamId,
+		viewer: T::AccountId,
+		amount: BalanceOf<T>,
+	) -> DispatchResult {
+		let mut stream = Streams::<T>::get(id).ok_or(Error::<T>::StreamNotFound)?;
+		ensure!(stream.owner == owner, Error::<T>::NotOwner);
+		Self::ensure_not_pot(&viewer)?;
+		ensure!(!amount.is_zero(), Error::<T>::AmountZero);
+		stream.earned = stream.earned.checked_sub(&amount).ok_or(Error::<T>::EarningsTooLow)?;
+		stream.refunded_total =
+			stream.refunded_total.checked_add(&amount).ok_or(Error::<T>::Overflow)?;
+		let free = Vaults::<T>::get(&viewer, &stream.asset)
+			.checked_add(&amount)
+			.ok_or(Error::<T>::Overflow)?;
+		// The viewer did not ask for this entry and holds no deposit for it: it must be worth it.
+		ensure!(free >= T::Assets::minimum_balance(stream.asset.clone()), Error::<T>::VaultDust);
+		Self::set_vault(&viewer, &stream.asset, free);
+		Streams::<T>::insert(id, stream);
+		Self::deposit_event(Event::Refunded { stream: id, viewer, amount });
+		Ok(())
+	}
+
+	pub(crate) fn do_set_tiers(
+		owner: T::AccountId,
+		id: StreamId,
+		tiers: TiersOf<T>,
+	) -> DispatchResult {
+		let mut stream = Self::stream_of(&owner, id)?;
+		let sound = |tier: &crate::TierOf<T>| {
+			!tier.price.is_zero() && tier.period_ms >= T::PeriodMinMs::get()
+		};
+		ensure!(tiers.iter().all(sound), Error::<T>::TierInvalid);
+		let deposit = Self::stream_deposit(stream.payees.len(), tiers.len())?;
+		Self::adjust_stream_deposit(&mut stream, deposit)?;
+		Streams::<T>::insert(id, stream);
+		let count = tiers.len() as u32;
+		if tiers.is_empty() {
+			Tiers::<T>::remove(id);
+		} else {
+			Tiers::<T>::insert(id, tiers);
+		}
+		Self::deposit_event(Event::TiersSet { stream: id, tiers: count });
+		Ok(())
+	}
+
+	/// What a stream offers to subscribers.
+	pub fn tiers(id: StreamId) -> TiersOf<T> {
+		Tiers::<T>::get(id).unwrap_or_default()
 	}
 
 	/// A stream that `owner` may still change.
@@ -171,11 +322,29 @@ impl<T: Config> Pallet<T> {
 		Ok(payees)
 	}
 
-	/// What is held for a stream with these payees.
-	fn stream_deposit(payees: &PayeesOf<T>) -> Result<BalanceOf<T>, Error<T>> {
-		BalanceOf::<T>::from(payees.len() as u32)
-			.checked_mul(&T::StreamDepositPerPayee::get())
-			.and_then(|for_payees| for_payees.checked_add(&T::StreamDepositBase::get()))
+	/// What is held for a stream with so many payees and tiers.
+	fn stream_deposit(payees: usize, tiers: usize) -> Result<BalanceOf<T>, Error<T>> {
+		let for_payees =
+			T::StreamDepositPerPayee::get().checked_mul(&BalanceOf::<T>::from(payees as u32));
+		let for_tiers =
+			T::StreamDepositPerTier::get().checked_mul(&BalanceOf::<T>::from(tiers as u32));
+		for_payees
+			.zip(for_tiers)
+			.and_then(|(for_payees, for_tiers)| for_payees.checked_add(&for_tiers))
+			.and_then(|for_lists| for_lists.checked_add(&T::StreamDepositBase::get()))
 			.ok_or(Error::<T>::Overflow)
+	}
+
+	/// Hold more or less of the owner's money for a stream.
+	fn adjust_stream_deposit(stream: &mut Stream<T>, deposit: BalanceOf<T>) -> DispatchResult {
+		let reason = HoldReason::Stream.into();
+		if let Some(more) = deposit.checked_sub(&stream.deposit) {
+			T::NativeHold::hold(&reason, &stream.owner, more)?;
+		} else {
+			let less = stream.deposit.saturating_sub(deposit);
+			T::NativeHold::release(&reason, &stream.owner, less, Precision::BestEffort)?;
+		}
+		stream.deposit = deposit;
+		Ok(())
 	}
 }

@@ -28,7 +28,21 @@ pub type StreamChangeOf<T> = StreamChange<BalanceOf<T>, PayeesOf<T>>;
 /// The terms of a grant.
 pub type GrantTermsOf<T> = GrantTerms<<T as Config>::AssetKind, BalanceOf<T>>;
 /// What a delegate key signs.
-pub type OrderOf<T> = Order<BalanceOf<T>>;
+pub type OrderOf<T> = Order<BalanceOf<T>, <T as Config>::MaxTipMessage>;
+/// An order with its grant and its key's signature.
+pub type SignedOrderOf<T> = SignedOrder<OrderOf<T>>;
+/// The orders of a batch.
+pub type BatchOf<T> = BoundedVec<SignedOrderOf<T>, <T as Config>::MaxBatchOrders>;
+/// What comes with a tip.
+pub type MessageOf<T> = BoundedVec<u8, <T as Config>::MaxTipMessage>;
+/// What a stream offers to subscribers.
+pub type TierOf<T> = Tier<BalanceOf<T>>;
+/// All that a stream offers to subscribers.
+pub type TiersOf<T> = BoundedVec<TierOf<T>, <T as Config>::MaxTiers>;
+/// What the ledger knows of an asset.
+pub type AssetEntryOf<T> = AssetEntry<BalanceOf<T>>;
+/// Periods that a viewer has paid for in advance.
+pub type SubscriptionOf<T> = Subscription<BalanceOf<T>>;
 
 /// The public key to which a viewer delegates. It is no account: it needs neither balance nor
 /// nonce, and the chain knows it from its grant alone.
@@ -69,6 +83,100 @@ pub enum DelegateSignature {
 	Sr25519([u8; 64]),
 	/// By a key of the same kind.
 	Ed25519([u8; 64]),
+}
+
+/// Whether the ledger takes an asset.
+#[derive(
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+	Clone,
+	Copy,
+	PartialEq,
+	Eq,
+	Debug,
+)]
+pub enum AssetStatus {
+	/// It can be deposited and earned.
+	Enabled,
+	/// What is there can be spent and withdrawn; nothing new comes.
+	Disabled,
+	/// It died under the ledger: its amounts are erased where they would have been paid.
+	WrittenOff,
+}
+
+/// What the ledger knows of an asset.
+#[derive(
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+	Clone,
+	Copy,
+	PartialEq,
+	Eq,
+	Debug,
+)]
+pub struct AssetEntry<Balance> {
+	/// Whether the ledger takes it.
+	pub status: AssetStatus,
+	/// What the operator takes from a session for an order that charges it.
+	pub tick_price: Balance,
+	/// The least tip that is free of a fee.
+	pub tip_min: Balance,
+	/// All that the ledger owes in it (I1).
+	pub owed: Balance,
+}
+
+/// What a creator offers to subscribers.
+#[derive(
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+	Clone,
+	Copy,
+	PartialEq,
+	Eq,
+	Debug,
+)]
+pub struct Tier<Balance> {
+	/// What a period costs; at least 1.
+	pub price: Balance,
+	/// How long a period is; at least `PeriodMinMs`.
+	pub period_ms: u64,
+	/// What is taken off the stream's rate.
+	pub discount: Permill,
+}
+
+/// Periods of a tier that a viewer has paid for in advance.
+#[derive(
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	MaxEncodedLen,
+	TypeInfo,
+	Clone,
+	Copy,
+	PartialEq,
+	Eq,
+	Debug,
+)]
+pub struct Subscription<Balance> {
+	/// What was subscribed to; a later change of the stream's tiers does not change it.
+	pub tier: Tier<Balance>,
+	/// When the first of its periods began.
+	pub started_at: Moment,
+	/// How many periods were paid since then.
+	pub periods: u32,
+	/// How many of them the stream has earned; the price of the others is the viewer's.
+	pub periods_earned: u32,
+	/// What is held on the viewer's account for this entry.
+	pub deposit: Balance,
 }
 
 /// One account that shares in a stream's earnings.
@@ -139,8 +247,20 @@ pub struct Stream<T: Config> {
 	pub seconds: u64,
 	/// How many sessions are stored for it.
 	pub sessions_open: u32,
-	/// What is held on the owner's account for this entry.
+	/// What is held on the owner's account for this entry and its tiers.
 	pub deposit: BalanceOf<T>,
+	/// Tips since creation; they are part of `earned_total`.
+	pub tips_total: BalanceOf<T>,
+	/// Periods of subscriptions since creation; they are part of `earned_total`.
+	pub subscribed_total: BalanceOf<T>,
+	/// What was given back to viewers of what had been earned.
+	pub refunded_total: BalanceOf<T>,
+	/// Tick prices that the treasury has not yet claimed.
+	pub fees: BalanceOf<T>,
+	/// How many subscriptions are stored for it.
+	pub subscriptions_open: u32,
+	/// When it ended for good.
+	pub ended_at: Option<Moment>,
 }
 
 /// What a creator changes about a stream; `None` leaves a field as it is.
@@ -190,9 +310,9 @@ pub struct Grant<T: Config> {
 	pub cap_left: BalanceOf<T>,
 	/// What freed sessions have charged.
 	pub spent: BalanceOf<T>,
-	/// What of the allowance for tips is left; none can be given yet.
+	/// What of the allowance for tips is left.
 	pub tips_left: BalanceOf<T>,
-	/// How many renewals are left; none can be given yet.
+	/// How many periods of subscriptions the key may still buy.
 	pub renewals_left: u32,
 	/// How long a session outlives its last tick.
 	pub gap_ms: u64,
@@ -216,6 +336,10 @@ pub struct Grant<T: Config> {
 	pub ended_at: Moment,
 	/// What is held on the viewer's account for this entry and all its sessions.
 	pub deposit: BalanceOf<T>,
+	/// What the key has tipped: the running total that tips raise.
+	pub tips_total: BalanceOf<T>,
+	/// How many periods the key has bought: the running total that renewals raise.
+	pub renewals_total: u32,
 }
 
 /// The terms of a grant, chosen by the viewer.
@@ -235,6 +359,10 @@ pub struct GrantTerms<AssetKind, Balance> {
 	pub gap_ms: u64,
 	/// When it ends; after now.
 	pub expires_at: Moment,
+	/// The most that the key may tip, beside the cap.
+	pub tips_max: Balance,
+	/// The most periods by which the key may extend the viewer's subscriptions, beside the cap.
+	pub renewals_max: u32,
 }
 
 /// One viewer watching one stream under one grant, with copies of what a tick needs.
@@ -270,6 +398,10 @@ pub struct Session<T: Config> {
 	pub ticked_at: Moment,
 	/// When it ended or will end at the latest.
 	pub ended_at: Moment,
+	/// What the operator takes for an order that charges it, fixed at the opening.
+	pub tick_price: BalanceOf<T>,
+	/// What the operator has taken so far.
+	pub fees: BalanceOf<T>,
 }
 
 /// What a delegate key signs. Every number is a total, so that sending an order twice changes
@@ -280,13 +412,14 @@ pub struct Session<T: Config> {
 	DecodeWithMemTracking,
 	MaxEncodedLen,
 	TypeInfo,
-	Clone,
-	Copy,
-	PartialEq,
-	Eq,
-	Debug,
+	CloneNoBound,
+	PartialEqNoBound,
+	EqNoBound,
+	DebugNoBound,
 )]
-pub enum Order<Balance> {
+#[scale_info(skip_type_params(MaxMessage))]
+#[codec(mel_bound(Balance: MaxEncodedLen))]
+pub enum Order<Balance: OrderMoney, MaxMessage: Get<u32>> {
 	/// Open the grant's next session.
 	Open {
 		/// The grant's next index.
@@ -321,18 +454,53 @@ pub enum Order<Balance> {
 		/// All seconds delivered since it started.
 		seconds: u32,
 	},
+	/// Tip a session's stream from the viewer's vault.
+	Tip {
+		/// Which session.
+		index: SessionIndex,
+		/// All that the key has tipped under the grant.
+		tips: Balance,
+		/// Shown with the tip.
+		message: BoundedVec<u8, MaxMessage>,
+	},
+	/// Buy one more period of the viewer's subscription to a session's stream.
+	Renew {
+		/// Which session.
+		index: SessionIndex,
+		/// All periods that the key has bought under the grant.
+		renewals: u32,
+	},
 }
 
-impl<Balance> Order<Balance> {
+/// What a type of money must be able to do to stand in an order.
+pub trait OrderMoney: Clone + PartialEq + Eq + core::fmt::Debug {}
+impl<Balance: Clone + PartialEq + Eq + core::fmt::Debug> OrderMoney for Balance {}
+
+impl<Balance: OrderMoney, MaxMessage: Get<u32>> Order<Balance, MaxMessage> {
 	/// The session that the order is about.
 	pub fn index(&self) -> SessionIndex {
 		match self {
 			Self::Open { index, .. }
 			| Self::Fund { index, .. }
 			| Self::Tick { index, .. }
-			| Self::Close { index, .. } => *index,
+			| Self::Close { index, .. }
+			| Self::Tip { index, .. }
+			| Self::Renew { index, .. } => *index,
 		}
 	}
+}
+
+/// An order as it stands in a batch.
+#[derive(
+	Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Clone, PartialEq, Eq, Debug,
+)]
+pub struct SignedOrder<Order> {
+	/// The grant whose key has signed it.
+	pub grant: GrantId,
+	/// What was signed.
+	pub order: Order,
+	/// The key's signature, as in `submit`.
+	pub signature: DelegateSignature,
 }
 
 /// Why a session was closed.

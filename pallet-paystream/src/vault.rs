@@ -2,7 +2,7 @@
 
 //! Vaults and the pot: the only places where tokens enter and leave the ledger, claims aside.
 
-use crate::{BalanceOf, Config, EnabledAssets, Error, Event, Pallet, Vaults};
+use crate::{AssetEntries, AssetStatus, BalanceOf, Config, Error, Event, Pallet, Vaults};
 use frame::{
 	prelude::*,
 	traits::fungibles::{Inspect, Mutate},
@@ -15,13 +15,16 @@ impl<T: Config> Pallet<T> {
 		amount: BalanceOf<T>,
 	) -> DispatchResult {
 		Self::ensure_not_pot(&who)?;
-		Self::ensure_enabled(&asset)?;
+		Self::ensure_running()?;
+		let mut entry = Self::enabled_entry(&asset)?;
 		ensure!(!amount.is_zero(), Error::<T>::AmountZero);
 		let free =
 			Vaults::<T>::get(&who, &asset).checked_add(&amount).ok_or(Error::<T>::Overflow)?;
 		ensure!(free >= T::Assets::minimum_balance(asset.clone()), Error::<T>::VaultDust);
+		entry.owed = entry.owed.checked_add(&amount).ok_or(Error::<T>::Overflow)?;
 		T::Assets::transfer(asset.clone(), &who, &Self::pot(), amount, Preservation::Preserve)?;
 		Self::set_vault(&who, &asset, free);
+		Self::set_entry(&asset, entry);
 		Self::deposit_event(Event::Deposited { who, asset, amount });
 		Ok(())
 	}
@@ -34,6 +37,13 @@ impl<T: Config> Pallet<T> {
 		ensure!(!amount.is_zero(), Error::<T>::AmountZero);
 		let free =
 			Vaults::<T>::get(&who, &asset).checked_sub(&amount).ok_or(Error::<T>::VaultTooLow)?;
+		let status = AssetEntries::<T>::get(&asset).map(|entry| entry.status);
+		if status == Some(AssetStatus::WrittenOff) {
+			Self::set_vault(&who, &asset, free);
+			Self::owe_less(&asset, amount)?;
+			Self::deposit_event(Event::VaultErased { who, asset, amount });
+			return Ok(());
+		}
 		ensure!(
 			free.is_zero() || free >= T::Assets::minimum_balance(asset.clone()),
 			Error::<T>::VaultDust
@@ -41,6 +51,7 @@ impl<T: Config> Pallet<T> {
 		// The pot's own minimum balance is not in the ledger, so it never needs to be touched.
 		T::Assets::transfer(asset.clone(), &Self::pot(), &who, amount, Preservation::Preserve)?;
 		Self::set_vault(&who, &asset, free);
+		Self::owe_less(&asset, amount)?;
 		Self::deposit_event(Event::Withdrawn { who, asset, amount });
 		Ok(())
 	}
@@ -60,9 +71,13 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	pub(crate) fn ensure_enabled(asset: &T::AssetKind) -> Result<(), Error<T>> {
-		ensure!(EnabledAssets::<T>::contains_key(asset), Error::<T>::AssetNotEnabled);
-		Ok(())
+	/// Take so much out of a vault that does hold it.
+	pub(crate) fn vault_less(
+		who: &T::AccountId,
+		asset: &T::AssetKind,
+		amount: BalanceOf<T>,
+	) -> Result<BalanceOf<T>, Error<T>> {
+		Vaults::<T>::get(who, asset).checked_sub(&amount).ok_or(Error::<T>::VaultTooLow)
 	}
 
 	/// Give the pot an asset's minimum balance, outside the ledger, so that the ledger's last unit

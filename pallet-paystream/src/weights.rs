@@ -31,6 +31,25 @@ pub trait WeightInfo {
 	fn authorize_fund() -> Weight;
 	fn authorize_tick() -> Weight;
 	fn authorize_close() -> Weight;
+	fn submit_tip() -> Weight;
+	fn submit_renew() -> Weight;
+	fn authorize_tip() -> Weight;
+	fn authorize_renew() -> Weight;
+	fn tip() -> Weight;
+	fn refund() -> Weight;
+	fn transfer_stream() -> Weight;
+	fn subscribe() -> Weight;
+	fn cancel_subscription() -> Weight;
+	fn settle_subscription() -> Weight;
+	fn enable_asset() -> Weight;
+	fn disable_asset() -> Weight;
+	fn write_off_asset() -> Weight;
+	fn set_tick_price() -> Weight;
+	fn set_treasury_share() -> Weight;
+	fn set_stopped() -> Weight;
+	fn submit_batch(n: u32, ) -> Weight;
+	fn submit_batch_streams(n: u32, ) -> Weight;
+	fn set_tiers(t: u32, ) -> Weight;
 	fn settle() -> Weight;
 	fn claim(p: u32, ) -> Weight;
 	fn on_finalize() -> Weight;
@@ -204,6 +223,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 		Weight::from_parts(94_381_000, 4045)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
+			.saturating_add(Self::authorize_open())
 	}
 	/// Storage: `Timestamp::Now` (r:1 w:0)
 	/// Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
@@ -223,6 +243,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 		Weight::from_parts(114_310_000, 4045)
 			.saturating_add(T::DbWeight::get().reads(5_u64))
 			.saturating_add(T::DbWeight::get().writes(3_u64))
+			.saturating_add(Self::authorize_fund())
 	}
 	/// Storage: `Timestamp::Now` (r:1 w:0)
 	/// Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
@@ -238,6 +259,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 		Weight::from_parts(91_367_000, 4045)
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
+			.saturating_add(Self::authorize_tick())
 	}
 	/// Storage: `Timestamp::Now` (r:1 w:0)
 	/// Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
@@ -263,6 +285,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 		Weight::from_parts(243_944_000, 4045)
 			.saturating_add(T::DbWeight::get().reads(7_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
+			.saturating_add(Self::authorize_close())
 	}
 	/// Storage: `Timestamp::Now` (r:1 w:0)
 	/// Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
@@ -391,4 +414,23 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 		// Minimum execution time: 801_000 picoseconds.
 		Weight::from_parts(1_772_000, 0)
 	}
+	fn submit_tip() -> Weight { Self::submit_fund() }
+	fn submit_renew() -> Weight { Self::submit_fund() }
+	fn authorize_tip() -> Weight { Self::authorize_fund() }
+	fn authorize_renew() -> Weight { Self::authorize_fund() }
+	fn tip() -> Weight { Self::deposit() }
+	fn refund() -> Weight { Self::deposit() }
+	fn transfer_stream() -> Weight { Self::update_stream() }
+	fn subscribe() -> Weight { Self::grant() }
+	fn cancel_subscription() -> Weight { Self::deposit() }
+	fn settle_subscription() -> Weight { Self::delete_grant() }
+	fn enable_asset() -> Weight { Self::end_stream() }
+	fn disable_asset() -> Weight { Self::end_stream() }
+	fn write_off_asset() -> Weight { Self::end_stream() }
+	fn set_tick_price() -> Weight { Self::end_stream() }
+	fn set_treasury_share() -> Weight { Self::end_stream() }
+	fn set_stopped() -> Weight { Self::end_stream() }
+	fn submit_batch(n: u32, ) -> Weight { Weight::from_parts(20_000_000 + 60_000_000 * u64::from(n), 3000) .saturating_add(T::DbWeight::get().reads_writes(u64::from(n) + 2, u64::from(n) + 1)) }
+	fn submit_batch_streams(n: u32, ) -> Weight { Weight::from_parts(20_000_000 + 70_000_000 * u64::from(n), 3000) .saturating_add(T::DbWeight::get().reads_writes(2 * u64::from(n) + 2, 2 * u64::from(n) + 1)) }
+	fn set_tiers(_t: u32, ) -> Weight { Self::update_stream() }
 }

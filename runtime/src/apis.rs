@@ -1,10 +1,11 @@
 //! What the node may ask of the runtime.
 
-use crate::*;
+use crate::{configs::AssetKind, *};
 use frame_support::{
 	genesis_builder_helper::{build_state, get_preset},
 	weights::Weight,
 };
+use pallet_paystream::{GrantId, GrantView, SessionIndex, SessionView, StreamId, Subscription};
 use pallet_transaction_payment::{FeeDetails, RuntimeDispatchInfo};
 use sp_api::impl_runtime_apis;
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
@@ -192,6 +193,36 @@ impl_runtime_apis! {
 
 		fn query_length_to_fee(length: u32) -> Balance {
 			TransactionPayment::length_to_fee(length)
+		}
+	}
+
+	impl pallet_paystream_runtime_api::PayStreamApi<Block, AccountId, AssetKind, Balance>
+		for Runtime
+	{
+		fn session(
+			grant: GrantId,
+			index: SessionIndex,
+		) -> Option<SessionView<AccountId, Balance>> {
+			PayStream::session_view(grant, index)
+		}
+
+		fn vault(who: AccountId, asset: AssetKind) -> Balance {
+			PayStream::vault_view(&who, &asset)
+		}
+
+		fn grants(who: AccountId) -> Vec<GrantView<AssetKind, Balance>> {
+			PayStream::grants_view(&who)
+		}
+
+		fn claimable(stream: StreamId) -> Option<(Balance, Vec<(AccountId, Balance)>)> {
+			PayStream::claimable_view(stream)
+		}
+
+		fn subscription(
+			stream: StreamId,
+			viewer: AccountId,
+		) -> Option<(Subscription<Balance>, Balance)> {
+			PayStream::subscription_view(stream, &viewer)
 		}
 	}
 

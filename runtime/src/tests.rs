@@ -49,13 +49,20 @@ fn every_listed_preset_builds_and_others_do_not_exist() {
 }
 
 #[test]
-fn the_ledger_begins_with_the_native_asset_and_a_pot_that_lives() {
+fn the_ledger_begins_with_two_assets_and_a_pot_that_lives() {
 	use configs::AssetKind;
+	use frame_support::traits::fungibles::Inspect;
+	const STABLECOIN: AssetKind = AssetKind::WithId(genesis_config_presets::DEV_STABLECOIN);
 
 	chain("development").execute_with(|| {
-		assert!(pallet_paystream::EnabledAssets::<Runtime>::contains_key(AssetKind::Native));
-		assert_eq!(Balances::free_balance(PayStream::pot()), EXISTENTIAL_DEPOSIT);
-		assert_eq!(pallet_paystream::EnabledAssets::<Runtime>::iter().count(), 1);
+		let entries: Vec<_> = pallet_paystream::AssetEntries::<Runtime>::iter().collect();
+		assert_eq!(entries.len(), 2);
+		for (asset, least) in [(AssetKind::Native, EXISTENTIAL_DEPOSIT), (STABLECOIN, 10_000)] {
+			let (_, entry) = entries.iter().find(|(kind, _)| *kind == asset).expect("it is in");
+			assert_eq!(entry.status, pallet_paystream::AssetStatus::Enabled);
+			assert_eq!((entry.tip_min, entry.owed, entry.tick_price), (least, 0, 0));
+			assert_eq!(configs::NativeAndAssets::balance(asset, &PayStream::pot()), least);
+		}
 	});
 }
 

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! The runtime API of `pallet-paystream`: everything that a page or a relayer needs, each in one
+//! call (`state_call`, `PayStreamApi_session` and so on). Every answer is about the block's own time.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+#![deny(missing_docs)]
+
+extern crate alloc;
+
+use alloc::vec::Vec;
+use codec::Codec;
+use pallet_paystream::{GrantId, GrantView, SessionIndex, SessionView, StreamId, Subscription};
+use polkadot_sdk::sp_api;
+
+sp_api::decl_runtime_apis! {
+	/// What the ledger knows.
+	pub trait PayStreamApi<AccountId, AssetKind, Balance>
+	where
+		AccountId: Codec,
+		AssetKind: Codec,
+		Balance: Codec,
+	{
+		/// A session: what it has paid, what a tick may name now, and for how long its funds last.
+		fn session(
+			grant: GrantId,
+			index: SessionIndex,
+		) -> Option<SessionView<AccountId, Balance>>;
+
+		/// What an account has prepaid in an asset and not reserved.
+		fn vault(who: AccountId, asset: AssetKind) -> Balance;
+
+		/// All grants of an account, with what each can still pay.
+		fn grants(who: AccountId) -> Vec<GrantView<AssetKind, Balance>>;
+
+		/// What a claim would pay now: to the treasury, and to each payee in the stream's order.
+		fn claimable(stream: StreamId) -> Option<(Balance, Vec<(AccountId, Balance)>)>;
+
+		/// A viewer's subscription to a stream, and the rate at which a session would open now.
+		fn subscription(
+			stream: StreamId,
+			viewer: AccountId,
+		) -> Option<(Subscription<Balance>, Balance)>;
+	}
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Batches: many orders of many keys in one extrinsic of any account (rule 7).
+
+use crate::{
+	order::verify,
+	plan::{Plan, Step},
+	stream::StreamBook,
+	types::{BatchOf, GrantId, Order, SignedOrderOf},
+	Config, Error, Event, FreeWeightUsed, Pallet, WeightInfo,
+};
+use frame::prelude::*;
+
+/// What a batch has come to.
+#[derive(Default)]
+struct Tally {
+	/// How many ticks were tried that did not close their session.
+	ticks: u32,
+	/// The weight of everything else that was tried.
+	others: Weight,
+	counted: u32,
+	free: u32,
+	failed: u32,
+	/// The weight whose fee comes back.
+	returned: Weight,
+}
+
+impl<T: Config> Pallet<T> {
+	/// Carry out a batch. Returns what it weighed and what it costs.
+	pub(crate) fn do_submit_batch(orders: BatchOf<T>) -> DispatchResultWithPostInfo {
+		Self::ensure_ascending(&orders)?;
+		let mut book = StreamBook::new();
+		let mut tally = Tally::default();
+		for signed in orders {
+			let (grant, index) = (signed.grant, signed.order.index());
+			if let Err(error) = Self::try_order(&mut book, &mut tally, signed) {
+				tally.failed = tally.failed.saturating_add(1);
+				Self::deposit_event(Event::OrderFailed { grant, index, error: error.into() });
+			}
+		}
+		let streams = book.write();
+		Self::deposit_event(Event::BatchDone {
+			counted: tally.counted,
+			free: tally.free,
+			failed: tally.failed,
+		});
+		Ok(Self::bill(&tally, streams))
+	}
+
+	/// One order of a batch, within no limit of the free lane.
+	fn try_order(
+		book: &mut StreamBook<T>,
+		tally: &mut Tally,
+		signed: SignedOrderOf<T>,
+	) -> Result<(), Error<T>> {
+		let SignedOrderOf::<T> { grant, order, signature } = signed;
+		let index = order.index();
+		let plan = Self::plan(book, grant, &order).and_then(|plan| {
+			// Last, because it is dear: an order that the ledger refuses costs no verification.
+			let message = Self::order_bytes(grant, &order);
+			ensure!(verify(plan.key(), &signature, &message), Error::<T>::SignatureInvalid);
+			Ok(plan)
+		});
+		let closes = matches!(plan, Ok(Plan { step: Step::Close(_), .. }));
+		let (returned, taken) = match order {
+			Order::Tick { .. } if !closes => {
+				tally.ticks = tally.ticks.saturating_add(1);
+				(Self::weight_of_tick(), Self::weight_of_tick_apart())
+			}
+			Order::Tick { .. } => (T::WeightInfo::submit_close(), T::WeightInfo::submit_close()),
+			_ => (Self::weight_of_order(&order), Self::weight_of_order(&order)),
+		};
+		if !matches!(order, Order::Tick { .. }) || closes {
+			tally.others = tally.others.saturating_add(returned);
+		}
+		let Plan { step, free } = plan?;
+		Self::carry_out(book, grant, index, step);
+		tally.counted = tally.counted.saturating_add(1);
+		if free.is_ok() && Self::take_free_lane(tally, taken) {
+			tally.free = tally.free.saturating_add(1);
+			tally.returned = tally.returned.saturating_add(returned);
+		}
+		Ok(())
+	}
+
+	/// Strictly ascending by (grant, index), so no session comes twice; and not empty.
+	fn ensure_ascending(orders: &BatchOf<T>) -> Result<(), Error<T>> {
+		ensure!(!orders.is_empty(), Error::<T>::BatchEmpty);
+		let place =
+			|signed: &SignedOrderOf<T>| -> (GrantId, u32) { (signed.grant, signed.order.index()) };
+		let ascending = orders.windows(2).all(|pair| matches!(pair, [a, b] if place(a) < place(b)));
+		ensure!(ascending, Error::<T>::BatchNotAscending);
+		Ok(())
+	}
+
+	/// Whether the block's free share has room for so much more; if so, it is taken. The batch's own
+	/// part goes with its first free order.
+	fn take_free_lane(tally: &Tally, weight: Weight) -> bool {
+		let own = match tally.free {
+			0 => T::WeightInfo::submit_batch_streams(0).saturating_add(Self::base_weight()),
+			_ => Weight::zero(),
+		};
+		let used = FreeWeightUsed::<T>::get().saturating_add(weight).saturating_add(own);
+		let fits = used.all_lte(Self::free_limit());
+		if fits {
+			FreeWeightUsed::<T>::put(used);
+		}
+		fits
+	}
+
+	/// What the batch costs its submitter: nothing where every order counted and was free, else
+	/// the weight of those that did not or were not. The block is charged for all of them: the
+	/// part whose fee comes back is registered beside what is reported.
+	fn bill(tally: &Tally, streams: u32) -> PostDispatchInfo {
+		// Orders that do not tick have their streams in their own weight.
+		let streams = streams.min(tally.ticks);
+		let spent = Self::weight_of_ticks(tally.ticks, streams).saturating_add(tally.others);
+		if tally.failed == 0 && tally.free == tally.counted {
+			return PostDispatchInfo { actual_weight: Some(spent), pays_fee: Pays::No };
+		}
+		let returned = tally.returned.min(spent);
+		frame_system::Pallet::<T>::register_extra_weight_unchecked(returned, DispatchClass::Normal);
+		PostDispatchInfo {
+			actual_weight: Some(spent.saturating_sub(returned)),
+			pays_fee: Pays::Yes,
+		}
+	}
+
+	/// The weight of one more tick in a batch that has its stream already.
+	fn weight_of_tick() -> Weight {
+		T::WeightInfo::submit_batch(1).saturating_sub(T::WeightInfo::submit_batch(0))
+	}
+
+	/// The weight of one more tick in a batch, on a stream of its own.
+	fn weight_of_tick_apart() -> Weight {
+		T::WeightInfo::submit_batch_streams(1)
+			.saturating_sub(T::WeightInfo::submit_batch_streams(0))
+	}
+
+	/// The weight of so many ticks on so many streams.
+	fn weight_of_ticks(ticks: u32, streams: u32) -> Weight {
+		let apart = T::WeightInfo::submit_batch_streams(streams)
+			.saturating_sub(T::WeightInfo::submit_batch(streams));
+		T::WeightInfo::submit_batch(ticks).saturating_add(apart)
+	}
+
+	/// The most that a batch can weigh: every tick on a stream of its own, and closing.
+	pub(crate) fn weight_of_batch(orders: &BatchOf<T>) -> Weight {
+		orders.iter().fold(T::WeightInfo::submit_batch_streams(0), |sum, signed| {
+			let most = match signed.order {
+				Order::Tick { .. } => {
+					Self::weight_of_tick_apart().max(T::WeightInfo::submit_close())
+				}
+				_ => Self::weight_of_order(&signed.order),
+			};
+			sum.saturating_add(most)
+		})
+	}
+}

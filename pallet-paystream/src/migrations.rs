@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Migrations of the ledger's storage, each from the version before it.
+//!
+//! They run in one block, and their weight is what they read and write. A chain with more entries
+//! than a block can carry must not take them as they are.
+
+use crate::{
+	types::{AccountIdOf, AssetEntry, AssetStatus, BalanceOf, Grant, Session, Stream},
+	AssetEntries, Config, Grants, Pallet, Sessions, Streams, Vaults,
+};
+use alloc::{collections::BTreeMap, vec::Vec};
+use frame::{
+	deps::frame_support::{
+		migrations::VersionedMigration, storage::migration::storage_key_iter,
+		traits::UncheckedOnRuntimeUpgrade,
+	},
+	prelude::*,
+	traits::fungibles::Inspect,
+};
+
+/// From version 1, the first release: assets get entries that know what is owed in them; streams,
+/// grants and sessions get the fields of tips, subscriptions, tick prices and refunds.
+pub type MigrateToV2<T> =
+	VersionedMigration<1, 2, v2::Migration<T>, Pallet<T>, <T as frame_system::Config>::DbWeight>;
+
+/// Entries as version 1 stored them: the fields in front of those that came later.
+pub mod v1 {
+	use super::*;
+	use crate::types::{DelegateKey, Moment, PayeesOf, SessionIndex, StreamId, StreamStatus};
+
+	/// A stream.
+	#[derive(Encode, Decode)]
+	#[allow(missing_docs)]
+	pub struct OldStream<T: Config> {
+		pub owner: AccountIdOf<T>,
+		pub asset: T::AssetKind,
+		pub rate_per_second: BalanceOf<T>,
+		pub changed_at: Moment,
+		pub payees: PayeesOf<T>,
+		pub funds_min: BalanceOf<T>,
+		pub gap_min_ms: u64,
+		pub status: StreamStatus,
+		pub stops: BoundedVec<Moment, T::MaxStops>,
+		pub earned: BalanceOf<T>,
+		pub earned_total: BalanceOf<T>,
+		pub seconds: u64,
+		pub sessions_open: u32,
+		pub deposit: BalanceOf<T>,
+	}
+
+	/// A grant.
+	#[derive(Encode, Decode)]
+	#[allow(missing_docs)]
+	pub struct OldGrant<T: Config> {
+		pub viewer: AccountIdOf<T>,
+		pub key: DelegateKey,
+		pub asset: T::AssetKind,
+		pub rate_max_per_second: BalanceOf<T>,
+		pub cap: BalanceOf<T>,
+		pub cap_left: BalanceOf<T>,
+		pub spent: BalanceOf<T>,
+		pub tips_left: BalanceOf<T>,
+		pub renewals_left: u32,
+		pub gap_ms: u64,
+		pub created_at: Moment,
+		pub expires_at: Moment,
+		pub sessions_max: u32,
+		pub open: BoundedVec<SessionIndex, T::MaxSessionsPerGrant>,
+		pub next_index: SessionIndex,
+		pub opened_at: Moment,
+		pub freed_end_at: Moment,
+		pub seconds: u64,
+		pub ended_at: Moment,
+		pub deposit: BalanceOf<T>,
+	}
+
+	/// A session.
+	#[derive(Encode, Decode)]
+	#[allow(missing_docs)]
+	pub struct OldSession<T: Config> {
+		pub viewer: AccountIdOf<T>,
+		pub key: DelegateKey,
+		pub asset: T::AssetKind,
+		pub stream: StreamId,
+		pub rate_per_second: BalanceOf<T>,
+		pub gap_ms: u64,
+		pub funds: BalanceOf<T>,
+		pub seconds: u32,
+		pub started_at: Moment,
+		pub opened_at: Moment,
+		pub billed_until: Moment,
+		pub ticked_at: Moment,
+		pub ended_at: Moment,
+	}
+
+	/// The storage map of enabled assets, which has become `AssetEntries`.
+	pub const ENABLED_ASSETS: &[u8] = b"EnabledAssets";
+}
+
+/// To version 2.
+pub mod v2 {
+	use super::*;
+	use crate::types::StreamStatus;
+	use v1::{OldGrant, OldSession, OldStream};
+
+	/// Rewrites every entry. Use [`MigrateToV2`], which looks at the version first.
+	pub struct Migration<T>(PhantomData<T>);
+
+	/// What was owed in each asset, by its encoding.
+	type Owed<T> = BTreeMap<Vec<u8>, BalanceOf<T>>;
+
+	fn owe<T: Config>(owed: &mut Owed<T>, asset: &T::AssetKind, amount: BalanceOf<T>) {
+		let sum = owed.entry(asset.encode()).or_insert(Zero::zero());
+		*sum = sum.saturating_add(amount);
+	}
+
+	impl<T: Config> UncheckedOnRuntimeUpgrade for Migration<T> {
+		fn on_runtime_upgrade() -> Weight {
+			let mut owed = Owed::<T>::new();
+			let mut entries = 0u64;
+			Streams::<T>::translate::<OldStream<T>, _>(|_, old| {
+				entries = entries.saturating_add(1);
+				owe::<T>(&mut owed, &old.asset, old.earned);
+				Some(stream(old))
+			});
+			Grants::<T>::translate::<OldGrant<T>, _>(|_, old| {
+				entries = entries.saturating_add(1);
+				Some(grant(old))
+			});
+			Sessions::<T>::translate::<OldSession<T>, _>(|_, _, old| {
+				entries = entries.saturating_add(1);
+				let session = session(old);
+				owe::<T>(&mut owed, &session.asset, session.left().unwrap_or_default());
+				Some(session)
+			});
+			for (_, asset, free) in Vaults::<T>::iter() {
+				entries = entries.saturating_add(1);
+				owe::<T>(&mut owed, &asset, free);
+			}
+			let name = Pallet::<T>::name().as_bytes();
+			let assets: Vec<_> =
+				storage_key_iter::<T::AssetKind, (), Blake2_128Concat>(name, v1::ENABLED_ASSETS)
+					.drain()
+					.collect();
+			for (asset, ()) in assets {
+				entries = entries.saturating_add(1);
+				let entry = AssetEntry {
+					status: AssetStatus::Enabled,
+					tick_price: Zero::zero(),
+					tip_min: T::Assets::minimum_balance(asset.clone()),
+					owed: owed.get(&asset.encode()).copied().unwrap_or_default(),
+				};
+				AssetEntries::<T>::insert(asset, entry);
+			}
+			T::DbWeight::get().reads_writes(entries, entries)
+		}
+
+		#[cfg(feature = "try-runtime")]
+		fn post_upgrade(_: Vec<u8>) -> Result<(), frame::deps::sp_runtime::TryRuntimeError> {
+			Pallet::<T>::do_try_state()
+		}
+	}
+
+	fn stream<T: Config>(old: OldStream<T>) -> Stream<T> {
+		let ended = old.status == StreamStatus::Ended;
+		Stream {
+			// An end that found the stream paused was not noted; sessions stopped at the pause.
+			ended_at: ended.then(|| old.stops.last().copied().unwrap_or(old.changed_at)),
+			owner: old.owner,
+			asset: old.asset,
+			rate_per_second: old.rate_per_second,
+			changed_at: old.changed_at,
+			payees: old.payees,
+			funds_min: old.funds_min,
+			gap_min_ms: old.gap_min_ms,
+			status: old.status,
+			stops: old.stops,
+			earned: old.earned,
+			earned_total: old.earned_total,
+			seconds: old.seconds,
+			sessions_open: old.sessions_open,
+			deposit: old.deposit,
+			tips_total: Zero::zero(),
+			subscribed_total: Zero::zero(),
+			refunded_total: Zero::zero(),
+			fees: Zero::zero(),
+			subscriptions_open: 0,
+		}
+	}
+
+	fn grant<T: Config>(old: OldGrant<T>) -> Grant<T> {
+		Grant {
+			viewer: old.viewer,
+			key: old.key,
+			asset: old.asset,
+			rate_max_per_second: old.rate_max_per_second,
+			cap: old.cap,
+			cap_left: old.cap_left,
+			spent: old.spent,
+			tips_left: old.tips_left,
+			renewals_left: old.renewals_left,
+			gap_ms: old.gap_ms,
+			created_at: old.created_at,
+			expires_at: old.expires_at,
+			sessions_max: old.sessions_max,
+			open: old.open,
+			next_index: old.next_index,
+			opened_at: old.opened_at,
+			freed_end_at: old.freed_end_at,
+			seconds: old.seconds,
+			ended_at: old.ended_at,
+			deposit: old.deposit,
+			tips_total: Zero::zero(),
+			renewals_total: 0,
+		}
+	}
+
+	fn session<T: Config>(old: OldSession<T>) -> Session<T> {
+		Session {
+			viewer: old.viewer,
+			key: old.key,
+			asset: old.asset,
+			stream: old.stream,
+			rate_per_second: old.rate_per_second,
+			gap_ms: old.gap_ms,
+			funds: old.funds,
+			seconds: old.seconds,
+			started_at: old.started_at,
+			opened_at: old.opened_at,
+			billed_until: old.billed_until,
+			ticked_at: old.ticked_at,
+			ended_at: old.ended_at,
+			tick_price: Zero::zero(),
+			fees: Zero::zero(),
+		}
+	}
+}
