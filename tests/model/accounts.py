@@ -59,11 +59,11 @@ class Accounts:
         return self.balance(who, asset) - amount >= kind.minimum
 
     def movable(self, who: Account, asset: Asset) -> int:
-        """Give what an asset lets leave an account, the account's life included."""
+        """Give what an asset lets leave an account that lives on."""
         kind = self.kinds.get(asset)
         if kind is None or kind.frozen or (who, asset) in self.blocked:
             return 0
-        return self.balance(who, asset)
+        return max(0, self.balance(who, asset) - kind.minimum)
 
     def can_receive(self, who: Account, asset: Asset, amount: int) -> bool:
         kind = self.kinds.get(asset)
@@ -151,7 +151,7 @@ class Accounts:
 
     def freeze(self, asset: Asset, *, frozen: bool) -> bool:
         kind = self.kinds.get(asset)
-        if asset is NATIVE or kind is None:
+        if asset is NATIVE or kind is None or kind.frozen == frozen:
             return False
         kind.frozen = frozen
         return True

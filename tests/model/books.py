@@ -112,6 +112,10 @@ class Books:
         entry = self.asset_entries.get(asset)
         return entry is not None and entry.status == "WrittenOff"
 
+    def owed(self, asset: Asset) -> int:
+        entry = self.asset_entries.get(asset)
+        return entry.owed if entry else 0
+
     def vault(self, who: Account, asset: Asset) -> int:
         return self.vaults.get((who, asset), 0)
 
@@ -287,17 +291,24 @@ class Books:
             return False
         return self.now < subscription.paid_until
 
-    def collect(self, stream_id: int, viewer: Account) -> int:
-        """Earn the stream the periods that have begun, and count them."""
+    def collect(self, stream_id: int, viewer: Account) -> None:
+        """Earn the stream the periods that have begun."""
+        self._emit_earned(stream_id, viewer, *self._collect(stream_id, viewer))
+
+    def _collect(self, stream_id: int, viewer: Account) -> tuple[int, int]:
+        """Give how many periods were earned, and for how much."""
         stream, subscription = self.streams[stream_id], self.subscriptions[stream_id, viewer]
         begun = subscription.begun(self.now, stream.ended_at)
         periods = begun - subscription.periods_earned
+        amount = periods * subscription.tier.price
+        stream.earned += amount
+        stream.earned_total += amount
+        stream.subscribed_total += amount
+        subscription.periods_earned = begun
+        return periods, amount
+
+    def _emit_earned(self, stream_id: int, viewer: Account, periods: int, amount: int) -> None:
         if periods:
-            amount = periods * subscription.tier.price
-            stream.earned += amount
-            stream.earned_total += amount
-            stream.subscribed_total += amount
-            subscription.periods_earned = begun
             self.emit(
                 "SubscriptionEarned",
                 stream=stream_id,
@@ -305,16 +316,16 @@ class Books:
                 periods=periods,
                 amount=amount,
             )
-        return periods
 
     def extend(self, stream_id: int, viewer: Account, tier: Tier, periods: int) -> None:
         """Pay for periods of an existing subscription, or let it start anew."""
         stream, subscription = self.streams[stream_id], self.subscriptions[stream_id, viewer]
         self.credit(viewer, stream.asset, -periods * tier.price)
+        before = (0, 0)
         if self.is_running(subscription, stream):
             subscription.periods += periods
         else:
-            self.collect(stream_id, viewer)
+            before = self._collect(stream_id, viewer)
             subscription.tier, subscription.started_at = tier, self.now
             subscription.periods, subscription.periods_earned = periods, 0
         self.emit(
@@ -325,7 +336,9 @@ class Books:
             price=tier.price,
             paid_until=subscription.paid_until,
         )
-        self.collect(stream_id, viewer)
+        now = self._collect(stream_id, viewer)
+        # the event tells both, at whatever tiers they were
+        self._emit_earned(stream_id, viewer, before[0] + now[0], before[1] + now[1])
 
     def extension_overflows(
         self, subscription: Subscription | None, stream: Stream, tier: Tier, periods: int

@@ -7,9 +7,10 @@ the ledger, and have no origin. Every value in `args` can be written as JSON by 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
+from tests.model import orders
 from tests.model.accounts import Account, AssetKind
 from tests.model.entries import Outcome, Payee, StreamChange, Terms, Tier
 from tests.model.ledger import Ledger
@@ -67,7 +68,7 @@ def _plain(value: Any) -> Any:
         case bytes():
             return list(value)
         case Terms() | StreamChange():
-            return {key: _plain(item) for key, item in asdict(value).items()}
+            return {name: _plain(getattr(value, name)) for name in value.__slots__}
         case SignedOrder():
             return {
                 "grant": value.grant,
@@ -75,8 +76,50 @@ def _plain(value: Any) -> Any:
                 "signer": value.signer,
             }
         case _ if isinstance(value, Order):
-            return {type(value).__name__: {k: _plain(v) for k, v in asdict(value).items()}}
+            fields = {name: _plain(getattr(value, name)) for name in value.__slots__}
+            return {type(value).__name__: fields}
     return value
+
+
+def decoded(line: dict[str, Any]) -> Call:
+    """Give back the call that was `encoded`."""
+    ((name, plain),) = line["call"].items()
+    args = dict(plain)
+    if "order" in args:
+        args["order"] = _order(args["order"])
+    if "orders" in args:
+        args["orders"] = [
+            SignedOrder(each["grant"], _order(each["order"]), each["signer"])
+            for each in args["orders"]
+        ]
+    if "message" in args:
+        args["message"] = bytes(args["message"])
+    if "terms" in args:
+        args["terms"] = Terms(**args["terms"])
+    if "tier" in args:
+        args["tier"] = Tier(**args["tier"])
+    if "payees" in args:
+        args["payees"] = _payees(args["payees"])
+    if "change" in args:
+        change = dict(args["change"])
+        if change["payees"] is not None:
+            change["payees"] = _payees(change["payees"])
+        args["change"] = StreamChange(**change)
+    if name == "set_tiers":
+        args["tiers"] = tuple(Tier(**tier) for tier in args["tiers"])
+    return Call(name, line["origin"], args)
+
+
+def _payees(plain: list[dict[str, Any]]) -> tuple[Payee, ...]:
+    return tuple(Payee(**payee) for payee in plain)
+
+
+def _order(plain: dict[str, Any]) -> Order:
+    ((kind, fields),) = plain.items()
+    if "message" in fields:
+        fields = fields | {"message": bytes(fields["message"])}
+    order: Order = getattr(orders, kind)(**fields)
+    return order
 
 
 _BY_ACCOUNTS: dict[str, Callable[..., Outcome]] = {

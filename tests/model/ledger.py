@@ -9,6 +9,7 @@ from typing import Any
 from tests.model.accounts import Account, Asset
 from tests.model.books import Books
 from tests.model.entries import (
+    U128_MAX,
     WHOLE,
     AssetEntry,
     Grant,
@@ -45,6 +46,8 @@ class Ledger(Books):
             errors.append("VaultDust")
         if not self.accounts.can_move(who, self.pot, asset, amount):
             errors.append(ASSET_REASON)
+        if self.vault(who, asset) + amount > U128_MAX or self.owed(asset) + amount > U128_MAX:
+            errors.append("Overflow")
         if errors:
             return frozenset(errors)
         self.accounts.move(who, self.pot, asset, amount)
@@ -159,15 +162,15 @@ class Ledger(Books):
 
     def tip(self, who: Account, stream_id: int, amount: int, message: bytes = b"") -> Outcome:
         stream = self.streams.get(stream_id)
+        errors = [] if amount else ["AmountZero"]
         if stream is None:
-            return frozenset({"StreamNotFound"})
-        errors = []
+            return frozenset((*errors, "StreamNotFound"))
         if stream.ended:
             errors.append("StreamEnded")
-        if not amount:
-            errors.append("AmountZero")
         if amount > self.vault(who, stream.asset):
             errors.append("VaultTooLow")
+        if stream.earned_total + amount > U128_MAX:
+            errors.append("Overflow")
         if errors:
             return frozenset(errors)
         self.move_tip(stream_id, who, amount, message)
@@ -175,21 +178,21 @@ class Ledger(Books):
 
     def subscribe(self, who: Account, stream_id: int, tier: Tier, periods: int) -> Outcome:
         stream = self.streams.get(stream_id)
-        if stream is None:
-            return frozenset({"StreamNotFound"})
-        subscription = self.subscriptions.get((stream_id, who))
-        deposit = self.constants.subscription_deposit
         errors = []
-        if stream.ended:
-            errors.append("StreamEnded")
         if self.stopped:
             errors.append("Stopped")
-        if not self.is_enabled(stream.asset):
-            errors.append("AssetNotEnabled")
         if who == self.pot:
             errors.append("PotRefused")
         if not periods:
             errors.append("PeriodsZero")
+        if stream is None:
+            return frozenset((*errors, "StreamNotFound"))
+        subscription = self.subscriptions.get((stream_id, who))
+        deposit = self.constants.subscription_deposit
+        if stream.ended:
+            errors.append("StreamEnded")
+        if not self.is_enabled(stream.asset):
+            errors.append("AssetNotEnabled")
         if tier not in self.tiers.get(stream_id, ()):
             errors.append("TierNotOffered")
         if (
@@ -251,7 +254,7 @@ class Ledger(Books):
         named = self._payees(who, payees)
         deposit = self.stream_deposit(named, ())
         errors = []
-        if who == self.pot or any(payee.account == self.pot for payee in named):
+        if who == self.pot:
             errors.append("PotRefused")
         if self.stopped:
             errors.append("Stopped")
@@ -261,8 +264,7 @@ class Ledger(Books):
             errors.append("RateZero")
         if gap_min_ms > self.constants.gap_max_ms:
             errors.append("GapOutOfRange")
-        if sum(payee.share for payee in named) != WHOLE:
-            errors.append("SharesNotWhole")
+        errors += self._against_payees(named)
         if not self.accounts.can_hold(who, deposit):
             errors.append(ASSET_REASON)
         if errors:
@@ -292,27 +294,34 @@ class Ledger(Books):
     def _payees(owner: Account, payees: Sequence[Payee]) -> tuple[Payee, ...]:
         return tuple(payees) or (Payee(owner, WHOLE),)
 
+    def _against_payees(self, payees: Sequence[Payee]) -> list[str]:
+        errors = []
+        if any(payee.account == self.pot for payee in payees):
+            errors.append("PotRefused")
+        if sum(payee.share for payee in payees) != WHOLE:
+            errors.append("SharesNotWhole")
+        return errors
+
     def update_stream(self, who: Account, stream_id: int, change: StreamChange) -> Outcome:
         stream = self.streams.get(stream_id)
-        if stream is None:
-            return frozenset({"StreamNotFound"})
-        pauses = change.paused is True and stream.status == "Active"
-        resumes = change.paused is False and stream.status == "Paused"
-        errors = self._not_for(stream, who)
+        errors = []
         if change.rate_per_second == 0:
             errors.append("RateZero")
         if change.gap_min_ms is not None and change.gap_min_ms > self.constants.gap_max_ms:
             errors.append("GapOutOfRange")
+        if change.payees:
+            errors += self._against_payees(change.payees)
+        if stream is None:
+            return frozenset((*errors, "StreamNotFound"))
+        errors += self._not_for(stream, who)
+        pauses = change.paused is True and stream.status == "Active"
+        resumes = change.paused is False and stream.status == "Paused"
         if pauses and not self.has_place_for_a_pause(stream):
             errors.append("TooManyPauses")
         named = distribution = None
         more = 0
         if change.payees is not None:
             named = self._payees(stream.owner, change.payees)
-            if any(payee.account == self.pot for payee in named):
-                errors.append("PotRefused")
-            if sum(payee.share for payee in named) != WHOLE:
-                errors.append("SharesNotWhole")
             distribution = self.distribution(stream)
             more = self.stream_deposit(named, self.tiers.get(stream_id, ())) - stream.deposit
             income = distribution.native_income(stream.owner, stream.asset)
@@ -370,11 +379,10 @@ class Ledger(Books):
 
     def transfer_stream(self, who: Account, stream_id: int, to: Account) -> Outcome:
         stream = self.streams.get(stream_id)
+        errors = ["PotRefused"] if to == self.pot else []
         if stream is None:
-            return frozenset({"StreamNotFound"})
-        errors = self._not_for(stream, who)
-        if to == self.pot:
-            errors.append("PotRefused")
+            return frozenset((*errors, "StreamNotFound"))
+        errors += self._not_for(stream, who)
         if to == stream.owner:
             errors.append("OwnerUnchanged")
         distribution = self.distribution(stream)
@@ -396,17 +404,21 @@ class Ledger(Books):
 
     def refund(self, who: Account, stream_id: int, viewer: Account, amount: int) -> Outcome:
         stream = self.streams.get(stream_id)
-        if stream is None:
-            return frozenset({"StreamNotFound"})
-        errors = [] if stream.owner == who else ["NotOwner"]
+        errors = []
         if viewer == self.pot:
             errors.append("PotRefused")
         if not amount:
             errors.append("AmountZero")
+        if stream is None:
+            return frozenset((*errors, "StreamNotFound"))
+        if stream.owner != who:
+            errors.append("NotOwner")
         if amount > stream.earned:
             errors.append("EarningsTooLow")
         if self.vault(viewer, stream.asset) + amount < self.accounts.minimum(stream.asset):
             errors.append("VaultDust")
+        if max(self.vault(viewer, stream.asset), stream.refunded_total) + amount > U128_MAX:
+            errors.append("Overflow")
         if errors:
             return frozenset(errors)
         stream.earned -= amount
@@ -417,11 +429,12 @@ class Ledger(Books):
 
     def set_tiers(self, who: Account, stream_id: int, tiers: Sequence[Tier]) -> Outcome:
         stream = self.streams.get(stream_id)
+        shortest_ms = self.constants.period_min_ms
+        is_invalid = any(not tier.price or tier.period_ms < shortest_ms for tier in tiers)
+        errors = ["TierInvalid"] if is_invalid else []
         if stream is None:
-            return frozenset({"StreamNotFound"})
-        errors = self._not_for(stream, who)
-        if any(not t.price or t.period_ms < self.constants.period_min_ms for t in tiers):
-            errors.append("TierInvalid")
+            return frozenset((*errors, "StreamNotFound"))
+        errors += self._not_for(stream, who)
         more = self.stream_deposit(stream.payees, tuple(tiers)) - stream.deposit
         if more > 0 and not self.accounts.can_hold(stream.owner, more):
             errors.append(ASSET_REASON)
@@ -531,8 +544,7 @@ class Ledger(Books):
     # --- the operator ----------------------------------------------------------------------
 
     def enable_asset(self, asset: Asset, tip_min: int) -> Outcome:
-        entry = self.asset_entries.get(asset)
-        owed = entry.owed if entry else 0
+        owed = self.owed(asset)
         errors = []
         endowed = self.accounts.balance(self.pot, asset)
         if not endowed or endowed < owed + self.accounts.minimum(asset):
@@ -558,7 +570,7 @@ class Ledger(Books):
         errors = []
         if entry is None or entry.status != "Disabled":
             errors.append("AssetNotDisabled")
-        if self.accounts.movable(self.pot, asset) >= (entry.owed if entry else 0):
+        if self.accounts.movable(self.pot, asset) >= self.owed(asset):
             errors.append("AssetAlive")
         if errors or entry is None:
             return frozenset(errors)

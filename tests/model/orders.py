@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from tests.model.books import Books
-from tests.model.entries import Grant, Session, Stream
+from tests.model.entries import U128_MAX, Grant, Session, Stream
 
 
 @dataclass(slots=True, frozen=True)
@@ -320,6 +320,8 @@ def _refuse_tip(books: Books, grant: Grant, session: Session, order: Tip, found:
         found.always.append("VaultTooLow")
     if more > grant.tips_left:
         found.always.append("TipsTooLow")
+    if books.streams[session.stream].earned_total + more > U128_MAX:
+        found.always.append("Overflow")
     if 0 <= more < books.asset_entries[session.asset].tip_min:
         found.free.append("TipTooSmall")
 

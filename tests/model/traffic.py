@@ -100,6 +100,8 @@ class Traffic:
         self.signed: list[SignedOrder] = []
         """Orders that were sent before: each may be sent again."""
         self.batches: list[Call] = []
+        self.restless = random.random() < 0.15
+        """Whether creators pause and resume all the time."""
 
     # --- what is drawn from ----------------------------------------------------------------
 
@@ -107,6 +109,8 @@ class Traffic:
         """Draw the next call."""
         if (self.ledger.stopped or self.disabled()) and self.random.random() < 0.04:
             return self.operator()
+        if self.restless and self.random.random() < 0.15:
+            return self.update_stream()
         draw = self.random.choices(_DRAWS, _WEIGHTS)[0]
         return draw(self)
 
@@ -278,6 +282,10 @@ class Traffic:
         if ledger.tiers and not self.odd(0.5):
             stream_id = self.one_of(ledger.tiers)
         who = self.person()
+        stream = ledger.streams.get(stream_id)
+        rich = [v for v, asset in ledger.vaults if stream is not None and asset == stream.asset]
+        if rich and not self.odd():
+            who = self.random.choice(rich)
         existing = ledger.subscriptions.get((stream_id, who))
         tiers = ledger.tiers.get(stream_id, ())
         if existing is not None and self.random.random() < 0.6:
@@ -321,7 +329,7 @@ class Traffic:
     def update_stream(self) -> Call:
         random, streams = self.random, self.ledger.streams
         stream_id = self.stream_id()
-        if streams and random.random() < 0.3:
+        if streams and random.random() < 0.5:
             stream_id = max(streams, key=lambda key: len(streams[key].stops))
         stream = streams.get(stream_id)
         change: dict[str, Any] = {}
@@ -373,9 +381,13 @@ class Traffic:
     # --- anybody ---------------------------------------------------------------------------
 
     def place(self) -> tuple[int, int]:
-        """Draw a session, an open one mostly."""
-        if self.ledger.sessions and not self.odd(0.5):
-            grant_id, index = self.one_of(self.ledger.sessions)
+        """Draw a session, one that has not ended mostly."""
+        sessions = self.ledger.sessions
+        if sessions and not self.odd(0.5):
+            live = [place for place in sessions if not self.ledger.read(sessions[place]).has_ended]
+            if live and self.random.random() < 0.7:
+                return self.random.choice(live)
+            grant_id, index = self.one_of(sessions)
             return grant_id, index
         grant_id = self.grant_id()
         grant = self.ledger.grants.get(grant_id)
@@ -450,7 +462,14 @@ class Traffic:
             and stream.rate_per_second <= grant.rate_max_per_second
             and stream.gap_min_ms <= grant.gap_ms
         ]
+        subscribed = [
+            key
+            for key in fitting
+            if grant is not None and (key, grant.viewer) in ledger.subscriptions
+        ]
         stream_id = random.choice(fitting) if fitting and not self.odd() else self.stream_id()
+        if subscribed and random.random() < 0.6:
+            stream_id = random.choice(subscribed)
         stream = ledger.streams.get(stream_id)
         rate = stream.rate_per_second if stream else 1
         viewer, cap_left, vault, index = 1, 100, 100, 0
@@ -461,7 +480,7 @@ class Traffic:
         if subscription is not None and random.random() < 0.7:
             rate = subscription.tier.discounted(rate)
         if self.odd(0.3):
-            rate = max(0, rate + random.choice((-1, 1, 100)))
+            rate = min(max(0, rate + random.choice((-1, 1, 100))), U128_MAX)
         if self.odd(0.4):
             index = max(0, index + random.choice((-1, 1)))
         most = min(cap_left, vault)
@@ -538,6 +557,9 @@ class Traffic:
     def operator(self) -> Call:
         random = self.random
         asset = self.asset()
+        written_off = [key for key in self.ledger.asset_entries if self.ledger.is_written_off(key)]
+        if written_off and random.random() < 0.3:
+            asset = written_off[0]
         name, args = random.choice(
             (
                 ("enable_asset", {"asset": asset, "tip_min": random.choice((0, 0, 4, 10))}),
@@ -570,7 +592,11 @@ class Traffic:
         ]
 
     def write_off_asset(self) -> Call:
-        gone = [a for a in self.ledger.asset_entries if a not in self.ledger.accounts.kinds]
+        gone = [
+            asset
+            for asset, entry in self.ledger.asset_entries.items()
+            if asset not in self.ledger.accounts.kinds and entry.status != "WrittenOff"
+        ]
         asset = self.random.choice(gone) if gone and self.random.random() < 0.8 else self.asset()
         entry = self.ledger.asset_entries.get(asset)
         if entry is not None and entry.status == "Enabled" and self.random.random() < 0.7:
@@ -599,10 +625,11 @@ class Traffic:
         if what < 0.9:
             frozen = kind is not None and not kind.frozen
             return Call("freeze_asset", args={"asset": asset, "frozen": frozen})
-        if what < 0.96:
+        if what < 0.94:
             blocked = (who, asset) not in self.ledger.accounts.blocked
             return Call("block_account", args={"who": who, "asset": asset, "blocked": blocked})
-        if asset not in (NATIVE, FOREIGN) and random.random() < 0.7:
+        if random.random() < 0.8:
+            asset = random.choice((SUFFICIENT, DEPENDENT))
             if asset in self.ledger.accounts.kinds:
                 return Call("destroy_asset", args={"asset": asset})
             minimum, sufficient = KINDS[asset]
@@ -630,17 +657,17 @@ _TABLE = {
     Traffic.subscribe: 30,
     Traffic.cancel_subscription: 8,
     Traffic.create_stream: 25,
-    Traffic.update_stream: 30,
+    Traffic.update_stream: 45,
     Traffic.end_stream: 5,
     Traffic.transfer_stream: 8,
     Traffic.refund: 12,
-    Traffic.set_tiers: 15,
+    Traffic.set_tiers: 20,
     Traffic.settle: 18,
     Traffic.claim: 18,
     Traffic.settle_subscription: 12,
     Traffic.operator: 14,
-    Traffic.write_off_asset: 5,
-    Traffic.outside: 30,
+    Traffic.write_off_asset: 9,
+    Traffic.outside: 34,
     Traffic.wrong_origin: 3,
 }
 _DRAWS, _WEIGHTS = list(_TABLE), list(_TABLE.values())

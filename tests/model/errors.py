@@ -1,0 +1,18 @@
+"""The names of the pallet's errors, and which of them no call can bring about here."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+
+UNREACHED: dict[str, str] = {}
+"""Errors that the comparison cannot bring about, each with its reason."""
+
+
+def error_names() -> set[str]:
+    """Read the names from the pallet's own list."""
+    source = (ROOT / "pallet-paystream/src/lib.rs").read_text(encoding="utf-8")
+    listed = source.split("pub enum Error<T> {", 1)[1].split("\n\t}\n", 1)[0]
+    return set(re.findall(r"^\t\t(\w+),$", listed, flags=re.MULTILINE))
