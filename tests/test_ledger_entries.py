@@ -58,6 +58,19 @@ def test_a_period_ends_where_the_next_one_starts() -> None:
     assert subscription.period_end(second) is None
 
 
+def test_the_periods_that_have_begun() -> None:
+    subscription = Subscription(
+        tier=Tier(**TIER), started_at=1000, periods=3, periods_earned=1, deposit=0
+    )
+    assert subscription.begun(1000) == 1
+    assert subscription.begun(1000 + HOUR_MS) == 2
+    assert subscription.begun(1000 + 9 * HOUR_MS) == 3
+    # a stream that ended with a period begins no other
+    assert subscription.begun(1000 + 9 * HOUR_MS, ended_at=1000 + HOUR_MS) == 1
+    assert subscription.begun(1000 + 9 * HOUR_MS, ended_at=1001 + HOUR_MS) == 2
+    assert subscription.begun(2000, ended_at=1000) == 1
+
+
 def test_what_a_session_paid_has_the_tick_prices_in_it() -> None:
     assert session_from({**SESSION, "tick_price": 3, "fees": 9}).paid == 6 * 7 + 9
     before = session_from(SESSION)

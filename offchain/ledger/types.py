@@ -224,7 +224,8 @@ class Subscription(_Entry, frozen=True, kw_only=True):
     def begun(self, now_ms: int, ended_at: int | None = None) -> int:
         """Tell how many paid periods have begun; `ended_at` is when the stream ended, if it has."""
         last_ms = now_ms if ended_at is None else min(now_ms, ended_at - 1)
-        return max(0, min(self.periods, (last_ms - self.started_at) // self.tier.period_ms + 1))
+        count = min(self.periods, (last_ms - self.started_at) // self.tier.period_ms + 1)
+        return max(count, self.periods_earned)  # what is earned stays so
 
     def period_end(self, now_ms: int) -> int | None:
         """Give the end of the period that holds a moment; None outside of the paid ones.
