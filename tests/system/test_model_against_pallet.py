@@ -53,7 +53,7 @@ def test_a_difference_would_be_found(oracle: Oracle) -> None:
     """What the comparison is worth: it notices a model that is wrong in one number."""
     story = Story(oracle)
     story.ledger.asset_entries[None].tip_min += 1
-    with pytest.raises(Difference, match="tip_min|asset_entries"):
+    with pytest.raises(Difference, match="tip_min"):
         story.tell(1, lambda _: Call("at", args={"now_ms": story.ledger.now + 1}))
 
 

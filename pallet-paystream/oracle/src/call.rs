@@ -13,6 +13,7 @@ use crate::{
 		begin_block, AllAssets, Assets, Kind, PayStream, Runtime, RuntimeCall, RuntimeOrigin, BANK,
 	},
 };
+use ::serde::Deserialize;
 use frame::{
 	deps::{
 		frame_support::{
@@ -35,10 +36,10 @@ use frame::{
 use pallet_paystream::{
 	Error, FreeWeightUsed, GrantTerms, Order, OrderOf, Payee, SignedOrder, StreamChange, Tier,
 };
-use ::serde::Deserialize;
 
 type Asset = Option<u32>;
-type LedgerCall = pallet_paystream::Call<Runtime>;
+/// A call of the pallet.
+pub type LedgerCall = pallet_paystream::Call<Runtime>;
 
 /// One call, or a question.
 #[derive(Deserialize)]
@@ -169,7 +170,8 @@ enum Call {
 }
 
 /// Why a call did not count.
-enum Refusal {
+#[derive(Debug)]
+pub enum Refusal {
 	/// By its name among the pallet's errors.
 	Named(String),
 	/// The asset's own reasons, and the hold's.
@@ -217,15 +219,20 @@ fn perform(origin: Origin, call: Call, keys: &mut Keyring) -> Result<bool, Refus
 		Ok(call) => call,
 		Err(outside) => return happen(outside).map(|()| false).ok_or(Refusal::Outside),
 	};
-	let call = RuntimeCall::PayStream(call);
 	let origin = match origin {
-		_ if matches!(call, RuntimeCall::PayStream(LedgerCall::submit { .. })) => {
-			authorized(&call)?
-		}
 		Origin::Account(who) => RuntimeOrigin::signed(who),
 		Origin::Named(name) if name == "root" => RuntimeOrigin::root(),
 		Origin::Named(_) | Origin::None => RuntimeOrigin::none(),
 	};
+	dispatch(origin, call)
+}
+
+/// Make a call of the ledger as a block makes it, and say whether it costs a fee. An order has no
+/// other origin than the pool's check.
+pub fn dispatch(origin: RuntimeOrigin, call: LedgerCall) -> Result<bool, Refusal> {
+	let is_order = matches!(call, LedgerCall::submit { .. });
+	let call = RuntimeCall::PayStream(call);
+	let origin = if is_order { authorized(&call)? } else { origin };
 	let info = call.dispatch(origin).map_err(|error| refusal(error.error))?;
 	Ok(info.pays_fee == Pays::Yes)
 }

@@ -3,7 +3,8 @@
 //! The ledger in a runtime in memory: calls in, results, events and entries out.
 //!
 //! [`Oracle`] is the whole of it. The binary speaks JSON lines with the Python model's driver
-//! (`tests/model/`); whoever has calls of another origin drives the same runtime by [`Oracle::run`].
+//! (`tests/model/`). Whoever has calls from elsewhere takes [`runtime::genesis`], [`call::dispatch`] and
+//! [`keys::Keyring`].
 
 pub mod call;
 pub mod keys;

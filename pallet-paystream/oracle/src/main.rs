@@ -5,9 +5,9 @@
 //! `{"reset": true}` begins the ledger anew and answers with what is not in its constants; any other
 //! line is a list of calls (see `call`), answered by the list of what came of each.
 
+use ::serde::Deserialize;
 use frame::testing_prelude::*;
 use paystream_oracle::{call::Request, runtime::PayStream, Oracle};
-use ::serde::Deserialize;
 use std::io::{stdin, stdout, BufRead as _, Write as _};
 
 #[derive(Deserialize)]

@@ -3,10 +3,7 @@
 //! The runtime: constants so small that boundaries are near. `tests/model/traffic.py` has the same.
 
 use frame::{
-	deps::{
-		frame_support::weights::constants::ParityDbWeight,
-		sp_runtime::BuildStorage as _,
-	},
+	deps::{frame_support::weights::constants::ParityDbWeight, sp_runtime::BuildStorage as _},
 	testing_prelude::*,
 	token::fungible::{NativeFromLeft, NativeOrWithId, UnionOf},
 	traits::AsEnsureOriginWithArg,
@@ -96,6 +93,15 @@ impl pallet_paystream::Config for Runtime {
 	type WeightInfo = pallet_paystream::weights::SubstrateWeight<Runtime>;
 	#[cfg(feature = "runtime-benchmarks")]
 	type BenchmarkHelper = SetTimestamp;
+}
+
+#[cfg(feature = "runtime-benchmarks")]
+pub struct SetTimestamp;
+#[cfg(feature = "runtime-benchmarks")]
+impl pallet_paystream::BenchmarkHelper for SetTimestamp {
+	fn set_time(now_ms: u64) {
+		begin_block(now_ms);
+	}
 }
 
 pub const EXISTENTIAL_DEPOSIT: u128 = 10;
