@@ -47,8 +47,6 @@ def test_a_wrong_option_is_named_with_its_remedy(
 def test_another_assets_rate_waits_for_the_chain() -> None:
     options = parse(["--asset", "usd", "--rate", "0.002 USD"])
     assert (options.asset, options.rate, options.rate_per_second) == ("usd", "0.002 USD", None)
-    with pytest.raises(SystemExit):
-        parse(["--asset", "usd", "--browser"])
 
 
 async def test_the_price_is_read_in_the_assets_decimals() -> None:
@@ -56,6 +54,9 @@ async def test_the_price_is_read_in_the_assets_decimals() -> None:
     price = await read_price(ledger, parse(["--asset", "usd", "--seconds", "1000"]))
     assert (price.money.symbol, price.money.asset) == ("USD", 1984)
     assert (price.rate_per_second, price.deposit) == (1_000, 20_000_000)
+    assert price.viewer_funds == price.deposit
+    short = await read_price(ledger, parse(["--asset", "usd", "--rate", "0.1"]))
+    assert (short.deposit, short.viewer_funds) == (60_000_000, 120_000_000)
     assert (await read_price(ledger, parse([]))).deposit == 10**12
     for wrong in (["--asset", "eur"], ["--asset", "usd", "--rate", "1 UNIT"],
                   ["--asset", "usd", "--rate", "0"]):  # fmt: skip

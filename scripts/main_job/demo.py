@@ -96,7 +96,7 @@ class Job:
             viewer_funds=accounts.VIEWER_FEES + (deposit if is_native else 0),
             chain=self.options.chain,
             asset=money.asset,
-            viewer_assets=0 if is_native else deposit,
+            viewer_assets=0 if is_native else price.viewer_funds,
         )
 
     async def _play(self, stage: Stage, facts: ChainFacts) -> Outcome:

@@ -95,8 +95,6 @@ def parse(arguments: list[str] | None = None) -> Options:
         parser.error("--video: a browser page sends its camera, leave out --video or --browser")
     if given.chain is not None and not given.chain.startswith(("ws://", "wss://")):
         parser.error(f"--chain {given.chain}: give a node's address, such as ws://127.0.0.1:9944")
-    if given.browser and given.asset != NATIVE:
-        parser.error("--asset: the viewers' pages deposit the chain's token, leave out --browser")
     rate = None if given.asset != NATIVE else _native_rate(parser, given.rate)
     return Options(
         seconds=given.seconds,

@@ -13,6 +13,9 @@ from offchain.ledger.client import Ledger
 RUNWAY_FACTOR: Final = 20
 """Viewers deposit for this many times the watch time, so that the view shows a runway."""
 
+PAGE_SECONDS: Final = 1_200
+"""For so long a viewer's page could deposit at least."""
+
 
 class PriceInvalid(Exception):
     """The asset or the rate does not exist on this chain. Says which, and the remedy."""
@@ -25,6 +28,11 @@ class Price:
     money: Money
     rate_per_second: int
     deposit: int
+
+    @property
+    def viewer_funds(self) -> int:
+        """What a viewer needs of the asset: a page deposits for minutes, whatever is watched."""
+        return max(self.deposit, self.rate_per_second * PAGE_SECONDS)
 
 
 async def read_price(ledger: Ledger, options: Options) -> Price:
