@@ -1,0 +1,146 @@
+"""The rival: signed transfers of the native token, as fast as the node takes them.
+
+They are signed before, of all well-known accounts, and handed in over HTTP in arrays of calls, so
+that little of the machine goes to the one who sends. A few blocks' worth always waits in the pool.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import trio
+from substrateinterface import Keypair
+
+from ledger_costs.follower import Follower
+from ledger_costs.judging import Filling, filling, full_for
+from ledger_costs.node_process import Node
+from offchain.keys.signer import LocalKey
+from offchain.ledger.client import Ledger
+from offchain.ledger.extrinsics import Context, signed_v4
+from offchain.ledger.types import address
+
+SECONDS: Final = 30
+PREPARED_MAX: Final = 40_000
+"""More than any node takes in that time."""
+WAITING_MAX: Final = 6_000
+"""The pool takes 8,192."""
+CALLS_AT_ONCE: Final = 50
+POSTERS: Final = 4
+WARM_BLOCKS: Final = 2
+"""Blocks at the beginning that are not counted: the pool fills."""
+AMOUNT: Final = 10**9
+_NAMES: Final = ("Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie")
+_POST_TIMEOUT_S: Final = 60.0
+
+
+class TransferRefused(Exception):
+    """The pool did not take a transfer. Carries the node's words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfers:
+    """What was reached."""
+
+    per_s: float
+    failed: int
+    limit: str
+    filling: Filling
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it for machines."""
+        return {
+            "what": "balances.transfer_keep_alive, signed before",
+            "per_s": round(self.per_s, 1),
+            "failed": self.failed,
+            "limit": self.limit,
+            **self.filling.as_json(),
+        }
+
+
+def accounts() -> list[LocalKey]:
+    """Give the well-known accounts, which have money on a development chain."""
+    uris = [f"//{name}{tail}" for name in _NAMES for tail in ("", "//stash")]
+    return [LocalKey(Keypair.create_from_uri(uri)) for uri in uris]
+
+
+async def prepare(ledger: Ledger, count: int) -> list[list[str]]:
+    """Sign so many; one list for each account, in the order of its nonces."""
+    signers = accounts()
+    prepared: list[list[str]] = []
+    for number, signer in enumerate(signers):
+        receiver = signers[(number + 1) % len(signers)]
+        call = await ledger.compose(
+            "Balances",
+            "transfer_keep_alive",
+            {"dest": "0x" + receiver.public_key.hex(), "value": AMOUNT},
+        )
+        first = int(await ledger.rpc.call("system_accountNextIndex", [address(signer.public_key)]))
+        signed: list[str] = []
+        for nonce in range(first, first + -(-count // len(signers))):
+            context = Context(genesis_hash=ledger.genesis_hash, nonce=nonce)
+            signed.append("0x" + signed_v4(ledger.runtime, context, signer, call).hex())
+            if len(signed) % 20 == 0:
+                await trio.lowlevel.checkpoint()
+        prepared.append(signed)
+    return prepared
+
+
+async def measure(
+    ledger: Ledger, node: Node, follower: Follower, normal_limit_us: float
+) -> Transfers:
+    """Flood the node for half a minute. Raises TransferRefused."""
+    prepared = await prepare(ledger, PREPARED_MAX)
+    begin = await follower.next_block()
+    first = len(follower.blocks)
+    sent = 0
+    failed_before = follower.failed_extrinsics
+
+    def waiting() -> int:
+        return sent - sum(block.transfers for block in follower.blocks[first:])
+
+    async def post(own: Sequence[list[str]]) -> None:
+        nonlocal sent
+        connection = http.client.HTTPConnection("127.0.0.1", node.rpc_port, timeout=_POST_TIMEOUT_S)
+        at = 0
+        try:
+            while at < len(own[0]):
+                for account in own:
+                    while waiting() > WAITING_MAX:
+                        await follower.next_block()
+                    some = account[at : at + CALLS_AT_ONCE]
+                    sent += len(some)
+                    await trio.to_thread.run_sync(_post, connection, some)
+                at += CALLS_AT_ONCE
+        finally:
+            connection.close()
+
+    with trio.move_on_after(SECONDS):
+        async with trio.open_nursery() as nursery:
+            for number in range(POSTERS):
+                nursery.start_soon(post, prepared[number::POSTERS])
+    blocks = follower.blocks[first + WARM_BLOCKS :]
+    if len(blocks) < 2:
+        raise TransferRefused(f"there were too few blocks after number {begin.number}")
+    seconds = (blocks[-1].timestamp_ms - blocks[0].timestamp_ms) / 1_000
+    held = filling(blocks, node.log(), normal_limit_us)
+    return Transfers(
+        per_s=sum(block.transfers for block in blocks[1:]) / seconds,
+        failed=follower.failed_extrinsics - failed_before,
+        limit=full_for(held),
+        filling=held,
+    )
+
+
+def _post(connection: http.client.HTTPConnection, extrinsics: Sequence[str]) -> None:
+    body = [
+        {"jsonrpc": "2.0", "id": number, "method": "author_submitExtrinsic", "params": [extrinsic]}
+        for number, extrinsic in enumerate(extrinsics)
+    ]
+    connection.request("POST", "/", json.dumps(body), {"Content-Type": "application/json"})
+    for answer in json.loads(connection.getresponse().read()):
+        if "error" in answer:
+            raise TransferRefused(f"the node refused a transfer: {answer['error']}")
