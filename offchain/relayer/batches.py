@@ -27,8 +27,6 @@ log = logging.getLogger("paystream.relay.batches")
 
 HANDFUL: Final = 8
 """So many ticks or fewer go through the free lane: each is in the next block, and none waits."""
-WITHIN_S: Final = 12.0
-"""How long a batch may take to its block before its orders go the other way."""
 AGAIN_AFTER_S: Final = 60.0
 """How long after a failed batch the free lane takes everything."""
 _Due = tuple[LiveSession, Order]
@@ -41,6 +39,8 @@ class Batcher:
         self._core = core
         self._submitter = submitter
         self._signer = signer
+        # a session's gap spans two cadences: after one its tick has to go the other way
+        self._within_s = core.cadence_ms / 1000
         self._under_way = False
         self._block = -1
         self._not_before = -1e9
@@ -76,8 +76,8 @@ class Batcher:
                 self._free(batch)
                 return
             result = await bounded(
-                self._core.chain.submit_batch(self._signer, signed, timeout_s=WITHIN_S),
-                WITHIN_S + 1,
+                self._core.chain.submit_batch(self._signer, signed, timeout_s=self._within_s),
+                self._within_s + 1,
             )
         except JournalError as error:
             log.warning("event=batch-not-journaled why=%r", str(error))
