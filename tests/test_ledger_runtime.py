@@ -34,7 +34,7 @@ from offchain.ledger.extrinsics import (
     signed_payload,
     signed_v4,
 )
-from offchain.ledger.orders import OrderInvalid, delegate_key, encode_order
+from offchain.ledger.orders import OrderInvalid, SignedOrder, delegate_key, encode_order
 from offchain.ledger.runtime import Extension, Runtime
 from offchain.ledger.scale import compact
 from offchain.ledger.transactions import checked_signature, read_batch
@@ -42,6 +42,7 @@ from offchain.ledger.types import DelegateKey, Event, Receipt
 from tests.ledger_fake_node import SUBSCRIBED, FakeNode
 
 RECORDED = Path(__file__).parent / "data" / "metadata-v14.scale.xz"
+FIRST_RELEASE = Path(__file__).parent / "data" / "metadata-first-release.scale.xz"
 GENESIS = "0x" + "ab" * 32
 BIRTH = "0x" + "cd" * 32
 
@@ -402,6 +403,26 @@ async def test_the_client_follows_the_chains_upgrades(autojump_clock: MockClock)
         await node.upgrade(recorded())
         assert ledger.spec_version == 4
         await ledger.compose("PayStream", "claim", {"stream": 1})
+
+
+async def test_a_chain_of_the_first_release_is_still_spoken_to(autojump_clock: MockClock) -> None:
+    """It is watched, paid and claimed until it is upgraded; what came later it does not have."""
+    node = RuntimeNode()
+    node.metadata = "0x" + lzma.decompress(FIRST_RELEASE.read_bytes()).hex()
+    async with open_ledger("ws://node", connect=node.connect) as ledger:
+        await trio.sleep(1)
+        assert await ledger.asset_entry(None) is None
+        assert await ledger.tiers(1) == ()
+        assert await ledger.subscription(1, dev_key("Bob").address) is None
+        assert (await ledger.treasury_share(), await ledger.is_stopped()) == (0, False)
+        assert ledger.constants.batch_orders_max > 0
+        terms = Terms(rate_max_per_second=1, cap=2, sessions_max=3, gap_ms=4, expires_at=5)
+        assert ledger.calls.grant(delegate_key(dev_key("Eve")), bytes(64), terms)
+        with pytest.raises(CallInvalid, match=r"no call PayStream\.tip"):
+            ledger.calls.tip(1, 1)
+        tick = SignedOrder(grant=1, order=Tick(index=0, seconds=5), signature=bytes(64))
+        with pytest.raises(WrongRuntime, match=r"no call PayStream\.submit_batch"):
+            ledger.calls.submit_batch([tick])
 
 
 async def test_another_chain_behind_the_same_address(autojump_clock: MockClock) -> None:

@@ -27,6 +27,10 @@ class Assets(ABC):
         """Read one entry."""
 
     @abstractmethod
+    async def _read_added(self, pallet: str, item: str, *keys: Any, at: str | None) -> Any:
+        """Read one entry of which a chain of the first release has none."""
+
+    @abstractmethod
     async def _read_pairs(
         self, pallet: str, item: str, *keys: Any, at: str | None
     ) -> list[tuple[Any, Any]]:
@@ -39,7 +43,7 @@ class Assets(ABC):
 
     async def asset_entry(self, asset: Asset, *, at: str | None = None) -> AssetEntry | None:
         """Read how the ledger takes an asset; None where it was never enabled."""
-        value = await self._read(PALLET, "AssetEntries", asset_value(asset), at=at)
+        value = await self._read_added(PALLET, "AssetEntries", asset_value(asset), at=at)
         return None if value is None else asset_entry_from(value)
 
     async def asset_entries(self, *, at: str | None = None) -> dict[Asset, AssetEntry]:

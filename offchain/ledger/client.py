@@ -30,7 +30,7 @@ from offchain.ledger.entries import (
     subscription_from,
     tier_from,
 )
-from offchain.ledger.errors import BlockUnknown, ChainChanged, LedgerError, RpcError, WrongRuntime
+from offchain.ledger.errors import BlockUnknown, ChainChanged, LedgerError, RpcError
 from offchain.ledger.extrinsics import Context, extension_bytes
 from offchain.ledger.rpc import Connect, Reconnected, RpcClient, open_rpc, open_socket
 from offchain.ledger.runtime import PALLET, Runtime
@@ -151,10 +151,7 @@ class Ledger(Assets, Transactions):
 
     async def sudo_key(self) -> str | None:
         """Read who may speak for the operator; None where the chain has no sudo, or nobody."""
-        try:
-            key = await self._read("Sudo", "Key", at=None)
-        except WrongRuntime:
-            return None
+        key = await self._read_added("Sudo", "Key", at=None)
         return None if key is None else address(key, self.ss58_format)
 
     # -- the entries ---------------------------------------------------------------------------
@@ -218,14 +215,15 @@ class Ledger(Assets, Transactions):
 
     async def tiers(self, stream: int, *, at: str | None = None) -> tuple[Tier, ...]:
         """Read what a stream offers to subscribers."""
-        value = await self._read(PALLET, "Tiers", stream, at=at)
+        value = await self._read_added(PALLET, "Tiers", stream, at=at)
         return tuple(tier_from(tier) for tier in value or ())
 
     async def subscription(
         self, stream: int, account: str | bytes, *, at: str | None = None
     ) -> Subscription | None:
         """Read an account's subscription to a stream; None where there is none."""
-        value = await self._read(PALLET, "Subscriptions", stream, account_value(account), at=at)
+        keys = (stream, account_value(account))
+        value = await self._read_added(PALLET, "Subscriptions", *keys, at=at)
         return None if value is None else subscription_from(value)
 
     async def subscriptions(self, stream: int, *, at: str | None = None) -> dict[str, Subscription]:
@@ -235,11 +233,11 @@ class Ledger(Assets, Transactions):
 
     async def treasury_share(self, *, at: str | None = None) -> int:
         """Read the operator's share of claims, in parts per million."""
-        return int(await self._read(PALLET, "TreasuryShare", at=at) or 0)
+        return int(await self._read_added(PALLET, "TreasuryShare", at=at) or 0)
 
     async def is_stopped(self, *, at: str | None = None) -> bool:
         """Read whether the operator's stop is on: no new money, and no new sessions."""
-        return bool(await self._read(PALLET, "Stopped", at=at))
+        return bool(await self._read_added(PALLET, "Stopped", at=at))
 
     # -- reading storage -----------------------------------------------------------------------
 
@@ -254,6 +252,12 @@ class Ledger(Assets, Transactions):
         runtime = await self._runtime_at(at)
         raw = await self._storage(runtime.key(pallet, item, *keys), at)
         return runtime.value(pallet, item, raw)
+
+    async def _read_added(self, pallet: str, item: str, *keys: Any, at: str | None) -> Any:
+        """Read an entry of which a chain of the first release has none; then it is None."""
+        if not (await self._runtime_at(at)).has_item(pallet, item):
+            return None
+        return await self._read(pallet, item, *keys, at=at)
 
     async def _keys(self, pallet: str, item: str, *keys: Any, at: str) -> list[str]:
         """List the storage keys that begin with `keys`."""
@@ -281,6 +285,8 @@ class Ledger(Assets, Transactions):
         """Read the same as pairs, for keys that no dictionary takes."""
         at = at or (await self.best_head()).hash
         runtime = await self._runtime_at(at)
+        if not runtime.has_item(pallet, item):
+            return []
         raw = await self._query(await self._keys(pallet, item, *keys, at=at), at)
         return [
             (runtime.last_key(pallet, item, key), runtime.value(pallet, item, value))

@@ -171,6 +171,12 @@ class Runtime:
             return self.decode(entry.value_type, bytes.fromhex(raw[2:]))
         return None if entry.default is None else self.decode(entry.value_type, entry.default)
 
+    def has_item(self, pallet: str, item: str) -> bool:
+        """Whether there is such storage: runtimes of the first release lack what came later."""
+        return pallet in self._pallets and (
+            self._pallets[pallet].get_storage_function(item) is not None
+        )
+
     def _item(self, pallet: str, item: str) -> _Item:
         if (pallet, item) not in self._items:
             storage = self._pallet(pallet).get_storage_function(item)
