@@ -7,7 +7,11 @@ use frame::{
 	deps::{
 		frame_support::weights::constants::ParityDbWeight,
 		sp_core::{ed25519, sr25519, Pair as _},
-		sp_runtime::TryRuntimeError,
+		sp_runtime::{
+			generic::{CheckedExtrinsic, ExtrinsicFormat},
+			traits::Applyable,
+			TryRuntimeError,
+		},
 	},
 	testing_prelude::*,
 	token::fungible::{NativeFromLeft, NativeOrWithId, UnionOf},
@@ -17,7 +21,11 @@ use polkadot_sdk::{pallet_assets, pallet_balances, pallet_timestamp};
 use std::collections::BTreeMap;
 
 pub type Kind = NativeOrWithId<u32>;
-pub type Extension = (frame_system::AuthorizeCall<Test>, frame_system::CheckWeight<Test>);
+pub type Extension = (
+	frame_system::AuthorizeCall<Test>,
+	frame_system::CheckWeight<Test>,
+	frame_system::WeightReclaim<Test>,
+);
 pub type Extrinsic = frame::deps::sp_runtime::generic::UncheckedExtrinsic<
 	u64,
 	RuntimeCall,
@@ -73,6 +81,10 @@ parameter_types! {
 	pub static MinTickSeconds: u32 = 5;
 	pub static FundBelowSeconds: u32 = 60;
 	pub static MaxStops: u32 = 16;
+	pub static MaxBatchOrders: u32 = 64;
+	pub static PeriodMinMs: u64 = 60_000;
+	pub static TreasuryAccount: u64 = TREASURY;
+	pub const TreasuryShareMax: Permill = Permill::from_percent(20);
 }
 
 impl Config for Test {
@@ -82,6 +94,8 @@ impl Config for Test {
 	type Assets = UnionOf<Balances, Assets, NativeFromLeft, Kind, u64>;
 	type NativeHold = Balances;
 	type Time = Timestamp;
+	type AdminOrigin = EnsureRoot<u64>;
+	type Treasury = TreasuryAccount;
 	type PalletId = PayStreamPalletId;
 	type HeadStartMaxMs = ConstU64<6_000>;
 	type SettlementWindowMs = ConstU64<60_000>;
@@ -93,6 +107,13 @@ impl Config for Test {
 	type MaxPayees = ConstU32<8>;
 	type MaxSessionsPerGrant = ConstU32<16>;
 	type MaxStops = MaxStops;
+	type MaxTiers = ConstU32<4>;
+	type MaxBatchOrders = MaxBatchOrders;
+	type MaxTipMessage = ConstU32<32>;
+	type PeriodMinMs = PeriodMinMs;
+	type TreasuryShareMax = TreasuryShareMax;
+	type StreamDepositPerTier = ConstU128<70>;
+	type SubscriptionDeposit = ConstU128<30>;
 	type StreamDepositBase = ConstU128<1_000>;
 	type StreamDepositPerPayee = ConstU128<100>;
 	type GrantDepositBase = ConstU128<500>;
@@ -119,6 +140,8 @@ pub const ALICE: u64 = 1;
 pub const BOB: u64 = 2;
 pub const CAROL: u64 = 3;
 pub const DAVE: u64 = 4;
+/// Where the operator's share goes.
+pub const TREASURY: u64 = 90;
 /// An account that does not exist.
 pub const GHOST: u64 = 99;
 pub const NATIVE: Kind = NativeOrWithId::Native;
@@ -198,17 +221,18 @@ pub fn at(second: u64) {
 	at_ms(second * 1_000);
 }
 
-/// I1 to I5, and I1's equality: nobody but the ledger has sent anything to the pot.
+/// I1 to I5, and I1's equality: nobody but the ledger has sent anything to the pot, beside the
+/// minimum balance of each asset.
 pub fn check_state() {
 	assert_eq!(PayStream::do_try_state(), Ok::<(), TryRuntimeError>(()));
-	for (asset, endowment) in [(NATIVE, EXISTENTIAL_DEPOSIT), (TOKEN, 1)] {
-		if !EnabledAssets::<Test>::contains_key(&asset) {
+	for (asset, entry) in AssetEntries::<Test>::iter() {
+		if entry.status == AssetStatus::WrittenOff {
 			continue;
 		}
-		let owed = PayStream::owed(&asset).expect("sums are in range");
+		let endowment = <Test as Config>::Assets::minimum_balance(asset.clone());
 		assert_eq!(
 			<Test as Config>::Assets::balance(asset, &PayStream::pot()),
-			owed + endowment,
+			entry.owed + endowment,
 			"I1: what the pot holds has exactly one owner"
 		);
 	}
@@ -217,20 +241,30 @@ pub fn check_state() {
 /// What I6 and I7 compare across a call.
 struct Snapshot {
 	next: (StreamId, GrantId),
-	issuance: (u128, u128),
+	issuance: [u128; 3],
+	assets: Vec<(Kind, AssetEntryOf<Test>)>,
 	streams: BTreeMap<StreamId, Stream<Test>>,
 	grants: BTreeMap<GrantId, Grant<Test>>,
 	sessions: BTreeMap<(GrantId, SessionIndex), Session<Test>>,
+	subscriptions: BTreeMap<(StreamId, u64), SubscriptionOf<Test>>,
 }
 
 impl Snapshot {
 	fn take() -> Self {
 		Self {
 			next: (NextStreamId::<Test>::get(), NextGrantId::<Test>::get()),
-			issuance: (Balances::total_issuance(), Assets::total_issuance(7)),
+			issuance: [
+				Balances::total_issuance(),
+				Assets::total_issuance(7),
+				Assets::total_issuance(8),
+			],
+			assets: AssetEntries::<Test>::iter().collect(),
 			streams: Streams::<Test>::iter().collect(),
 			grants: Grants::<Test>::iter().collect(),
 			sessions: Sessions::<Test>::iter().map(|(id, i, s)| ((id, i), s)).collect(),
+			subscriptions: Subscriptions::<Test>::iter()
+				.map(|(id, who, s)| ((id, who), s))
+				.collect(),
 		}
 	}
 
@@ -238,16 +272,54 @@ impl Snapshot {
 	fn follows(&self, before: &Self) {
 		assert_eq!(self.issuance, before.issuance, "I7: no call creates or destroys a token");
 		assert!(self.next.0 >= before.next.0 && self.next.1 >= before.next.1, "I6: ids rise");
+		for (asset, old) in &before.assets {
+			let (_, new) =
+				self.assets.iter().find(|(kind, _)| kind == asset).expect("I6: an entry stays");
+			let off = |entry: &AssetEntryOf<Test>| entry.status == AssetStatus::WrittenOff;
+			assert!(off(new) || !off(old), "I6: written off is for good");
+		}
+		self.streams_follow(before);
+		self.grants_follow(before);
+		self.sessions_follow(before);
+		self.subscriptions_follow(before);
+	}
+
+	fn streams_follow(&self, before: &Self) {
 		for (id, new) in &self.streams {
 			let Some(old) = before.streams.get(id) else {
 				assert!(*id >= before.next.0, "I6: a stream's id is never used again");
 				continue;
 			};
 			assert!(new.earned_total >= old.earned_total && new.seconds >= old.seconds, "I6");
+			assert!(new.tips_total >= old.tips_total, "I6: totals rise");
+			assert!(new.subscribed_total >= old.subscribed_total, "I6: totals rise");
+			assert!(new.refunded_total >= old.refunded_total, "I6: totals rise");
+			let gained = |new: u128, old: u128| new - old;
+			assert!(
+				gained(new.tips_total, old.tips_total)
+					+ gained(new.subscribed_total, old.subscribed_total)
+					<= gained(new.earned_total, old.earned_total),
+				"I6: tips and periods are part of the earnings"
+			);
 			assert!(new.changed_at >= old.changed_at, "I6");
 			assert!(old.status != StreamStatus::Ended || new.status == old.status, "I6");
-			assert_eq!((new.owner, &new.asset), (old.owner, &old.asset), "I6");
+			assert!(old.ended_at.is_none() || new.ended_at == old.ended_at, "I6: an end stays");
+			assert_eq!(new.asset, old.asset, "I6");
+			let given_away = || {
+				System::events().into_iter().any(|record| {
+					let event = RuntimeEvent::PayStream(Event::StreamTransferred {
+						stream: *id,
+						from: old.owner,
+						to: new.owner,
+					});
+					record.event == event
+				})
+			};
+			assert!(new.owner == old.owner || given_away(), "I6: nobody takes a stream");
 		}
+	}
+
+	fn grants_follow(&self, before: &Self) {
 		for (id, new) in &self.grants {
 			let Some(old) = before.grants.get(id) else {
 				assert!(*id >= before.next.1, "I6: a grant's id is never used again");
@@ -255,10 +327,18 @@ impl Snapshot {
 			};
 			assert!(new.next_index >= old.next_index && new.opened_at >= old.opened_at, "I6");
 			assert!(new.spent >= old.spent && new.seconds >= old.seconds, "I6");
+			assert!(new.tips_total >= old.tips_total, "I6: totals rise");
+			assert!(new.renewals_total >= old.renewals_total, "I6: totals rise");
 			assert!(new.freed_end_at >= old.freed_end_at, "I6");
 			assert!(new.ended_at <= old.ended_at, "I6: nothing raises an end");
 			assert_eq!((new.cap, new.key, new.viewer), (old.cap, old.key, old.viewer), "I6");
+			let allowed =
+				|g: &Grant<Test>| (g.tips_left + g.tips_total, g.renewals_left + g.renewals_total);
+			assert_eq!(allowed(new), allowed(old), "I6: an allowance stays as it was given");
 		}
+	}
+
+	fn sessions_follow(&self, before: &Self) {
 		for (id, new) in &self.sessions {
 			let Some(old) = before.sessions.get(id) else {
 				let next_index = before.grants.get(&id.0).map_or(0, |grant| grant.next_index);
@@ -266,12 +346,34 @@ impl Snapshot {
 				continue;
 			};
 			assert!(new.seconds >= old.seconds && new.funds >= old.funds, "I6: totals rise");
+			assert!(new.fees >= old.fees, "I6: totals rise");
 			assert!(new.billed_until >= old.billed_until && new.ticked_at >= old.ticked_at, "I6");
 			assert!(new.ended_at <= old.ended_at, "I6: nothing raises an end");
-			let fixed =
-				|s: &Session<Test>| (s.started_at, s.opened_at, s.rate_per_second, s.stream);
+			let fixed = |s: &Session<Test>| {
+				(s.started_at, s.opened_at, s.rate_per_second, s.stream, s.tick_price)
+			};
 			assert_eq!(fixed(new), fixed(old), "I6: what an opening fixes stays");
 		}
+	}
+
+	fn subscriptions_follow(&self, before: &Self) {
+		for (id, new) in &self.subscriptions {
+			let Some(old) = before.subscriptions.get(id) else { continue };
+			if new.started_at == old.started_at && new.tier == old.tier {
+				assert!(new.periods_earned >= old.periods_earned, "I6: what is earned stays");
+			} else {
+				assert!(new.started_at >= old.paid_until(), "I6: a period is not taken back");
+			}
+			assert_eq!(new.deposit, old.deposit, "I5: a deposit stays with its entry");
+		}
+		for (id, old) in &before.subscriptions {
+			let over = || PayStream::now() >= old.paid_until() || self.over(id.0);
+			assert!(self.subscriptions.contains_key(id) || over(), "I6: it ran");
+		}
+	}
+
+	fn over(&self, stream: StreamId) -> bool {
+		self.streams.get(&stream).is_none_or(|entry| entry.status == StreamStatus::Ended)
 	}
 }
 
@@ -340,7 +442,7 @@ pub fn pool(
 	order: OrderOf<Test>,
 ) -> Result<ValidTransaction, InvalidTransaction> {
 	let signature = by.sign(&PayStream::order_bytes(grant, &order));
-	let call = RuntimeCall::PayStream(Call::submit { grant, order, signature });
+	let call = RuntimeCall::PayStream(Call::submit { grant, order: order.clone(), signature });
 	match call.authorize(TransactionSource::External).expect("submit is authorised") {
 		Ok((valid, unspent)) => {
 			assert_eq!(unspent, Weight::zero());
@@ -354,11 +456,11 @@ pub fn pool(
 /// Submit an order as its key. What the pool takes must succeed, and what the pool refuses for the
 /// ledger's reasons must fail for the same ones.
 pub fn submit_as(by: &Delegate, grant: GrantId, order: OrderOf<Test>) -> Result<(), Error<Test>> {
-	let verdict = pool(by, grant, order);
+	let verdict = pool(by, grant, order.clone());
 	let signature = by.sign(&PayStream::order_bytes(grant, &order));
 	let dispatch = || {
 		let origin = frame_system::RawOrigin::Authorized.into();
-		PayStream::submit(origin, grant, order, signature)
+		PayStream::submit(origin, grant, order.clone(), signature)
 	};
 	match verdict.map_err(named) {
 		Ok(_) => {
@@ -391,6 +493,89 @@ pub fn close(grant: GrantId, index: u32, seconds: u32) -> Result<(), Error<Test>
 
 pub fn fund(grant: GrantId, index: u32, funds: u128) -> Result<(), Error<Test>> {
 	submit(grant, Order::Fund { index, funds })
+}
+
+/// Tip by the usual key, up to a total.
+pub fn tip(grant: GrantId, index: u32, tips: u128) -> Result<(), Error<Test>> {
+	submit(grant, Order::Tip { index, tips, message: Default::default() })
+}
+
+/// Renew by the usual key, up to a total.
+pub fn renew(grant: GrantId, index: u32, renewals: u32) -> Result<(), Error<Test>> {
+	submit(grant, Order::Renew { index, renewals })
+}
+
+/// Open a session on a stream at any rate, starting now.
+pub fn open_at_rate(
+	grant: GrantId,
+	index: u32,
+	stream: StreamId,
+	rate_per_second: u128,
+	funds: u128,
+) -> Result<(), Error<Test>> {
+	let start_at = PayStream::now();
+	submit(grant, Order::Open { index, stream, rate_per_second, funds, start_at })
+}
+
+/// An order as it stands in a batch.
+pub fn signed_order(by: &Delegate, grant: GrantId, order: OrderOf<Test>) -> SignedOrderOf<Test> {
+	let signature = by.sign(&PayStream::order_bytes(grant, &order));
+	SignedOrder { grant, order, signature }
+}
+
+/// An order of the usual key, as it stands in a batch.
+pub fn item(grant: GrantId, order: OrderOf<Test>) -> SignedOrderOf<Test> {
+	signed_order(&signer(), grant, order)
+}
+
+pub fn batch(orders: Vec<SignedOrderOf<Test>>) -> BatchOf<Test> {
+	orders.try_into().expect("the batch is short enough")
+}
+
+/// Submit a batch from an account that has nothing to do with its orders.
+pub fn submit_batch(orders: Vec<SignedOrderOf<Test>>) -> DispatchResultWithPostInfo {
+	let orders = batch(orders);
+	let most = PayStream::weight_of_batch(&orders);
+	let post = step(|| PayStream::submit_batch(signed(DAVE), orders))?;
+	let actual = post.actual_weight.expect("a batch says what it weighed");
+	assert!(actual.all_lte(most), "no more than was paid for: {actual:?} of {most:?}");
+	Ok(post)
+}
+
+/// What every transaction weighs.
+pub fn base_weight() -> Weight {
+	let limits: frame_system::limits::BlockWeights =
+		<Test as frame_system::Config>::BlockWeights::get();
+	limits.get(DispatchClass::Normal).base_extrinsic
+}
+
+/// The extension as clients leave it.
+pub fn extension() -> Extension {
+	(
+		frame_system::AuthorizeCall::new(),
+		frame_system::CheckWeight::new(),
+		frame_system::WeightReclaim::new(),
+	)
+}
+
+/// The whole way of a signed transaction. Returns what its dispatch says, and what the block was
+/// charged for it, beside what every transaction weighs.
+pub fn apply_as(who: u64, call: RuntimeCall) -> (DispatchResultWithPostInfo, Weight) {
+	let format = ExtrinsicFormat::Signed(who, extension());
+	let checked: CheckedExtrinsic<u64, RuntimeCall, Extension> =
+		CheckedExtrinsic { format, function: call };
+	let info = checked.get_dispatch_info();
+	let len = checked.function.encoded_size();
+	let extension = info.extension_weight;
+	// Its bytes are part of the block's proof.
+	let base = base_weight().saturating_add(Weight::from_parts(0, len as u64));
+	let before = System::block_weight().total().saturating_add(base).saturating_add(extension);
+	let mut result = checked.apply::<Test>(&info, len).expect("it is valid");
+	System::note_applied_extrinsic(&result, info);
+	if let Ok(PostDispatchInfo { actual_weight: Some(actual), .. }) = &mut result {
+		*actual = actual.saturating_sub(extension);
+	}
+	(result, System::block_weight().total().saturating_sub(before))
 }
 
 /// Open a session on a stream at its own rate, starting at a second.
@@ -439,6 +624,8 @@ pub fn terms() -> GrantTermsOf<Test> {
 		sessions_max: 2,
 		gap_ms: 30_000,
 		expires_at: 1_000_000,
+		tips_max: 0,
+		renewals_max: 0,
 	}
 }
 
@@ -448,6 +635,50 @@ pub fn new_grant(terms: GrantTermsOf<Test>) -> GrantId {
 	let proof = signer().sign(&PayStream::grant_bytes(&BOB));
 	assert_ok!(step(|| PayStream::grant(signed(BOB), signer().key(), proof, terms)));
 	id
+}
+
+/// An offer to subscribers.
+pub fn tier(price: u128, period_s: u64, discount_percent: u32) -> TierOf<Test> {
+	let discount = Permill::from_percent(discount_percent);
+	Tier { price, period_ms: period_s * 1_000, discount }
+}
+
+/// Alice's stream offers these tiers.
+pub fn offer(stream: StreamId, tiers: &[TierOf<Test>]) {
+	let tiers = tiers.to_vec().try_into().expect("the list is short enough");
+	assert_ok!(step(|| PayStream::set_tiers(signed(ALICE), stream, tiers)));
+}
+
+/// Bob subscribes.
+pub fn subscribe(stream: StreamId, tier: TierOf<Test>, periods: u32) -> DispatchResult {
+	step(|| PayStream::subscribe(signed(BOB), stream, tier, periods))
+}
+
+pub fn subscription(stream: StreamId) -> SubscriptionOf<Test> {
+	Subscriptions::<Test>::get(stream, BOB).expect("Bob has subscribed")
+}
+
+/// What the operator sets.
+pub fn root() -> RuntimeOrigin {
+	RuntimeOrigin::root()
+}
+
+pub fn set_tick_price(asset: Kind, price: u128) {
+	assert_ok!(step(|| PayStream::set_tick_price(root(), asset, price)));
+}
+
+pub fn set_share(percent: u32) {
+	let share = Permill::from_percent(percent);
+	assert_ok!(step(|| PayStream::set_treasury_share(root(), share)));
+}
+
+pub fn asset_entry(asset: Kind) -> AssetEntryOf<Test> {
+	AssetEntries::<Test>::get(asset).expect("the asset is known")
+}
+
+/// Native money of an account, what is held on it included.
+pub fn total(who: u64) -> u128 {
+	Balances::free_balance(who) + Balances::reserved_balance(who)
 }
 
 /// Bob's vault, filled.

@@ -34,7 +34,7 @@ fn success_names_one_tag_for_each_lane() {
 	ExtBuilder::default().build_and_execute(|| {
 		let (stream, grant) = opened();
 		at(20);
-		let tag = |index: u32, lane: u8| vec![("PayStream", grant, index, lane).encode()];
+		let tag = |index: u32, lane: u8| vec![("PayStream", grant, lane, index).encode()];
 		let provides = |order| pool(&signer(), grant, order).map(|valid| valid.provides);
 		let open = Order::Open { index: 1, stream, rate_per_second: 3, funds: 300, start_at: 0 };
 		assert_eq!(provides(open), Ok(tag(1, 0)));
@@ -122,6 +122,7 @@ fn fails_for_a_signature_of_something_else() {
 		at(20);
 		let order = tick_order(9);
 		let refuse = |signature| {
+			let order = order.clone();
 			let call = RuntimeCall::PayStream(Call::submit { grant, order, signature });
 			assert_eq!(
 				call.authorize(TransactionSource::InBlock),
@@ -148,18 +149,22 @@ fn boundary_of_the_free_lane() {
 		let (_, grant) = opened();
 		at(20);
 		let order = tick_order(9);
-		let room = PayStream::free_limit().saturating_sub(PayStream::free_cost(&order));
+		let cost = PayStream::free_cost(&order);
+		let room = PayStream::free_limit().saturating_sub(cost);
 		FreeWeightUsed::<Test>::put(room.saturating_add(Weight::from_parts(1, 0)));
-		assert_eq!(pool(&signer(), grant, order), Err(InvalidTransaction::ExhaustsResources));
-		assert_eq!(submit(grant, order), Err(Error::FreeLaneFull));
+		assert_eq!(
+			pool(&signer(), grant, order.clone()),
+			Err(InvalidTransaction::ExhaustsResources)
+		);
+		assert_eq!(submit(grant, order.clone()), Err(Error::FreeLaneFull));
 		FreeWeightUsed::<Test>::put(room);
-		assert_ok!(pool(&signer(), grant, order));
+		assert_ok!(pool(&signer(), grant, order.clone()));
 		// What it turned out to be is what is booked: a tick that does not close.
 		FreeWeightUsed::<Test>::kill();
 		assert_ok!(submit(grant, order));
 		let used = FreeWeightUsed::<Test>::get();
 		assert!(used.any_gt(Weight::zero()));
-		assert!(used.ref_time() < PayStream::free_cost(&order).ref_time());
+		assert!(used.ref_time() < cost.ref_time());
 		// Every block begins with an empty lane.
 		PayStream::on_finalize(System::block_number());
 		assert_eq!(FreeWeightUsed::<Test>::get(), Weight::zero());
@@ -174,9 +179,8 @@ fn success_the_whole_way_without_account_nonce_or_fee() {
 		at(20);
 		let order = tick_order(9);
 		let signature = signer().sign(&PayStream::order_bytes(grant, &order));
-		let call = RuntimeCall::PayStream(Call::submit { grant, order, signature });
-		let extension = (frame_system::AuthorizeCall::new(), frame_system::CheckWeight::new());
-		let transaction = Extrinsic::new_transaction(call, extension);
+		let call = RuntimeCall::PayStream(Call::submit { grant, order: order.clone(), signature });
+		let transaction = Extrinsic::new_transaction(call, extension());
 		let info = transaction.get_dispatch_info();
 		assert_eq!(info.call_weight, PayStream::weight_of_submit(&order));
 		assert!(info.extension_weight.all_gte(PayStream::weight_of_authorize_submit(&order)));
@@ -204,8 +208,7 @@ fn fails_as_a_whole_when_the_ledger_refuses() {
 		let order = tick_order(40);
 		let signature = signer().sign(&PayStream::order_bytes(grant, &order));
 		let call = RuntimeCall::PayStream(Call::submit { grant, order, signature });
-		let extension = (frame_system::AuthorizeCall::new(), frame_system::CheckWeight::new());
-		let transaction = Extrinsic::new_transaction(call, extension);
+		let transaction = Extrinsic::new_transaction(call, extension());
 		let (info, len) = (transaction.get_dispatch_info(), transaction.encoded_size());
 		let checked = Checkable::check(transaction, &frame_system::ChainContext::<Test>::default())
 			.expect("a general transaction carries no signature of its own");

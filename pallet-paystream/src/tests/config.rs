@@ -55,3 +55,24 @@ fn fails_for_a_free_lane_without_room() {
 	FreeShare::set(Perbill::from_parts(1));
 	check();
 }
+
+#[test]
+#[should_panic(expected = "an order must fit")]
+fn fails_for_batches_of_nothing() {
+	MaxBatchOrders::set(0);
+	check();
+}
+
+#[test]
+#[should_panic(expected = "a period takes time")]
+fn fails_for_periods_of_no_time() {
+	PeriodMinMs::set(0);
+	check();
+}
+
+#[test]
+#[should_panic(expected = "the pot cannot pay itself")]
+fn fails_for_the_pot_as_the_treasury() {
+	TreasuryAccount::set(PayStream::pot());
+	check();
+}

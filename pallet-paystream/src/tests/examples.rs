@@ -166,7 +166,8 @@ fn at_28_tick_20_with_funds_for_10_pays_4_and_closes() {
 					stream,
 					seconds: 10,
 					charged_seconds: 4,
-					amount: 12
+					amount: 12,
+					fee: 0,
 				},
 				Event::SessionClosed {
 					grant,

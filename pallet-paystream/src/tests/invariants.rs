@@ -39,7 +39,7 @@ fn spoil_stream(stream: StreamId, spoil: impl FnOnce(&mut Stream<Test>)) {
 
 #[test]
 fn i1_money_from_nowhere() {
-	let invariant = "I1: the pot covers what the ledger owes";
+	let invariant = "I1: what is owed is the sum of the entries";
 	finds(invariant, |_, _| Vaults::<Test>::insert(CAROL, NATIVE, 1));
 	finds(invariant, |stream, _| spoil_stream(stream, |s| s.earned += 1));
 	finds(invariant, |_, grant| spoil_session(grant, |s| s.funds += 1));
@@ -106,6 +106,70 @@ fn i5_lists_that_do_not_agree() {
 	});
 	finds("I5: a session's copies equal its grant", |_, grant| {
 		spoil_session(grant, |s| s.gap_ms += 1);
+	});
+}
+
+/// As `finds`, with a subscription to a tier beside the session.
+fn finds_of_subscriptions(invariant: &'static str, spoil: impl FnOnce(StreamId)) {
+	ExtBuilder::default().build().execute_with(|| {
+		let (stream, _) = ready();
+		let tier = tier(100, 60, 50);
+		offer(stream, &[tier]);
+		assert_ok!(subscribe(stream, tier, 3));
+		check_state();
+		spoil(stream);
+		assert_eq!(PayStream::do_try_state(), Err(TryRuntimeError::Other(invariant)));
+	});
+}
+
+fn spoil_subscription(stream: StreamId, spoil: impl FnOnce(&mut SubscriptionOf<Test>)) {
+	let mut entry = subscription(stream);
+	spoil(&mut entry);
+	Subscriptions::<Test>::insert(stream, BOB, entry);
+}
+
+#[test]
+fn i1_what_is_owed_is_more_or_less_than_noted() {
+	let invariant = "I1: what is owed is the sum of the entries";
+	finds(invariant, |_, _| {
+		let entry = asset_entry(NATIVE);
+		AssetEntries::<Test>::insert(NATIVE, AssetEntry { owed: entry.owed - 1, ..entry });
+	});
+	finds(invariant, |stream, _| spoil_stream(stream, |s| s.fees += 1));
+	finds_of_subscriptions(invariant, |stream| spoil_subscription(stream, |s| s.periods += 1));
+	finds_of_subscriptions(invariant, |stream| {
+		spoil_subscription(stream, |s| s.tier.price += 1);
+	});
+	finds_of_subscriptions(invariant, |stream| Subscriptions::<Test>::remove(stream, BOB));
+}
+
+#[test]
+fn i2_a_subscription_that_is_yet_to_begin() {
+	finds_of_subscriptions("I2: a subscription began in the past", |stream| {
+		spoil_subscription(stream, |s| s.started_at = 1_001);
+	});
+}
+
+#[test]
+fn i2_an_end_without_a_moment() {
+	finds("I2: an ended stream remembers when", |stream, _| {
+		spoil_stream(stream, |s| s.ended_at = Some(20_000));
+	});
+}
+
+#[test]
+fn i5_subscriptions_that_do_not_agree() {
+	finds("I5: a stream's count of subscriptions is right", |stream, _| {
+		spoil_stream(stream, |s| s.subscriptions_open += 1);
+	});
+	finds_of_subscriptions("I5: deposits held are the entries'", |stream| {
+		spoil_subscription(stream, |s| s.deposit -= 1);
+	});
+	finds_of_subscriptions("I5: an empty list of tiers has no entry", |stream| {
+		Tiers::<Test>::insert(stream, TiersOf::<Test>::default());
+	});
+	finds_of_subscriptions("I5: tiers are of a stream", |stream| {
+		Tiers::<Test>::insert(stream + 1, PayStream::tiers(stream));
 	});
 }
 

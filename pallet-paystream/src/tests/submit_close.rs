@@ -29,7 +29,8 @@ fn success_pays_the_total_and_returns_the_rest() {
 					stream,
 					seconds: 14,
 					charged_seconds: 4,
-					amount: 12
+					amount: 12,
+					fee: 0,
 				},
 				Event::SessionClosed {
 					grant,

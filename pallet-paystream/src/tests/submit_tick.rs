@@ -26,7 +26,8 @@ fn success_charges_the_difference() {
 				stream,
 				seconds: 8,
 				charged_seconds: 8,
-				amount: 24
+				amount: 24,
+				fee: 0,
 			}]
 		);
 		at(30);
@@ -48,7 +49,11 @@ fn success_weighs_less_than_a_tick_that_closes() {
 		let signature = signer().sign(&PayStream::order_bytes(grant, &order));
 		let origin = frame_system::RawOrigin::Authorized.into();
 		let post = PayStream::submit(origin, grant, order, signature).expect("it is in order");
-		assert_eq!(post.actual_weight, Some(<Test as Config>::WeightInfo::submit_tick()));
+		// What its check weighs is in the extension's weight.
+		type Weights = <Test as Config>::WeightInfo;
+		let tick = Weights::submit_tick().saturating_sub(Weights::authorize_tick());
+		assert_eq!(post.actual_weight, Some(tick));
+		assert!(tick.ref_time() < Weights::submit_close().ref_time());
 	});
 }
 
@@ -228,7 +233,7 @@ fn fails_for_any_other_origin() {
 		let signature = signer().sign(&PayStream::order_bytes(grant, &order));
 		for origin in [RuntimeOrigin::none(), RuntimeOrigin::root(), signed(BOB)] {
 			assert_noop!(
-				PayStream::submit(origin, grant, order, signature).map_err(|e| e.error),
+				PayStream::submit(origin, grant, order.clone(), signature).map_err(|e| e.error),
 				DispatchError::BadOrigin
 			);
 		}

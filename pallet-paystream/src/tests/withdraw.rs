@@ -24,7 +24,7 @@ fn success_returns_tokens() {
 fn success_for_an_asset_that_is_no_longer_enabled() {
 	ExtBuilder::default().build_and_execute(|| {
 		assert_ok!(PayStream::deposit(signed(BOB), TOKEN, 30));
-		EnabledAssets::<Test>::remove(TOKEN);
+		assert_ok!(PayStream::disable_asset(RuntimeOrigin::root(), TOKEN));
 		assert_ok!(withdraw(BOB, TOKEN, 30));
 		assert_eq!(Assets::balance(7, BOB), ENDOWMENT);
 	});

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//! Storage of an older version becomes what this one would have stored.
+
+use crate::{
+	migrations::{
+		v1::{OldGrant, OldSession, OldStream, ENABLED_ASSETS},
+		MigrateToV2,
+	},
+	mock::*,
+	*,
+};
+use frame::{
+	deps::frame_support::{
+		storage::{storage_prefix, unhashed},
+		traits::OnRuntimeUpgrade,
+		StorageHasher,
+	},
+	testing_prelude::*,
+	traits::fungibles::Mutate,
+};
+
+/// Rewrite the state as version 1 would have stored it: fields cut off, assets in a set.
+fn downgrade() {
+	for (id, s) in Streams::<Test>::iter().collect::<Vec<_>>() {
+		let old = OldStream::<Test> {
+			owner: s.owner,
+			asset: s.asset,
+			rate_per_second: s.rate_per_second,
+			changed_at: s.changed_at,
+			payees: s.payees,
+			funds_min: s.funds_min,
+			gap_min_ms: s.gap_min_ms,
+			status: s.status,
+			stops: s.stops,
+			earned: s.earned,
+			earned_total: s.earned_total,
+			seconds: s.seconds,
+			sessions_open: s.sessions_open,
+			deposit: s.deposit,
+		};
+		unhashed::put(&Streams::<Test>::hashed_key_for(id), &old);
+	}
+	for (id, g) in Grants::<Test>::iter().collect::<Vec<_>>() {
+		let old = OldGrant::<Test> {
+			viewer: g.viewer,
+			key: g.key,
+			asset: g.asset,
+			rate_max_per_second: g.rate_max_per_second,
+			cap: g.cap,
+			cap_left: g.cap_left,
+			spent: g.spent,
+			tips_left: g.tips_left,
+			renewals_left: g.renewals_left,
+			gap_ms: g.gap_ms,
+			created_at: g.created_at,
+			expires_at: g.expires_at,
+			sessions_max: g.sessions_max,
+			open: g.open,
+			next_index: g.next_index,
+			opened_at: g.opened_at,
+			freed_end_at: g.freed_end_at,
+			seconds: g.seconds,
+			ended_at: g.ended_at,
+			deposit: g.deposit,
+		};
+		unhashed::put(&Grants::<Test>::hashed_key_for(id), &old);
+	}
+	for (id, index, s) in Sessions::<Test>::iter().collect::<Vec<_>>() {
+		let old = OldSession::<Test> {
+			viewer: s.viewer,
+			key: s.key,
+			asset: s.asset,
+			stream: s.stream,
+			rate_per_second: s.rate_per_second,
+			gap_ms: s.gap_ms,
+			funds: s.funds,
+			seconds: s.seconds,
+			started_at: s.started_at,
+			opened_at: s.opened_at,
+			billed_until: s.billed_until,
+			ticked_at: s.ticked_at,
+			ended_at: s.ended_at,
+		};
+		unhashed::put(&Sessions::<Test>::hashed_key_for(id, index), &old);
+	}
+	for (asset, _) in AssetEntries::<Test>::drain().collect::<Vec<_>>() {
+		let mut key = storage_prefix(b"PayStream", ENABLED_ASSETS).to_vec();
+		key.extend(Blake2_128Concat::hash(&asset.encode()));
+		unhashed::put(&key, &());
+	}
+	StorageVersion::new(1).put::<PayStream>();
+}
+
+/// Every entry of the ledger, encoded.
+fn entries() -> Vec<Vec<u8>> {
+	let streams = Streams::<Test>::iter().map(|entry| entry.encode());
+	let grants = Grants::<Test>::iter().map(|entry| entry.encode());
+	let sessions = Sessions::<Test>::iter().map(|entry| entry.encode());
+	let assets = AssetEntries::<Test>::iter().map(|entry| entry.encode());
+	let mut all: Vec<_> = streams.chain(grants).chain(sessions).chain(assets).collect();
+	all.sort();
+	all
+}
+
+#[test]
+fn success_a_ledger_of_the_first_release_goes_on_as_it_was() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (stream, grant) = ready();
+		assert_ok!(<Test as Config>::Assets::mint_into(TOKEN, &BOB, 1));
+		assert_ok!(step(|| PayStream::deposit(signed(BOB), TOKEN, 300)));
+		let ended = new_stream(2);
+		at(10);
+		assert_ok!(open(grant, 0, stream, 300, 8));
+		at(16);
+		assert_ok!(tick(grant, 0, 6));
+		assert_ok!(step(|| PayStream::end_stream(signed(ALICE), ended)));
+		at(20);
+		assert_ok!(open(grant, 1, stream, 90, 20));
+		let before = entries();
+
+		downgrade();
+		assert_ne!(entries().len(), before.len());
+		let weight = MigrateToV2::<Test>::on_runtime_upgrade();
+
+		assert_eq!(StorageVersion::get::<PayStream>(), StorageVersion::new(2));
+		assert_eq!(entries(), before);
+		// Two streams, a grant, two sessions, two vaults, two assets.
+		let nine = <Test as frame_system::Config>::DbWeight::get().reads_writes(9, 9);
+		assert!(weight.all_gte(nine));
+		check_state();
+
+		// What was open is charged and closed as if nothing had happened.
+		at(26);
+		assert_ok!(tick(grant, 0, 12));
+		assert_ok!(close(grant, 1, 6));
+		assert_eq!(Streams::<Test>::get(stream).map(|s| s.earned), Some((12 + 6) * 3));
+	});
+}
+
+#[test]
+fn success_runs_once() {
+	ExtBuilder::default().build_and_execute(|| {
+		ready();
+		let before = entries();
+		MigrateToV2::<Test>::on_runtime_upgrade();
+		assert_eq!(entries(), before);
+	});
+}
