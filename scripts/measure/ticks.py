@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import trio
 from substrateinterface import Keypair, SubstrateInterface
@@ -120,15 +120,15 @@ async def _grants(stage: Stage, keys: Keys, count: int) -> dict[int, str]:
         names = [
             f"delegate-{number}" for number in range(start, min(count, start + GRANTS_PER_BATCH))
         ]
-        calls: list[Any] = []
+        calls: list[bytes] = []
         for name in names:
             signer = fresh_key()
             await keys.keep(name, signer)
             proof = sign_grant_proof(
                 signer, ledger.genesis_hash, ledger.pallet_index, viewer.address
             )
-            calls.append("0x" + ledger.calls.grant(delegate_key(signer), proof, terms).hex())
-        batch = await ledger.compose("Utility", "batch_all", {"calls": calls})
+            calls.append(ledger.calls.grant(delegate_key(signer), proof, terms))
+        batch = ledger.runtime.compose_batch(calls)
         receipt = await ledger.submit_signed(batch, viewer, wait="finalized")
         found = [e.fields["grant"] for e in receipt.events if e.name == "Granted"]
         granted |= dict(zip(found, names, strict=True))
