@@ -154,27 +154,78 @@ pub mod pallet {
 	#[pallet::storage_version(STORAGE_VERSION)]
 	pub struct Pallet<T>(_);
 
+	/// Times, bounds and shares with which most chains can begin.
+	pub mod config_preludes {
+		use super::*;
+		use frame::{
+			deps::frame_support::{derive_impl, parameter_types, register_default_impl},
+			traits::{ConstU32, ConstU64},
+		};
+
+		parameter_types! {
+			/// A quarter of a block.
+			pub const FreeShare: Perbill = Perbill::from_percent(25);
+			/// A fifth of a claim.
+			pub const TreasuryShareMax: Permill = Permill::from_percent(20);
+		}
+
+		/// For a chain with blocks every few seconds. What depends on its money is left open.
+		pub struct SolochainDefaultConfig;
+
+		#[derive_impl(
+			frame_system::config_preludes::SolochainDefaultConfig,
+			no_aggregated_types
+		)]
+		impl frame_system::DefaultConfig for SolochainDefaultConfig {}
+
+		#[register_default_impl(SolochainDefaultConfig)]
+		impl DefaultConfig for SolochainDefaultConfig {
+			#[inject_runtime_type]
+			type RuntimeHoldReason = ();
+			type HeadStartMaxMs = ConstU64<6_000>;
+			type SettlementWindowMs = ConstU64<60_000>;
+			type MinTickSeconds = ConstU32<5>;
+			type FundBelowSeconds = ConstU32<60>;
+			type FreeShare = FreeShare;
+			type GapMinMs = ConstU64<10_000>;
+			type GapMaxMs = ConstU64<3_600_000>;
+			type MaxPayees = ConstU32<8>;
+			type MaxSessionsPerGrant = ConstU32<16>;
+			type MaxStops = ConstU32<16>;
+			type MaxTiers = ConstU32<8>;
+			type MaxBatchOrders = ConstU32<1_000>;
+			type MaxTipMessage = ConstU32<140>;
+			type PeriodMinMs = ConstU64<60_000>;
+			type TreasuryShareMax = TreasuryShareMax;
+		}
+	}
+
 	/// # Requirements
 	///
 	/// The runtime's transaction extension must contain `frame_system::AuthorizeCall`, first, and
 	/// `pallet-balances` (or whatever keeps the native asset) must stand before this pallet, so that
 	/// its genesis is built first.
-	#[pallet::config]
+	#[pallet::config(with_default)]
 	pub trait Config: frame_system::Config {
 		/// The overarching hold reason.
+		#[pallet::no_default_bounds]
 		type RuntimeHoldReason: From<HoldReason>;
 
 		/// Names an asset, the native one included.
+		#[pallet::no_default]
 		type AssetKind: Parameter + Member + MaxEncodedLen + MaybeSerializeDeserialize;
 
 		/// The name of the native asset: what genesis enables by default.
+		#[pallet::no_default]
 		type NativeAsset: Get<Self::AssetKind>;
 
 		/// All assets that streams can be paid in.
+		#[pallet::no_default]
 		type Assets: fungibles::Inspect<Self::AccountId, AssetId = Self::AssetKind>
 			+ fungibles::Mutate<Self::AccountId>;
 
 		/// The native asset's holds, for storage deposits.
+		#[pallet::no_default]
 		type NativeHold: fungible::MutateHold<
 			Self::AccountId,
 			Balance = BalanceOf<Self>,
@@ -182,16 +233,20 @@ pub mod pallet {
 		>;
 
 		/// The clock. Must never go back, and may stand still between blocks.
+		#[pallet::no_default]
 		type Time: UnixTime;
 
 		/// Who enables assets and sets the operator's share, price and stop.
+		#[pallet::no_default]
 		type AdminOrigin: EnsureOrigin<Self::RuntimeOrigin>;
 
 		/// Where the operator's share of claims and the tick prices go. Not the pot.
+		#[pallet::no_default]
 		type Treasury: Get<Self::AccountId>;
 
 		/// Names the pot's account.
 		#[pallet::constant]
+		#[pallet::no_default]
 		type PalletId: Get<PalletId>;
 
 		/// How long before its opening's block a session may have started, in milliseconds.
@@ -257,33 +312,41 @@ pub mod pallet {
 
 		/// What is held for a stream, without its payees and tiers.
 		#[pallet::constant]
+		#[pallet::no_default]
 		type StreamDepositBase: Get<BalanceOf<Self>>;
 
 		/// What is held for each payee of a stream, whose vault it may cause.
 		#[pallet::constant]
+		#[pallet::no_default]
 		type StreamDepositPerPayee: Get<BalanceOf<Self>>;
 
 		/// What is held for each tier of a stream.
 		#[pallet::constant]
+		#[pallet::no_default]
 		type StreamDepositPerTier: Get<BalanceOf<Self>>;
 
 		/// What is held for a subscription.
 		#[pallet::constant]
+		#[pallet::no_default]
 		type SubscriptionDeposit: Get<BalanceOf<Self>>;
 
 		/// What is held for a grant, without its sessions.
 		#[pallet::constant]
+		#[pallet::no_default]
 		type GrantDepositBase: Get<BalanceOf<Self>>;
 
 		/// What is held for each session that a grant allows at a time.
 		#[pallet::constant]
+		#[pallet::no_default]
 		type GrantDepositPerSession: Get<BalanceOf<Self>>;
 
 		/// Measured weights.
+		#[pallet::no_default]
 		type WeightInfo: WeightInfo;
 
 		/// What the benchmarks ask of the runtime.
 		#[cfg(feature = "runtime-benchmarks")]
+		#[pallet::no_default]
 		type BenchmarkHelper: BenchmarkHelper;
 	}
 

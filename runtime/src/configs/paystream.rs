@@ -3,12 +3,12 @@
 use super::money::{AssetKind, NativeAndAssets};
 use crate::{constants::*, *};
 use frame_support::{
-	parameter_types,
-	traits::{ConstU128, ConstU32, ConstU64},
+	derive_impl, parameter_types,
+	traits::ConstU128,
 	PalletId,
 };
 use frame_system::EnsureRoot;
-use sp_runtime::{traits::AccountIdConversion, Perbill, Permill};
+use sp_runtime::traits::AccountIdConversion;
 
 /// What a stream's entry takes: its fields with a full list of stops, and its key.
 const STREAM_DEPOSIT: Balance = deposit(1, 400);
@@ -25,15 +25,13 @@ const SESSION_DEPOSIT: Balance = deposit(1, 240);
 
 parameter_types! {
 	pub const LedgerPalletId: PalletId = PalletId(*b"paystrm ");
-	pub const FreeShare: Perbill = Perbill::from_percent(25);
 	pub const NativeAsset: AssetKind = AssetKind::Native;
-	pub const TreasuryShareMax: Permill = Permill::from_percent(20);
 	/// Keyless: what the operator earns leaves it by root alone.
 	pub Treasury: AccountId = PalletId(*b"paystrtr").into_account_truncating();
 }
 
+#[derive_impl(pallet_paystream::config_preludes::SolochainDefaultConfig)]
 impl pallet_paystream::Config for Runtime {
-	type RuntimeHoldReason = RuntimeHoldReason;
 	type AssetKind = AssetKind;
 	type NativeAsset = NativeAsset;
 	type Assets = NativeAndAssets;
@@ -42,21 +40,6 @@ impl pallet_paystream::Config for Runtime {
 	type AdminOrigin = EnsureRoot<AccountId>;
 	type Treasury = Treasury;
 	type PalletId = LedgerPalletId;
-	type HeadStartMaxMs = ConstU64<6_000>;
-	type SettlementWindowMs = ConstU64<60_000>;
-	type MinTickSeconds = ConstU32<5>;
-	type FundBelowSeconds = ConstU32<60>;
-	type FreeShare = FreeShare;
-	type GapMinMs = ConstU64<10_000>;
-	type GapMaxMs = ConstU64<3_600_000>;
-	type MaxPayees = ConstU32<8>;
-	type MaxSessionsPerGrant = ConstU32<16>;
-	type MaxStops = ConstU32<16>;
-	type MaxTiers = ConstU32<8>;
-	type MaxBatchOrders = ConstU32<1_000>;
-	type MaxTipMessage = ConstU32<140>;
-	type PeriodMinMs = ConstU64<60_000>;
-	type TreasuryShareMax = TreasuryShareMax;
 	type StreamDepositPerTier = ConstU128<TIER_DEPOSIT>;
 	type SubscriptionDeposit = ConstU128<SUBSCRIPTION_DEPOSIT>;
 	type StreamDepositBase = ConstU128<STREAM_DEPOSIT>;
