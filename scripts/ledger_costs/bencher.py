@@ -103,7 +103,13 @@ def _picked(results: Sequence[dict[str, Any]], component: int | None, field: str
 
 
 def measure(
-    bencher: Path, runtime: Path, pallet: str, extrinsics: Sequence[str], steps: int, repeat: int
+    bencher: Path,
+    runtime: Path,
+    pallet: str,
+    extrinsics: Sequence[str],
+    *,
+    steps: int,
+    repeat: int,
 ) -> dict[str, Benchmark]:
     """Measure some benchmarks of a pallet. Raises BencherFailed."""
     with tempfile.TemporaryDirectory() as folder:

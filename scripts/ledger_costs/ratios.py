@@ -37,7 +37,7 @@ class Costs:
 def measure_costs(bencher: Path, runtime: Path, steps: int, repeat: int) -> Costs:
     """Measure everything in one run, the transfer first and last. Raises BencherFailed."""
     before = _transfer(bencher, runtime, steps, repeat)
-    ours = measure(bencher, runtime, _PALLET, _BENCHMARKS, steps, repeat)
+    ours = measure(bencher, runtime, _PALLET, _BENCHMARKS, steps=steps, repeat=repeat)
     after = _transfer(bencher, runtime, steps, repeat)
     # The machine may have become faster or slower meanwhile: the middle of both is the rival.
     transfer = Cost(
@@ -55,7 +55,8 @@ def measure_costs(bencher: Path, runtime: Path, steps: int, repeat: int) -> Cost
 
 def _transfer(bencher: Path, runtime: Path, steps: int, repeat: int) -> Cost:
     names = ("transfer_keep_alive",)
-    return measure(bencher, runtime, "pallet_balances", names, steps, repeat)[names[0]].at()
+    measured = measure(bencher, runtime, "pallet_balances", names, steps=steps, repeat=repeat)
+    return measured[names[0]].at()
 
 
 def _least(benchmark: Benchmark) -> Cost:

@@ -50,13 +50,17 @@ def free_port() -> int:
 
 
 class NodeProcess:
-    """One development node, its data in `directory`; it can be killed and started again."""
+    """One development node, its data in `directory`; it can be killed and started again.
 
-    def __init__(self, directory: Path) -> None:
+    `chain` is the file of another chain's specification, on which Alice writes the blocks.
+    """
+
+    def __init__(self, directory: Path, chain: Path | None = None) -> None:
         self.directory = directory
         self.port = free_port()
         self.url = f"ws://127.0.0.1:{self.port}"
         self.log = directory / "node.log"
+        self._chain = ["--dev"] if chain is None else [f"--chain={chain}", "--alice"]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -65,7 +69,8 @@ class NodeProcess:
         self.directory.mkdir(parents=True, exist_ok=True)
         arguments = [
             str(binary),
-            "--dev",
+            *self._chain,
+            "--force-authoring",
             f"--base-path={self.directory / 'chain'}",
             f"--rpc-port={self.port}",
             "--listen-addr=/ip4/127.0.0.1/tcp/0",
