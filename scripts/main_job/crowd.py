@@ -31,7 +31,7 @@ from streaming.cli import WatchConfig, run_watch
 GRANT_MS: Final = 86_400_000
 GAP_MS: Final = 120_000
 PAYING_AT_ONCE: Final = 8
-JOIN_EVERY_S: Final = 0.15
+JOIN_EVERY_S: Final = 0.6
 """Joins are spread: DTLS handshakes all at once would stand in each other's way."""
 
 
