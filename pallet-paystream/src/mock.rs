@@ -17,7 +17,7 @@ use frame::{
 	token::fungible::{NativeFromLeft, NativeOrWithId, UnionOf},
 	traits::{fungibles::Inspect as _, AsEnsureOriginWithArg},
 };
-use polkadot_sdk::{pallet_assets, pallet_balances, pallet_timestamp};
+use polkadot_sdk::{pallet_assets, pallet_balances, pallet_timestamp, pallet_utility};
 use std::collections::BTreeMap;
 
 pub type Kind = NativeOrWithId<u32>;
@@ -43,6 +43,7 @@ construct_runtime!(
 		Timestamp: pallet_timestamp = 1,
 		Balances: pallet_balances = 2,
 		Assets: pallet_assets = 3,
+		Utility: pallet_utility = 4,
 		PayStream: pallet_paystream = 10,
 	}
 );
@@ -70,6 +71,13 @@ impl pallet_assets::Config for Test {
 	type Currency = Balances;
 	type CreateOrigin = AsEnsureOriginWithArg<EnsureSigned<u64>>;
 	type ForceOrigin = EnsureRoot<u64>;
+}
+
+impl pallet_utility::Config for Test {
+	type RuntimeEvent = RuntimeEvent;
+	type RuntimeCall = RuntimeCall;
+	type PalletsOrigin = OriginCaller;
+	type WeightInfo = ();
 }
 
 parameter_types! {
@@ -542,11 +550,13 @@ pub fn submit_batch(orders: Vec<SignedOrderOf<Test>>) -> DispatchResultWithPostI
 	Ok(post)
 }
 
+pub fn block_weights() -> frame_system::limits::BlockWeights {
+	<Test as frame_system::Config>::BlockWeights::get()
+}
+
 /// What every transaction weighs.
 pub fn base_weight() -> Weight {
-	let limits: frame_system::limits::BlockWeights =
-		<Test as frame_system::Config>::BlockWeights::get();
-	limits.get(DispatchClass::Normal).base_extrinsic
+	block_weights().get(DispatchClass::Normal).base_extrinsic
 }
 
 /// The extension as clients leave it.
@@ -572,9 +582,11 @@ pub fn apply_as(who: u64, call: RuntimeCall) -> (DispatchResultWithPostInfo, Wei
 	let before = System::block_weight().total().saturating_add(base).saturating_add(extension);
 	let mut result = checked.apply::<Test>(&info, len).expect("it is valid");
 	System::note_applied_extrinsic(&result, info);
-	if let Ok(PostDispatchInfo { actual_weight: Some(actual), .. }) = &mut result {
-		*actual = actual.saturating_sub(extension);
-	}
+	let post = match &mut result {
+		Ok(post) => post,
+		Err(error) => &mut error.post_info,
+	};
+	post.actual_weight = post.actual_weight.map(|actual| actual.saturating_sub(extension));
 	(result, System::block_weight().total().saturating_sub(before))
 }
 

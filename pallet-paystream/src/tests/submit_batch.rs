@@ -4,6 +4,8 @@
 
 use crate::{mock::*, stream::StreamBook, *};
 use frame::testing_prelude::*;
+use polkadot_sdk::pallet_utility;
+use proptest::{prelude::*, test_runner::RngSeed};
 
 type Weights = <Test as Config>::WeightInfo;
 
@@ -422,7 +424,7 @@ fn boundary_free_batches_of_a_block_weigh_no_more_than_the_free_share() {
 		opened(40);
 		// Room for eight of them.
 		let eight = weight_of_ticks(1, 1).saturating_add(base_weight()).saturating_mul(8);
-		let block = <Test as frame_system::Config>::BlockWeights::get().max_block;
+		let block = block_weights().max_block;
 		FreeShare::set(Perbill::from_rational(eight.ref_time(), block.ref_time()));
 		at(20);
 		let mut used = Weight::zero();
@@ -508,6 +510,46 @@ fn success_the_block_is_charged_for_every_order_whoever_pays() {
 	}
 }
 
+/// What a batch does is undone with the call around it, and was done all the same.
+#[test]
+fn boundary_the_block_is_charged_for_a_batch_that_is_undone() {
+	ExtBuilder::default().build_and_execute(|| {
+		let stream = opened(4);
+		at(20);
+		// Three free ticks, and one that fails; then a call that undoes all of it.
+		let orders: Vec<_> =
+			(0..4).map(|nth| tick_item(nth, if nth < 3 { 10 } else { 70 })).collect();
+		let around = <() as pallet_utility::WeightInfo>::batch_all(2);
+		let spent = weight_of_ticks(4, 1).saturating_add(Weights::settle()).saturating_add(around);
+		let undone = RuntimeCall::PayStream(Call::settle { grant: 77, index: 0 });
+		for _ in 0..2 {
+			let ticks =
+				RuntimeCall::PayStream(Call::submit_batch { orders: batch(orders.clone()) });
+			let calls = vec![ticks, undone.clone()];
+			let call = RuntimeCall::Utility(pallet_utility::Call::batch_all { calls });
+			let (result, weight) = step(|| apply_as(DAVE, call));
+			let post = result.expect_err("the last call fails").post_info;
+			assert_eq!(stream_entry(stream).seconds, 0);
+			assert_eq!(post.pays_fee, Pays::Yes);
+			assert!(
+				weight.all_gte(spent),
+				"the block was charged {weight:?} for what weighs {spent:?}"
+			);
+			let paid = post.actual_weight.expect("it is known how far it came");
+			assert!(paid.all_gte(spent), "{paid:?} is paid for what weighs {spent:?}");
+		}
+		// Where nothing is undone the block is charged for it too.
+		let around = <() as pallet_utility::WeightInfo>::batch(1);
+		let spent = weight_of_ticks(4, 1).saturating_add(around);
+		let ticks = RuntimeCall::PayStream(Call::submit_batch { orders: batch(orders) });
+		let call = RuntimeCall::Utility(pallet_utility::Call::batch { calls: vec![ticks] });
+		let (result, weight) = step(|| apply_as(DAVE, call));
+		assert_ok!(result);
+		assert_eq!(stream_entry(stream).seconds, 30);
+		assert!(weight.all_gte(spent));
+	});
+}
+
 /// However mixed a batch is, it never turns out heavier than was declared.
 #[test]
 fn boundary_of_the_declared_weight() {
@@ -561,4 +603,97 @@ fn success_a_stream_is_read_once_and_written_once() {
 		assert_eq!(Streams::<Test>::get(first), Some(entry));
 		assert_eq!(Streams::<Test>::get(second), None);
 	});
+}
+
+/// Six grants with a session each, on two streams in turn, some of them short of funds.
+fn six_sessions() -> [StreamId; 2] {
+	fill_vault(5_000);
+	set_tick_price(NATIVE, 1);
+	let streams = [new_stream(3), new_stream(2)];
+	let monthly = tier(40, 60, 50);
+	offer(streams[0], &[monthly]);
+	assert_ok!(subscribe(streams[0], monthly, 1));
+	for _ in 0..6 {
+		new_grant(GrantTerms { tips_max: 60, renewals_max: 2, ..terms() });
+	}
+	at(10);
+	for grant in 0..6u64 {
+		let funds = if grant < 3 { 30 } else { 300 };
+		assert_ok!(open(grant, 0, streams[(grant % 2) as usize], funds, 10));
+	}
+	at(25);
+	streams
+}
+
+/// Everything that is stored, encoded.
+fn entries() -> Vec<Vec<u8>> {
+	let mut all: Vec<_> = Streams::<Test>::iter()
+		.map(|entry| entry.encode())
+		.chain(Grants::<Test>::iter().map(|entry| entry.encode()))
+		.chain(Sessions::<Test>::iter().map(|entry| entry.encode()))
+		.chain(Subscriptions::<Test>::iter().map(|entry| entry.encode()))
+		.chain(Vaults::<Test>::iter().map(|entry| entry.encode()))
+		.chain(AssetEntries::<Test>::iter().map(|entry| entry.encode()))
+		.collect();
+	all.sort();
+	all
+}
+
+/// What the orders leave behind, in one batch or each in its own.
+fn left_by(orders: &[(GrantId, u8, u32)], together: bool) -> (Vec<Vec<u8>>, u32) {
+	let mut left = (Vec::new(), 0);
+	ExtBuilder::default().build_and_execute(|| {
+		let streams = six_sessions();
+		let order = |kind, number: u32| match kind {
+			0 => Order::Close { index: 0, seconds: number },
+			1 => Order::Fund { index: 0, funds: u128::from(number) * 10 },
+			2 => Order::Tip { index: 0, tips: number.into(), message: Default::default() },
+			3 => Order::Renew { index: 0, renewals: 1 + number / 15 },
+			4 => Order::Open {
+				index: 1,
+				stream: streams[0],
+				rate_per_second: 3 - u128::from(number % 3) / 2,
+				funds: u128::from(number) * 3,
+				start_at: 20_000,
+			},
+			_ => Order::Tick { index: 0, seconds: number },
+		};
+		let items: Vec<_> = orders
+			.iter()
+			.map(|(grant, kind, number)| item(*grant, order(*kind, *number)))
+			.collect();
+		events();
+		if together {
+			assert_ok!(submit_batch(items));
+		} else {
+			for one in items {
+				assert_ok!(submit_batch(vec![one]));
+			}
+		}
+		let counted = events().into_iter().map(|event| match event {
+			Event::BatchDone { counted, .. } => counted,
+			_ => 0,
+		});
+		left = (entries(), counted.sum());
+	});
+	left
+}
+
+proptest! {
+	#![proptest_config(ProptestConfig {
+		cases: 100,
+		failure_persistence: None,
+		rng_seed: RngSeed::Fixed(1),
+		..ProptestConfig::default()
+	})]
+
+	/// However the orders are spread over batches, they come to the same.
+	#[test]
+	fn success_a_batch_is_its_orders_one_by_one(
+		orders in proptest::collection::btree_map(0u64..7, (0u8..9, 1u32..22), 1..7),
+	) {
+		let orders: Vec<_> =
+			orders.into_iter().map(|(grant, (kind, number))| (grant, kind, number)).collect();
+		prop_assert_eq!(left_by(&orders, true), left_by(&orders, false));
+	}
 }
