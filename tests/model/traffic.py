@@ -7,6 +7,7 @@ is a whole story.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -107,12 +108,26 @@ class Traffic:
 
     def call(self) -> Call:
         """Draw the next call."""
+        lacking = self._lacking()
+        if lacking is not None and self.random.random() < 0.3:
+            return lacking()
         if (self.ledger.stopped or self.disabled()) and self.random.random() < 0.04:
             return self.operator()
         if self.restless and self.random.random() < 0.15:
             return self.update_stream()
         draw = self.random.choices(_DRAWS, _WEIGHTS)[0]
         return draw(self)
+
+    def _lacking(self) -> Callable[[], Call] | None:
+        """Tell what there must be more of before much can happen."""
+        ledger = self.ledger
+        if sum(stream.status == "Active" for stream in ledger.streams.values()) < 2:
+            return self.create_stream
+        if len(ledger.vaults) < 3:
+            return self.deposit
+        if sum(grant.ended_at > ledger.now for grant in ledger.grants.values()) < 3:
+            return self.grant
+        return None
 
     def odd(self, part: float = 1.0) -> bool:
         """Say whether this draw is a hostile one."""
