@@ -28,8 +28,10 @@ fn tick_item(grant: GrantId, seconds: u32) -> SignedOrderOf<Test> {
 	item(grant, Order::Tick { index: 0, seconds })
 }
 
+type Failure = (GrantId, u32, DispatchError);
+
 /// How many counted, were free and failed; and which failed why.
-fn outcome() -> ((u32, u32, u32), Vec<(GrantId, u32, DispatchError)>) {
+fn outcome() -> ((u32, u32, u32), Vec<Failure>) {
 	let mut failures = Vec::new();
 	let mut done = None;
 	for event in events() {
@@ -42,7 +44,7 @@ fn outcome() -> ((u32, u32, u32), Vec<(GrantId, u32, DispatchError)>) {
 	(done.expect("a batch sums up"), failures)
 }
 
-fn failed(grant: GrantId, index: u32, error: Error<Test>) -> (GrantId, u32, DispatchError) {
+fn failed(grant: GrantId, index: u32, error: Error<Test>) -> Failure {
 	(grant, index, error.into())
 }
 
@@ -474,7 +476,7 @@ fn success_the_block_is_charged_for_every_order_whoever_pays() {
 			opened(3);
 			at(20);
 			// Let one order through to see what it takes.
-			let probe = vec![tick_item(0, 5), tick_item(1, 5), tick_item(2, 5)];
+			let probe = [0, 1, 2].map(|grant| tick_item(grant, 5));
 			assert_ok!(submit_batch(probe[..1].to_vec()));
 			let first = FreeWeightUsed::<Test>::take();
 			assert_ok!(submit_batch(probe[1..].to_vec()));
