@@ -9,7 +9,10 @@ use crate::{
 	types::{BatchOf, GrantId, Order, SignedOrderOf},
 	Config, Error, Event, FreeWeightUsed, Pallet, WeightInfo,
 };
-use frame::prelude::*;
+use frame::{
+	deps::frame_support::storage::{transactional::TRANSACTION_LEVEL_KEY, unhashed},
+	prelude::*,
+};
 
 /// What a batch has come to.
 #[derive(Default)]
@@ -118,12 +121,25 @@ impl<T: Config> Pallet<T> {
 		if tally.failed == 0 && tally.free == tally.counted {
 			return PostDispatchInfo { actual_weight: Some(spent), pays_fee: Pays::No };
 		}
-		let returned = tally.returned.min(spent);
-		frame_system::Pallet::<T>::register_extra_weight_unchecked(returned, DispatchClass::Normal);
+		let returned = match Self::is_the_extrinsic() {
+			true => tally.returned.min(spent),
+			false => Weight::zero(),
+		};
+		frame_system::Pallet::<T>::register_extra_weight_unchecked(
+			returned,
+			DispatchClass::Normal,
+		);
 		PostDispatchInfo {
 			actual_weight: Some(spent.saturating_sub(returned)),
 			pays_fee: Pays::Yes,
 		}
+	}
+
+	/// Whether the batch is the extrinsic itself, and no call within another one. An outer call that
+	/// fails undoes what was registered with the block, but not the lower weight that was reported:
+	/// the same orders could be verified again and again for nothing.
+	fn is_the_extrinsic() -> bool {
+		unhashed::get::<u32>(TRANSACTION_LEVEL_KEY).unwrap_or(0) <= 1
 	}
 
 	/// The weight of one more tick in a batch that has its stream already.
