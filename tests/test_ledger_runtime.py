@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import lzma
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,20 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from offchain.keys import dev_key, verify
-from offchain.ledger import Close, Fund, Open, Order, Payee, StreamChange, Terms, Tick, open_ledger
+from offchain.ledger import (
+    Close,
+    Fund,
+    Open,
+    Order,
+    Payee,
+    Renew,
+    StreamChange,
+    Terms,
+    Tick,
+    Tier,
+    Tip,
+    open_ledger,
+)
 from offchain.ledger.calls import Calls
 from offchain.ledger.errors import (
     CallInvalid,
@@ -71,6 +85,8 @@ orders = st.one_of(
     st.builds(Fund, index=u32, funds=u128),
     st.builds(Tick, index=u32, seconds=u32),
     st.builds(Close, index=u32, seconds=u32),
+    st.builds(Tip, index=u32, tips=u128, message=st.binary(max_size=100)),
+    st.builds(Renew, index=u32, renewals=u32),
 )
 
 
@@ -95,6 +111,53 @@ def test_orders_are_encoded_as_the_metadata_says(
     )
     assert calls.submit(grant, order, signature, scheme) == by_metadata
     assert encode_order(order) in by_metadata
+
+
+@given(
+    given=st.lists(st.tuples(u64, orders), min_size=1, max_size=5),
+    scheme=st.sampled_from(["sr25519", "ed25519"]),
+)
+def test_a_batch_is_encoded_as_the_metadata_says(
+    runtime: Runtime, calls: Calls, given: list[tuple[int, Order]], scheme: str
+) -> None:
+    by_place = {
+        (grant, order.index): SignedOrder(
+            grant=grant, order=order, signature=bytes(range(64)), scheme=scheme
+        )
+        for grant, order in given
+    }
+    batch = [by_place[place] for place in sorted(by_place)]
+    by_metadata = runtime.compose(
+        "PayStream",
+        "submit_batch",
+        {
+            "orders": [
+                {
+                    "grant": signed.grant,
+                    "order": order_value(signed.order),
+                    "signature": {scheme.capitalize(): "0x" + signed.signature.hex()},
+                }
+                for signed in batch
+            ]
+        },
+    )
+    assert calls.submit_batch(list(reversed(batch))) == by_metadata
+
+
+def test_a_batch_that_cannot_be_is_refused_before_it_is_sent(
+    runtime: Runtime, calls: Calls
+) -> None:
+    one = SignedOrder(grant=1, order=Tick(index=1, seconds=5), signature=bytes(64))
+    with pytest.raises(OrderInvalid, match="0 orders"):
+        calls.submit_batch([])
+    with pytest.raises(OrderInvalid, match="same session"):
+        calls.submit_batch([one, one])
+    many = [
+        SignedOrder(grant=number, order=one.order, signature=bytes(64))
+        for number in range(runtime.constants.batch_orders_max + 1)
+    ]
+    with pytest.raises(OrderInvalid, match=f"1 to {runtime.constants.batch_orders_max}"):
+        calls.submit_batch(many)
 
 
 def test_a_signature_that_is_none_is_refused(calls: Calls) -> None:
@@ -258,7 +321,17 @@ def test_calls_name_what_does_not_fit(runtime: Runtime, calls: Calls) -> None:
 def test_calls_are_read_back_as_they_were_meant(runtime: Runtime, calls: Calls) -> None:
     alice = dev_key("Alice")
     key = DelegateKey(scheme="ed25519", public=bytes(32))
-    terms = Terms(rate_max_per_second=1, cap=2, sessions_max=3, gap_ms=4, expires_at=5, asset=9)
+    terms = Terms(
+        rate_max_per_second=1,
+        cap=2,
+        sessions_max=3,
+        gap_ms=4,
+        expires_at=5,
+        asset=9,
+        tips_max=6,
+        renewals_max=7,
+    )
+    tier = Tier(price=1, period_ms=2, discount=3)
     payee = Payee(account=alice.address, share=1_000_000)
     made = {
         "create_stream": calls.create_stream(rate_per_second=7, payees=[payee]),
@@ -268,6 +341,19 @@ def test_calls_are_read_back_as_they_were_meant(runtime: Runtime, calls: Calls) 
         "settle": calls.settle(8, 1),
         "end_stream": calls.end_stream(8),
         "withdraw": calls.withdraw(8, asset=2),
+        "tip": calls.tip(1, 2, b"0x31"),
+        "refund": calls.refund(1, alice.address, 2),
+        "transfer_stream": calls.transfer_stream(1, alice.address),
+        "set_tiers": calls.set_tiers(1, [tier]),
+        "subscribe": calls.subscribe(1, tier, 4),
+        "cancel_subscription": calls.cancel_subscription(1),
+        "settle_subscription": calls.settle_subscription(1, alice.address),
+        "enable_asset": calls.enable_asset(9, 10),
+        "disable_asset": calls.disable_asset(9),
+        "write_off_asset": calls.write_off_asset(None),
+        "set_tick_price": calls.set_tick_price(None, 5),
+        "set_treasury_share": calls.set_treasury_share(20_000),
+        "set_stopped": calls.set_stopped(stopped=True),
     }
     read = {name: runtime.decode("Call", call) for name, call in made.items()}
     values = {
@@ -281,7 +367,18 @@ def test_calls_are_read_back_as_they_were_meant(runtime: Runtime, calls: Calls) 
     assert values["update_stream"]["change"]["rate_per_second"] is None
     assert values["grant"]["terms"]["asset"] == {"WithId": 9}
     assert values["grant"]["key"] == {"Ed25519": "0x" + "00" * 32}
+    assert values["grant"]["terms"]["tips_max"] == 6
+    assert values["grant"]["terms"]["renewals_max"] == 7
     assert values["withdraw"] == {"asset": {"WithId": 2}, "amount": 8}
+    assert calls.tip(1, 2, b"0x31").endswith(b"\x100x31")  # text that looks like hex stays text
+    assert values["refund"] == {"stream": 1, "viewer": alice.address, "amount": 2}
+    assert values["subscribe"]["tier"] == {"price": 1, "period_ms": 2, "discount": 3}
+    assert values["set_tiers"]["tiers"] == [values["subscribe"]["tier"]]
+    assert values["write_off_asset"] == {"asset": "Native"}
+    assert values["set_stopped"] == {"stopped": True}
+    sudo = runtime.decode("Call", calls.as_operator(calls.set_treasury_share(20_000)))
+    assert (sudo["call_module"], sudo["call_function"]) == ("Sudo", "sudo")
+    assert sudo["call_args"][0]["value"]["call_function"] == "set_treasury_share"
 
     batch = runtime.decode(
         "Call", calls.deposit_and_grant(5, delegate_key(alice), bytes(64), terms)
@@ -292,7 +389,7 @@ def test_calls_are_read_back_as_they_were_meant(runtime: Runtime, calls: Calls) 
 
 
 def test_errors_are_read_from_the_metadata(runtime: Runtime) -> None:
-    names = [runtime.pallet_error(index)[0] for index in range(40)]
+    names = [runtime.pallet_error(index)[0] for index in range(80)]
     index = names.index("VaultTooLow")
     assert "Deposit first" in runtime.pallet_error(index)[1]
     module = {"index": runtime.pallet_index, "error": f"0x{index:02x}000000"}
@@ -311,13 +408,13 @@ def test_every_error_of_the_pallet_says_a_remedy(runtime: Runtime) -> None:
     index = 0
     while not runtime.pallet_error(index)[0].startswith("error "):
         name, docs = runtime.pallet_error(index)
-        assert len(docs.split(". ")) > 1, f"{name}: {docs}"
+        assert re.search(r"[.:] ", docs), f"{name}: {docs}"
         index += 1
     assert index > 35
 
 
 def test_what_came_of_a_batch(runtime: Runtime) -> None:
-    names = [runtime.pallet_error(index)[0] for index in range(40)]
+    names = [runtime.pallet_error(index)[0] for index in range(80)]
     raw = f"0x{names.index('AheadOfClock'):02x}000000"
     error = {"Module": {"index": runtime.pallet_index, "error": raw}}
     events = [
