@@ -60,7 +60,11 @@ class NodeProcess:
         self.port = free_port()
         self.url = f"ws://127.0.0.1:{self.port}"
         self.log = directory / "node.log"
-        self._chain = ["--dev"] if chain is None else [f"--chain={chain}", "--alice"]
+        self._chain = (
+            ["--dev"]
+            if chain is None
+            else [f"--chain={chain}", "--alice", "--unsafe-force-node-key-generation"]
+        )
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
