@@ -125,10 +125,7 @@ impl<T: Config> Pallet<T> {
 			true => tally.returned.min(spent),
 			false => Weight::zero(),
 		};
-		frame_system::Pallet::<T>::register_extra_weight_unchecked(
-			returned,
-			DispatchClass::Normal,
-		);
+		frame_system::Pallet::<T>::register_extra_weight_unchecked(returned, DispatchClass::Normal);
 		PostDispatchInfo {
 			actual_weight: Some(spent.saturating_sub(returned)),
 			pays_fee: Pays::Yes,

@@ -172,10 +172,7 @@ pub mod pallet {
 		/// For a chain with blocks every few seconds. What depends on its money is left open.
 		pub struct SolochainDefaultConfig;
 
-		#[derive_impl(
-			frame_system::config_preludes::SolochainDefaultConfig,
-			no_aggregated_types
-		)]
+		#[derive_impl(frame_system::config_preludes::SolochainDefaultConfig, no_aggregated_types)]
 		impl frame_system::DefaultConfig for SolochainDefaultConfig {}
 
 		#[register_default_impl(SolochainDefaultConfig)]

@@ -2,11 +2,7 @@
 
 //! What happens, in few bytes: names of accounts, entries and amounts that are likely to mean something.
 
-use frame::{
-	prelude::*,
-	token::fungible::NativeOrWithId,
-	traits::fungibles::Mutate,
-};
+use frame::{prelude::*, token::fungible::NativeOrWithId, traits::fungibles::Mutate};
 use pallet_paystream::{
 	GrantTerms, Grants, Moment, NextGrantId, NextStreamId, Order, OrderOf, Payee, Sessions,
 	SignedOrder, StreamChange, Streams, Subscriptions, Tier, Tiers,
@@ -95,31 +91,120 @@ pub struct Signed {
 pub enum Action {
 	Wait(Span),
 	Submit(Signed),
-	Batch { who: Who, orders: [Signed; 4], count: u8, unsorted: u8 },
-	Deposit { who: Who, asset: Money, amount: Amount },
-	Withdraw { who: Who, asset: Money, amount: Amount },
-	Grant { who: Who, key: u8, forged: u8, asset: Money, rate: Amount, cap: Amount, more: Terms },
-	Revoke { who: Who, grant: Pick },
-	Create { who: Who, asset: Money, rate: Amount, split: [u8; 3], funds_min: u8, gap_min: Span },
-	Update { who: Who, stream: Pick, rate: Option<Amount>, split: Option<[u8; 3]>, pause: Option<bool> },
-	End { who: Who, stream: Pick },
-	Transfer { who: Who, stream: Pick, to: Who },
-	Refund { who: Who, stream: Pick, viewer: Who, amount: Amount },
-	SetTiers { who: Who, stream: Pick, tiers: [(Amount, Span, u8); 3], count: u8 },
-	Tip { who: Who, stream: Pick, amount: Amount },
-	Subscribe { who: Who, stream: Pick, tier: u8, periods: u8 },
-	Cancel { who: Who, stream: Pick },
-	SettleSubscription { who: Who, stream: Pick, viewer: Who },
-	Settle { grant: Pick, index: u8 },
-	Claim { stream: Pick },
-	Enable { asset: Money, tip_min: Amount },
-	Disable { asset: Money },
-	WriteOff { asset: Money },
-	TickPrice { asset: Money, price: Amount },
+	Batch {
+		who: Who,
+		orders: [Signed; 4],
+		count: u8,
+		unsorted: u8,
+	},
+	Deposit {
+		who: Who,
+		asset: Money,
+		amount: Amount,
+	},
+	Withdraw {
+		who: Who,
+		asset: Money,
+		amount: Amount,
+	},
+	Grant {
+		who: Who,
+		key: u8,
+		forged: u8,
+		asset: Money,
+		rate: Amount,
+		cap: Amount,
+		more: Terms,
+	},
+	Revoke {
+		who: Who,
+		grant: Pick,
+	},
+	Create {
+		who: Who,
+		asset: Money,
+		rate: Amount,
+		split: [u8; 3],
+		funds_min: u8,
+		gap_min: Span,
+	},
+	Update {
+		who: Who,
+		stream: Pick,
+		rate: Option<Amount>,
+		split: Option<[u8; 3]>,
+		pause: Option<bool>,
+	},
+	End {
+		who: Who,
+		stream: Pick,
+	},
+	Transfer {
+		who: Who,
+		stream: Pick,
+		to: Who,
+	},
+	Refund {
+		who: Who,
+		stream: Pick,
+		viewer: Who,
+		amount: Amount,
+	},
+	SetTiers {
+		who: Who,
+		stream: Pick,
+		tiers: [(Amount, Span, u8); 3],
+		count: u8,
+	},
+	Tip {
+		who: Who,
+		stream: Pick,
+		amount: Amount,
+	},
+	Subscribe {
+		who: Who,
+		stream: Pick,
+		tier: u8,
+		periods: u8,
+	},
+	Cancel {
+		who: Who,
+		stream: Pick,
+	},
+	SettleSubscription {
+		who: Who,
+		stream: Pick,
+		viewer: Who,
+	},
+	Settle {
+		grant: Pick,
+		index: u8,
+	},
+	Claim {
+		stream: Pick,
+	},
+	Enable {
+		asset: Money,
+		tip_min: Amount,
+	},
+	Disable {
+		asset: Money,
+	},
+	WriteOff {
+		asset: Money,
+	},
+	TickPrice {
+		asset: Money,
+		price: Amount,
+	},
 	Share(u8),
 	Stop(bool),
 	/// Somebody sends the pot a gift.
-	Gift { who: Who, asset: Money, amount: Amount },
+	Gift {
+		who: Who,
+		asset: Money,
+		amount: Amount,
+	},
 }
 
 /// How many kinds of action there are.
@@ -173,9 +258,8 @@ impl Amount {
 
 impl Span {
 	fn ms(&self) -> u64 {
-		const STEPS: [u64; 12] = [
-			0, 500, 1_000, 2_000, 5_000, 6_000, 10_000, 20_000, 30_000, 60_000, 90_000, 400_000,
-		];
+		const STEPS: [u64; 12] =
+			[0, 500, 1_000, 2_000, 5_000, 6_000, 10_000, 20_000, 30_000, 60_000, 90_000, 400_000];
 		let step = STEPS[usize::from(self.0) % STEPS.len()];
 		step.saturating_add_signed(i64::from(self.1) / 16)
 	}
@@ -233,8 +317,8 @@ impl Teller {
 			Action::Gift { who, asset, amount } => {
 				let pot = PayStream::pot();
 				let who = who.account();
-				who != pot &&
-					AllAssets::transfer(
+				who != pot
+					&& AllAssets::transfer(
 						asset.kind(),
 						&who,
 						&pot,
@@ -261,8 +345,11 @@ impl Teller {
 				(RuntimeOrigin::none(), LedgerCall::submit { grant, order, signature })
 			}
 			Action::Batch { who, orders, count, unsorted } => {
-				let mut orders: Vec<_> =
-					orders.iter().take(usize::from(count % 5)).map(|signed| self.sign(signed)).collect();
+				let mut orders: Vec<_> = orders
+					.iter()
+					.take(usize::from(count % 5))
+					.map(|signed| self.sign(signed))
+					.collect();
 				if unsorted % 8 != 7 {
 					orders.sort_by_key(|signed| (signed.grant, signed.order.index()));
 					orders.dedup_by_key(|signed| (signed.grant, signed.order.index()));
@@ -289,9 +376,7 @@ impl Teller {
 			Action::Enable { asset, tip_min } => {
 				(root, LedgerCall::enable_asset { asset: asset.kind(), tip_min: tip_min.value() })
 			}
-			Action::Disable { asset } => {
-				(root, LedgerCall::disable_asset { asset: asset.kind() })
-			}
+			Action::Disable { asset } => (root, LedgerCall::disable_asset { asset: asset.kind() }),
 			Action::WriteOff { asset } => {
 				(root, LedgerCall::write_off_asset { asset: asset.kind() })
 			}
@@ -398,7 +483,9 @@ fn wallet_call(action: &Action) -> (RuntimeOrigin, LedgerCall) {
 			};
 			(by(who), LedgerCall::update_stream { stream: stream.stream(), change })
 		}
-		Action::End { who, stream } => (by(who), LedgerCall::end_stream { stream: stream.stream() }),
+		Action::End { who, stream } => {
+			(by(who), LedgerCall::end_stream { stream: stream.stream() })
+		}
 		Action::Transfer { who, stream, to } => {
 			(by(who), LedgerCall::transfer_stream { stream: stream.stream(), to: to.account() })
 		}

@@ -52,10 +52,10 @@ impl Snapshot {
 	}
 
 	fn same_entries(&self, before: &Self) -> bool {
-		self.next == before.next &&
-			self.streams == before.streams &&
-			self.grants == before.grants &&
-			self.sessions == before.sessions
+		self.next == before.next
+			&& self.streams == before.streams
+			&& self.grants == before.grants
+			&& self.sessions == before.sessions
 	}
 
 	fn streams_follow(&self, before: &Self, action: &Action) {
@@ -83,13 +83,13 @@ impl Snapshot {
 				continue;
 			};
 			assert!(
-				new.next_index >= old.next_index &&
-					new.spent >= old.spent &&
-					new.seconds >= old.seconds &&
-					new.tips_total >= old.tips_total &&
-					new.renewals_total >= old.renewals_total &&
-					new.freed_end_at >= old.freed_end_at &&
-					new.ended_at <= old.ended_at,
+				new.next_index >= old.next_index
+					&& new.spent >= old.spent
+					&& new.seconds >= old.seconds
+					&& new.tips_total >= old.tips_total
+					&& new.renewals_total >= old.renewals_total
+					&& new.freed_end_at >= old.freed_end_at
+					&& new.ended_at <= old.ended_at,
 				"I6: a grant went back ({action:?})"
 			);
 			assert_eq!(
@@ -108,11 +108,11 @@ impl Snapshot {
 				continue;
 			};
 			assert!(
-				new.seconds >= old.seconds &&
-					new.funds >= old.funds &&
-					new.fees >= old.fees &&
-					new.billed_until >= old.billed_until &&
-					new.ended_at <= old.ended_at,
+				new.seconds >= old.seconds
+					&& new.funds >= old.funds
+					&& new.fees >= old.fees
+					&& new.billed_until >= old.billed_until
+					&& new.ended_at <= old.ended_at,
 				"I6: a session went back ({action:?})"
 			);
 		}

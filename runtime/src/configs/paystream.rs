@@ -2,11 +2,7 @@
 
 use super::money::{AssetKind, NativeAndAssets};
 use crate::{constants::*, *};
-use frame_support::{
-	derive_impl, parameter_types,
-	traits::ConstU128,
-	PalletId,
-};
+use frame_support::{derive_impl, parameter_types, traits::ConstU128, PalletId};
 use frame_system::EnsureRoot;
 use sp_runtime::traits::AccountIdConversion;
 
