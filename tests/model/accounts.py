@@ -7,7 +7,7 @@ moves preserves the sender. The second half of the class is what happens outside
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 Account: TypeAlias = Any
@@ -39,7 +39,16 @@ class Accounts:
     blocked: set[tuple[Account, Asset]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.kinds[NATIVE] = AssetKind(self.existential_deposit)
+        self.kinds.setdefault(NATIVE, AssetKind(self.existential_deposit))
+
+    def copy(self) -> Accounts:
+        return replace(
+            self,
+            kinds={asset: replace(kind) for asset, kind in self.kinds.items()},
+            free=dict(self.free),
+            held=dict(self.held),
+            blocked=set(self.blocked),
+        )
 
     def minimum(self, asset: Asset) -> int:
         """Give the least that an account holds; 0 for an asset that does not exist."""

@@ -88,7 +88,7 @@ class Books:
         for name in ("asset_entries", "subscriptions"):
             entries = getattr(self, name)
             setattr(other, name, {key: copy.copy(entry) for key, entry in entries.items()})
-        other.accounts = copy.deepcopy(self.accounts)
+        other.accounts = self.accounts.copy()
         other.vaults, other.tiers = dict(self.vaults), dict(self.tiers)
         other.sessions = {key: copy.copy(entry) for key, entry in self.sessions.items()}
         other.streams = {}
