@@ -15,7 +15,6 @@ from ledger_costs import load
 from ledger_costs.bencher import BencherFailed, Cost
 from ledger_costs.load import Sizes
 from ledger_costs.ratios import TARGETS, Costs, measure_costs
-from ledger_costs.transfers import TransferRefused
 from ledger_costs.viewers import SetupFailed
 from main_job.failures import FAILURES, Interrupted, first_known
 from measure.figures import machine, table
@@ -125,7 +124,7 @@ def main() -> int:
         if isinstance(known, Interrupted):
             people.print("stopped")
             return EXIT_INTERRUPTED
-        if not isinstance(known, (*FAILURES, BencherFailed, SetupFailed, TransferRefused)):
+        if not isinstance(known, (*FAILURES, BencherFailed, SetupFailed)):
             raise
         people.print(str(known), style="red", highlight=False, markup=False)
         return 1

@@ -32,9 +32,9 @@ from ledger_costs.judging import (
 from ledger_costs.node_process import Node
 from ledger_costs.pipeline import Pipeline
 from ledger_costs.tick_plan import TickPlan
-from ledger_costs.transfers import Transfers
+from ledger_costs.transfers import TransferRefused, Transfers
 from ledger_costs.viewers import SUBMITTER, SetupFailed, Viewers, open_viewers
-from main_job.failures import until_signal
+from main_job.failures import first_known, until_signal
 from main_job.parts import Dirs, environment
 from main_job.processes import Supervisor
 from measure.figures import Figure
@@ -118,7 +118,7 @@ class NodeCosts:
     steps: list[Step]
     sums_agree: bool
     """Whether the ledger's seconds were those that were ticked after the steps, too."""
-    rival: Transfers
+    rival: Transfers | None
 
     @property
     def best(self) -> Step | None:
@@ -137,7 +137,7 @@ class NodeCosts:
     @property
     def of_transfers(self) -> float | None:
         """The highest rate of ticks as a multiple of that of transfers."""
-        if self.best is None or not self.rival.per_s:
+        if self.best is None or self.rival is None or not self.rival.per_s:
             return None
         return self.best.counted_per_s / self.rival.per_s
 
@@ -159,7 +159,7 @@ class NodeCosts:
                 "step": best.as_json() if best else None,
                 "tried": [step.as_json() for step in self.steps],
             },
-            "rival": self.rival.as_json(),
+            "rival": self.rival and self.rival.as_json(),
             "ticks_of_transfers": self.of_transfers and round(self.of_transfers, 2),
         }
 
@@ -222,8 +222,8 @@ class NodeCosts:
                     name="highest rate of ticks that held",
                     value=best.counted_per_s,
                     unit="/s",
-                    rival="signed transfers",
-                    rival_value=self.rival.per_s,
+                    rival="signed transfers" if self.rival else "",
+                    rival_value=self.rival.per_s if self.rival else None,
                     note=f"{_both(best.filling)}; limit: {self.limit}",
                 )
             )
@@ -239,7 +239,7 @@ def _both(blocks: Filling) -> str:
 def measure(sizes: Sizes, say: Callable[[str], None]) -> NodeCosts:
     """Start a node, load it, end it; `say` is told what happens.
 
-    Raises ProcessFailed, SetupFailed, TransferRefused, LedgerError, Interrupted or TooSlowError,
+    Raises ProcessFailed, SetupFailed, LedgerError, Interrupted or TooSlowError,
     in groups perhaps (`main_job.failures.first_known`).
     """
     dirs = Dirs(Path(tempfile.mkdtemp(prefix="paystream-load-")))
@@ -284,10 +284,18 @@ async def _play(node: Node, ledger: Ledger, sizes: Sizes, say: Callable[[str], N
         )
         load = _Load(node, viewers, limit_us, say)
         steady = await load.steady(60 * sizes.minutes)
+        say(
+            f"{steady.step.counted} ticks counted, {steady.step.failed} failed, "
+            f"{steady.step.filling.late} late blocks: {steady.step.limit() or 'held'}"
+        )
         steps = await load.steps(steady.step)
         agree = await viewers.seconds_of_streams() == sum(viewers.totals)
         say(f"the rival: {transfers.PREPARED_MAX} signed transfers")
-        rival = await transfers.measure(ledger, node, follower, limit_us)
+        rival: Transfers | None = None
+        try:
+            rival = await transfers.measure(ledger, node, follower, limit_us)
+        except* TransferRefused as refused:
+            say(f"the rival was not measured: {first_known(refused)}")
         nursery.cancel_scope.cancel()
     return NodeCosts(
         sizes=sizes,

@@ -92,7 +92,7 @@ async def prepare(ledger: Ledger, count: int) -> list[list[str]]:
 async def measure(
     ledger: Ledger, node: Node, follower: Follower, normal_limit_us: float
 ) -> Transfers:
-    """Flood the node for half a minute. Raises TransferRefused."""
+    """Flood the node for half a minute. Raises TransferRefused, in groups."""
     prepared = await prepare(ledger, PREPARED_MAX)
     begin = await follower.next_block()
     first = len(follower.blocks)
@@ -140,7 +140,11 @@ def _post(connection: http.client.HTTPConnection, extrinsics: Sequence[str]) -> 
         {"jsonrpc": "2.0", "id": number, "method": "author_submitExtrinsic", "params": [extrinsic]}
         for number, extrinsic in enumerate(extrinsics)
     ]
-    connection.request("POST", "/", json.dumps(body), {"Content-Type": "application/json"})
-    for answer in json.loads(connection.getresponse().read()):
+    try:
+        connection.request("POST", "/", json.dumps(body), {"Content-Type": "application/json"})
+        answers = json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise TransferRefused(f"the node did not answer: {error}") from None
+    for answer in answers:
         if "error" in answer:
             raise TransferRefused(f"the node refused a transfer: {answer['error']}")

@@ -212,6 +212,9 @@ async def _open(viewers: Viewers, orders: int, funds: int, say: Callable[[str], 
             + (viewers.pipeline.refused or str(dict(viewers.follower.reasons)) or "too slow")
         )
     viewers.opened_ms = blocks[-1].timestamp_ms
+    # Until every session has a second that can be asked for.
+    while total_seconds(now_ms(), viewers.opened_ms) < 1:
+        await viewers.follower.next_block()
 
 
 async def most_weight_us(ledger: Ledger, order: Order) -> float:
