@@ -97,9 +97,15 @@ def u(number: int, bits: int) -> bytes:
     return number.to_bytes(bits // 8, "little")
 
 
-TICKED = b"\x0a\x0b" + u(7, 64) + u(1, 32) + u(3, 64) + u(60, 32) + u(10, 32) + u(10**7, 128)
+TICKED = (
+    b"\x0a\x0b" + u(7, 64) + u(1, 32) + u(3, 64) + u(60, 32) + u(10, 32) + u(10**7, 128) + u(5, 128)
+)
+FAILED = b"\x0a\x0f" + u(7, 64) + u(1, 32) + b"\x03" + b"\x0a" + b"\x02\x00\x00\x00"
+DONE = b"\x0a\x10" + u(9, 32) + u(5, 32) + u(1, 32)
 EVENTS = [
     TICKED,
+    FAILED,
+    DONE,
     b"\x0a\x00" + u(3, 64) + bytes(32) + b"\x00" + u(5, 128),  # a stream in the native token
     b"\x0a\x00" + u(4, 64) + bytes(32) + b"\x01" + u(1984, 32) + u(5, 128),  # and in an asset
     b"\x04\x02" + bytes(64) + u(1, 128),  # a transfer
@@ -120,9 +126,16 @@ def test_events_are_counted_as_decoding_counts_them(runtime: Runtime, scan: Even
     records.append(record(TICKED, phase=b"\x02"))
     raw = compact(len(records)) + b"".join(records)
     decoded = Counter((each.pallet, each.name) for each in runtime.events("0x" + raw.hex()))
-    scanned = scan.scan(raw, [("PayStream", "Ticked")])
+    ticked, done = ("PayStream", "Ticked"), ("PayStream", "BatchDone")
+    scanned = scan.scan(raw, [ticked, done])
     assert scanned.counts == decoded
-    assert scanned.wanted == [(("PayStream", "Ticked"), TICKED[2:])] * 3
+    assert scanned.counts["PayStream", "OrderFailed"] == 1
+    assert scanned.wanted == [
+        (ticked, TICKED[2:]),
+        (done, DONE[2:]),
+        (ticked, TICKED[2:]),
+        (ticked, TICKED[2:]),
+    ]
 
 
 @given(cut=st.integers(0, 200), flipped=st.integers(0, 255), at=st.integers(0, 200))
@@ -285,6 +298,7 @@ def step(rate: float, *, failed: int = 0, late: int = 0, behind_s: float = 0.0) 
         piles=False,
         behind_s=behind_s,
         filling=blocks_that(late=late),
+        reasons={"OrderStale": failed} if failed else {},
     )
 
 
@@ -306,7 +320,7 @@ def blocks_that(late: int = 0, **ends: int) -> Filling:
 def test_a_step_says_what_did_not_keep_up() -> None:
     assert step(1.0).held
     assert not step(1.0).limit()
-    assert "2 orders failed" in step(1.0, failed=2).limit()
+    assert "2 orders failed: 2 OrderStale" in step(1.0, failed=2).limit()
     assert "3 blocks came late" in step(1.0, late=3).limit()
     assert "load generator" in step(1.0, behind_s=2.0).limit()
     assert not any(each.held for each in (step(1, failed=1), step(1, late=1), step(1, behind_s=2)))

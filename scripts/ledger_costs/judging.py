@@ -6,7 +6,7 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, Final
@@ -235,11 +235,16 @@ class Step:
     filling: Filling
     refused: str = ""
     """Why the node's pool took no more, if it did not."""
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Why orders failed, and how many of them."""
+    failed_batches: int = 0
+    """Transactions that failed as a whole."""
 
     @property
     def held(self) -> bool:
         """Whether the node kept up."""
-        return not (self.failed or self.refused or self.filling.late or self.piles or self.lags)
+        failed = self.failed or self.failed_batches or self.refused
+        return not (failed or self.filling.late or self.piles or self.lags)
 
     @property
     def lags(self) -> bool:
@@ -249,7 +254,10 @@ class Step:
     def limit(self) -> str:
         """Say what did not keep up; nothing if all did."""
         if self.failed:
-            return f"{self.failed} orders failed"
+            why = ", ".join(f"{count} {name}" for name, count in self.reasons.items())
+            return f"{self.failed} orders failed: {why}"
+        if self.failed_batches:
+            return f"{self.failed_batches} batches failed"
         if self.refused:
             return f"the pool refused a batch: {self.refused}"
         if self.lags:
@@ -266,6 +274,8 @@ class Step:
             "held": self.held,
             "limit": self.limit(),
             "failed": self.failed,
+            "failed_for": self.reasons,
+            "failed_batches": self.failed_batches,
             "waiting_at_end": self.waiting,
             "generator_behind_s": round(self.behind_s, 3),
             "weight_us_of_a_tick": round(self.filling.weight_us / max(1, self.in_blocks), 1),

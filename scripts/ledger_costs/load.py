@@ -385,6 +385,7 @@ class _Load:
         await pipeline.begin()
         first = len(follower.blocks)
         self._waiting = []
+        reasons, failed_batches = follower.reasons.copy(), follower.failed_extrinsics
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch)
             behind_s = await self._viewers.tick(plan, seconds)
@@ -408,6 +409,8 @@ class _Load:
             behind_s=behind_s,
             filling=filling(blocks, self._node.log(), self._limit_us),
             refused=pipeline.refused,
+            reasons=dict(follower.reasons - reasons),
+            failed_batches=follower.failed_extrinsics - failed_batches,
         )
         return step, blocks
 
