@@ -15,7 +15,7 @@ from offchain.keys.signer import dev_key
 from offchain.ledger.errors import NotIncluded, by_name
 from offchain.ledger.orders import SignedOrder, encode_order
 from offchain.ledger.types import BatchResult
-from offchain.relayer.batches import HANDFUL
+from offchain.relayer.batches import CROWD, HANDFUL
 from tests.fake_chain import FakeChain
 from tests.relayer_rig import Rig, Watching, rig
 
@@ -97,6 +97,19 @@ async def test_a_handful_takes_the_free_lane(tmp_path: Path, autojump_clock: Moc
         await trio.sleep(60)
         assert not chain.batches
         assert min(session.seconds for session in chain.state.sessions.values()) > 40
+
+
+async def test_a_crowds_ticks_are_gathered_over_a_block(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with crowd(tmp_path) as (r, chain):
+        for number in range(CROWD + 12):
+            await r.watch(await r.ready_viewer(f"Viewer{number}"))
+            await trio.sleep(0.3)  # so that never more than two are due at a time
+        await trio.sleep(40)
+        assert chain.batches
+        assert min(len(batch) for batch in chain.batches) > HANDFUL
+        assert min(session.seconds for session in chain.state.sessions.values()) > 20
 
 
 async def test_a_failed_batch_delays_nobody(tmp_path: Path, autojump_clock: MockClock) -> None:

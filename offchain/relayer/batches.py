@@ -27,6 +27,8 @@ log = logging.getLogger("paystream.relay.batches")
 
 HANDFUL: Final = 8
 """So many ticks or fewer go through the free lane: each is in the next block, and none waits."""
+CROWD: Final = 3 * HANDFUL
+"""With more sessions than this, ticks wait for the next block, to be counted and sent together."""
 AGAIN_AFTER_S: Final = 60.0
 """How long after a failed batch the free lane takes everything."""
 _Due = tuple[LiveSession, Order]
@@ -42,22 +44,29 @@ class Batcher:
         # a session's gap spans two cadences: after one its tick has to go the other way
         self._within_s = core.cadence_ms / 1000
         self._under_way = False
-        self._block = -1
+        self._block = self._looked = -1
         self._not_before = -1e9
 
     def take(self, due: list[_Due], nursery: trio.Nursery) -> list[_Due]:
         """Start a batch where more than a handful of ticks are due; give what goes the free lane.
 
-        Between two batches many ticks wait for the next block, and a handful does not.
+        Between two batches many ticks wait for the next block, and so do those of a crowd, which
+        become due one by one; the handful of a few sessions does not wait.
         """
+        now = trio.current_time()
         ticks = sorted(
             (each for each in due if isinstance(each[1], Tick)), key=lambda each: each[0].ref
         )
-        if len(ticks) <= HANDFUL or trio.current_time() < self._not_before:
+        best = self._core.view.best
+        if best is None or now < self._not_before:
             return due
         others = [each for each in due if not isinstance(each[1], Tick)]
-        best = self._core.view.best
-        if self._under_way or best is None or best.number == self._block:
+        if len(self._core.book.sessions) > CROWD and best.number == self._looked:
+            return others
+        self._looked = best.number
+        if len(ticks) <= HANDFUL:
+            return due
+        if self._under_way or best.number == self._block:
             return others
         most = self._core.limits.batch_orders_max
         batch, beyond = ticks[:most], ticks[most:]
