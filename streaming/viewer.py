@@ -26,9 +26,12 @@ from streaming.session_state import RESUME_WITHIN_MS
 log = logging.getLogger(__name__)
 
 RETRY_S = 0.3
+RETRY_MAX_S = 4.0
+POLL_S = 0.05
 NOT_LIVE_PATIENCE_S = 5.0
 SILENT_US = 2_000_000
 SILENT_BUT_LIVE_US = 5_000_000
+SILENT_BUT_LIVE_MAX_US = 40_000_000
 LEAVE_WITHIN_S = 5.0
 TEND_S = 0.1
 
@@ -64,6 +67,7 @@ class _Watching:
         self._delivered_ms: int | None = None
         self._server = client_media.ServerWatch(rest)
         self._heard_us = 0
+        self._patience_us = SILENT_BUT_LIVE_US
 
     async def run(self) -> str:
         """Watch; returns why it ended."""
@@ -101,6 +105,7 @@ class _Watching:
         """Connect again within 15 s; the reason why not, if that fails."""
         log.warning("the connection was lost; coming back")
         until = time.monotonic() + RESUME_WITHIN_MS / 1000
+        retry_s = RETRY_S
         while True:
             try:
                 return await self._connect(token)
@@ -108,7 +113,8 @@ class _Watching:
                 passing = error.status is None or error.status >= 500 or error.code == "not-live"
                 if not passing or time.monotonic() > until:
                     return "publisher-gone" if error.code == "not-live" else error.code
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(retry_s)
+                retry_s = min(2 * retry_s, RETRY_MAX_S)
 
     async def _connect(self, token: str) -> asyncio.Event:
         await self._hang_up()
@@ -146,7 +152,7 @@ class _Watching:
         told_s = time.monotonic()
         told_first = self._clock.first_us is not None
         while True:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(POLL_S)
             now = now_us()
             first_us = self._clock.first_us
             if first_us is not None:
@@ -171,11 +177,15 @@ class _Watching:
             return False
         if await self._server.gone():
             return True
-        if now - heard_us < SILENT_BUT_LIVE_US:
+        if now - heard_us < self._patience_us:
             return False
         with contextlib.suppress(ClientError):
             state = await self._rest.stream(self._config.stream)
-            return bool(state.get("live")) and (state.get("frozen_ms") or 0) < 1000
+            lost = bool(state.get("live")) and (state.get("frozen_ms") or 0) < 1000
+            if lost:
+                # On a machine that is too slow, handshakes of all who come back make it slower yet.
+                self._patience_us = min(2 * self._patience_us, SILENT_BUT_LIVE_MAX_US)
+            return lost
         return False
 
     def _decode(self, track: MediaStreamTrack) -> None:
