@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import lzma
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from ledger_costs.bencher import READ_US, WRITE_US, BencherFailed, Benchmark, Cost
 from ledger_costs.event_scan import EventScan
@@ -30,8 +33,11 @@ from ledger_costs.judging import (
     piles_up,
     read_log,
 )
-from ledger_costs.load import each_minute
+from ledger_costs.load import NodeCosts, Sizes, Steady, each_minute
+from ledger_costs.pipeline import Pipeline
 from ledger_costs.tick_plan import SAFETY_MS, TickPlan, batch_orders, places, total_seconds
+from ledger_costs.transfers import Transfers
+from measure.figures import table
 from offchain.ledger.runtime import Runtime
 from offchain.ledger.scale import compact
 
@@ -354,3 +360,69 @@ def test_the_first_rate_may_be_too_high() -> None:
     lower = next_rate(1_000, [(1_000, False)], 8_000)
     assert lower is not None
     assert lower < 1_000
+
+
+# -- what is told ------------------------------------------------------------------------------
+
+
+def node_costs(*steps: Step, rival: Transfers | None = None) -> NodeCosts:
+    steady = Steady(
+        step=steps[0],
+        seconds=60,
+        finality_s=None,
+        behind_blocks=2,
+        accepted_ms=None,
+        waiting=100,
+        memory_mib=[90.0, 95.0],
+        memory_mib_per_minute=1.5,
+        node_cpu=0.5,
+        generator_cpu=0.1,
+        ledger_seconds=600,
+        ticked_seconds=600,
+    )
+    return NodeCosts(
+        sizes=Sizes(sessions=100, minutes=1),
+        orders=50,
+        announced_us=800,
+        orders_that_fit=500,
+        normal_limit_ms=500,
+        steady=steady,
+        steps=list(steps[1:]),
+        sums_agree=True,
+        rival=rival,
+    )
+
+
+def test_the_highest_rate_is_the_best_that_held_and_its_limit_the_lowest_that_did_not() -> None:
+    costs = node_costs(step(100), step(150), step(300, late=4), step(200, failed=1))
+    assert costs.best is not None
+    assert costs.best.rate == 150
+    assert "1 orders failed" in costs.limit
+    assert "higher rate" in node_costs(step(100), step(150)).limit
+    assert node_costs(step(100, late=1)).best is None
+
+
+@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.parametrize("with_rival", [True, False])
+def test_all_figures_can_be_told(held: bool, with_rival: bool) -> None:
+    rival = Transfers(per_s=50.0, failed=0, limit="", filling=blocks_that()) if with_rival else None
+    costs = node_costs(step(100, late=0 if held else 1), rival=rival)
+    told = json.loads(json.dumps(costs.as_json()))
+    assert told["ticks_of_transfers"] == (2.0 if held and with_rival else None)
+    assert told["steady"]["late_blocks"] == (0 if held else 1)
+    console = Console(width=120, record=True)
+    console.print(table("a node", costs.figures()))
+    text = console.export_text()
+    assert ("highest rate" in text) == held
+    assert ("signed transfers: 50" in text) == (held and with_rival)
+
+
+def test_what_waits_is_what_no_block_has_taken() -> None:
+    follower = SimpleNamespace(blocks=[block(1, 10, batches=7)])
+    pipeline = Pipeline(None, None, follower, None)  # type: ignore[arg-type]
+    pipeline._first_block, pipeline._sent = 1, [10, 20, 30]
+    assert pipeline.waiting() == 60
+    follower.blocks += [block(2, 11, batches=1), block(3, 12)]
+    assert pipeline.waiting() == 50
+    follower.blocks.append(block(4, 13, batches=2))
+    assert pipeline.waiting() == 0
