@@ -17,6 +17,8 @@ use frame::{
 /// What a batch has come to.
 #[derive(Default)]
 struct Tally {
+	/// Whether orders can be free in it at all.
+	may_be_free: bool,
 	/// How many ticks were tried that did not close their session.
 	ticks: u32,
 	/// The weight of everything else that was tried.
@@ -33,7 +35,7 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn do_submit_batch(orders: BatchOf<T>) -> DispatchResultWithPostInfo {
 		Self::ensure_ascending(&orders)?;
 		let mut book = StreamBook::new();
-		let mut tally = Tally::default();
+		let mut tally = Tally { may_be_free: Self::is_the_extrinsic(), ..Tally::default() };
 		for signed in orders {
 			let (grant, index) = (signed.grant, signed.order.index());
 			if let Err(error) = Self::try_order(&mut book, &mut tally, signed) {
@@ -79,7 +81,7 @@ impl<T: Config> Pallet<T> {
 		let Plan { step, free } = plan?;
 		Self::carry_out(book, grant, index, step);
 		tally.counted = tally.counted.saturating_add(1);
-		if free.is_ok() && Self::take_free_lane(tally, taken) {
+		if tally.may_be_free && free.is_ok() && Self::take_free_lane(tally, taken) {
 			tally.free = tally.free.saturating_add(1);
 			tally.returned = tally.returned.saturating_add(returned);
 		}
@@ -121,10 +123,7 @@ impl<T: Config> Pallet<T> {
 		if tally.failed == 0 && tally.free == tally.counted {
 			return PostDispatchInfo { actual_weight: Some(spent), pays_fee: Pays::No };
 		}
-		let returned = match Self::is_the_extrinsic() {
-			true => tally.returned.min(spent),
-			false => Weight::zero(),
-		};
+		let returned = tally.returned.min(spent);
 		frame_system::Pallet::<T>::register_extra_weight_unchecked(returned, DispatchClass::Normal);
 		PostDispatchInfo {
 			actual_weight: Some(spent.saturating_sub(returned)),

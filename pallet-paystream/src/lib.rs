@@ -1435,9 +1435,7 @@ pub mod pallet {
 		}
 
 		/// What a claim would pay: to the treasury, and to each payee.
-		pub fn claimable_by(
-			stream: StreamId,
-		) -> Option<(BalanceOf<T>, Vec<(T::AccountId, BalanceOf<T>)>)> {
+		pub fn claimable_by(stream: StreamId) -> Option<ClaimableOf<T>> {
 			Self::claimable_view(stream)
 		}
 

@@ -6,6 +6,7 @@
 //! order of fields is part of the interface: it is the order of their SCALE encoding.
 
 use crate::Config;
+use alloc::vec::Vec;
 use frame::prelude::*;
 
 /// A point in time: milliseconds since the Unix epoch.
@@ -41,6 +42,8 @@ pub type TierOf<T> = Tier<BalanceOf<T>>;
 pub type TiersOf<T> = BoundedVec<TierOf<T>, <T as Config>::MaxTiers>;
 /// What the ledger knows of an asset.
 pub type AssetEntryOf<T> = AssetEntry<BalanceOf<T>>;
+/// What a claim would pay: to the treasury, and to each payee in the stream's order.
+pub type ClaimableOf<T> = (BalanceOf<T>, Vec<(AccountIdOf<T>, BalanceOf<T>)>);
 /// Periods that a viewer has paid for in advance.
 pub type SubscriptionOf<T> = Subscription<BalanceOf<T>>;
 
@@ -418,7 +421,9 @@ pub struct Session<T: Config> {
 	DebugNoBound,
 )]
 #[scale_info(skip_type_params(MaxMessage))]
-#[codec(mel_bound(Balance: MaxEncodedLen))]
+#[codec(mel_bound())]
+// The derived codec repeats the bounds of its own on every field's type.
+#[allow(clippy::multiple_bound_locations)]
 pub enum Order<Balance: OrderMoney, MaxMessage: Get<u32>> {
 	/// Open the grant's next session.
 	Open {
@@ -473,8 +478,8 @@ pub enum Order<Balance: OrderMoney, MaxMessage: Get<u32>> {
 }
 
 /// What a type of money must be able to do to stand in an order.
-pub trait OrderMoney: Clone + PartialEq + Eq + core::fmt::Debug {}
-impl<Balance: Clone + PartialEq + Eq + core::fmt::Debug> OrderMoney for Balance {}
+pub trait OrderMoney: Clone + PartialEq + Eq + core::fmt::Debug + MaxEncodedLen {}
+impl<Balance: Clone + PartialEq + Eq + core::fmt::Debug + MaxEncodedLen> OrderMoney for Balance {}
 
 impl<Balance: OrderMoney, MaxMessage: Get<u32>> Order<Balance, MaxMessage> {
 	/// The session that the order is about.

@@ -6,8 +6,8 @@
 use crate::{
 	session::Reading,
 	types::{
-		AccountIdOf, BalanceOf, Grant, GrantId, Moment, Session, SessionIndex, StreamId,
-		SubscriptionOf,
+		AccountIdOf, BalanceOf, ClaimableOf, Grant, GrantId, Moment, Session, SessionIndex,
+		StreamId, SubscriptionOf,
 	},
 	Config, Grants, GrantsOf, Pallet, Sessions, Streams, Subscriptions, Vaults,
 };
@@ -123,9 +123,7 @@ impl<T: Config> Pallet<T> {
 
 	/// What a claim would pay now: to the treasury, and to each payee in the stream's order. Nothing
 	/// where there is no such stream.
-	pub fn claimable_view(
-		stream: StreamId,
-	) -> Option<(BalanceOf<T>, Vec<(T::AccountId, BalanceOf<T>)>)> {
+	pub fn claimable_view(stream: StreamId) -> Option<ClaimableOf<T>> {
 		let stream = Streams::<T>::get(stream)?;
 		let (operators, amounts) = Self::claimable(&stream);
 		let accounts = stream.payees.into_iter().map(|payee| payee.account);
@@ -138,8 +136,9 @@ impl<T: Config> Pallet<T> {
 		viewer: &T::AccountId,
 	) -> Option<(SubscriptionOf<T>, BalanceOf<T>)> {
 		let subscription = Subscriptions::<T>::get(stream, viewer)?;
-		let full = Streams::<T>::get(stream)?.rate_per_second;
-		let running = subscription.period_at(Self::now()).is_some();
+		let stream = Streams::<T>::get(stream)?;
+		let full = stream.rate_per_second;
+		let running = stream.ended_at.is_none() && subscription.period_at(Self::now()).is_some();
 		let rate = if running { subscription.tier.discounted(full) } else { full };
 		Some((subscription, rate))
 	}

@@ -430,7 +430,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	fn set_tick_price() -> Weight { Self::end_stream() }
 	fn set_treasury_share() -> Weight { Self::end_stream() }
 	fn set_stopped() -> Weight { Self::end_stream() }
-	fn submit_batch(n: u32, ) -> Weight { Weight::from_parts(20_000_000 + 60_000_000 * u64::from(n), 3000) .saturating_add(T::DbWeight::get().reads_writes(u64::from(n) + 2, u64::from(n) + 1)) }
-	fn submit_batch_streams(n: u32, ) -> Weight { Weight::from_parts(20_000_000 + 70_000_000 * u64::from(n), 3000) .saturating_add(T::DbWeight::get().reads_writes(2 * u64::from(n) + 2, 2 * u64::from(n) + 1)) }
+	fn submit_batch(n: u32, ) -> Weight { Weight::from_parts(20_000_000, 3000).saturating_add(Weight::from_parts(60_000_000, 0).saturating_mul(n.into())).saturating_add(T::DbWeight::get().reads_writes(2, 1)).saturating_add(T::DbWeight::get().reads_writes(1, 1).saturating_mul(n.into())) }
+	fn submit_batch_streams(n: u32, ) -> Weight { Weight::from_parts(20_000_000, 3000).saturating_add(Weight::from_parts(70_000_000, 0).saturating_mul(n.into())).saturating_add(T::DbWeight::get().reads_writes(2, 1)).saturating_add(T::DbWeight::get().reads_writes(2, 2).saturating_mul(n.into())) }
 	fn set_tiers(_t: u32, ) -> Weight { Self::update_stream() }
 }

@@ -427,24 +427,24 @@ fn outside(call: Call) -> Option<()> {
 			AllAssets::mint_into(NativeOrWithId::Native, &who, amount).ok()?;
 		}
 		Call::Mint { who, asset: Some(id), amount } => {
-			Assets::mint(bank(), id.into(), who, amount).ok()?;
+			Assets::mint(bank(), id, who, amount).ok()?;
 		}
 		Call::CreateAsset { asset, minimum, sufficient } => {
 			let root = RuntimeOrigin::root();
-			Assets::force_create(root, asset.into(), BANK, sufficient, minimum).ok()?;
+			Assets::force_create(root, asset, BANK, sufficient, minimum).ok()?;
 		}
 		Call::DestroyAsset { asset } => destroy(asset)?,
 		Call::FreezeAsset { asset, frozen: true } => {
-			Assets::freeze_asset(bank(), asset?.into()).ok()?;
+			Assets::freeze_asset(bank(), asset?).ok()?;
 		}
 		Call::FreezeAsset { asset, frozen: false } => {
-			Assets::thaw_asset(bank(), asset?.into()).ok()?;
+			Assets::thaw_asset(bank(), asset?).ok()?;
 		}
 		Call::BlockAccount { who, asset, blocked: true } => {
-			Assets::block(bank(), asset?.into(), who).ok()?;
+			Assets::block(bank(), asset?, who).ok()?;
 		}
 		Call::BlockAccount { who, asset, blocked: false } => {
-			Assets::thaw(bank(), asset?.into(), who).ok()?;
+			Assets::thaw(bank(), asset?, who).ok()?;
 		}
 		_ => return None,
 	}
@@ -456,12 +456,12 @@ fn transfer(asset: Kind, source: u64, target: u64, amount: u128, how: Preservati
 }
 
 fn destroy(asset: u32) -> Option<()> {
-	Assets::start_destroy(RuntimeOrigin::root(), asset.into()).ok()?;
+	Assets::start_destroy(RuntimeOrigin::root(), asset).ok()?;
 	let anybody = || RuntimeOrigin::signed(BANK);
 	// each call removes a bounded number of accounts
-	while Assets::finish_destroy(anybody(), asset.into()).is_err() {
-		Assets::destroy_accounts(anybody(), asset.into()).ok()?;
-		Assets::destroy_approvals(anybody(), asset.into()).ok()?;
+	while Assets::finish_destroy(anybody(), asset).is_err() {
+		Assets::destroy_accounts(anybody(), asset).ok()?;
+		Assets::destroy_approvals(anybody(), asset).ok()?;
 	}
 	Some(())
 }
