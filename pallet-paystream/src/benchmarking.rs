@@ -218,7 +218,7 @@ fn discounted_open<T: Config>() -> (OrderOf<T>, Viewer<T>) {
 }
 
 /// A tip under a grant with an open session.
-fn tip<T: Config>() -> (OrderOf<T>, Viewer<T>) {
+fn tip_order<T: Config>() -> (OrderOf<T>, Viewer<T>) {
 	let (_, viewer) = watching::<T>(1);
 	at::<T>(1_020);
 	let longest = alloc::vec![0; T::MaxTipMessage::get() as usize];
@@ -441,7 +441,7 @@ mod benchmarks {
 
 	#[benchmark]
 	fn submit_tip() {
-		let (order, viewer) = tip::<T>();
+		let (order, viewer) = tip_order::<T>();
 		let signature = viewer.sign(&order);
 
 		#[block]
@@ -543,7 +543,7 @@ mod benchmarks {
 
 	#[benchmark]
 	fn authorize_tip() {
-		let (order, viewer) = tip::<T>();
+		let (order, viewer) = tip_order::<T>();
 		let signature = viewer.sign(&order);
 
 		#[block]
