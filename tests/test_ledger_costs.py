@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import lzma
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +24,7 @@ from ledger_costs.judging import (
     Block,
     Filling,
     Logged,
+    NodeLog,
     Spread,
     Step,
     filling,
@@ -229,12 +231,16 @@ Hash now 0xab, previously 0xcd.
 2026-11-25 23:30:02.700  INFO tokio-runtime-worker sc_basic_authorship::basic_authorship: \
 🎁 Prepared block for proposing at 13 (690 ms) hash: 0xab; parent_hash: 0xcd…; \
 end: HitBlockWeightLimit; extrinsics_count: 40
+2026-11-25 23:30:06.000  INFO tokio-runtime-worker aura: ⌛️ Discarding proposal for slot \
+897824703; block production took too long
 not a line of the node's
 """
 
 
 def test_the_log_tells_how_long_a_block_took() -> None:
-    read = read_log(LOG.splitlines())
+    log = read_log(LOG.splitlines())
+    read = log.blocks
+    assert log.discarded == {897_824_703}
     assert set(read) == {12, 13}
     assert (read[12].took_ms, read[12].end) == (34, "NoMoreTransactions")
     assert read[12].imported_ms - read[12].prepared_ms == pytest.approx(42)
@@ -245,11 +251,13 @@ def test_the_log_tells_how_long_a_block_took() -> None:
 
 def test_blocks_are_put_beside_their_log() -> None:
     blocks = [block(12, 100), block(13, 101), block(14, 103)]
-    log = {
+    logged = {
         12: Logged(took_ms=34, end="NoMoreTransactions", imported_ms=100 * SLOT_MS + 55),
         13: Logged(took_ms=66, end="HitBlockWeightLimit", imported_ms=101 * SLOT_MS + 75),
     }
+    log = NodeLog(logged, discarded={99, 102, 103})
     found = filling(blocks, log, normal_limit_us=500_000)
+    assert found.discarded == 1
     assert (found.blocks, found.late) == (3, 1)
     assert found.took_of_weight == pytest.approx(100 / 200)
     assert found.normal_share == pytest.approx(90 / 500)
@@ -261,7 +269,7 @@ def test_blocks_are_put_beside_their_log() -> None:
 
 def test_nothing_measured_has_no_spread() -> None:
     assert Spread.of([]) is None
-    empty = filling([], {}, 500_000)
+    empty = filling([], NodeLog(), 500_000)
     assert (empty.took_of_weight, empty.normal_share, empty.took_ms) == (0.0, 0.0, None)
 
 
@@ -312,6 +320,7 @@ def blocks_that(late: int = 0, **ends: int) -> Filling:
     return Filling(
         blocks=10,
         late=late,
+        discarded=0,
         weight_ms=None,
         took_ms=None,
         in_slot_ms=None,
@@ -365,7 +374,7 @@ def test_the_first_rate_may_be_too_high() -> None:
 # -- what is told ------------------------------------------------------------------------------
 
 
-def node_costs(*steps: Step, rival: Transfers | None = None) -> NodeCosts:
+def node_costs(*steps: Step, rivals: Sequence[Transfers] = ()) -> NodeCosts:
     steady = Steady(
         step=steps[0],
         seconds=60,
@@ -389,7 +398,7 @@ def node_costs(*steps: Step, rival: Transfers | None = None) -> NodeCosts:
         steady=steady,
         steps=list(steps[1:]),
         sums_agree=True,
-        rival=rival,
+        rivals=list(rivals),
     )
 
 
@@ -405,8 +414,11 @@ def test_the_highest_rate_is_the_best_that_held_and_its_limit_the_lowest_that_di
 @pytest.mark.parametrize("held", [True, False])
 @pytest.mark.parametrize("with_rival", [True, False])
 def test_all_figures_can_be_told(held: bool, with_rival: bool) -> None:
-    rival = Transfers(per_s=50.0, failed=0, limit="", filling=blocks_that()) if with_rival else None
-    costs = node_costs(step(100, late=0 if held else 1), rival=rival)
+    rivals = [
+        Transfers(per_s=each, waiting=9, failed=0, limit="", filling=blocks_that())
+        for each in (40.0, 50.0)
+    ]
+    costs = node_costs(step(100, late=0 if held else 1), rivals=rivals if with_rival else ())
     told = json.loads(json.dumps(costs.as_json()))
     assert told["ticks_of_transfers"] == (2.0 if held and with_rival else None)
     assert told["steady"]["late_blocks"] == (0 if held else 1)

@@ -27,6 +27,7 @@ FULL_SHARE_MIN: Final = 0.5
 _PREPARED: Final = re.compile(
     r"Prepared block for proposing at (\d+) \((\d+) ms\).*?; end: (\w+); extrinsics_count: (\d+)"
 )
+_DISCARDED: Final = re.compile(r"Discarding proposal for slot (\d+);")
 _IMPORTED: Final = re.compile(r"Imported #(\d+) ")
 _MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3})")
 
@@ -91,10 +92,24 @@ class Logged:
     """When it was in the node's database (unix)."""
 
 
-def read_log(lines: Iterable[str]) -> dict[int, Logged]:
-    """Read what a node wrote of its own blocks, its clock set to UTC; by number."""
-    found: dict[int, Logged] = {}
+@dataclass
+class NodeLog:
+    """What the node's log says."""
+
+    blocks: dict[int, Logged] = field(default_factory=dict)
+    """By number."""
+    discarded: set[int] = field(default_factory=set)
+    """Slots whose block took the author too long, and was thrown away."""
+
+
+def read_log(lines: Iterable[str]) -> NodeLog:
+    """Read what a node wrote of its own blocks, its clock set to UTC."""
+    log = NodeLog()
+    found = log.blocks
     for line in lines:
+        discarded = _DISCARDED.search(line)
+        if discarded is not None:
+            log.discarded.add(int(discarded[1]))
         moment = _MOMENT.search(line)
         if moment is None:
             continue
@@ -107,7 +122,7 @@ def read_log(lines: Iterable[str]) -> dict[int, Logged]:
         imported = _IMPORTED.search(line)
         if imported is not None:
             found.setdefault(int(imported[1]), Logged()).imported_ms = _unix_ms(moment[1])
-    return found
+    return log
 
 
 def _unix_ms(moment: str) -> float:
@@ -152,6 +167,8 @@ class Filling:
 
     blocks: int
     late: int
+    discarded: int
+    """Blocks that the author threw away because they took too long: most of the late ones."""
     weight_ms: Spread | None
     took_ms: Spread | None
     in_slot_ms: Spread | None
@@ -176,6 +193,7 @@ class Filling:
         return {
             "blocks": self.blocks,
             "late_blocks": self.late,
+            "discarded_blocks": self.discarded,
             "weight_ms": _json(self.weight_ms),
             "took_ms": _json(self.took_ms),
             "took_of_weight": round(self.took_of_weight, 3),
@@ -190,13 +208,15 @@ def _json(spread: Spread | None) -> dict[str, float] | None:
     return None if spread is None else spread.as_json()
 
 
-def filling(blocks: Sequence[Block], log: dict[int, Logged], normal_limit_us: float) -> Filling:
+def filling(blocks: Sequence[Block], log: NodeLog, normal_limit_us: float) -> Filling:
     """Put blocks beside what the node's log says of them."""
-    told = [(each, log[each.number]) for each in blocks if each.number in log]
+    told = [(each, log.blocks[each.number]) for each in blocks if each.number in log.blocks]
+    slots = range(blocks[0].slot, blocks[-1].slot) if blocks else range(0)
     limit_us = normal_limit_us * len(blocks)
     return Filling(
         blocks=len(blocks),
         late=missed_slots(blocks),
+        discarded=sum(slot in slots for slot in log.discarded),
         weight_ms=Spread.of([each.weight_us / 1_000 for each in blocks]),
         took_ms=Spread.of([logged.took_ms for _, logged in told]),
         in_slot_ms=Spread.of(
@@ -263,7 +283,10 @@ class Step:
         if self.lags:
             return f"the load generator, {self.behind_s:.1f} s behind"
         if self.filling.late:
-            return f"{self.filling.late} blocks came late"
+            return (
+                f"{self.filling.late} blocks came late, {self.filling.discarded} of them because "
+                "one took its author more than two thirds of a slot"
+            )
         return f"batches piled up: {full_for(self.filling)}" if self.piles else ""
 
     def as_json(self) -> dict[str, Any]:

@@ -118,13 +118,18 @@ class NodeCosts:
     steps: list[Step]
     sums_agree: bool
     """Whether the ledger's seconds were those that were ticked after the steps, too."""
-    rival: Transfers | None
+    rivals: list[Transfers]
 
     @property
     def best(self) -> Step | None:
         """The highest rate that held."""
         held = [step for step in (self.steady.step, *self.steps) if step.held]
         return max(held, key=lambda step: step.rate, default=None)
+
+    @property
+    def rival(self) -> Transfers | None:
+        """The fastest transfers."""
+        return max(self.rivals, key=lambda each: each.per_s, default=None)
 
     @property
     def limit(self) -> str:
@@ -160,6 +165,7 @@ class NodeCosts:
                 "tried": [step.as_json() for step in self.steps],
             },
             "rival": self.rival and self.rival.as_json(),
+            "rivals_per_s": {str(each.waiting): round(each.per_s, 1) for each in self.rivals},
             "ticks_of_transfers": self.of_transfers and round(self.of_transfers, 2),
         }
 
@@ -291,9 +297,9 @@ async def _play(node: Node, ledger: Ledger, sizes: Sizes, say: Callable[[str], N
         steps = await load.steps(steady.step)
         agree = await viewers.seconds_of_streams() == sum(viewers.totals)
         say(f"the rival: {transfers.PREPARED_MAX} signed transfers")
-        rival: Transfers | None = None
+        rivals: list[Transfers] = []
         try:
-            rival = await transfers.measure(ledger, node, follower, limit_us)
+            rivals = await transfers.measure(ledger, node, follower, limit_us)
         except* TransferRefused as refused:
             say(f"the rival was not measured: {first_known(refused)}")
         nursery.cancel_scope.cancel()
@@ -306,7 +312,7 @@ async def _play(node: Node, ledger: Ledger, sizes: Sizes, say: Callable[[str], N
         steady=steady,
         steps=steps,
         sums_agree=agree,
-        rival=rival,
+        rivals=rivals,
     )
 
 

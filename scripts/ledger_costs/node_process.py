@@ -8,7 +8,7 @@ from typing import Final
 
 import trio
 
-from ledger_costs.judging import Logged, read_log
+from ledger_costs.judging import NodeLog, read_log
 from main_job.parts import free_port, node_program
 from main_job.processes import Child, ProcessFailed, Supervisor, cpu_seconds, memory_bytes
 from offchain.ledger.client import open_ledger
@@ -33,7 +33,7 @@ class Node:
         """The processor time that it has used."""
         return cpu_seconds(self.child.pid)
 
-    def log(self) -> dict[int, Logged]:
+    def log(self) -> NodeLog:
         """Read what it has written of its blocks."""
         with self.child.log.open(errors="replace") as lines:
             return read_log(lines)

@@ -1,7 +1,8 @@
 """The rival: signed transfers of the native token, as fast as the node takes them.
 
 They are signed before, of all well-known accounts, and handed in over HTTP in arrays of calls, so
-that little of the machine goes to the one who sends. A few blocks' worth always waits in the pool.
+that little of the machine goes to the one who sends. A pool that is too full costs the node time,
+one that is too empty leaves room in its blocks: several fillings are tried, and the best counts.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from offchain.ledger.client import Ledger
 from offchain.ledger.extrinsics import Context, signed_v4
 from offchain.ledger.types import address
 
-SECONDS: Final = 30
-PREPARED_MAX: Final = 40_000
-"""More than any node takes in that time."""
-WAITING_MAX: Final = 6_000
-"""The pool takes 8,192."""
+SECONDS: Final = 20
+PREPARED_MAX: Final = 48_000
+"""More than blocks of this weight hold in that time."""
+WAITING: Final = (700, 1_000, 1_400, 2_800)
+"""How many wait in the pool: from half a block of them to two."""
 CALLS_AT_ONCE: Final = 50
 POSTERS: Final = 4
 WARM_BLOCKS: Final = 2
@@ -46,6 +47,8 @@ class Transfers:
     """What was reached."""
 
     per_s: float
+    waiting: int
+    """How many were kept in the pool."""
     failed: int
     limit: str
     filling: Filling
@@ -55,6 +58,7 @@ class Transfers:
         return {
             "what": "balances.transfer_keep_alive, signed before",
             "per_s": round(self.per_s, 1),
+            "kept_in_the_pool": self.waiting,
             "failed": self.failed,
             "limit": self.limit,
             **self.filling.as_json(),
@@ -91,48 +95,65 @@ async def prepare(ledger: Ledger, count: int) -> list[list[str]]:
 
 async def measure(
     ledger: Ledger, node: Node, follower: Follower, normal_limit_us: float
-) -> Transfers:
-    """Flood the node for half a minute. Raises TransferRefused, in groups."""
-    prepared = await prepare(ledger, PREPARED_MAX)
-    begin = await follower.next_block()
-    first = len(follower.blocks)
-    sent = 0
-    failed_before = follower.failed_extrinsics
+) -> list[Transfers]:
+    """Flood the node in several ways. Raises TransferRefused, in groups."""
+    flood = _Flood(node, follower, await prepare(ledger, PREPARED_MAX))
+    return [await flood.measure(waiting, normal_limit_us) for waiting in WAITING]
 
-    def waiting() -> int:
-        return sent - sum(block.transfers for block in follower.blocks[first:])
 
-    async def post(own: Sequence[list[str]]) -> None:
-        nonlocal sent
-        connection = http.client.HTTPConnection("127.0.0.1", node.rpc_port, timeout=_POST_TIMEOUT_S)
-        at = 0
+class _Flood:
+    """Prepared transfers, and how many of them have gone."""
+
+    def __init__(self, node: Node, follower: Follower, prepared: Sequence[list[str]]) -> None:
+        self._node = node
+        self._follower = follower
+        self._first = len(follower.blocks)
+        self._left = [list(reversed(account)) for account in prepared]
+        self._sent = 0
+
+    def _waiting(self) -> int:
+        blocks = self._follower.blocks[self._first :]
+        return self._sent - sum(block.transfers for block in blocks)
+
+    async def _post(self, most: int, own: Sequence[list[str]]) -> None:
+        """Hand in one's accounts' transfers while fewer than `most` wait."""
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self._node.rpc_port, timeout=_POST_TIMEOUT_S
+        )
         try:
-            while at < len(own[0]):
+            while any(own):
                 for account in own:
-                    while waiting() > WAITING_MAX:
-                        await follower.next_block()
-                    some = account[at : at + CALLS_AT_ONCE]
-                    sent += len(some)
-                    await trio.to_thread.run_sync(_post, connection, some)
-                at += CALLS_AT_ONCE
+                    while self._waiting() > most:
+                        await self._follower.next_block()
+                    some = [account.pop() for _ in range(min(CALLS_AT_ONCE, len(account)))]
+                    self._sent += len(some)
+                    if some:
+                        # To its end: what has been counted has been handed in.
+                        await trio.to_thread.run_sync(_post, connection, some)
         finally:
             connection.close()
 
-    with trio.move_on_after(SECONDS):
-        async with trio.open_nursery() as nursery:
-            for number in range(POSTERS):
-                nursery.start_soon(post, prepared[number::POSTERS])
-    blocks = follower.blocks[first + WARM_BLOCKS :]
-    if len(blocks) < 2:
-        raise TransferRefused(f"there were too few blocks after number {begin.number}")
-    seconds = (blocks[-1].timestamp_ms - blocks[0].timestamp_ms) / 1_000
-    held = filling(blocks, node.log(), normal_limit_us)
-    return Transfers(
-        per_s=sum(block.transfers for block in blocks[1:]) / seconds,
-        failed=follower.failed_extrinsics - failed_before,
-        limit=full_for(held),
-        filling=held,
-    )
+    async def measure(self, waiting: int, normal_limit_us: float) -> Transfers:
+        """Keep so many in the pool for a while. Raises TransferRefused, in groups."""
+        follower = self._follower
+        await follower.next_block()
+        first, failed_before = len(follower.blocks), follower.failed_extrinsics
+        with trio.move_on_after(SECONDS):
+            async with trio.open_nursery() as nursery:
+                for number in range(POSTERS):
+                    nursery.start_soon(self._post, waiting, self._left[number::POSTERS])
+        blocks = follower.blocks[first + WARM_BLOCKS :]
+        if len(blocks) < 3:
+            raise TransferRefused(f"the node made {len(blocks)} blocks in {SECONDS} s")
+        seconds = (blocks[-1].timestamp_ms - blocks[0].timestamp_ms) / 1_000
+        held = filling(blocks, self._node.log(), normal_limit_us)
+        return Transfers(
+            per_s=sum(block.transfers for block in blocks[1:]) / seconds,
+            waiting=waiting,
+            failed=follower.failed_extrinsics - failed_before,
+            limit=full_for(held),
+            filling=held,
+        )
 
 
 def _post(connection: http.client.HTTPConnection, extrinsics: Sequence[str]) -> None:
