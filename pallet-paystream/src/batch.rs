@@ -159,13 +159,24 @@ impl<T: Config> Pallet<T> {
 	/// The most that a batch can weigh: every tick on a stream of its own, and closing.
 	pub(crate) fn weight_of_batch(orders: &BatchOf<T>) -> Weight {
 		orders.iter().fold(T::WeightInfo::submit_batch_streams(0), |sum, signed| {
-			let most = match signed.order {
-				Order::Tick { .. } => {
-					Self::weight_of_tick_apart().max(T::WeightInfo::submit_close())
-				}
-				_ => Self::weight_of_order(&signed.order),
-			};
-			sum.saturating_add(most)
+			sum.saturating_add(Self::most_of_item(&signed.order))
 		})
+	}
+
+	/// The most that a batch can weigh whatever is in it.
+	#[cfg(feature = "std")]
+	pub(crate) fn weight_of_full_batch() -> Weight {
+		let dearest = crate::order::one_of_each::<T>()
+			.iter()
+			.fold(Weight::zero(), |most, order| most.max(Self::most_of_item(order)));
+		let orders = u64::from(T::MaxBatchOrders::get());
+		T::WeightInfo::submit_batch_streams(0).saturating_add(dearest.saturating_mul(orders))
+	}
+
+	fn most_of_item(order: &crate::OrderOf<T>) -> Weight {
+		match order {
+			Order::Tick { .. } => Self::weight_of_tick_apart().max(T::WeightInfo::submit_close()),
+			_ => Self::weight_of_order(order),
+		}
 	}
 }

@@ -190,7 +190,7 @@ pub mod pallet {
 			type MaxSessionsPerGrant = ConstU32<16>;
 			type MaxStops = ConstU32<16>;
 			type MaxTiers = ConstU32<8>;
-			type MaxBatchOrders = ConstU32<1_000>;
+			type MaxBatchOrders = ConstU32<500>;
 			type MaxTipMessage = ConstU32<140>;
 			type PeriodMinMs = ConstU64<60_000>;
 			type TreasuryShareMax = TreasuryShareMax;
@@ -1527,6 +1527,12 @@ pub mod pallet {
 			assert!(T::MaxSessionsPerGrant::get() >= 1, "MaxSessionsPerGrant: a session must fit");
 			assert!(T::MaxStops::get() >= 2, "MaxStops: a pause and the end must fit");
 			assert!(T::MaxBatchOrders::get() >= 1, "MaxBatchOrders: an order must fit");
+			let limits = T::BlockWeights::get();
+			let most = limits.get(DispatchClass::Normal).max_extrinsic.unwrap_or(limits.max_block);
+			assert!(
+				Self::weight_of_full_batch().all_lte(most),
+				"MaxBatchOrders: a full batch of the dearest orders must fit into a block",
+			);
 			assert!(T::PeriodMinMs::get() >= 1, "PeriodMinMs: a period takes time");
 			assert!(T::Treasury::get() != Self::pot(), "Treasury: the pot cannot pay itself",);
 			for order in order::one_of_each::<T>() {

@@ -44,8 +44,8 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--bencher", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--runtime", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--steps", type=int, default=20, help="values of each component (20)")
-    parser.add_argument("--repeat", type=int, default=20, help="measurements of each (20)")
+    parser.add_argument("--steps", type=int, default=5, help="values of each component (5)")
+    parser.add_argument("--repeat", type=int, default=10, help="measurements of each (10)")
     parser.add_argument("--node", action="store_true", help="load a node, too")
     parser.add_argument("--node-only", action="store_true", help="load a node, weigh nothing")
     parser.add_argument(
