@@ -26,8 +26,7 @@ from streaming.session_state import RESUME_WITHIN_MS
 log = logging.getLogger(__name__)
 
 RETRY_S = 0.3
-RETRY_MAX_S = 4.0
-POLL_S = 0.05
+POLL_S = 0.02
 NOT_LIVE_PATIENCE_S = 5.0
 SILENT_US = 2_000_000
 SILENT_BUT_LIVE_US = 5_000_000
@@ -105,7 +104,6 @@ class _Watching:
         """Connect again within 15 s; the reason why not, if that fails."""
         log.warning("the connection was lost; coming back")
         until = time.monotonic() + RESUME_WITHIN_MS / 1000
-        retry_s = RETRY_S
         while True:
             try:
                 return await self._connect(token)
@@ -113,8 +111,7 @@ class _Watching:
                 passing = error.status is None or error.status >= 500 or error.code == "not-live"
                 if not passing or time.monotonic() > until:
                     return "publisher-gone" if error.code == "not-live" else error.code
-                await asyncio.sleep(retry_s)
-                retry_s = min(2 * retry_s, RETRY_MAX_S)
+                await asyncio.sleep(RETRY_S)
 
     async def _connect(self, token: str) -> asyncio.Event:
         await self._hang_up()
