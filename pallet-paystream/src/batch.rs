@@ -102,7 +102,7 @@ impl<T: Config> Pallet<T> {
 	/// part goes with its first free order.
 	fn take_free_lane(tally: &Tally, weight: Weight) -> bool {
 		let own = match tally.free {
-			0 => T::WeightInfo::submit_batch_streams(0).saturating_add(Self::base_weight()),
+			0 => T::WeightInfo::submit_batch(0).saturating_add(Self::base_weight()),
 			_ => Weight::zero(),
 		};
 		let used = FreeWeightUsed::<T>::get().saturating_add(weight).saturating_add(own);
@@ -143,22 +143,23 @@ impl<T: Config> Pallet<T> {
 		T::WeightInfo::submit_batch(1).saturating_sub(T::WeightInfo::submit_batch(0))
 	}
 
-	/// The weight of one more tick in a batch, on a stream of its own.
+	/// The weight of one more tick in a batch, on a stream of its own: never less than the other,
+	/// whatever the measurements say.
 	fn weight_of_tick_apart() -> Weight {
 		T::WeightInfo::submit_batch_streams(1)
 			.saturating_sub(T::WeightInfo::submit_batch_streams(0))
+			.max(Self::weight_of_tick())
 	}
 
 	/// The weight of so many ticks on so many streams.
 	fn weight_of_ticks(ticks: u32, streams: u32) -> Weight {
-		let apart = T::WeightInfo::submit_batch_streams(streams)
-			.saturating_sub(T::WeightInfo::submit_batch(streams));
-		T::WeightInfo::submit_batch(ticks).saturating_add(apart)
+		let more = Self::weight_of_tick_apart().saturating_sub(Self::weight_of_tick());
+		T::WeightInfo::submit_batch(ticks).saturating_add(more.saturating_mul(streams.into()))
 	}
 
 	/// The most that a batch can weigh: every tick on a stream of its own, and closing.
 	pub(crate) fn weight_of_batch(orders: &BatchOf<T>) -> Weight {
-		orders.iter().fold(T::WeightInfo::submit_batch_streams(0), |sum, signed| {
+		orders.iter().fold(T::WeightInfo::submit_batch(0), |sum, signed| {
 			sum.saturating_add(Self::most_of_item(&signed.order))
 		})
 	}
@@ -170,7 +171,7 @@ impl<T: Config> Pallet<T> {
 			.iter()
 			.fold(Weight::zero(), |most, order| most.max(Self::most_of_item(order)));
 		let orders = u64::from(T::MaxBatchOrders::get());
-		T::WeightInfo::submit_batch_streams(0).saturating_add(dearest.saturating_mul(orders))
+		T::WeightInfo::submit_batch(0).saturating_add(dearest.saturating_mul(orders))
 	}
 
 	fn most_of_item(order: &crate::OrderOf<T>) -> Weight {

@@ -50,9 +50,10 @@ fn failed(grant: GrantId, index: u32, error: Error<Test>) -> Failure {
 
 /// The weight of a batch of ticks that go on, on so many streams.
 fn weight_of_ticks(ticks: u32, streams: u32) -> Weight {
-	Weights::submit_batch(ticks)
-		.saturating_add(Weights::submit_batch_streams(streams))
-		.saturating_sub(Weights::submit_batch(streams))
+	let tick = Weights::submit_batch(1).saturating_sub(Weights::submit_batch(0));
+	let apart = Weights::submit_batch_streams(1).saturating_sub(Weights::submit_batch_streams(0));
+	let more = apart.saturating_sub(tick).saturating_mul(streams.into());
+	Weights::submit_batch(ticks).saturating_add(more)
 }
 
 #[test]
