@@ -8,6 +8,7 @@ import contextlib
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.rtcconfiguration import RTCBundlePolicy
 
+from streaming import forwarder
 from streaming.rest_client import ClientError, RestClient
 
 CONNECT_WITHIN_S = 10.0
@@ -31,6 +32,7 @@ async def exchange(
 ) -> dict[str, str]:
     """Offer, post, apply the answer. Returns the response's headers. Raises `ClientError`."""
     await pc.setLocalDescription(await pc.createOffer())
+    forwarder.read_little(pc)
     _, answered, answer = await rest.call(
         "POST", path, token=token, data=pc.localDescription.sdp, headers=headers
     )

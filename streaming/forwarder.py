@@ -52,6 +52,8 @@ log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 DATAGRAM_BYTES_MAX = 1600
+READ_BYTES = 2048
+"""What one read of a socket asks for. More than any datagram of ICE, DTLS or media."""
 SRTP_TRAILER_BYTES_MAX = 144
 """libsrtp's `SRTP_MAX_TRAILER_LEN`."""
 
@@ -152,8 +154,25 @@ def offer_ice_hosts(pc: RTCPeerConnection, hosts: Sequence[str]) -> None:
                     found = await _behind_nat(connection, host)
                 connection._local_candidates += found
             connection._local_candidates_end = True
+            _read_little(connection)
 
         connection.gather_candidates = gather
+
+
+def read_little(pc: RTCPeerConnection) -> None:
+    """Read datagrams into buffers of their own size. Call when candidates have been gathered.
+
+    asyncio makes 256 KiB of room for each, which costs ten times as much as reading it.
+    """
+    for transceiver in pc.getTransceivers():
+        _read_little(transceiver.receiver.transport.transport._connection)
+
+
+def _read_little(connection: Any) -> None:
+    for protocol in connection._protocols:
+        # Of asyncio's own transports only; another loop's have no such limit.
+        if hasattr(protocol.transport, "max_size"):
+            protocol.transport.max_size = READ_BYTES
 
 
 async def _behind_nat(connection: Any, host: str) -> list[Any]:

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 RETRY_S = 0.3
 POLL_S = 0.02
+PAUSE_MIN_S = 0.001
+TELL_EVERY_S = 1.0
 NOT_LIVE_PATIENCE_S = 5.0
 SILENT_US = 2_000_000
 SILENT_BUT_LIVE_US = 5_000_000
@@ -149,7 +151,7 @@ class _Watching:
         told_s = time.monotonic()
         told_first = self._clock.first_us is not None
         while True:
-            await asyncio.sleep(POLL_S)
+            await self._pause(lost, told_s)
             now = now_us()
             first_us = self._clock.first_us
             if first_us is not None:
@@ -161,11 +163,23 @@ class _Watching:
                     return "seconds"
             if lost.is_set():
                 return None
-            if time.monotonic() - told_s >= 1.0:
+            if time.monotonic() - told_s >= TELL_EVERY_S:
                 told_s = time.monotonic()
                 self._tell("watching", watched_ms=self._clock.watched_ms, frames=self._clock.frames)
                 if await self._lost_silently(now):
                     return None
+
+    async def _pause(self, lost: asyncio.Event, told_s: float) -> None:
+        """Wait until there may be something to do: many viewers may share a process."""
+        first_us, seconds = self._clock.first_us, self._config.seconds
+        if first_us is None:
+            await asyncio.sleep(POLL_S)
+            return
+        wait_s = told_s + TELL_EVERY_S - time.monotonic()
+        if seconds is not None:
+            wait_s = min(wait_s, seconds - (now_us() - first_us) / 1_000_000)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(lost.wait(), max(wait_s, PAUSE_MIN_S))
 
     async def _lost_silently(self, now: int) -> bool:
         """Whether nothing comes because the server we knew is no longer there."""

@@ -412,6 +412,13 @@ def test_private_members_exist_and_behave() -> None:
         assert [c.host for c in connection._local_candidates] == ["127.0.0.1"]
         assert connection._local_candidates_end is True
         assert forwarder.cname_of(answer) != b"paystream"
+        assert connection._protocols
+        forwarder.read_little(publisher)
+        for peer in (publisher, server):
+            for protocol in peer.getTransceivers()[
+                0
+            ].receiver.transport.transport._connection._protocols:
+                assert protocol.transport.max_size == forwarder.READ_BYTES
         await publisher.close()
         await server.close()
 
