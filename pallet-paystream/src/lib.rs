@@ -430,16 +430,24 @@ pub mod pallet {
 	#[pallet::whitelist_storage]
 	pub type FreeWeightUsed<T: Config> = StorageValue<_, Weight, ValueQuery>;
 
-	/// Which assets the ledger starts with.
+	/// Which assets the ledger starts with, and what the operator takes.
 	#[pallet::genesis_config]
 	pub struct GenesisConfig<T: Config> {
 		/// Enabled from the first block on, each with its minimum balance endowed to the pot.
 		pub enabled_assets: Vec<T::AssetKind>,
+		/// The price of a tick in some of these assets; nothing in the others.
+		pub tick_prices: Vec<(T::AssetKind, BalanceOf<T>)>,
+		/// The treasury's share of claims, at most `TreasuryShareMax`.
+		pub treasury_share: Permill,
 	}
 
 	impl<T: Config> Default for GenesisConfig<T> {
 		fn default() -> Self {
-			Self { enabled_assets: vec![T::NativeAsset::get()] }
+			Self {
+				enabled_assets: vec![T::NativeAsset::get()],
+				tick_prices: Vec::new(),
+				treasury_share: Permill::zero(),
+			}
 		}
 	}
 
@@ -457,6 +465,17 @@ pub mod pallet {
 				Pallet::<T>::endow_pot(asset)
 					.expect("genesis endows the pot with an asset's minimum");
 			}
+			for (asset, price) in &self.tick_prices {
+				AssetEntries::<T>::mutate(asset, |entry| {
+					entry.as_mut().expect("a tick is priced in an enabled asset").tick_price =
+						*price;
+				});
+			}
+			assert!(
+				self.treasury_share <= T::TreasuryShareMax::get(),
+				"treasury_share: above TreasuryShareMax"
+			);
+			TreasuryShare::<T>::put(self.treasury_share);
 		}
 	}
 

@@ -161,17 +161,33 @@ pub const FOREIGN: Kind = NativeOrWithId::WithId(8);
 /// Builds the state that tests start from: at second 1, in block 1.
 pub struct ExtBuilder {
 	enabled_assets: Vec<Kind>,
+	tick_prices: Vec<(Kind, u128)>,
+	treasury_share: Permill,
 }
 
 impl Default for ExtBuilder {
 	fn default() -> Self {
-		Self { enabled_assets: vec![NATIVE, TOKEN] }
+		Self {
+			enabled_assets: vec![NATIVE, TOKEN],
+			tick_prices: Vec::new(),
+			treasury_share: Permill::zero(),
+		}
 	}
 }
 
 impl ExtBuilder {
 	pub fn enabled_assets(mut self, assets: Vec<Kind>) -> Self {
 		self.enabled_assets = assets;
+		self
+	}
+
+	pub fn tick_prices(mut self, prices: Vec<(Kind, u128)>) -> Self {
+		self.tick_prices = prices;
+		self
+	}
+
+	pub fn treasury_share(mut self, share: Permill) -> Self {
+		self.treasury_share = share;
 		self
 	}
 
@@ -187,7 +203,11 @@ impl ExtBuilder {
 				accounts: holders.map(|who| (7, who, ENDOWMENT)).to_vec(),
 				..Default::default()
 			},
-			pay_stream: pallet_paystream::GenesisConfig { enabled_assets: self.enabled_assets },
+			pay_stream: pallet_paystream::GenesisConfig {
+				enabled_assets: self.enabled_assets,
+				tick_prices: self.tick_prices,
+				treasury_share: self.treasury_share,
+			},
 			..Default::default()
 		}
 		.build_storage()

@@ -135,7 +135,7 @@ pub fn genesis() -> TestState {
 			accounts: accounts.collect(),
 			..Default::default()
 		},
-		pay_stream: pallet_paystream::GenesisConfig { enabled_assets },
+		pay_stream: pallet_paystream::GenesisConfig { enabled_assets, ..Default::default() },
 		..Default::default()
 	}
 	.build_storage()

@@ -35,3 +35,28 @@ fn boundary_no_asset_at_all() {
 		assert_noop!(PayStream::deposit(signed(BOB), NATIVE, 100), Error::<Test>::AssetNotEnabled);
 	});
 }
+
+#[test]
+fn success_prices_and_share_of_the_operator() {
+	let share = <Test as Config>::TreasuryShareMax::get();
+	ExtBuilder::default().tick_prices(vec![(TOKEN, 5)]).treasury_share(share).build_and_execute(
+		|| {
+			let price = |asset| AssetEntries::<Test>::get(asset).map(|entry| entry.tick_price);
+			assert_eq!((price(NATIVE), price(TOKEN)), (Some(0), Some(5)));
+			assert_eq!(TreasuryShare::<Test>::get(), share);
+		},
+	);
+}
+
+#[test]
+#[should_panic(expected = "treasury_share: above TreasuryShareMax")]
+fn fails_for_a_share_above_the_constant() {
+	let above = <Test as Config>::TreasuryShareMax::get().deconstruct() + 1;
+	ExtBuilder::default().treasury_share(Permill::from_parts(above)).build();
+}
+
+#[test]
+#[should_panic(expected = "a tick is priced in an enabled asset")]
+fn fails_for_a_price_in_an_asset_that_is_not_enabled() {
+	ExtBuilder::default().enabled_assets(vec![NATIVE]).tick_prices(vec![(TOKEN, 5)]).build();
+}
