@@ -17,9 +17,10 @@ use frame::{
 /// What a batch has come to.
 #[derive(Default)]
 struct Tally {
-	/// Whether orders can be free in it at all.
-	may_be_free: bool,
-	/// How many ticks were tried that did not close their session.
+	/// Whether it is the extrinsic itself: only then can orders be free, and more be registered with
+	/// the block than was announced.
+	is_the_extrinsic: bool,
+	/// How many ticks were tried.
 	ticks: u32,
 	/// The weight of everything else that was tried.
 	others: Weight,
@@ -35,7 +36,7 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn do_submit_batch(orders: BatchOf<T>) -> DispatchResultWithPostInfo {
 		Self::ensure_ascending(&orders)?;
 		let mut book = StreamBook::new();
-		let mut tally = Tally { may_be_free: Self::is_the_extrinsic(), ..Tally::default() };
+		let mut tally = Tally { is_the_extrinsic: Self::is_the_extrinsic(), ..Tally::default() };
 		for signed in orders {
 			let (grant, index) = (signed.grant, signed.order.index());
 			if let Err(error) = Self::try_order(&mut book, &mut tally, signed) {
@@ -60,28 +61,31 @@ impl<T: Config> Pallet<T> {
 	) -> Result<(), Error<T>> {
 		let SignedOrderOf::<T> { grant, order, signature } = signed;
 		let index = order.index();
-		let plan = Self::plan(book, grant, &order).and_then(|plan| {
-			// Last, because it is dear: an order that the ledger refuses costs no verification.
-			let message = Self::order_bytes(grant, &order);
-			ensure!(verify(plan.key(), &signature, &message), Error::<T>::SignatureInvalid);
-			Ok(plan)
-		});
-		let closes = matches!(plan, Ok(Plan { step: Step::Close(_), .. }));
-		let (returned, taken) = match order {
-			Order::Tick { .. } if !closes => {
-				tally.ticks = tally.ticks.saturating_add(1);
-				(Self::weight_of_tick(), Self::weight_of_tick_apart())
-			}
-			Order::Tick { .. } => (T::WeightInfo::submit_close(), T::WeightInfo::submit_close()),
+		let (returned, mut taken) = match order {
+			Order::Tick { .. } => (Self::weight_of_tick(), Self::weight_of_tick_apart()),
 			_ => (Self::weight_of_order(&order), Self::weight_of_order(&order)),
 		};
-		if !matches!(order, Order::Tick { .. }) || closes {
-			tally.others = tally.others.saturating_add(returned);
+		match order {
+			Order::Tick { .. } => tally.ticks = tally.ticks.saturating_add(1),
+			_ => tally.others = tally.others.saturating_add(returned),
 		}
-		let Plan { step, free } = plan?;
+		let Plan { step, free } = Self::plan(book, grant, &order)?;
+		let closing_tick = matches!((&order, &step), (Order::Tick { .. }, Step::Close(_)));
+		if closing_tick {
+			let room = tally.is_the_extrinsic && Self::block_has_room(Self::weight_of_closing());
+			ensure!(room, Error::<T>::BlockFull);
+		}
+		// Last, because it is dear: an order that the ledger refuses costs no verification.
+		let message = Self::order_bytes(grant, &order);
+		ensure!(verify(step.key(), &signature, &message), Error::<T>::SignatureInvalid);
+		if closing_tick {
+			taken = T::WeightInfo::submit_close();
+			let more = Self::weight_of_closing();
+			frame_system::Pallet::<T>::register_extra_weight_unchecked(more, DispatchClass::Normal);
+		}
 		Self::carry_out(book, grant, index, step);
 		tally.counted = tally.counted.saturating_add(1);
-		if tally.may_be_free && free.is_ok() && Self::take_free_lane(tally, taken) {
+		if tally.is_the_extrinsic && free.is_ok() && Self::take_free_lane(tally, taken) {
 			tally.free = tally.free.saturating_add(1);
 			tally.returned = tally.returned.saturating_add(returned);
 		}
@@ -157,14 +161,31 @@ impl<T: Config> Pallet<T> {
 		T::WeightInfo::submit_batch(ticks).saturating_add(more.saturating_mul(streams.into()))
 	}
 
-	/// The most that a batch can weigh: every tick on a stream of its own, and closing.
+	/// What a tick weighs more where it uses up its session's funds and closes it. Few do, and only
+	/// the ledger knows which; so it is not announced, but registered with the block when it happens.
+	/// The stream is counted with the ticks already.
+	fn weight_of_closing() -> Weight {
+		T::WeightInfo::submit_close().saturating_sub(Self::weight_of_tick_apart())
+	}
+
+	/// Whether the block has room for so much more than was announced to it.
+	fn block_has_room(more: Weight) -> bool {
+		let limits = T::BlockWeights::get();
+		let class = DispatchClass::Normal;
+		let class_max = limits.get(class).max_total.unwrap_or(limits.max_block);
+		let used = frame_system::Pallet::<T>::block_weight();
+		used.get(class).saturating_add(more).all_lte(class_max)
+			&& used.total().saturating_add(more).all_lte(limits.max_block)
+	}
+
+	/// What a batch is announced with: every tick on a stream of its own, and none closing.
 	pub(crate) fn weight_of_batch(orders: &BatchOf<T>) -> Weight {
 		orders.iter().fold(T::WeightInfo::submit_batch(0), |sum, signed| {
 			sum.saturating_add(Self::most_of_item(&signed.order))
 		})
 	}
 
-	/// The most that a batch can weigh whatever is in it.
+	/// The most that a batch can be announced with whatever is in it.
 	#[cfg(feature = "std")]
 	pub(crate) fn weight_of_full_batch() -> Weight {
 		let dearest = crate::order::one_of_each::<T>()
@@ -176,7 +197,7 @@ impl<T: Config> Pallet<T> {
 
 	fn most_of_item(order: &crate::OrderOf<T>) -> Weight {
 		match order {
-			Order::Tick { .. } => Self::weight_of_tick_apart().max(T::WeightInfo::submit_close()),
+			Order::Tick { .. } => Self::weight_of_tick_apart(),
 			_ => Self::weight_of_order(order),
 		}
 	}

@@ -945,6 +945,9 @@ pub mod pallet {
 		AssetAlive,
 		/// The share is above the pallet's constant. Name a lower one.
 		ShareTooHigh,
+		/// The tick would use up its session's funds and close it, and for that there is no room in this
+		/// block, or none in a batch within another call. Hand it in again: alone, or in a later batch.
+		BlockFull,
 	}
 
 	#[pallet::call]
@@ -1186,8 +1189,10 @@ pub mod pallet {
 		/// Origin: signed, anybody. Strictly ascending by grant and session. Each order is checked and
 		/// counts as in [`submit`](Pallet::submit), without the limits of the free lane: `OpenTooSoon`,
 		/// `FundTooEarly`, `FundTooSmall`, `TickTooSmall` and `TipTooSmall` refuse nothing. One that is
-		/// refused harms no other. A batch whose orders all counted, and all within these limits and the
-		/// block's free share, costs no fee; else the weight of those that did so comes back.
+		/// refused harms no other. A tick that turns out to close its session weighs more than was
+		/// announced; the block is charged for it, or it is refused with `BlockFull`. A batch whose orders
+		/// all counted, and all within these limits and the block's free share, costs no fee; else the
+		/// weight of those that did so comes back.
 		///
 		/// Errors: `BatchEmpty`, `BatchNotAscending` (I6: no session comes twice).
 		///

@@ -241,6 +241,7 @@ pub fn benchmark_state() -> TestState {
 /// Go to a moment in a new block.
 pub fn at_ms(now_ms: u64) {
 	PayStream::on_finalize(System::block_number());
+	System::set_block_consumed_resources(Weight::zero(), 0);
 	pallet_timestamp::Now::<Test>::put(now_ms);
 }
 

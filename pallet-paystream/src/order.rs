@@ -151,7 +151,7 @@ impl<T: Config> Pallet<T> {
 		let plan = Self::plan(&mut StreamBook::new(), grant, order)?;
 		plan.free.clone()?;
 		ensure!(
-			verify(plan.key(), signature, &Self::order_bytes(grant, order)),
+			verify(plan.step.key(), signature, &Self::order_bytes(grant, order)),
 			Error::<T>::SignatureInvalid
 		);
 		Ok(ValidTransaction {

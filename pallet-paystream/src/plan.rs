@@ -94,10 +94,12 @@ impl<T: Config> Plan<T> {
 	fn free(step: Step<T>) -> Self {
 		Self { step, free: Ok(()) }
 	}
+}
 
+impl<T: Config> Step<T> {
 	/// The key whose order it must be.
 	pub(crate) fn key(&self) -> &DelegateKey {
-		match &self.step {
+		match self {
 			Step::Open(plan) => &plan.grant.key,
 			Step::Fund(plan) => &plan.session.key,
 			Step::Tick(plan) => &plan.session.key,

@@ -9,9 +9,9 @@ from typing import Final
 BATCH_SHARE_MAX: Final = 1 / 8
 """The most of a block's ordinary weight that one batch may be announced with.
 
-A batch is announced with all that it could weigh (every tick may close its session) and pays what
-it weighed. A block takes no batch whose announced weight it has no room for, so big batches leave
-much of it empty, and small ones pay for more signatures and fees.
+A batch is announced with each tick on a stream of its own, and pays what it weighed. A block takes
+no batch whose announced weight it has no room for, so big batches leave much of it empty, and small
+ones pay for more signatures and fees.
 """
 SAFETY_MS: Final = 3_000
 """Ticks ask for the time until so long ago: the block that takes them began no earlier."""

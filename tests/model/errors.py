@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 
-UNREACHED: dict[str, str] = {}
+UNREACHED: dict[str, str] = {"BlockFull": "a story's blocks never have so many calls"}
 """Errors that the comparison cannot bring about, each with its reason."""
 
 

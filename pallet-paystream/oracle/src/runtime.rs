@@ -152,6 +152,7 @@ pub fn genesis() -> TestState {
 /// Begin a block at a moment.
 pub fn begin_block(now_ms: u64) {
 	PayStream::on_finalize(System::block_number());
+	System::set_block_consumed_resources(Weight::zero(), 0);
 	pallet_timestamp::Now::<Runtime>::put(now_ms);
 }
 

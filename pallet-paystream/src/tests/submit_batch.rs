@@ -468,6 +468,89 @@ fn boundary_a_free_close_takes_its_whole_weight_of_the_free_share() {
 	});
 }
 
+/// What a tick weighs more that closes its session.
+fn closing() -> Weight {
+	let apart = weight_of_ticks(1, 1).saturating_sub(Weights::submit_batch(0));
+	Weights::submit_close().saturating_sub(apart)
+}
+
+/// Six sessions, one of which has funds for ten seconds only, and the batch that ticks twenty.
+fn one_of_six_is_short() -> (StreamId, Vec<SignedOrderOf<Test>>) {
+	fill_vault(50_000);
+	let stream = new_stream(3);
+	for _ in 0..6 {
+		new_grant(terms());
+	}
+	at(10);
+	for grant in 0..6 {
+		assert_ok!(open(grant, 0, stream, if grant == 2 { 30 } else { 300 }, 10));
+	}
+	at(30);
+	events();
+	(stream, (0..6).map(|grant| tick_item(grant, 20)).collect())
+}
+
+#[test]
+fn success_a_tick_that_closes_is_not_announced_and_charged_to_the_block() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (_, orders) = one_of_six_is_short();
+		let orders = batch(orders);
+		let announced = PayStream::weight_of_batch(&orders);
+		assert_eq!(announced, weight_of_ticks(6, 6));
+		let call = RuntimeCall::PayStream(Call::submit_batch { orders });
+		let (result, weight) = step(|| apply_as(DAVE, call));
+		let post = result.expect("it is in order");
+		assert_eq!(outcome(), ((6, 6, 0), vec![]));
+		assert_eq!((post.pays_fee, Sessions::<Test>::get(2, 0)), (Pays::No, None));
+		let five_and_a_close = weight_of_ticks(6, 1).saturating_add(closing());
+		assert_eq!(weight, five_and_a_close);
+	});
+}
+
+#[test]
+fn fails_a_tick_that_closes_where_the_block_has_no_room() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (stream, orders) = one_of_six_is_short();
+		let limits = block_weights();
+		let most = limits.get(DispatchClass::Normal).max_total.expect("the class is limited");
+		let room = closing();
+		let used = most.saturating_sub(room).saturating_add(Weight::from_parts(1, 0));
+		System::set_block_consumed_resources(Weight::zero(), 0);
+		System::register_extra_weight_unchecked(used, DispatchClass::Normal);
+		assert_ok!(submit_batch(orders.clone()));
+		assert_eq!(outcome(), ((5, 5, 1), vec![failed(2, 0, Error::BlockFull)]));
+		assert_eq!((session(2, 0).seconds, stream_entry(stream).seconds), (0, 100));
+		// With room for exactly that it counts.
+		System::set_block_consumed_resources(Weight::zero(), 0);
+		let used = most.saturating_sub(room);
+		System::register_extra_weight_unchecked(used, DispatchClass::Normal);
+		assert_ok!(submit_batch(vec![orders[2].clone()]));
+		assert_eq!(outcome(), ((1, 1, 0), vec![]));
+		assert_eq!((Sessions::<Test>::get(2, 0), stream_entry(stream).seconds), (None, 110));
+	});
+}
+
+/// Within another call nothing can be registered that is sure to stay.
+#[test]
+fn fails_a_tick_that_closes_within_another_call() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (stream, orders) = one_of_six_is_short();
+		let ticks = RuntimeCall::PayStream(Call::submit_batch { orders: batch(orders) });
+		let call = RuntimeCall::Utility(pallet_utility::Call::batch { calls: vec![ticks] });
+		let (result, _) = step(|| apply_as(DAVE, call));
+		assert_ok!(result);
+		assert_eq!(outcome(), ((5, 0, 1), vec![failed(2, 0, Error::BlockFull)]));
+		assert_eq!((session(2, 0).seconds, stream_entry(stream).seconds), (0, 100));
+		// A close is announced as one.
+		let close = item(2, Order::Close { index: 0, seconds: 20 });
+		let orders = batch(vec![close]);
+		let closes = RuntimeCall::PayStream(Call::submit_batch { orders });
+		let call = RuntimeCall::Utility(pallet_utility::Call::batch { calls: vec![closes] });
+		assert_ok!(step(|| apply_as(DAVE, call)).0);
+		assert_eq!(stream_entry(stream).seconds, 110);
+	});
+}
+
 /// The same three ticks, all free, none free, and some: the block is charged the same.
 #[test]
 fn success_the_block_is_charged_for_every_order_whoever_pays() {
