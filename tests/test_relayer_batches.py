@@ -143,6 +143,21 @@ async def test_one_bad_order_harms_no_other(tmp_path: Path, autojump_clock: Mock
         assert watching[2].end_reason == "denied"
 
 
+async def test_a_tick_for_which_the_block_is_too_full_goes_alone(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with crowd(tmp_path) as (r, chain):
+        watching = await joined(r)
+        one = watching[0].ref
+        chain.failing = {(one.grant, one.index): "BlockFull"}
+        await r.until(lambda: chain.batches)
+        (order,) = (
+            signed.order for signed in chain.batches[0] if signed.place == (one.grant, one.index)
+        )
+        await r.until(lambda: (one.grant, order) in chain.accepted)
+        assert len(chain.batches) == 1
+
+
 async def test_what_is_in_a_batch_was_journaled_before(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:

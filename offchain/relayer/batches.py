@@ -98,8 +98,10 @@ class Batcher:
                 nursery.start_soon(self._submitter.send_due, session, order)
         else:
             self._core.count("batches_sent")
-            await self._read(kept, result, began)
-            self._free(batch)
+            alone = await self._read(kept, result, began)
+            self._free([each for each in batch if each not in alone])
+            for session, order in alone:  # their lanes stay busy
+                nursery.start_soon(self._submitter.send_due, session, order)
         finally:
             self._under_way = False
             self._core.submit_bell.ring()
@@ -132,14 +134,21 @@ class Batcher:
         )
         return signed, kept
 
-    async def _read(self, kept: list[_Due], result: BatchResult, began: float) -> None:
-        """Take note of what came of each order, as if it had come alone."""
+    async def _read(self, kept: list[_Due], result: BatchResult, began: float) -> list[_Due]:
+        """Take note of what came of each order, as if it had come alone.
+
+        Gives those that have to come alone: ticks that close, for which a full block has no room
+        beside a batch.
+        """
+        alone: list[_Due] = []
         for session, order in kept:
             failure = result.failures.get((session.record.grant, session.record.index))
             if failure is None:
                 self._submitter.sent(session, order, began)
             elif failure.name == "OrderStale":
                 await self._submitter.look_again(session)
+            elif failure.name == "BlockFull":
+                alone.append((session, order))
             elif failure.name == "SignatureInvalid":
                 self._submitter.fail(session, "open-refused", failure)
             else:
@@ -151,6 +160,7 @@ class Batcher:
             result.free,
             len(result.failures),
         )
+        return alone
 
     def _free(self, batch: list[_Due]) -> None:
         for session, order in batch:

@@ -24,6 +24,10 @@ struct Tally {
 	ticks: u32,
 	/// The weight of everything else that was tried.
 	others: Weight,
+	/// What ticks weighed more that closed their session.
+	closings: Weight,
+	/// The part of it whose fee does not come back.
+	closings_paid: Weight,
 	counted: u32,
 	free: u32,
 	failed: u32,
@@ -35,6 +39,7 @@ impl<T: Config> Pallet<T> {
 	/// Carry out a batch. Returns what it weighed and what it costs.
 	pub(crate) fn do_submit_batch(orders: BatchOf<T>) -> DispatchResultWithPostInfo {
 		Self::ensure_ascending(&orders)?;
+		let announced = Self::weight_of_batch(&orders);
 		let mut book = StreamBook::new();
 		let mut tally = Tally { is_the_extrinsic: Self::is_the_extrinsic(), ..Tally::default() };
 		for signed in orders {
@@ -50,7 +55,7 @@ impl<T: Config> Pallet<T> {
 			free: tally.free,
 			failed: tally.failed,
 		});
-		Ok(Self::bill(&tally, streams))
+		Ok(Self::bill(&tally, streams, announced))
 	}
 
 	/// One order of a batch, within no limit of the free lane.
@@ -61,7 +66,7 @@ impl<T: Config> Pallet<T> {
 	) -> Result<(), Error<T>> {
 		let SignedOrderOf::<T> { grant, order, signature } = signed;
 		let index = order.index();
-		let (returned, mut taken) = match order {
+		let (returned, taken) = match order {
 			Order::Tick { .. } => (Self::weight_of_tick(), Self::weight_of_tick_apart()),
 			_ => (Self::weight_of_order(&order), Self::weight_of_order(&order)),
 		};
@@ -70,24 +75,27 @@ impl<T: Config> Pallet<T> {
 			_ => tally.others = tally.others.saturating_add(returned),
 		}
 		let Plan { step, free } = Self::plan(book, grant, &order)?;
-		let closing_tick = matches!((&order, &step), (Order::Tick { .. }, Step::Close(_)));
-		if closing_tick {
-			let room = tally.is_the_extrinsic && Self::block_has_room(Self::weight_of_closing());
+		let closing = match (&order, &step) {
+			(Order::Tick { .. }, Step::Close(_)) => Self::weight_of_closing(),
+			_ => Weight::zero(),
+		};
+		let closings = tally.closings.saturating_add(closing);
+		if !closing.is_zero() {
+			let room = tally.is_the_extrinsic && Self::block_has_room(closings);
 			ensure!(room, Error::<T>::BlockFull);
 		}
 		// Last, because it is dear: an order that the ledger refuses costs no verification.
 		let message = Self::order_bytes(grant, &order);
 		ensure!(verify(step.key(), &signature, &message), Error::<T>::SignatureInvalid);
-		if closing_tick {
-			taken = T::WeightInfo::submit_close();
-			let more = Self::weight_of_closing();
-			frame_system::Pallet::<T>::register_extra_weight_unchecked(more, DispatchClass::Normal);
-		}
 		Self::carry_out(book, grant, index, step);
 		tally.counted = tally.counted.saturating_add(1);
+		tally.closings = closings;
+		let taken = taken.saturating_add(closing);
 		if tally.is_the_extrinsic && free.is_ok() && Self::take_free_lane(tally, taken) {
 			tally.free = tally.free.saturating_add(1);
 			tally.returned = tally.returned.saturating_add(returned);
+		} else {
+			tally.closings_paid = tally.closings_paid.saturating_add(closing);
 		}
 		Ok(())
 	}
@@ -118,28 +126,38 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// What the batch costs its submitter: nothing where every order counted and was free, else
-	/// the weight of those that did not or were not. The block is charged for all of them: the
-	/// part whose fee comes back is registered beside what is reported.
-	fn bill(tally: &Tally, streams: u32) -> PostDispatchInfo {
+	/// the weight of those that did not or were not, as far as the announcement reaches. The block is
+	/// charged for all of them: what is not reported is registered beside it.
+	fn bill(tally: &Tally, streams: u32, announced: Weight) -> PostDispatchInfo {
 		// Orders that do not tick have their streams in their own weight.
 		let streams = streams.min(tally.ticks);
 		let spent = Self::weight_of_ticks(tally.ticks, streams).saturating_add(tally.others);
-		if tally.failed == 0 && tally.free == tally.counted {
-			return PostDispatchInfo { actual_weight: Some(spent), pays_fee: Pays::No };
+		let free = tally.failed == 0 && tally.free == tally.counted;
+		let reported = match free {
+			true => spent,
+			false => spent
+				.saturating_sub(tally.returned)
+				.saturating_add(tally.closings_paid)
+				.min(announced),
+		};
+		let more = spent.saturating_add(tally.closings).saturating_sub(reported);
+		if !more.is_zero() {
+			frame_system::Pallet::<T>::register_extra_weight_unchecked(more, DispatchClass::Normal);
 		}
-		let returned = tally.returned.min(spent);
-		frame_system::Pallet::<T>::register_extra_weight_unchecked(returned, DispatchClass::Normal);
-		PostDispatchInfo {
-			actual_weight: Some(spent.saturating_sub(returned)),
-			pays_fee: Pays::Yes,
-		}
+		let pays_fee = if free { Pays::No } else { Pays::Yes };
+		PostDispatchInfo { actual_weight: Some(reported), pays_fee }
 	}
 
 	/// Whether the batch is the extrinsic itself, and no call within another one. An outer call that
 	/// fails undoes what was registered with the block, but not the lower weight that was reported:
-	/// the same orders could be verified again and again for nothing.
+	/// the same orders could be verified again and again for nothing. What a hook dispatches is no
+	/// extrinsic either: it is bounded by what is reported.
 	fn is_the_extrinsic() -> bool {
-		unhashed::get::<u32>(TRANSACTION_LEVEL_KEY).unwrap_or(0) <= 1
+		let in_a_hook = matches!(
+			frame_system::Pallet::<T>::execution_phase(),
+			Some(frame_system::Phase::Initialization | frame_system::Phase::Finalization)
+		);
+		!in_a_hook && unhashed::get::<u32>(TRANSACTION_LEVEL_KEY).unwrap_or(0) <= 1
 	}
 
 	/// The weight of one more tick in a batch that has its stream already.
@@ -148,11 +166,14 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// The weight of one more tick in a batch, on a stream of its own: never less than the other,
-	/// whatever the measurements say.
+	/// whatever the measurements say. Where it would close its session it has read all that a close
+	/// reads before it can be refused, so the proof has room for that.
 	fn weight_of_tick_apart() -> Weight {
+		let close_proof = T::WeightInfo::submit_close().proof_size();
 		T::WeightInfo::submit_batch_streams(1)
 			.saturating_sub(T::WeightInfo::submit_batch_streams(0))
 			.max(Self::weight_of_tick())
+			.max(Weight::from_parts(0, close_proof))
 	}
 
 	/// The weight of so many ticks on so many streams.

@@ -946,7 +946,8 @@ pub mod pallet {
 		/// The share is above the pallet's constant. Name a lower one.
 		ShareTooHigh,
 		/// The tick would use up its session's funds and close it, and for that there is no room in this
-		/// block, or none in a batch within another call. Hand it in again: alone, or in a later batch.
+		/// block, and never any in a batch within another call. Hand it in alone by `submit`, or in a
+		/// later batch that is within no other call.
 		BlockFull,
 	}
 
@@ -1190,7 +1191,8 @@ pub mod pallet {
 		/// counts as in [`submit`](Pallet::submit), without the limits of the free lane: `OpenTooSoon`,
 		/// `FundTooEarly`, `FundTooSmall`, `TickTooSmall` and `TipTooSmall` refuse nothing. One that is
 		/// refused harms no other. A tick that turns out to close its session weighs more than was
-		/// announced; the block is charged for it, or it is refused with `BlockFull`. A batch whose orders
+		/// announced: the block is charged for it, or it is refused with `BlockFull` where the block has
+		/// no room, and always in a batch within another call. A batch whose orders
 		/// all counted, and all within these limits and the block's free share, costs no fee; else the
 		/// weight of those that did so comes back.
 		///

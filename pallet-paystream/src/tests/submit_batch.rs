@@ -51,7 +51,10 @@ fn failed(grant: GrantId, index: u32, error: Error<Test>) -> Failure {
 /// The weight of a batch of ticks that go on, on so many streams.
 fn weight_of_ticks(ticks: u32, streams: u32) -> Weight {
 	let tick = Weights::submit_batch(1).saturating_sub(Weights::submit_batch(0));
-	let apart = Weights::submit_batch_streams(1).saturating_sub(Weights::submit_batch_streams(0));
+	let apart = Weights::submit_batch_streams(1)
+		.saturating_sub(Weights::submit_batch_streams(0))
+		.max(tick)
+		.max(Weight::from_parts(0, Weights::submit_close().proof_size()));
 	let more = apart.saturating_sub(tick).saturating_mul(streams.into());
 	Weights::submit_batch(ticks).saturating_add(more)
 }
@@ -504,6 +507,36 @@ fn success_a_tick_that_closes_is_not_announced_and_charged_to_the_block() {
 		assert_eq!((post.pays_fee, Sessions::<Test>::get(2, 0)), (Pays::No, None));
 		let five_and_a_close = weight_of_ticks(6, 1).saturating_add(closing());
 		assert_eq!(weight, five_and_a_close);
+	});
+}
+
+#[test]
+fn success_a_tick_that_closes_and_is_not_free_is_paid_for_as_a_close() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (_, orders) = one_of_six_is_short();
+		FreeWeightUsed::<Test>::put(PayStream::free_limit());
+		let orders = batch(orders);
+		let announced = PayStream::weight_of_batch(&orders);
+		let spent = weight_of_ticks(6, 1).saturating_add(closing());
+		let call = RuntimeCall::PayStream(Call::submit_batch { orders });
+		let (result, weight) = step(|| apply_as(DAVE, call));
+		let post = result.expect("it is in order");
+		assert_eq!((outcome(), post.pays_fee), (((6, 0, 0), vec![]), Pays::Yes));
+		// As far as what was announced reaches; the block is charged for all of it.
+		assert_eq!((weight, post.actual_weight), (spent, Some(spent.min(announced))));
+	});
+}
+
+/// A hook dispatches within its own budget, which knows what is reported and no more.
+#[test]
+fn fails_a_tick_that_closes_within_a_hook() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (_, orders) = one_of_six_is_short();
+		let next = System::block_number() + 1;
+		System::initialize(&next, &Default::default(), &Default::default());
+		let post = submit_batch(orders).expect("it is in order");
+		assert_eq!(outcome(), ((5, 0, 1), vec![failed(2, 0, Error::BlockFull)]));
+		assert_eq!(post.pays_fee, Pays::Yes);
 	});
 }
 
