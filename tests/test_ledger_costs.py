@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from ledger_costs.bencher import READ_US, WRITE_US, BencherFailed, Benchmark, Cost
+from ledger_costs.cost_table import README, WEIGHTS, TableFailed, cost_rows
 from ledger_costs.event_scan import EventScan
 from ledger_costs.judging import (
     FASTER,
@@ -438,3 +439,12 @@ def test_what_waits_is_what_no_block_has_taken() -> None:
     assert pipeline.waiting() == 50
     follower.blocks.append(block(4, 13, batches=2))
     assert pipeline.waiting() == 0
+
+
+def test_the_pallets_readme_shows_the_weights_that_are_charged() -> None:
+    assert cost_rows(WEIGHTS.read_text(encoding="utf-8")) in README.read_text(encoding="utf-8")
+
+
+def test_a_weight_that_is_missing_is_named() -> None:
+    with pytest.raises(TableFailed, match="no create_stream"):
+        cost_rows("impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {}")
