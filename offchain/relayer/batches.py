@@ -93,15 +93,10 @@ class Batcher:
             self._free(batch)
         except LedgerError as error:
             self._failed(error)
-            self._free([each for each in batch if each not in kept])
-            for session, order in kept:  # their lanes stay busy
-                nursery.start_soon(self._submitter.send_due, session, order)
+            self._send_alone(batch, kept, nursery)
         else:
             self._core.count("batches_sent")
-            alone = await self._read(kept, result, began)
-            self._free([each for each in batch if each not in alone])
-            for session, order in alone:  # their lanes stay busy
-                nursery.start_soon(self._submitter.send_due, session, order)
+            self._send_alone(batch, await self._read(kept, result, began), nursery)
         finally:
             self._under_way = False
             self._core.submit_bell.ring()
@@ -161,6 +156,12 @@ class Batcher:
             len(result.failures),
         )
         return alone
+
+    def _send_alone(self, batch: list[_Due], alone: list[_Due], nursery: trio.Nursery) -> None:
+        """Send some of a batch's orders through the free lane; their lanes stay busy."""
+        self._free([each for each in batch if each not in alone])
+        for session, order in alone:
+            nursery.start_soon(self._submitter.send_due, session, order)
 
     def _free(self, batch: list[_Due]) -> None:
         for session, order in batch:
