@@ -31,8 +31,23 @@ struct Tally {
 	counted: u32,
 	free: u32,
 	failed: u32,
+	/// How many of those that failed had been counted already.
+	stale: u32,
+	/// What those weigh, and what they would take of the free lane.
+	stale_weight: Weight,
+	stale_taken: Weight,
+	/// How many of them cost nothing.
+	forgiven: u32,
 	/// The weight whose fee comes back.
 	returned: Weight,
+}
+
+impl Tally {
+	fn note_stale(&mut self, weight: Weight, taken: Weight) {
+		self.stale = self.stale.saturating_add(1);
+		self.stale_weight = self.stale_weight.saturating_add(weight);
+		self.stale_taken = self.stale_taken.saturating_add(taken);
+	}
 }
 
 impl<T: Config> Pallet<T> {
@@ -44,12 +59,17 @@ impl<T: Config> Pallet<T> {
 		let mut tally = Tally { is_the_extrinsic: Self::is_the_extrinsic(), ..Tally::default() };
 		for signed in orders {
 			let (grant, index) = (signed.grant, signed.order.index());
+			let (returned, taken) = Self::weights_of_item(&signed.order);
 			if let Err(error) = Self::try_order(&mut book, &mut tally, signed) {
 				tally.failed = tally.failed.saturating_add(1);
+				if error == Error::OrderStale {
+					tally.note_stale(returned, taken);
+				}
 				Self::deposit_event(Event::OrderFailed { grant, index, error: error.into() });
 			}
 		}
 		let streams = book.write();
+		Self::forgive_stale(&mut tally);
 		Self::deposit_event(Event::BatchDone {
 			counted: tally.counted,
 			free: tally.free,
@@ -66,10 +86,7 @@ impl<T: Config> Pallet<T> {
 	) -> Result<(), Error<T>> {
 		let SignedOrderOf::<T> { grant, order, signature } = signed;
 		let index = order.index();
-		let (returned, taken) = match order {
-			Order::Tick { .. } => (Self::weight_of_tick(), Self::weight_of_tick_apart()),
-			_ => (Self::weight_of_order(&order), Self::weight_of_order(&order)),
-		};
+		let (returned, taken) = Self::weights_of_item(&order);
 		match order {
 			Order::Tick { .. } => tally.ticks = tally.ticks.saturating_add(1),
 			_ => tally.others = tally.others.saturating_add(returned),
@@ -98,6 +115,17 @@ impl<T: Config> Pallet<T> {
 			tally.closings_paid = tally.closings_paid.saturating_add(closing);
 		}
 		Ok(())
+	}
+
+	/// What somebody else has brought costs its submitter nothing: orders are public, and whoever copies
+	/// one out of a waiting batch must not make the whole of it dear. No more of them than of free ones,
+	/// and all of them within the free share, so nobody makes blocks work for nothing by replays.
+	fn forgive_stale(tally: &mut Tally) {
+		let few = tally.stale > 0 && tally.stale <= tally.free;
+		if few && Self::take_free_lane(tally, tally.stale_taken) {
+			tally.forgiven = tally.stale;
+			tally.returned = tally.returned.saturating_add(tally.stale_weight);
+		}
 	}
 
 	/// Strictly ascending by (grant, index), so no session comes twice; and not empty.
@@ -132,7 +160,7 @@ impl<T: Config> Pallet<T> {
 		// Orders that do not tick have their streams in their own weight.
 		let streams = streams.min(tally.ticks);
 		let spent = Self::weight_of_ticks(tally.ticks, streams).saturating_add(tally.others);
-		let free = tally.failed == 0 && tally.free == tally.counted;
+		let free = tally.failed == tally.forgiven && tally.free == tally.counted;
 		let reported = match free {
 			true => spent,
 			false => spent
@@ -158,6 +186,14 @@ impl<T: Config> Pallet<T> {
 			Some(frame_system::Phase::Initialization | frame_system::Phase::Finalization)
 		);
 		!in_a_hook && unhashed::get::<u32>(TRANSACTION_LEVEL_KEY).unwrap_or(0) <= 1
+	}
+
+	/// What comes back for a free order of a batch, and what it takes of the free lane.
+	fn weights_of_item(order: &crate::OrderOf<T>) -> (Weight, Weight) {
+		match order {
+			Order::Tick { .. } => (Self::weight_of_tick(), Self::weight_of_tick_apart()),
+			_ => (Self::weight_of_order(order), Self::weight_of_order(order)),
+		}
 	}
 
 	/// The weight of one more tick in a batch that has its stream already.

@@ -21,7 +21,7 @@ impl<T: Config> Pallet<T> {
 		let last = stream.status == StreamStatus::Ended
 			&& stream.sessions_open == 0
 			&& stream.subscriptions_open == 0;
-		let paid = Self::distribute(id, &mut stream)?;
+		let paid = Self::distribute(id, &mut stream, Zero::zero())?;
 		ensure!(last || !paid.is_zero(), Error::<T>::NothingToClaim);
 		if last {
 			Self::delete_stream(id, stream)?;
@@ -32,10 +32,12 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Pay the treasury its part and every payee their share of the rest, rounded down; what the
-	/// shares leave over stays in the earnings. Returns what left the stream. The caller writes it.
+	/// shares leave over stays in the earnings. `withheld` of the owner's shares, which must be there, is
+	/// not paid but left to the caller. Returns what left the stream. The caller writes it.
 	pub(crate) fn distribute(
 		id: StreamId,
 		stream: &mut Stream<T>,
+		mut withheld: BalanceOf<T>,
 	) -> Result<BalanceOf<T>, DispatchError> {
 		let status = AssetEntries::<T>::get(&stream.asset).map(|entry| entry.status);
 		if status == Some(AssetStatus::WrittenOff) {
@@ -52,11 +54,17 @@ impl<T: Config> Pallet<T> {
 		}
 		let mut paid = operators;
 		for payee in &stream.payees {
-			let amount = payee.share.mul_floor(rest);
+			let share = payee.share.mul_floor(rest);
+			paid = paid.checked_add(&share).ok_or(Error::<T>::Overflow)?;
+			let kept = match payee.account == stream.owner {
+				true => share.min(withheld),
+				false => Zero::zero(),
+			};
+			withheld = withheld.saturating_sub(kept);
+			let amount = share.saturating_sub(kept);
 			if amount.is_zero() {
 				continue;
 			}
-			paid = paid.checked_add(&amount).ok_or(Error::<T>::Overflow)?;
 			let credited = payout.pay(stream, &payee.account, amount)?;
 			Self::deposit_event(Event::Claimed {
 				stream: id,
@@ -102,6 +110,15 @@ impl<T: Config> Pallet<T> {
 		Tiers::<T>::remove(id);
 		Self::deposit_event(Event::StreamDeleted { stream: id });
 		Ok(())
+	}
+
+	/// What of a distribution now would be the owner's.
+	pub(crate) fn owners_part(stream: &Stream<T>) -> BalanceOf<T> {
+		let (_, amounts) = Self::claimable(stream);
+		let parts = stream.payees.iter().zip(amounts);
+		parts
+			.filter(|(payee, _)| payee.account == stream.owner)
+			.fold(Zero::zero(), |sum, (_, amount)| sum.saturating_add(amount))
 	}
 
 	/// What the treasury would receive by a claim now, and each payee after it.

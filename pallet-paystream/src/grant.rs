@@ -61,6 +61,7 @@ impl<T: Config> Pallet<T> {
 			ended_at: terms.expires_at,
 			deposit,
 			tips_total: Zero::zero(),
+			tipped_at: 0,
 			renewals_total: 0,
 		};
 		Grants::<T>::insert(id, grant);

@@ -73,12 +73,22 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// I1: the pot covers what the ledger owes, besides the minimum balance with which it was
-	/// endowed; and the entry of every asset says how much that is.
+	/// endowed; and the entry of every asset says how much that is. An asset that was destroyed under
+	/// the ledger covers nothing, and waits to be written off.
 	fn check_conservation() -> Result<(), TryRuntimeError> {
+		for (_, asset, _) in Vaults::<T>::iter() {
+			check(AssetEntries::<T>::contains_key(asset), "I1: a vault's asset has an entry")?;
+		}
+		for stream in Streams::<T>::iter_values() {
+			check(
+				AssetEntries::<T>::contains_key(stream.asset),
+				"I1: a stream's asset has an entry",
+			)?;
+		}
 		for (asset, entry) in AssetEntries::<T>::iter() {
 			let owed = Self::owed(&asset)?;
 			check(owed == entry.owed, "I1: what is owed is the sum of the entries")?;
-			if entry.status == AssetStatus::WrittenOff {
+			if entry.status == AssetStatus::WrittenOff || !T::Assets::asset_exists(asset.clone()) {
 				continue;
 			}
 			let pot = T::Assets::balance(asset.clone(), &Self::pot());
@@ -269,6 +279,10 @@ impl<T: Config> Pallet<T> {
 		for (who, deposit) in deposits {
 			let (_, total) = due.entry(who.encode()).or_insert((who, Zero::zero()));
 			*total = sum([*total, deposit].into_iter())?;
+		}
+		// Of accounts without an entry nothing is held.
+		for who in frame_system::Account::<T>::iter_keys() {
+			due.entry(who.encode()).or_insert((who, Zero::zero()));
 		}
 		let reason = T::RuntimeHoldReason::from(reason);
 		for (who, total) in due.into_values() {

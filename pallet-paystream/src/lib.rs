@@ -133,10 +133,14 @@ pub use weights::WeightInfo;
 
 /// What the benchmarks ask of the runtime.
 #[cfg(feature = "runtime-benchmarks")]
-pub trait BenchmarkHelper {
+pub trait BenchmarkHelper<AssetKind> {
 	/// Make `T::Time` show `now_ms`. If every block writes it before its first call, as
 	/// `pallet-timestamp` does, add its key to the benchmark's whitelist.
 	fn set_time(now_ms: Moment);
+
+	/// The asset whose transfers are the dearest of those in which streams can be paid, created if need
+	/// be, with the pot endowed or not. What the calls weigh is measured with it.
+	fn dearest_asset() -> AssetKind;
 }
 
 #[frame::pallet]
@@ -345,7 +349,7 @@ pub mod pallet {
 		/// What the benchmarks ask of the runtime.
 		#[cfg(feature = "runtime-benchmarks")]
 		#[pallet::no_default]
-		type BenchmarkHelper: BenchmarkHelper;
+		type BenchmarkHelper: BenchmarkHelper<Self::AssetKind>;
 	}
 
 	/// Why native money is held on an account.
@@ -910,7 +914,7 @@ pub mod pallet {
 		/// The batch's orders are not in strictly ascending order of grant and index. Sort them, and
 		/// send a session's next order in another batch.
 		BatchNotAscending,
-		/// Less than that is earned and unclaimed. Name a lower amount.
+		/// Less than that of what is earned and unclaimed is the owner's. Name a lower amount.
 		EarningsTooLow,
 		/// The stream is that account's already. Name another one.
 		OwnerUnchanged,
@@ -949,6 +953,10 @@ pub mod pallet {
 		/// block, and never any in a batch within another call. Hand it in alone by `submit`, or in a
 		/// later batch that is within no other call.
 		BlockFull,
+		/// The grant tipped a moment ago. Wait, and tip then.
+		TipTooSoon,
+		/// The last paid period has not begun. Renew when it has.
+		RenewTooEarly,
 	}
 
 	#[pallet::call]
@@ -1125,11 +1133,12 @@ pub mod pallet {
 		///   charges, `SessionClosed`, and `GrantDeleted` if it was an ended grant's last session.
 		/// - `Tip` pays the session's stream from the vault, within the grant's allowance. Errors:
 		///   `OrderStale`, `TotalLower` (I6), `SessionEnded`, `StreamEnded`, `TipsTooLow`,
-		///   `TipTooSmall`, `VaultTooLow` (I1). Events: `Tipped`.
+		///   `TipTooSmall`, `TipTooSoon`, `VaultTooLow` (I1). Events: `Tipped`.
 		/// - `Renew` buys one more period of the viewer's subscription to the session's stream, within
 		///   the grant's allowance. Errors: `OrderStale`, `RenewalNotNext` (I6), `RenewalsUsedUp`,
 		///   `SessionEnded`, `NotSubscribed`, `Stopped`, `AssetNotEnabled`, `StreamEnded`,
-		///   `TierNotOffered`, `VaultTooLow` (I1). Events: `Subscribed`, `SubscriptionEarned`.
+		///   `TierNotOffered`, `RenewTooEarly`, `VaultTooLow` (I1). Events: `Subscribed`,
+		///   `SubscriptionEarned`.
 		///
 		/// All but `Open` are refused with `GrantNotFound` or `SessionNotFound` for what
 		/// never was, and with `OrderStale` for a session that is closed. All are refused with
@@ -1189,12 +1198,13 @@ pub mod pallet {
 		///
 		/// Origin: signed, anybody. Strictly ascending by grant and session. Each order is checked and
 		/// counts as in [`submit`](Pallet::submit), without the limits of the free lane: `OpenTooSoon`,
-		/// `FundTooEarly`, `FundTooSmall`, `TickTooSmall` and `TipTooSmall` refuse nothing. One that is
-		/// refused harms no other. A tick that turns out to close its session weighs more than was
-		/// announced: the block is charged for it, or it is refused with `BlockFull` where the block has
-		/// no room, and always in a batch within another call. A batch whose orders
-		/// all counted, and all within these limits and the block's free share, costs no fee; else the
-		/// weight of those that did so comes back.
+		/// `FundTooEarly`, `FundTooSmall`, `TickTooSmall`, `TipTooSmall`, `TipTooSoon` and `RenewTooEarly`
+		/// refuse nothing. One that is refused harms no other. A tick that turns out to close its session
+		/// weighs more than was announced: the block is charged for it, or it is refused with `BlockFull`
+		/// where the block has no room, and always in a batch within another call. A batch whose orders all
+		/// counted, and all within these limits and the block's free share, costs no fee; else the weight
+		/// of those that did so comes back. Orders refused with `OrderStale` have been brought by somebody
+		/// else, and are taken for free ones, if they are no more than those.
 		///
 		/// Errors: `BatchEmpty`, `BatchNotAscending` (I6: no session comes twice).
 		///
@@ -1230,23 +1240,26 @@ pub mod pallet {
 
 		/// Give a viewer back what a stream has earned and nobody has claimed.
 		///
-		/// Origin: signed, the stream's owner, also after its end. The amount goes into the viewer's
-		/// vault (I1); what the stream has earned in total stays as it is (I6).
+		/// Origin: signed, the stream's owner, also after its end. What was earned is paid as by a claim,
+		/// but `amount` of the owner's own shares goes into the viewer's vault (I1): what is the
+		/// treasury's or another payee's is not the owner's to give. What the stream has earned in total
+		/// stays as it is (I6).
 		///
-		/// Errors: `StreamNotFound`, `NotOwner`, `PotRefused` (I1), `AmountZero`, `EarningsTooLow` (I1),
-		/// `VaultDust` (I5), `Overflow`.
+		/// Errors: `StreamNotFound`, `NotOwner`, `PotRefused` (I1), `AmountZero`, `EarningsTooLow` (I1: the
+		/// owner's shares are less), `VaultDust` (I5), `Overflow`.
 		///
-		/// Events: `Refunded`.
+		/// Events: those of a claim, `Refunded`.
 		#[pallet::call_index(12)]
-		#[pallet::weight(T::WeightInfo::refund())]
+		#[pallet::weight(Pallet::<T>::weight_of_refund(T::MaxPayees::get()))]
 		pub fn refund(
 			origin: OriginFor<T>,
 			stream: StreamId,
 			viewer: T::AccountId,
 			amount: BalanceOf<T>,
-		) -> DispatchResult {
+		) -> DispatchResultWithPostInfo {
 			let owner = ensure_signed(origin)?;
-			Self::do_refund(owner, stream, viewer, amount)
+			let payees = Self::do_refund(owner, stream, viewer, amount)?;
+			Ok(Some(Self::weight_of_refund(payees)).into())
 		}
 
 		/// Give a stream away.
@@ -1516,6 +1529,11 @@ pub mod pallet {
 		/// receive costs less time, but one more read, their vault's.
 		pub(crate) fn weight_of_claim(payees: u32) -> Weight {
 			T::WeightInfo::claim(payees).saturating_add(T::DbWeight::get().reads(u64::from(payees)))
+		}
+
+		/// The weight of `refund`, which claims at the same time.
+		pub(crate) fn weight_of_refund(payees: u32) -> Weight {
+			T::WeightInfo::refund().saturating_add(Self::weight_of_claim(payees))
 		}
 
 		/// The weight of `transfer_stream`, which claims first.

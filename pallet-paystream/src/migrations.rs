@@ -145,13 +145,21 @@ pub mod v2 {
 					.collect();
 			for (asset, ()) in assets {
 				entries = entries.saturating_add(1);
-				let entry = AssetEntry {
-					status: AssetStatus::Enabled,
-					tick_price: Zero::zero(),
-					tip_min: T::Assets::minimum_balance(asset.clone()),
-					owed: owed.get(&asset.encode()).copied().unwrap_or_default(),
-				};
-				AssetEntries::<T>::insert(asset, entry);
+				let owed = owed.remove(&asset.encode()).unwrap_or_default();
+				AssetEntries::<T>::insert(
+					&asset,
+					entry_of::<T>(&asset, AssetStatus::Enabled, owed),
+				);
+			}
+			// No call of version 1 took an asset off the list again. Where an operator did it by writing to
+			// storage, everybody's way out still needs the entry.
+			for (encoded, owed) in owed {
+				let Ok(asset) = T::AssetKind::decode(&mut &encoded[..]) else { continue };
+				entries = entries.saturating_add(1);
+				AssetEntries::<T>::insert(
+					&asset,
+					entry_of::<T>(&asset, AssetStatus::Disabled, owed),
+				);
 			}
 			T::DbWeight::get().reads_writes(entries, entries)
 		}
@@ -160,6 +168,15 @@ pub mod v2 {
 		fn post_upgrade(_: Vec<u8>) -> Result<(), frame::deps::sp_runtime::TryRuntimeError> {
 			Pallet::<T>::do_try_state()
 		}
+	}
+
+	fn entry_of<T: Config>(
+		asset: &T::AssetKind,
+		status: AssetStatus,
+		owed: BalanceOf<T>,
+	) -> AssetEntry<BalanceOf<T>> {
+		let tip_min = T::Assets::minimum_balance(asset.clone());
+		AssetEntry { status, tick_price: Zero::zero(), tip_min, owed }
 	}
 
 	fn stream<T: Config>(old: OldStream<T>) -> Stream<T> {
@@ -213,6 +230,7 @@ pub mod v2 {
 			deposit: old.deposit,
 			tips_total: Zero::zero(),
 			renewals_total: 0,
+			tipped_at: 0,
 		}
 	}
 

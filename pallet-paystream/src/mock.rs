@@ -134,9 +134,13 @@ impl Config for Test {
 #[cfg(feature = "runtime-benchmarks")]
 pub struct SetTimestamp;
 #[cfg(feature = "runtime-benchmarks")]
-impl BenchmarkHelper for SetTimestamp {
+impl BenchmarkHelper<Kind> for SetTimestamp {
 	fn set_time(now_ms: Moment) {
 		Timestamp::set_timestamp(now_ms);
+	}
+
+	fn dearest_asset() -> Kind {
+		TOKEN
 	}
 }
 

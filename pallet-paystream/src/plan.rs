@@ -181,8 +181,7 @@ impl<T: Config> Pallet<T> {
 		ensure!(now < grant.ended_at, Error::<T>::GrantEnded);
 		ensure!(grant.open.len() < grant.sessions_max as usize, Error::<T>::SlotsTaken);
 		Self::ensure_running()?;
-		let pause_ms = u64::from(T::MinTickSeconds::get()).saturating_mul(SECOND_MS);
-		let rested = now >= grant.opened_at.saturating_add(pause_ms);
+		let rested = now >= grant.opened_at.saturating_add(Self::pause_ms());
 
 		let mut stream = book.get(asked.stream)?;
 		ensure!(stream.status != StreamStatus::Ended, Error::<T>::StreamEnded);
@@ -235,6 +234,11 @@ impl<T: Config> Pallet<T> {
 		};
 		let step = Step::Open(Box::new(Opening { session, grant, stream, vault }));
 		Ok(Plan { step, free: free_if(rested, Error::OpenTooSoon) })
+	}
+
+	/// How long a grant rests between two free opens, or two free tips.
+	fn pause_ms() -> u64 {
+		u64::from(T::MinTickSeconds::get()).saturating_mul(SECOND_MS)
 	}
 
 	/// The running period whose discount an open asks for; nothing where it pays the full rate.
@@ -345,12 +349,16 @@ impl<T: Config> Pallet<T> {
 		ensure!(stream.status != StreamStatus::Ended, Error::<T>::StreamEnded);
 		grant.tips_left = grant.tips_left.checked_sub(&amount).ok_or(Error::<T>::TipsTooLow)?;
 		grant.tips_total = tips;
+		let rested = now >= grant.tipped_at.saturating_add(Self::pause_ms());
+		grant.tipped_at = now;
 		let vault = Self::vault_less(&grant.viewer, &grant.asset, amount)?;
 		stream.earn_tip(amount)?;
 		let tip_min = AssetEntries::<T>::get(&grant.asset).map_or(amount, |entry| entry.tip_min);
 		let message = message.clone();
 		let tipping = Tipping { grant, id: session.stream, stream, vault, amount, message };
-		let free = free_if(amount >= tip_min, Error::TipTooSmall);
+		// What a tip costs can come back to its viewer: the price alone does not bound how many there are.
+		let free = free_if(amount >= tip_min, Error::TipTooSmall)
+			.and_then(|()| free_if(rested, Error::TipTooSoon));
 		Ok(Plan { step: Step::Tip(Box::new(tipping)), free })
 	}
 
@@ -373,12 +381,15 @@ impl<T: Config> Pallet<T> {
 		let mut subscription = Subscriptions::<T>::get(session.stream, &grant.viewer)
 			.ok_or(Error::<T>::NotSubscribed)?;
 		let tier = subscription.tier;
+		// Periods bought far ahead can be given back, so only the clock bounds how many orders there are.
+		let last_begun = now.saturating_add(tier.period_ms) >= subscription.paid_until();
 		let price = Self::price_of(session.stream, &stream, &tier, 1)?;
 		let vault = Self::vault_less(&grant.viewer, &grant.asset, price)?;
 		let collected = Self::extend(&mut subscription, &mut stream, tier, 1, now)?;
 		let id = session.stream;
 		let renewing = Renewing { grant, id, stream, vault, subscription, collected };
-		Ok(Plan::free(Step::Renew(Box::new(renewing))))
+		let free = free_if(last_begun, Error::RenewTooEarly);
+		Ok(Plan { step: Step::Renew(Box::new(renewing)), free })
 	}
 
 	fn carry_out_open(

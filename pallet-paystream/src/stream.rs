@@ -77,21 +77,22 @@ impl<T: Config> Stream<T> {
 	/// Take a tip into the stream's earnings.
 	pub fn earn_tip(&mut self, amount: BalanceOf<T>) -> Result<(), Error<T>> {
 		self.take_in(amount)?;
-		self.tips_total = self.tips_total.checked_add(&amount).ok_or(Error::<T>::Overflow)?;
+		self.tips_total = self.tips_total.saturating_add(amount);
 		Ok(())
 	}
 
 	/// Take the price of a subscription's periods into the stream's earnings.
 	pub fn earn_periods(&mut self, amount: BalanceOf<T>) -> Result<(), Error<T>> {
 		self.take_in(amount)?;
-		self.subscribed_total =
-			self.subscribed_total.checked_add(&amount).ok_or(Error::<T>::Overflow)?;
+		self.subscribed_total = self.subscribed_total.saturating_add(amount);
 		Ok(())
 	}
 
+	/// Totals only tell, so they stay at the highest number: the issuer of an asset can pass the same
+	/// tokens through a stream until they are there, and must not block its subscribers' exits by that.
 	fn take_in(&mut self, amount: BalanceOf<T>) -> Result<(), Error<T>> {
 		self.earned = self.earned.checked_add(&amount).ok_or(Error::<T>::Overflow)?;
-		self.earned_total = self.earned_total.checked_add(&amount).ok_or(Error::<T>::Overflow)?;
+		self.earned_total = self.earned_total.saturating_add(amount);
 		Ok(())
 	}
 
@@ -188,7 +189,7 @@ impl<T: Config> Pallet<T> {
 		}
 		if let Some(payees) = change.payees {
 			let payees = Self::checked_payees(&owner, payees)?;
-			Self::distribute(id, &mut stream)?;
+			Self::distribute(id, &mut stream, Zero::zero())?;
 			let deposit = Self::stream_deposit(payees.len(), Self::tiers(id).len())?;
 			Self::adjust_stream_deposit(&mut stream, deposit)?;
 			stream.payees = payees;
@@ -225,7 +226,7 @@ impl<T: Config> Pallet<T> {
 		Self::ensure_not_pot(&to)?;
 		ensure!(to != owner, Error::<T>::OwnerUnchanged);
 		// What was earned so far is the old owner's.
-		Self::distribute(id, &mut stream)?;
+		Self::distribute(id, &mut stream, Zero::zero())?;
 		// The deposit goes with the stream, so that nobody pays for what they did not ask for.
 		T::NativeHold::transfer_on_hold(
 			&HoldReason::Stream.into(),
@@ -246,28 +247,33 @@ impl<T: Config> Pallet<T> {
 		Ok(payees)
 	}
 
+	/// Returns how many payees the stream has, since a refund distributes what is earned: the others'
+	/// parts of it are not the owner's to give.
 	pub(crate) fn do_refund(
 		owner: T::AccountId,
 		id: StreamId,
 		viewer: T::AccountId,
 		amount: BalanceOf<T>,
-	) -> DispatchResult {
-		let mut stream = Streams::<T>::get(id).ok_or(Error::<T>::StreamNotFound)?;
+	) -> Result<u32, DispatchError> {
+		let stream = Streams::<T>::get(id).ok_or(Error::<T>::StreamNotFound)?;
 		ensure!(stream.owner == owner, Error::<T>::NotOwner);
 		Self::ensure_not_pot(&viewer)?;
 		ensure!(!amount.is_zero(), Error::<T>::AmountZero);
-		stream.earned = stream.earned.checked_sub(&amount).ok_or(Error::<T>::EarningsTooLow)?;
-		stream.refunded_total =
-			stream.refunded_total.checked_add(&amount).ok_or(Error::<T>::Overflow)?;
-		let free = Vaults::<T>::get(&viewer, &stream.asset)
-			.checked_add(&amount)
-			.ok_or(Error::<T>::Overflow)?;
+		ensure!(amount <= Self::owners_part(&stream), Error::<T>::EarningsTooLow);
+		let vault = || Vaults::<T>::get(&viewer, &stream.asset).checked_add(&amount);
 		// The viewer did not ask for this entry and holds no deposit for it: it must be worth it.
-		ensure!(free >= T::Assets::minimum_balance(stream.asset.clone()), Error::<T>::VaultDust);
-		Self::set_vault(&viewer, &stream.asset, free);
+		let worth_it =
+			vault().is_none_or(|free| free >= T::Assets::minimum_balance(stream.asset.clone()));
+		ensure!(worth_it, Error::<T>::VaultDust);
+		let mut stream = stream.clone();
+		Self::distribute(id, &mut stream, amount)?;
+		// A payee's vault may have been credited a moment ago.
+		Self::set_vault(&viewer, &stream.asset, vault().ok_or(Error::<T>::Overflow)?);
+		stream.refunded_total = stream.refunded_total.saturating_add(amount);
+		let payees = stream.payees.len() as u32;
 		Streams::<T>::insert(id, stream);
 		Self::deposit_event(Event::Refunded { stream: id, viewer, amount });
-		Ok(())
+		Ok(payees)
 	}
 
 	pub(crate) fn do_set_tiers(

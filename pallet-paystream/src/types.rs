@@ -343,6 +343,8 @@ pub struct Grant<T: Config> {
 	pub tips_total: BalanceOf<T>,
 	/// How many periods the key has bought: the running total that renewals raise.
 	pub renewals_total: u32,
+	/// When the key tipped last; 0 before the first tip.
+	pub tipped_at: Moment,
 }
 
 /// The terms of a grant, chosen by the viewer.

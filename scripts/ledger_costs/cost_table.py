@@ -16,7 +16,7 @@ _ROWS: Final = {
     "update_stream": "`update_stream`; with new payees a `claim` more",
     "end_stream": "`end_stream`",
     "transfer_stream": "`transfer_stream`; and a `claim`",
-    "refund": "`refund`",
+    "refund": "`refund`; and a `claim`",
     "set_tiers": "`set_tiers`",
     "deposit": "`deposit`",
     "withdraw": "`withdraw`",

@@ -5,6 +5,7 @@
 
 #![no_main]
 
+mod outside;
 mod story;
 mod watch;
 
@@ -19,10 +20,12 @@ const ACTIONS_MAX: usize = 48;
 fuzz_target!(|bytes: &[u8]| {
 	genesis().execute_with(|| {
 		let mut teller = Teller::new(Keyring::default());
+		let mut before = Snapshot::take();
 		for action in &actions(bytes, ACTIONS_MAX) {
-			let before = Snapshot::take();
 			let counted = teller.tell(action);
-			Snapshot::take().follows(&before, counted, action);
+			let after = Snapshot::take();
+			after.follows(&before, counted, action);
+			before = after;
 		}
 	});
 });

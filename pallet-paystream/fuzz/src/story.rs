@@ -2,10 +2,14 @@
 
 //! What happens, in few bytes: names of accounts, entries and amounts that are likely to mean something.
 
-use frame::{prelude::*, token::fungible::NativeOrWithId, traits::fungibles::Mutate};
+use crate::outside;
+use frame::{
+	deps::frame_support::storage::with_storage_layer, prelude::*, token::fungible::NativeOrWithId,
+	traits::fungibles::Mutate,
+};
 use pallet_paystream::{
-	GrantTerms, Grants, Moment, NextGrantId, NextStreamId, Order, OrderOf, Payee, Sessions,
-	SignedOrder, StreamChange, Streams, Subscriptions, Tier, Tiers,
+	BatchOf, GrantTerms, Grants, Moment, NextGrantId, NextStreamId, Order, OrderOf, Payee,
+	Sessions, SignedOrder, StreamChange, Streams, Subscriptions, Tier, Tiers,
 };
 use paystream_oracle::{
 	call::{dispatch, LedgerCall},
@@ -205,10 +209,43 @@ pub enum Action {
 		asset: Money,
 		amount: Amount,
 	},
+	/// A creator asks more or less of sessions.
+	Demand {
+		who: Who,
+		stream: Pick,
+		funds_min: Option<u8>,
+		gap_min: Option<Span>,
+	},
+	/// A batch within another call, which is undone or not.
+	Within {
+		who: Who,
+		orders: [Signed; 4],
+		count: u8,
+		undone: bool,
+	},
+	/// Something that is none of the ledger's calls.
+	Outside(Outside),
 }
 
 /// How many kinds of action there are.
-const KINDS: u8 = 26;
+const KINDS: u8 = 29;
+
+/// What happens outside of the ledger and that it has to bear.
+#[derive(Decode, Debug)]
+pub enum Outside {
+	/// An asset's owner freezes all of it, or thaws it.
+	Freeze { asset: Money, frozen: bool },
+	/// An asset's owner blocks an account, or thaws it.
+	Block { who: Who, asset: Money, blocked: bool },
+	/// An asset is destroyed, with everybody's balances.
+	Destroy { asset: Money },
+	/// Somebody gives away all that can go.
+	Drain { who: Who, asset: Money },
+	/// Others have used the free share of the block.
+	FillFreeLane,
+	/// Others have left so much of the block.
+	FillBlock { left: u8 },
+}
 
 /// Read a story: an action's kind is a byte, folded into the range, and the rest is SCALE. A byte at
 /// which nothing can be read is skipped.
@@ -239,7 +276,7 @@ pub struct Terms {
 }
 
 impl Who {
-	fn account(&self) -> u64 {
+	pub(crate) fn account(&self) -> u64 {
 		match self.0 % 16 {
 			known @ 0..=11 => u64::from(known % 5) + 1,
 			12 => 99,
@@ -283,7 +320,7 @@ impl Pick {
 }
 
 impl Money {
-	fn kind(&self) -> Kind {
+	pub(crate) fn kind(&self) -> Kind {
 		match self.0 % 12 {
 			0..=5 => NativeOrWithId::Native,
 			6..=8 => NativeOrWithId::WithId(7),
@@ -327,14 +364,33 @@ impl Teller {
 					)
 					.is_ok()
 			}
-			_ => {
-				let (origin, call) = self.call(action);
-				frame::deps::frame_support::storage::with_storage_layer(|| {
-					dispatch(origin, call).map_err(|_| DispatchError::Other("refused"))
+			Action::Outside(outside) => outside::happens(outside).is_some(),
+			Action::Within { who, orders, count, undone } => {
+				let orders = self.batch(orders, *count, true);
+				with_storage_layer(|| {
+					dispatch(by(who), LedgerCall::submit_batch { orders })
+						.ok()
+						.filter(|_| !undone)
+						.ok_or(DispatchError::Other("undone"))
 				})
 				.is_ok()
 			}
+			// As in a block: the call brings its own storage layer, and is the extrinsic itself.
+			_ => {
+				let (origin, call) = self.call(action);
+				dispatch(origin, call).is_ok()
+			}
 		}
+	}
+
+	fn batch(&mut self, orders: &[Signed; 4], count: u8, sorted: bool) -> BatchOf<Runtime> {
+		let taken = orders.iter().take(usize::from(count % 5));
+		let mut orders: Vec<_> = taken.map(|signed| self.sign(signed)).collect();
+		if sorted {
+			orders.sort_by_key(|signed| (signed.grant, signed.order.index()));
+			orders.dedup_by_key(|signed| (signed.grant, signed.order.index()));
+		}
+		BoundedVec::truncate_from(orders)
 	}
 
 	fn call(&mut self, action: &Action) -> (RuntimeOrigin, LedgerCall) {
@@ -345,16 +401,7 @@ impl Teller {
 				(RuntimeOrigin::none(), LedgerCall::submit { grant, order, signature })
 			}
 			Action::Batch { who, orders, count, unsorted } => {
-				let mut orders: Vec<_> = orders
-					.iter()
-					.take(usize::from(count % 5))
-					.map(|signed| self.sign(signed))
-					.collect();
-				if unsorted % 8 != 7 {
-					orders.sort_by_key(|signed| (signed.grant, signed.order.index()));
-					orders.dedup_by_key(|signed| (signed.grant, signed.order.index()));
-				}
-				let orders = BoundedVec::truncate_from(orders);
+				let orders = self.batch(orders, *count, unsorted % 8 != 7);
 				(by(who), LedgerCall::submit_batch { orders })
 			}
 			Action::Grant { who, key, forged, asset, rate, cap, more } => {
@@ -480,6 +527,16 @@ fn wallet_call(action: &Action) -> (RuntimeOrigin, LedgerCall) {
 				funds_min: None,
 				gap_min_ms: None,
 				paused: *pause,
+			};
+			(by(who), LedgerCall::update_stream { stream: stream.stream(), change })
+		}
+		Action::Demand { who, stream, funds_min, gap_min } => {
+			let change = StreamChange {
+				rate_per_second: None,
+				payees: None,
+				funds_min: funds_min.map(u128::from),
+				gap_min_ms: gap_min.as_ref().map(Span::ms),
+				paused: None,
 			};
 			(by(who), LedgerCall::update_stream { stream: stream.stream(), change })
 		}

@@ -455,7 +455,8 @@ fn transfer(asset: Kind, source: u64, target: u64, amount: u128, how: Preservati
 	AllAssets::transfer(asset, &source, &target, amount, how).ok().map(|_| ())
 }
 
-fn destroy(asset: u32) -> Option<()> {
+/// Destroy an asset with everybody's balances; `None` if it cannot be, half done or not.
+pub fn destroy(asset: u32) -> Option<()> {
 	Assets::start_destroy(RuntimeOrigin::root(), asset).ok()?;
 	let anybody = || RuntimeOrigin::signed(BANK);
 	// each call removes a bounded number of accounts

@@ -98,9 +98,13 @@ impl pallet_paystream::Config for Runtime {
 #[cfg(feature = "runtime-benchmarks")]
 pub struct SetTimestamp;
 #[cfg(feature = "runtime-benchmarks")]
-impl pallet_paystream::BenchmarkHelper for SetTimestamp {
+impl pallet_paystream::BenchmarkHelper<Kind> for SetTimestamp {
 	fn set_time(now_ms: u64) {
 		begin_block(now_ms);
+	}
+
+	fn dearest_asset() -> Kind {
+		Kind::WithId(ASSETS[0].0)
 	}
 }
 

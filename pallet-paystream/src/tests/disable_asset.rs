@@ -54,11 +54,13 @@ fn success_what_is_there_goes_on_and_goes_out() {
 		assert_ok!(fund(grant, 0, 500));
 		assert_ok!(tip(grant, 0, 20));
 		assert_ok!(step(|| PayStream::tip(signed(BOB), stream, 5, Default::default())));
+		assert_ok!(step(|| PayStream::claim(signed(DAVE), stream)));
+		at(25);
+		assert_ok!(tick(grant, 0, 15));
 		assert_ok!(step(|| PayStream::refund(signed(ALICE), stream, BOB, 10)));
 		offer(stream, &[]);
-		assert_ok!(step(|| PayStream::claim(signed(DAVE), stream)));
 		assert_ok!(step(|| PayStream::cancel_subscription(signed(BOB), stream)));
-		assert_ok!(close(grant, 0, 10));
+		assert_ok!(close(grant, 0, 15));
 		assert_ok!(step(|| PayStream::transfer_stream(signed(ALICE), stream, CAROL)));
 		assert_ok!(step(|| PayStream::revoke(signed(BOB), grant)));
 		assert_ok!(step(|| PayStream::end_stream(signed(CAROL), stream)));

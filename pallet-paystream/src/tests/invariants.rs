@@ -3,7 +3,7 @@
 //! The checks see what they are for: each finds a state that breaks it.
 
 use crate::{mock::*, *};
-use frame::{deps::sp_runtime::TryRuntimeError, testing_prelude::*};
+use frame::{deps::sp_runtime::TryRuntimeError, testing_prelude::*, token::fungible::MutateHold};
 
 /// A session with 10 seconds of 100 paid at second 20; broken by `spoil`, found by `invariant`.
 fn finds(invariant: &'static str, spoil: impl FnOnce(StreamId, GrantId)) {
@@ -43,6 +43,15 @@ fn i1_money_from_nowhere() {
 	finds(invariant, |_, _| Vaults::<Test>::insert(CAROL, NATIVE, 1));
 	finds(invariant, |stream, _| spoil_stream(stream, |s| s.earned += 1));
 	finds(invariant, |_, grant| spoil_session(grant, |s| s.funds += 1));
+}
+
+#[test]
+fn i1_money_of_an_asset_that_the_ledger_does_not_know() {
+	let unknown = Kind::WithId(77);
+	finds("I1: a vault's asset has an entry", |_, _| Vaults::<Test>::insert(CAROL, unknown, 1));
+	finds("I1: a stream's asset has an entry", |stream, _| {
+		spoil_stream(stream, |s| s.asset = Kind::WithId(77));
+	});
 }
 
 #[test]
@@ -103,6 +112,9 @@ fn i5_lists_that_do_not_agree() {
 	finds("I5: an empty vault has no entry", |_, _| Vaults::<Test>::insert(CAROL, NATIVE, 0));
 	finds("I5: deposits held are the entries'", |_, grant| {
 		spoil_grant(grant, |g| g.deposit += 1);
+	});
+	finds("I5: deposits held are the entries'", |_, _| {
+		assert_ok!(Balances::hold(&HoldReason::Grant.into(), &CAROL, 1));
 	});
 	finds("I5: a session's copies equal its grant", |_, grant| {
 		spoil_session(grant, |s| s.gap_ms += 1);

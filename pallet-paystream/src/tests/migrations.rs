@@ -138,6 +138,24 @@ fn success_a_ledger_of_the_first_release_goes_on_as_it_was() {
 	});
 }
 
+/// What somebody has taken off the list by hand keeps its way out.
+#[test]
+fn success_of_an_asset_that_is_not_on_the_list() {
+	ExtBuilder::default().build_and_execute(|| {
+		assert_ok!(<Test as Config>::Assets::mint_into(TOKEN, &BOB, 1));
+		assert_ok!(step(|| PayStream::deposit(signed(BOB), TOKEN, 300)));
+		downgrade();
+		let mut key = storage_prefix(b"PayStream", ENABLED_ASSETS).to_vec();
+		key.extend(Blake2_128Concat::hash(&TOKEN.encode()));
+		unhashed::kill(&key);
+		MigrateToV2::<Test>::on_runtime_upgrade();
+		let entry = asset_entry(TOKEN);
+		assert_eq!((entry.status, entry.owed), (AssetStatus::Disabled, 300));
+		check_state();
+		assert_ok!(step(|| PayStream::withdraw(signed(BOB), TOKEN, 300)));
+	});
+}
+
 #[test]
 fn success_runs_once() {
 	ExtBuilder::default().build_and_execute(|| {

@@ -16,7 +16,7 @@ fn running() -> (StreamId, GrantId, TierOf<Test>) {
 	let grant = new_grant(GrantTerms { tips_max: 100, renewals_max: 5, ..terms() });
 	at(10);
 	assert_ok!(open(grant, 0, stream, 60, 10));
-	assert_ok!(subscribe(stream, tier, 3));
+	assert_ok!(subscribe(stream, tier, 1));
 	at(15);
 	(stream, grant, tier)
 }
@@ -77,9 +77,10 @@ fn success_every_exit_stays_open() {
 		assert_ok!(step(|| PayStream::update_stream(signed(ALICE), stream, pause)));
 		offer(stream, &[]);
 		// What leaves leaves.
-		assert_ok!(close(grant, 0, 10));
-		assert_ok!(step(|| PayStream::refund(signed(ALICE), stream, BOB, 10)));
 		assert_ok!(step(|| PayStream::claim(signed(DAVE), stream)));
+		assert_ok!(close(grant, 0, 10));
+		assert_ok!(step(|| PayStream::tip(signed(BOB), stream, 10, Default::default())));
+		assert_ok!(step(|| PayStream::refund(signed(ALICE), stream, BOB, 10)));
 		assert_ok!(step(|| PayStream::transfer_stream(signed(ALICE), stream, CAROL)));
 		assert_ok!(step(|| PayStream::cancel_subscription(signed(BOB), stream)));
 		assert_ok!(step(|| PayStream::revoke(signed(BOB), grant)));

@@ -207,10 +207,21 @@ fn success_a_claim_pays_it_to_the_treasury() {
 #[test]
 fn success_fees_alone_are_worth_a_claim() {
 	ExtBuilder::default().build_and_execute(|| {
-		let (stream, grant) = opened(20, 300);
+		fill_vault(5_000);
+		set_tick_price(NATIVE, 20);
+		let stream = new_stream(3);
+		let free = tier(100, 60, 100);
+		offer(stream, &[free]);
+		let grant = new_grant(terms());
+		at(10);
+		assert_ok!(subscribe(stream, free, 1));
+		assert_ok!(step(|| PayStream::claim(signed(DAVE), stream)));
+		// Of a subscriber who watches for nothing the operator's price is all that comes.
+		let order =
+			Order::Open { index: 0, stream, rate_per_second: 0, funds: 300, start_at: 10_000 };
+		assert_ok!(submit(grant, order));
 		at(20);
 		assert_ok!(tick(grant, 0, 10));
-		assert_ok!(step(|| PayStream::refund(signed(ALICE), stream, BOB, 30)));
 		events();
 		assert_ok!(step(|| PayStream::claim(signed(DAVE), stream)));
 		assert_eq!(events(), vec![Event::TreasuryPaid { stream, amount: 20 }]);

@@ -103,12 +103,13 @@ fn success_each_kind_of_order_by_each_kind_of_key() {
 			assert_ok!(step(|| PayStream::grant(signed(BOB), by.key(), proof, terms)));
 		}
 		let open =
-			Order::Open { index: 0, stream, rate_per_second: 3, funds: 60, start_at: 10_000 };
-		at(10);
+			Order::Open { index: 0, stream, rate_per_second: 3, funds: 60, start_at: 62_000 };
+		at(62);
 		let opens: Vec<_> =
 			(0..10).map(|grant| signed_order(key(grant), grant, open.clone())).collect();
 		assert_eq!(submit_batch(opens).expect("it is in order").pays_fee, Pays::No);
-		at(20);
+		// The subscription is over: what renews it begins its last paid period, and so does the next.
+		at(72);
 		events();
 		let of_kind = |grant: u64| match grant / 2 {
 			0 => Order::Tick { index: 0, seconds: 8 },
@@ -128,12 +129,12 @@ fn success_each_kind_of_order_by_each_kind_of_key() {
 			assert_eq!(session(4 + nth, 0).funds, 300);
 			assert_eq!(grant_entry(6 + nth).tips_total, 50);
 			assert_eq!(grant_entry(8 + nth).renewals_total, 1);
-			assert_eq!(session(10 + nth, 0).started_at, 14_000);
+			assert_eq!(session(10 + nth, 0).started_at, 66_000);
 		}
-		assert_eq!(subscription(stream).periods, 3);
+		assert_eq!(subscription(stream).periods, 2);
 		let entry = stream_entry(stream);
-		assert_eq!((entry.seconds, entry.tips_total, entry.subscribed_total), (36, 100, 100));
-		assert_eq!((entry.earned, entry.sessions_open), (36 * 3 + 100 + 100, 10));
+		assert_eq!((entry.seconds, entry.tips_total, entry.subscribed_total), (36, 100, 200));
+		assert_eq!((entry.earned, entry.sessions_open), (36 * 3 + 100 + 200, 10));
 	});
 }
 
@@ -327,6 +328,63 @@ fn fails_when_replayed() {
 		for signed in orders {
 			assert_eq!(submit(signed.grant, signed.order), Err(Error::OrderStale));
 		}
+	});
+}
+
+/// Orders are public. Who copies one out of a waiting batch, and brings it first, does not make the rest
+/// of it dear.
+#[test]
+fn boundary_of_orders_that_somebody_else_has_brought() {
+	ExtBuilder::default().build_and_execute(|| {
+		opened(6);
+		let batch_after = |second: u64, brought: &[u64], seconds: u32| {
+			at(second);
+			for grant in brought {
+				assert_ok!(tick(*grant, 0, seconds));
+			}
+			events();
+			submit_batch((0..6).map(|grant| tick_item(grant, seconds)).collect())
+				.expect("it is in order")
+		};
+		let item = Weights::submit_batch(1).saturating_sub(Weights::submit_batch(0));
+		// No more of them than of the others: nothing is paid, though they did not count again.
+		let post = batch_after(20, &[1, 3, 5], 10);
+		assert_eq!(post.pays_fee, Pays::No);
+		assert_eq!(outcome().0, (3, 3, 3));
+		// One more, and all of them are paid for.
+		let post = batch_after(30, &[0, 1, 3, 5], 20);
+		assert_eq!(post.pays_fee, Pays::Yes);
+		let paid = weight_of_ticks(6, 1).saturating_sub(item.saturating_mul(2));
+		assert_eq!(post.actual_weight, Some(paid));
+		assert_eq!(outcome().0, (2, 2, 4));
+		// What fails for another reason is paid for, and the copies are not.
+		at(40);
+		assert_ok!(tick(0, 0, 30));
+		let orders = (0..6).map(|grant| tick_item(grant, if grant == 5 { 70 } else { 30 }));
+		let post = submit_batch(orders.collect()).expect("it is in order");
+		assert_eq!(post.pays_fee, Pays::Yes);
+		let paid = weight_of_ticks(6, 1).saturating_sub(item.saturating_mul(5));
+		assert_eq!(post.actual_weight, Some(paid));
+		// Within another call nothing is free.
+		at(50);
+		assert_ok!(tick(0, 0, 40));
+		let calls = vec![RuntimeCall::PayStream(Call::submit_batch {
+			orders: batch((0..4).map(|grant| tick_item(grant, 40)).collect()),
+		})];
+		let call = RuntimeCall::Utility(pallet_utility::Call::batch { calls });
+		let (result, _) = step(|| apply_as(DAVE, call));
+		assert_eq!(result.expect("it is in order").pays_fee, Pays::Yes);
+		// Nor where the free share has no room for what did not count.
+		at(60);
+		assert_ok!(tick(0, 0, 50));
+		FreeWeightUsed::<Test>::kill();
+		assert_ok!(submit_batch(vec![tick_item(2, 50)]));
+		let of_one = FreeWeightUsed::<Test>::get();
+		FreeWeightUsed::<Test>::put(PayStream::free_limit().saturating_sub(of_one));
+		events();
+		let post = submit_batch(vec![tick_item(0, 50), tick_item(1, 50)]).expect("in order");
+		assert_eq!(post.pays_fee, Pays::Yes);
+		assert_eq!(outcome().0, (1, 1, 1));
 	});
 }
 

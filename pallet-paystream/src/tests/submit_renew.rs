@@ -123,12 +123,35 @@ fn boundary_of_the_total() {
 		assert_ok!(renew(grant, 0, 1));
 		assert_eq!(renew(grant, 0, 1), Err(Error::OrderStale));
 		assert_eq!(renew(grant, 0, 3), Err(Error::RenewalNotNext));
+		at(70);
 		assert_ok!(renew(grant, 0, 2));
 		assert_eq!(renew(grant, 0, 3), Err(Error::RenewalsUsedUp));
 		// A grant that allows none.
 		let none = new_grant(terms());
 		assert_ok!(open(none, 0, 0, 300, 10));
 		assert_eq!(renew(none, 0, 1), Err(Error::RenewalsUsedUp));
+	});
+}
+
+/// Periods far ahead can be given back, so the clock bounds how many renewals are free.
+#[test]
+fn boundary_of_the_last_paid_period() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (stream, grant, _) = opened();
+		// The one period that is paid runs from 10 to 70.
+		assert_ok!(renew(grant, 0, 1));
+		at_ms(69_999);
+		assert_eq!(renew(grant, 0, 2), Err(Error::RenewTooEarly));
+		let order = Order::Renew { index: 0, renewals: 2 };
+		assert_eq!(submit_batch(vec![item(grant, order)]).expect("in order").pays_fee, Pays::Yes);
+		assert_eq!(subscription(stream).periods, 3);
+		let third = new_grant(GrantTerms { renewals_max: 1, ..terms() });
+		assert_ok!(open(third, 0, stream, 300, 70));
+		at_ms(129_999);
+		assert_ok!(open(third, 1, stream, 300, 129));
+		assert_eq!(renew(third, 1, 1), Err(Error::RenewTooEarly));
+		at(130);
+		assert_ok!(renew(third, 1, 1));
 	});
 }
 

@@ -30,6 +30,8 @@ fn success_pays_the_difference_from_vault_and_allowance() {
 		// Beside the cap, and nothing of the session's funds.
 		assert_eq!((entry.cap_left, entry.spent), (9_700, 0));
 		assert_eq!((vault(BOB), session(grant, 0).funds), (4_580, 300));
+		assert_eq!(entry.tipped_at, 10_000);
+		at(15);
 		assert_ok!(tip(grant, 0, 200));
 		let entry = stream_entry(stream);
 		assert_eq!((entry.earned, entry.earned_total, entry.tips_total), (200, 200, 200));
@@ -45,6 +47,7 @@ fn success_the_total_is_the_grants_whatever_the_session() {
 		at(15);
 		assert_ok!(open(grant, 1, other, 300, 15));
 		assert_ok!(tip(grant, 0, 100));
+		at(20);
 		assert_ok!(tip(grant, 1, 150));
 		assert_eq!((stream_entry(stream).tips_total, stream_entry(other).tips_total), (100, 50));
 		assert_eq!(tip(grant, 0, 150), Err(Error::OrderStale));
@@ -72,6 +75,7 @@ fn boundary_of_the_allowance() {
 		let (_, grant) = opened();
 		assert_eq!(tip(grant, 0, 501), Err(Error::TipsTooLow));
 		assert_ok!(tip(grant, 0, 490));
+		at(15);
 		assert_eq!(tip(grant, 0, 501), Err(Error::TipsTooLow));
 		assert_ok!(tip(grant, 0, 500));
 		assert_eq!(tip(grant, 0, 510), Err(Error::TipsTooLow));
@@ -91,12 +95,37 @@ fn boundary_of_the_least_free_tip() {
 		// At first the asset's minimum balance.
 		assert_eq!(tip(grant, 0, 9), Err(Error::TipTooSmall));
 		assert_ok!(tip(grant, 0, 10));
+		at(15);
 		assert_eq!(tip(grant, 0, 19), Err(Error::TipTooSmall));
 		assert_ok!(step(|| PayStream::enable_asset(root(), NATIVE, 50)));
 		assert_eq!(tip(grant, 0, 59), Err(Error::TipTooSmall));
 		assert_ok!(tip(grant, 0, 60));
+		at(20);
 		assert_ok!(step(|| PayStream::enable_asset(root(), NATIVE, 0)));
 		assert_ok!(tip(grant, 0, 61));
+	});
+}
+
+/// What a tip costs may be the viewer's own again, so the clock bounds how many of them are free.
+#[test]
+fn boundary_of_the_pause_between_free_tips() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (_, grant) = opened();
+		assert_ok!(tip(grant, 0, 20));
+		at_ms(14_999);
+		assert_eq!(tip(grant, 0, 40), Err(Error::TipTooSoon));
+		// The paid lane has no such limit, and counts as a tip.
+		let order = Order::Tip { index: 0, tips: 40, message: Default::default() };
+		assert_eq!(submit_batch(vec![item(grant, order)]).expect("in order").pays_fee, Pays::Yes);
+		assert_eq!(grant_entry(grant).tipped_at, 14_999);
+		at_ms(19_998);
+		assert_eq!(tip(grant, 0, 60), Err(Error::TipTooSoon));
+		at_ms(19_999);
+		assert_ok!(tip(grant, 0, 60));
+		// Each grant has its own.
+		let other = new_grant(GrantTerms { tips_max: 500, ..terms() });
+		assert_ok!(open(other, 0, 0, 300, 10));
+		assert_ok!(tip(other, 0, 20));
 	});
 }
 
@@ -156,12 +185,19 @@ fn fails_for_a_session_that_is_not_open() {
 }
 
 #[test]
-fn fails_when_a_total_would_overflow() {
-	ExtBuilder::default().build_and_execute(|| {
+fn boundary_a_total_at_its_limit_stays_there() {
+	ExtBuilder::default().build().execute_with(|| {
 		let (stream, grant) = opened();
-		let before = stream_entry(stream);
-		Streams::<Test>::insert(stream, Stream { tips_total: u128::MAX, ..before.clone() });
-		assert_eq!(tip(grant, 0, 20), Err(Error::Overflow));
-		Streams::<Test>::insert(stream, before);
+		Streams::<Test>::insert(stream, Stream { tips_total: u128::MAX, ..stream_entry(stream) });
+		assert_ok!(PayStream::submit_batch(
+			signed(DAVE),
+			batch(vec![item(
+				grant,
+				Order::Tip { index: 0, tips: 20, message: Default::default() }
+			)])
+		));
+		let entry = stream_entry(stream);
+		assert_eq!((entry.earned, entry.tips_total), (20, u128::MAX));
+		check_state();
 	});
 }

@@ -94,24 +94,53 @@ fn fails_in_another_asset_than_the_vaults() {
 	});
 }
 
+/// An asset's issuer can pass the same tokens through a stream until its totals are full.
 #[test]
-fn fails_when_a_total_would_overflow() {
+fn boundary_full_totals_stand_in_nobodys_way() {
 	ExtBuilder::default().build().execute_with(|| {
 		fill_vault(500);
 		let stream = new_stream(3);
-		for spoil in [
-			|entry: &mut Stream<Test>| entry.earned_total = u128::MAX,
-			|entry: &mut Stream<Test>| entry.tips_total = u128::MAX,
-		] {
-			let before = stream_entry(stream);
-			let mut entry = before.clone();
-			spoil(&mut entry);
-			Streams::<Test>::insert(stream, entry);
-			assert_noop!(
-				PayStream::tip(signed(BOB), stream, 20, message(b"")),
-				Error::<Test>::Overflow
-			);
-			Streams::<Test>::insert(stream, before);
-		}
+		let full = u128::MAX;
+		Streams::<Test>::insert(
+			stream,
+			Stream {
+				earned_total: full,
+				tips_total: full,
+				subscribed_total: full,
+				refunded_total: full,
+				..stream_entry(stream)
+			},
+		);
+		let monthly = tier(100, 60, 0);
+		offer(stream, &[monthly]);
+		assert_ok!(PayStream::tip(signed(BOB), stream, 20, message(b"")));
+		assert_ok!(PayStream::subscribe(signed(BOB), stream, monthly, 2));
+		assert_ok!(PayStream::refund(signed(ALICE), stream, BOB, 30));
+		assert_ok!(PayStream::tip(signed(BOB), stream, 20, message(b"")));
+		at(70);
+		assert_ok!(PayStream::cancel_subscription(signed(BOB), stream));
+		assert_ok!(PayStream::settle_subscription(signed(DAVE), stream, BOB).map(|_| ()).or_else(
+			|error| match error == Error::<Test>::SubscriptionRunning.into() {
+				true => Ok(()),
+				false => Err(error),
+			}
+		));
+		let entry = stream_entry(stream);
+		assert_eq!((entry.earned_total, entry.tips_total), (full, full));
+		assert_eq!((entry.subscribed_total, entry.refunded_total), (full, full));
+		check_state();
+	});
+}
+
+#[test]
+fn fails_when_the_earnings_would_overflow() {
+	ExtBuilder::default().build().execute_with(|| {
+		fill_vault(500);
+		let stream = new_stream(3);
+		Streams::<Test>::insert(stream, Stream { earned: u128::MAX, ..stream_entry(stream) });
+		assert_noop!(
+			PayStream::tip(signed(BOB), stream, 20, message(b"")),
+			Error::<Test>::Overflow
+		);
 	});
 }

@@ -182,14 +182,14 @@ fn success_a_frozen_asset_that_thaws_is_whole() {
 		assert_ok!(step(|| PayStream::refund(signed(ALICE), token.0, BOB, 5)));
 		assert_ok!(close(token.1, 0, 15));
 		assert_ok!(Assets::thaw_asset(signed(ALICE), 7));
-		assert_ok!(step(|| PayStream::claim(signed(DAVE), token.0)));
 		for who in [ALICE, CAROL, DAVE, TREASURY] {
 			let free = Vaults::<Test>::get(who, TOKEN);
 			assert_ok!(step(|| PayStream::withdraw(signed(who), TOKEN, free)));
 		}
-		// 100 of a period, 45 of seconds, 10 of a tip, without 5 given back; 4 for two ticks.
-		assert_eq!(Assets::balance(7, DAVE), ENDOWMENT + 75);
-		assert_eq!(Assets::balance(7, ALICE), ENDOWMENT + 75);
+		// 100 of a period, 45 of seconds, 10 of a tip; 5 of Alice's half given back; 4 for two ticks.
+		assert_eq!(Assets::balance(7, DAVE), ENDOWMENT + 65 + 12);
+		assert_eq!(Assets::balance(7, ALICE), ENDOWMENT + 65 + 12 - 5);
+		assert_eq!(stream_entry(token.0).earned, 1);
 		assert_eq!(Assets::balance(7, TREASURY), 4);
 		assert_eq!(Assets::balance(7, CAROL), ENDOWMENT);
 	});

@@ -5,4 +5,4 @@ mod money;
 mod paystream;
 mod system;
 
-pub use money::{AssetId, AssetKind, NativeAndAssets};
+pub use money::{AssetId, AssetKind, NativeAndAssets, TargetBlockFullness};

@@ -26,8 +26,9 @@ const FEE_PER_WEIGHT: Balance = 3;
 const FEE_PER_BYTE: Balance = MICRO_UNIT;
 
 parameter_types! {
-	/// Fullness of a block above which fees rise and below which they fall.
-	pub const TargetBlockFullness: Perquintill = Perquintill::from_percent(25);
+	/// Fullness of a block's ordinary part above which fees rise and below which they fall. Orders of the
+	/// free lane fill a third of it at the most: those who pay no fee must not raise it for the others.
+	pub const TargetBlockFullness: Perquintill = Perquintill::from_percent(40);
 	/// How fast fees follow fullness: a day of full blocks makes them about 2.2 times as high.
 	pub AdjustmentVariable: Multiplier = Multiplier::saturating_from_rational(25, 1_000_000);
 	/// Fees never fall below the listed price, so that filling empty blocks is never free.

@@ -47,16 +47,28 @@ impl pallet_paystream::Config for Runtime {
 	type BenchmarkHelper = SetNow;
 }
 
-/// Moves the clock for the benchmarks, past Aura's check of the slot.
+/// Moves the clock for the benchmarks, past Aura's check of the slot, and makes their asset.
 #[cfg(feature = "runtime-benchmarks")]
 pub struct SetNow;
 
 #[cfg(feature = "runtime-benchmarks")]
-impl pallet_paystream::BenchmarkHelper for SetNow {
+impl pallet_paystream::BenchmarkHelper<AssetKind> for SetNow {
 	fn set_time(now_ms: u64) {
 		pallet_timestamp::Now::<Runtime>::put(now_ms);
 		// Every block writes it before its first call: no call fetches it from the database.
 		let now = pallet_timestamp::Now::<Runtime>::hashed_key().to_vec();
 		frame_benchmarking::benchmarking::add_to_whitelist(now.into());
+	}
+
+	// A transfer touches the asset and both balances beside the accounts; a sufficient asset makes them.
+	fn dearest_asset() -> AssetKind {
+		const ID: u32 = u32::MAX;
+		if pallet_assets::Asset::<Runtime>::get(ID).is_none() {
+			let owner = AccountId::new([1; 32]);
+			let created =
+				Assets::force_create(RuntimeOrigin::root(), ID.into(), owner.into(), true, 1_000);
+			assert!(created.is_ok());
+		}
+		AssetKind::WithId(ID)
 	}
 }
