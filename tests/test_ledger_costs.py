@@ -385,6 +385,7 @@ def node_costs(*steps: Step, rivals: Sequence[Transfers] = ()) -> NodeCosts:
         waiting=100,
         memory_mib=[90.0, 95.0],
         memory_mib_per_minute=1.5,
+        resident_mib=900.0,
         node_cpu=0.5,
         generator_cpu=0.1,
         ledger_seconds=600,

@@ -75,8 +75,11 @@ class Steady:
     waiting: int
     """The most orders that waited after a block."""
     memory_mib: list[float]
-    """The node's at the beginning, then each minute."""
+    """The node's own at the beginning, then each minute, without its mapped database."""
     memory_mib_per_minute: float
+    """Its growth in the later half."""
+    resident_mib: float
+    """All that is in memory at the end, the mapped database included."""
     node_cpu: float
     """Share of one core."""
     generator_cpu: float
@@ -97,6 +100,7 @@ class Steady:
             "batch_accepted_ms": self.accepted_ms and self.accepted_ms.as_json(),
             "waiting_highest": self.waiting,
             "memory_mib": [round(each, 1) for each in self.memory_mib],
+            "resident_mib": round(self.resident_mib, 1),
             "memory_mib_per_minute_later_half": round(self.memory_mib_per_minute, 2),
             "node_cpu_cores": round(self.node_cpu, 3),
             "generator_cpu_cores": round(self.generator_cpu, 3),
@@ -212,7 +216,8 @@ class NodeCosts:
                 value=steady.memory_mib[-1],
                 unit="MiB",
                 note=f"{steady.memory_mib[0]:.0f} before; later half "
-                f"{steady.memory_mib_per_minute:+.1f} MiB a minute",
+                f"{steady.memory_mib_per_minute:+.1f} MiB a minute; "
+                f"{steady.resident_mib:.0f} with the mapped database",
             ),
             Figure(
                 name="the node's processor",
@@ -359,6 +364,7 @@ class _Load:
             waiting=max(self._waiting, default=0),
             memory_mib=[value / MIB for value in each_minute(memory)],
             memory_mib_per_minute=growth_per_minute(memory) / MIB,
+            resident_mib=self._node.resident_bytes / MIB,
             node_cpu=node_s / took_s,
             generator_cpu=own_s / took_s,
             ledger_seconds=await self._viewers.seconds_of_streams(),
