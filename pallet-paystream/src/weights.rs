@@ -2,7 +2,8 @@
 
 //! Weights for `pallet_paystream`, measured on the runtime's WebAssembly by `scripts/weights`.
 //!
-//! Made by frame-omni-bencher 64.0.0 on 2026-11-26; steps: 10, repeat: 10, CPU: AMD EPYC.
+//! Made by `scripts/weights --steps 10 --repeat 10` on 2026-11-26, with frame-benchmarking-cli 64.0.0
+//! in frame-omni-bencher, on an AMD EPYC.
 //! Do not edit: run the script again.
 
 #![cfg_attr(rustfmt, rustfmt_skip)]
@@ -73,12 +74,12 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// The range of component `p` is `[0, 8]`.
 	fn create_stream(p: u32, ) -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `196`
+		//  Measured:  `234`
 		//  Estimated: `3593`
-		// Minimum execution time: 57_767_000 picoseconds.
-		Weight::from_parts(63_540_455, 3593)
-			// Standard Error: 10_310
-			.saturating_add(Weight::from_parts(224_461, 0).saturating_mul(p.into()))
+		// Minimum execution time: 57_866_000 picoseconds.
+		Weight::from_parts(60_704_230, 3593)
+			// Standard Error: 3_242
+			.saturating_add(Weight::from_parts(159_481, 0).saturating_mul(p.into()))
 			.saturating_add(T::DbWeight::get().reads(5_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
@@ -96,10 +97,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(103), added: 2578, mode: `MaxEncodedLen`)
 	fn update_stream() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `871`
+		//  Measured:  `913`
 		//  Estimated: `4122`
-		// Minimum execution time: 57_165_000 picoseconds.
-		Weight::from_parts(60_881_000, 4122)
+		// Minimum execution time: 57_595_000 picoseconds.
+		Weight::from_parts(60_270_000, 4122)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(3_u64))
 	}
@@ -107,10 +108,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `PayStream::Streams` (`max_values`: None, `max_size`: Some(657), added: 3132, mode: `MaxEncodedLen`)
 	fn end_stream() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `628`
+		//  Measured:  `632`
 		//  Estimated: `4122`
-		// Minimum execution time: 11_467_000 picoseconds.
-		Weight::from_parts(12_869_000, 4122)
+		// Minimum execution time: 11_847_000 picoseconds.
+		Weight::from_parts(12_929_000, 4122)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -120,31 +121,35 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `PayStream::AssetEntries` (`max_values`: None, `max_size`: Some(70), added: 2545, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Vaults` (r:1 w:1)
 	/// Proof: `PayStream::Vaults` (`max_values`: None, `max_size`: Some(85), added: 2560, mode: `MaxEncodedLen`)
-	/// Storage: `System::Account` (r:2 w:2)
-	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
+	/// Storage: `Assets::Asset` (r:1 w:1)
+	/// Proof: `Assets::Asset` (`max_values`: None, `max_size`: Some(210), added: 2685, mode: `MaxEncodedLen`)
+	/// Storage: `Assets::Account` (r:2 w:2)
+	/// Proof: `Assets::Account` (`max_values`: None, `max_size`: Some(134), added: 2609, mode: `MaxEncodedLen`)
 	fn deposit() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `373`
-		//  Estimated: `6196`
-		// Minimum execution time: 59_599_000 picoseconds.
-		Weight::from_parts(68_822_000, 6196)
-			.saturating_add(T::DbWeight::get().reads(5_u64))
-			.saturating_add(T::DbWeight::get().writes(4_u64))
+		//  Measured:  `670`
+		//  Estimated: `6208`
+		// Minimum execution time: 60_651_000 picoseconds.
+		Weight::from_parts(64_346_000, 6208)
+			.saturating_add(T::DbWeight::get().reads(6_u64))
+			.saturating_add(T::DbWeight::get().writes(5_u64))
 	}
 	/// Storage: `PayStream::Vaults` (r:1 w:1)
 	/// Proof: `PayStream::Vaults` (`max_values`: None, `max_size`: Some(85), added: 2560, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::AssetEntries` (r:1 w:1)
 	/// Proof: `PayStream::AssetEntries` (`max_values`: None, `max_size`: Some(70), added: 2545, mode: `MaxEncodedLen`)
-	/// Storage: `System::Account` (r:2 w:2)
-	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
+	/// Storage: `Assets::Asset` (r:1 w:1)
+	/// Proof: `Assets::Asset` (`max_values`: None, `max_size`: Some(210), added: 2685, mode: `MaxEncodedLen`)
+	/// Storage: `Assets::Account` (r:2 w:2)
+	/// Proof: `Assets::Account` (`max_values`: None, `max_size`: Some(134), added: 2609, mode: `MaxEncodedLen`)
 	fn withdraw() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `468`
-		//  Estimated: `6196`
-		// Minimum execution time: 62_283_000 picoseconds.
-		Weight::from_parts(68_001_000, 6196)
-			.saturating_add(T::DbWeight::get().reads(4_u64))
-			.saturating_add(T::DbWeight::get().writes(4_u64))
+		//  Measured:  `769`
+		//  Estimated: `6208`
+		// Minimum execution time: 63_204_000 picoseconds.
+		Weight::from_parts(67_481_000, 6208)
+			.saturating_add(T::DbWeight::get().reads(5_u64))
+			.saturating_add(T::DbWeight::get().writes(5_u64))
 	}
 	/// Storage: `PayStream::Stopped` (r:1 w:0)
 	/// Proof: `PayStream::Stopped` (`max_values`: Some(1), `max_size`: Some(1), added: 496, mode: `MaxEncodedLen`)
@@ -159,29 +164,29 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `PayStream::GrantsOf` (r:0 w:1)
 	/// Proof: `PayStream::GrantsOf` (`max_values`: None, `max_size`: Some(64), added: 2539, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Grants` (r:0 w:1)
-	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(335), added: 2810, mode: `MaxEncodedLen`)
+	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(343), added: 2818, mode: `MaxEncodedLen`)
 	fn grant() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `233`
+		//  Measured:  `271`
 		//  Estimated: `3593`
-		// Minimum execution time: 108_071_000 picoseconds.
-		Weight::from_parts(127_980_000, 3593)
+		// Minimum execution time: 107_280_000 picoseconds.
+		Weight::from_parts(116_223_000, 3593)
 			.saturating_add(T::DbWeight::get().reads(5_u64))
 			.saturating_add(T::DbWeight::get().writes(5_u64))
 	}
 	/// Storage: `PayStream::Grants` (r:1 w:1)
-	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(335), added: 2810, mode: `MaxEncodedLen`)
+	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(343), added: 2818, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Sessions` (r:16 w:16)
 	/// Proof: `PayStream::Sessions` (`max_values`: None, `max_size`: Some(222), added: 2697, mode: `MaxEncodedLen`)
 	/// The range of component `s` is `[1, 16]`.
 	fn revoke(s: u32, ) -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `297 + s * (213 ±0)`
-		//  Estimated: `3800 + s * (2697 ±0)`
-		// Minimum execution time: 22_924_000 picoseconds.
-		Weight::from_parts(23_666_142, 3800)
-			// Standard Error: 50_781
-			.saturating_add(Weight::from_parts(6_096_911, 0).saturating_mul(s.into()))
+		//  Measured:  `309 + s * (217 ±0)`
+		//  Estimated: `3808 + s * (2697 ±0)`
+		// Minimum execution time: 20_340_000 picoseconds.
+		Weight::from_parts(22_626_824, 3808)
+			// Standard Error: 30_384
+			.saturating_add(Weight::from_parts(5_417_882, 0).saturating_mul(s.into()))
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(s.into())))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
@@ -189,7 +194,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 			.saturating_add(Weight::from_parts(0, 2697).saturating_mul(s.into()))
 	}
 	/// Storage: `PayStream::Grants` (r:1 w:1)
-	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(335), added: 2810, mode: `MaxEncodedLen`)
+	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(343), added: 2818, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
@@ -198,15 +203,15 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `PayStream::GrantsOf` (`max_values`: None, `max_size`: Some(64), added: 2539, mode: `MaxEncodedLen`)
 	fn delete_grant() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `491`
-		//  Estimated: `3800`
-		// Minimum execution time: 55_944_000 picoseconds.
-		Weight::from_parts(64_115_000, 3800)
+		//  Measured:  `503`
+		//  Estimated: `3808`
+		// Minimum execution time: 56_204_000 picoseconds.
+		Weight::from_parts(63_425_000, 3808)
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
 	/// Storage: `PayStream::Grants` (r:1 w:1)
-	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(335), added: 2810, mode: `MaxEncodedLen`)
+	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(343), added: 2818, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Stopped` (r:1 w:0)
 	/// Proof: `PayStream::Stopped` (`max_values`: Some(1), `max_size`: Some(1), added: 496, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Streams` (r:1 w:1)
@@ -221,10 +226,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `PayStream::Sessions` (`max_values`: None, `max_size`: Some(222), added: 2697, mode: `MaxEncodedLen`)
 	fn submit_open() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1316`
+		//  Measured:  `1374`
 		//  Estimated: `4122`
-		// Minimum execution time: 113_178_000 picoseconds.
-		Weight::from_parts(131_656_000, 4122)
+		// Minimum execution time: 121_151_000 picoseconds.
+		Weight::from_parts(128_992_000, 4122)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
@@ -233,15 +238,15 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `PayStream::Streams` (r:1 w:0)
 	/// Proof: `PayStream::Streams` (`max_values`: None, `max_size`: Some(657), added: 3132, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Grants` (r:1 w:1)
-	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(335), added: 2810, mode: `MaxEncodedLen`)
+	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(343), added: 2818, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Vaults` (r:1 w:1)
 	/// Proof: `PayStream::Vaults` (`max_values`: None, `max_size`: Some(85), added: 2560, mode: `MaxEncodedLen`)
 	fn submit_fund() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1627`
+		//  Measured:  `1651`
 		//  Estimated: `4122`
-		// Minimum execution time: 105_167_000 picoseconds.
-		Weight::from_parts(127_279_000, 4122)
+		// Minimum execution time: 109_163_000 picoseconds.
+		Weight::from_parts(116_273_000, 4122)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 			.saturating_add(T::DbWeight::get().writes(3_u64))
 	}
@@ -251,10 +256,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `PayStream::Streams` (`max_values`: None, `max_size`: Some(657), added: 3132, mode: `MaxEncodedLen`)
 	fn submit_tick() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `874`
+		//  Measured:  `882`
 		//  Estimated: `4122`
-		// Minimum execution time: 77_756_000 picoseconds.
-		Weight::from_parts(88_351_000, 4122)
+		// Minimum execution time: 75_332_000 picoseconds.
+		Weight::from_parts(83_605_000, 4122)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
@@ -263,7 +268,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `PayStream::Streams` (r:1 w:1)
 	/// Proof: `PayStream::Streams` (`max_values`: None, `max_size`: Some(657), added: 3132, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Grants` (r:1 w:1)
-	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(335), added: 2810, mode: `MaxEncodedLen`)
+	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(343), added: 2818, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Vaults` (r:1 w:1)
 	/// Proof: `PayStream::Vaults` (`max_values`: None, `max_size`: Some(85), added: 2560, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
@@ -274,10 +279,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `PayStream::GrantsOf` (`max_values`: None, `max_size`: Some(64), added: 2539, mode: `MaxEncodedLen`)
 	fn submit_close() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1465`
+		//  Measured:  `1489`
 		//  Estimated: `4122`
-		// Minimum execution time: 146_498_000 picoseconds.
-		Weight::from_parts(178_085_000, 4122)
+		// Minimum execution time: 144_765_000 picoseconds.
+		Weight::from_parts(156_413_000, 4122)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
@@ -286,17 +291,17 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `PayStream::Streams` (r:1 w:1)
 	/// Proof: `PayStream::Streams` (`max_values`: None, `max_size`: Some(657), added: 3132, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Grants` (r:1 w:1)
-	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(335), added: 2810, mode: `MaxEncodedLen`)
+	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(343), added: 2818, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Vaults` (r:1 w:1)
 	/// Proof: `PayStream::Vaults` (`max_values`: None, `max_size`: Some(85), added: 2560, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::AssetEntries` (r:1 w:0)
 	/// Proof: `PayStream::AssetEntries` (`max_values`: None, `max_size`: Some(70), added: 2545, mode: `MaxEncodedLen`)
 	fn submit_tip() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1325`
+		//  Measured:  `1387`
 		//  Estimated: `4122`
-		// Minimum execution time: 100_009_000 picoseconds.
-		Weight::from_parts(108_262_000, 4122)
+		// Minimum execution time: 98_507_000 picoseconds.
+		Weight::from_parts(106_759_000, 4122)
 			.saturating_add(T::DbWeight::get().reads(5_u64))
 			.saturating_add(T::DbWeight::get().writes(3_u64))
 	}
@@ -305,7 +310,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `PayStream::Streams` (r:1 w:1)
 	/// Proof: `PayStream::Streams` (`max_values`: None, `max_size`: Some(657), added: 3132, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Grants` (r:1 w:1)
-	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(335), added: 2810, mode: `MaxEncodedLen`)
+	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(343), added: 2818, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Subscriptions` (r:1 w:1)
 	/// Proof: `PayStream::Subscriptions` (`max_values`: None, `max_size`: Some(124), added: 2599, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Stopped` (r:1 w:0)
@@ -318,10 +323,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `PayStream::Vaults` (`max_values`: None, `max_size`: Some(85), added: 2560, mode: `MaxEncodedLen`)
 	fn submit_renew() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1702`
+		//  Measured:  `1764`
 		//  Estimated: `4122`
-		// Minimum execution time: 120_590_000 picoseconds.
-		Weight::from_parts(134_640_000, 4122)
+		// Minimum execution time: 118_577_000 picoseconds.
+		Weight::from_parts(126_498_000, 4122)
 			.saturating_add(T::DbWeight::get().reads(8_u64))
 			.saturating_add(T::DbWeight::get().writes(4_u64))
 	}
@@ -332,12 +337,12 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// The range of component `n` is `[0, 500]`.
 	fn submit_batch(n: u32, ) -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `820 + n * (64 ±0)`
+		//  Measured:  `828 + n * (64 ±0)`
 		//  Estimated: `4122 + n * (2697 ±0)`
-		// Minimum execution time: 881_000 picoseconds.
-		Weight::from_parts(1_131_000, 4122)
-			// Standard Error: 255_523
-			.saturating_add(Weight::from_parts(54_482_403, 0).saturating_mul(n.into()))
+		// Minimum execution time: 831_000 picoseconds.
+		Weight::from_parts(891_000, 4122)
+			// Standard Error: 50_609
+			.saturating_add(Weight::from_parts(53_078_348, 0).saturating_mul(n.into()))
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
@@ -351,18 +356,18 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// The range of component `n` is `[0, 500]`.
 	fn submit_batch_streams(n: u32, ) -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `617 + n * (277 ±0)`
+		//  Measured:  `621 + n * (281 ±0)`
 		//  Estimated: `990 + n * (3132 ±0)`
-		// Minimum execution time: 881_000 picoseconds.
-		Weight::from_parts(1_072_000, 990)
-			// Standard Error: 178_125
-			.saturating_add(Weight::from_parts(64_331_817, 0).saturating_mul(n.into()))
+		// Minimum execution time: 961_000 picoseconds.
+		Weight::from_parts(1_061_000, 990)
+			// Standard Error: 126_009
+			.saturating_add(Weight::from_parts(62_509_905, 0).saturating_mul(n.into()))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(n.into())))
 			.saturating_add(T::DbWeight::get().writes((2_u64).saturating_mul(n.into())))
 			.saturating_add(Weight::from_parts(0, 3132).saturating_mul(n.into()))
 	}
 	/// Storage: `PayStream::Grants` (r:1 w:0)
-	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(335), added: 2810, mode: `MaxEncodedLen`)
+	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(343), added: 2818, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Stopped` (r:1 w:0)
 	/// Proof: `PayStream::Stopped` (`max_values`: Some(1), `max_size`: Some(1), added: 496, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Streams` (r:1 w:0)
@@ -375,10 +380,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `PayStream::Vaults` (`max_values`: None, `max_size`: Some(85), added: 2560, mode: `MaxEncodedLen`)
 	fn authorize_open() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1316`
+		//  Measured:  `1374`
 		//  Estimated: `4122`
-		// Minimum execution time: 83_985_000 picoseconds.
-		Weight::from_parts(96_915_000, 4122)
+		// Minimum execution time: 83_504_000 picoseconds.
+		Weight::from_parts(87_641_000, 4122)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 	}
 	/// Storage: `PayStream::Sessions` (r:1 w:0)
@@ -386,15 +391,15 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `PayStream::Streams` (r:1 w:0)
 	/// Proof: `PayStream::Streams` (`max_values`: None, `max_size`: Some(657), added: 3132, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Grants` (r:1 w:0)
-	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(335), added: 2810, mode: `MaxEncodedLen`)
+	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(343), added: 2818, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Vaults` (r:1 w:0)
 	/// Proof: `PayStream::Vaults` (`max_values`: None, `max_size`: Some(85), added: 2560, mode: `MaxEncodedLen`)
 	fn authorize_fund() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1627`
+		//  Measured:  `1651`
 		//  Estimated: `4122`
-		// Minimum execution time: 82_353_000 picoseconds.
-		Weight::from_parts(91_947_000, 4122)
+		// Minimum execution time: 73_089_000 picoseconds.
+		Weight::from_parts(80_991_000, 4122)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 	}
 	/// Storage: `PayStream::Sessions` (r:1 w:0)
@@ -403,10 +408,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `PayStream::Streams` (`max_values`: None, `max_size`: Some(657), added: 3132, mode: `MaxEncodedLen`)
 	fn authorize_tick() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `874`
+		//  Measured:  `882`
 		//  Estimated: `4122`
-		// Minimum execution time: 60_971_000 picoseconds.
-		Weight::from_parts(70_004_000, 4122)
+		// Minimum execution time: 54_931_000 picoseconds.
+		Weight::from_parts(58_697_000, 4122)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 	}
 	/// Storage: `PayStream::Sessions` (r:1 w:0)
@@ -414,15 +419,15 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `PayStream::Streams` (r:1 w:0)
 	/// Proof: `PayStream::Streams` (`max_values`: None, `max_size`: Some(657), added: 3132, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Grants` (r:1 w:0)
-	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(335), added: 2810, mode: `MaxEncodedLen`)
+	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(343), added: 2818, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Vaults` (r:1 w:0)
 	/// Proof: `PayStream::Vaults` (`max_values`: None, `max_size`: Some(85), added: 2560, mode: `MaxEncodedLen`)
 	fn authorize_close() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1232`
+		//  Measured:  `1256`
 		//  Estimated: `4122`
-		// Minimum execution time: 69_333_000 picoseconds.
-		Weight::from_parts(78_136_000, 4122)
+		// Minimum execution time: 64_576_000 picoseconds.
+		Weight::from_parts(70_264_000, 4122)
 			.saturating_add(T::DbWeight::get().reads(4_u64))
 	}
 	/// Storage: `PayStream::Sessions` (r:1 w:0)
@@ -430,17 +435,17 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `PayStream::Streams` (r:1 w:0)
 	/// Proof: `PayStream::Streams` (`max_values`: None, `max_size`: Some(657), added: 3132, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Grants` (r:1 w:0)
-	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(335), added: 2810, mode: `MaxEncodedLen`)
+	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(343), added: 2818, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Vaults` (r:1 w:0)
 	/// Proof: `PayStream::Vaults` (`max_values`: None, `max_size`: Some(85), added: 2560, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::AssetEntries` (r:1 w:0)
 	/// Proof: `PayStream::AssetEntries` (`max_values`: None, `max_size`: Some(70), added: 2545, mode: `MaxEncodedLen`)
 	fn authorize_tip() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1325`
+		//  Measured:  `1387`
 		//  Estimated: `4122`
-		// Minimum execution time: 74_561_000 picoseconds.
-		Weight::from_parts(84_165_000, 4122)
+		// Minimum execution time: 70_405_000 picoseconds.
+		Weight::from_parts(75_372_000, 4122)
 			.saturating_add(T::DbWeight::get().reads(5_u64))
 	}
 	/// Storage: `PayStream::Sessions` (r:1 w:0)
@@ -448,7 +453,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `PayStream::Streams` (r:1 w:0)
 	/// Proof: `PayStream::Streams` (`max_values`: None, `max_size`: Some(657), added: 3132, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Grants` (r:1 w:0)
-	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(335), added: 2810, mode: `MaxEncodedLen`)
+	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(343), added: 2818, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Subscriptions` (r:1 w:0)
 	/// Proof: `PayStream::Subscriptions` (`max_values`: None, `max_size`: Some(124), added: 2599, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Stopped` (r:1 w:0)
@@ -461,10 +466,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `PayStream::Vaults` (`max_values`: None, `max_size`: Some(85), added: 2560, mode: `MaxEncodedLen`)
 	fn authorize_renew() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1702`
+		//  Measured:  `1764`
 		//  Estimated: `4122`
-		// Minimum execution time: 85_207_000 picoseconds.
-		Weight::from_parts(92_107_000, 4122)
+		// Minimum execution time: 82_543_000 picoseconds.
+		Weight::from_parts(87_310_000, 4122)
 			.saturating_add(T::DbWeight::get().reads(8_u64))
 	}
 	/// Storage: `PayStream::Streams` (r:1 w:1)
@@ -473,24 +478,30 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `PayStream::Vaults` (`max_values`: None, `max_size`: Some(85), added: 2560, mode: `MaxEncodedLen`)
 	fn tip() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `724`
+		//  Measured:  `732`
 		//  Estimated: `4122`
-		// Minimum execution time: 21_532_000 picoseconds.
-		Weight::from_parts(26_239_000, 4122)
+		// Minimum execution time: 21_342_000 picoseconds.
+		Weight::from_parts(23_816_000, 4122)
 			.saturating_add(T::DbWeight::get().reads(2_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
 	/// Storage: `PayStream::Streams` (r:1 w:1)
 	/// Proof: `PayStream::Streams` (`max_values`: None, `max_size`: Some(657), added: 3132, mode: `MaxEncodedLen`)
+	/// Storage: `PayStream::AssetEntries` (r:1 w:0)
+	/// Proof: `PayStream::AssetEntries` (`max_values`: None, `max_size`: Some(70), added: 2545, mode: `MaxEncodedLen`)
+	/// Storage: `PayStream::TreasuryShare` (r:1 w:0)
+	/// Proof: `PayStream::TreasuryShare` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Vaults` (r:1 w:1)
 	/// Proof: `PayStream::Vaults` (`max_values`: None, `max_size`: Some(85), added: 2560, mode: `MaxEncodedLen`)
+	/// Storage: `Assets::Asset` (r:1 w:0)
+	/// Proof: `Assets::Asset` (`max_values`: None, `max_size`: Some(210), added: 2685, mode: `MaxEncodedLen`)
 	fn refund() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `628`
+		//  Measured:  `824`
 		//  Estimated: `4122`
-		// Minimum execution time: 15_843_000 picoseconds.
-		Weight::from_parts(17_216_000, 4122)
-			.saturating_add(T::DbWeight::get().reads(2_u64))
+		// Minimum execution time: 31_186_000 picoseconds.
+		Weight::from_parts(33_069_000, 4122)
+			.saturating_add(T::DbWeight::get().reads(5_u64))
 			.saturating_add(T::DbWeight::get().writes(2_u64))
 	}
 	/// Storage: `PayStream::Streams` (r:1 w:1)
@@ -505,10 +516,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	fn transfer_stream() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1020`
+		//  Measured:  `1062`
 		//  Estimated: `6196`
-		// Minimum execution time: 67_751_000 picoseconds.
-		Weight::from_parts(71_516_000, 6196)
+		// Minimum execution time: 68_022_000 picoseconds.
+		Weight::from_parts(70_916_000, 6196)
 			.saturating_add(T::DbWeight::get().reads(7_u64))
 			.saturating_add(T::DbWeight::get().writes(5_u64))
 	}
@@ -523,12 +534,12 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// The range of component `t` is `[0, 8]`.
 	fn set_tiers(t: u32, ) -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `786`
+		//  Measured:  `790`
 		//  Estimated: `4122`
-		// Minimum execution time: 44_867_000 picoseconds.
-		Weight::from_parts(54_791_845, 4122)
-			// Standard Error: 16_443
-			.saturating_add(Weight::from_parts(1_370_123, 0).saturating_mul(t.into()))
+		// Minimum execution time: 45_408_000 picoseconds.
+		Weight::from_parts(53_851_687, 4122)
+			// Standard Error: 16_866
+			.saturating_add(Weight::from_parts(1_422_914, 0).saturating_mul(t.into()))
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().writes(3_u64))
 	}
@@ -550,10 +561,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(103), added: 2578, mode: `MaxEncodedLen`)
 	fn subscribe() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1282`
+		//  Measured:  `1328`
 		//  Estimated: `4122`
-		// Minimum execution time: 90_615_000 picoseconds.
-		Weight::from_parts(99_849_000, 4122)
+		// Minimum execution time: 89_503_000 picoseconds.
+		Weight::from_parts(94_851_000, 4122)
 			.saturating_add(T::DbWeight::get().reads(8_u64))
 			.saturating_add(T::DbWeight::get().writes(5_u64))
 	}
@@ -565,10 +576,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `PayStream::Vaults` (`max_values`: None, `max_size`: Some(85), added: 2560, mode: `MaxEncodedLen`)
 	fn cancel_subscription() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `869`
+		//  Measured:  `877`
 		//  Estimated: `4122`
-		// Minimum execution time: 29_154_000 picoseconds.
-		Weight::from_parts(35_412_000, 4122)
+		// Minimum execution time: 29_725_000 picoseconds.
+		Weight::from_parts(33_740_000, 4122)
 			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().writes(3_u64))
 	}
@@ -584,58 +595,62 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(103), added: 2578, mode: `MaxEncodedLen`)
 	fn settle_subscription() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1129`
+		//  Measured:  `1137`
 		//  Estimated: `4122`
-		// Minimum execution time: 71_646_000 picoseconds.
-		Weight::from_parts(81_762_000, 4122)
+		// Minimum execution time: 71_436_000 picoseconds.
+		Weight::from_parts(77_425_000, 4122)
 			.saturating_add(T::DbWeight::get().reads(5_u64))
 			.saturating_add(T::DbWeight::get().writes(5_u64))
 	}
 	/// Storage: `PayStream::AssetEntries` (r:1 w:1)
 	/// Proof: `PayStream::AssetEntries` (`max_values`: None, `max_size`: Some(70), added: 2545, mode: `MaxEncodedLen`)
-	/// Storage: `System::Account` (r:1 w:0)
-	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
+	/// Storage: `Assets::Asset` (r:1 w:0)
+	/// Proof: `Assets::Asset` (`max_values`: None, `max_size`: Some(210), added: 2685, mode: `MaxEncodedLen`)
+	/// Storage: `Assets::Account` (r:1 w:0)
+	/// Proof: `Assets::Account` (`max_values`: None, `max_size`: Some(134), added: 2609, mode: `MaxEncodedLen`)
 	fn enable_asset() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `233`
-		//  Estimated: `3593`
-		// Minimum execution time: 15_312_000 picoseconds.
-		Weight::from_parts(16_895_000, 3593)
-			.saturating_add(T::DbWeight::get().reads(2_u64))
+		//  Measured:  `593`
+		//  Estimated: `3675`
+		// Minimum execution time: 21_662_000 picoseconds.
+		Weight::from_parts(23_275_000, 3675)
+			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
 	/// Storage: `PayStream::AssetEntries` (r:1 w:1)
 	/// Proof: `PayStream::AssetEntries` (`max_values`: None, `max_size`: Some(70), added: 2545, mode: `MaxEncodedLen`)
 	fn disable_asset() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `93`
+		//  Measured:  `131`
 		//  Estimated: `3535`
-		// Minimum execution time: 11_367_000 picoseconds.
-		Weight::from_parts(12_679_000, 3535)
+		// Minimum execution time: 11_016_000 picoseconds.
+		Weight::from_parts(12_188_000, 3535)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
 	/// Storage: `PayStream::AssetEntries` (r:1 w:1)
 	/// Proof: `PayStream::AssetEntries` (`max_values`: None, `max_size`: Some(70), added: 2545, mode: `MaxEncodedLen`)
-	/// Storage: `System::Account` (r:1 w:0)
-	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
+	/// Storage: `Assets::Asset` (r:1 w:0)
+	/// Proof: `Assets::Asset` (`max_values`: None, `max_size`: Some(210), added: 2685, mode: `MaxEncodedLen`)
+	/// Storage: `Assets::Account` (r:1 w:0)
+	/// Proof: `Assets::Account` (`max_values`: None, `max_size`: Some(134), added: 2609, mode: `MaxEncodedLen`)
 	fn write_off_asset() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `233`
-		//  Estimated: `3593`
-		// Minimum execution time: 15_253_000 picoseconds.
-		Weight::from_parts(17_145_000, 3593)
-			.saturating_add(T::DbWeight::get().reads(2_u64))
+		//  Measured:  `593`
+		//  Estimated: `3675`
+		// Minimum execution time: 21_712_000 picoseconds.
+		Weight::from_parts(24_065_000, 3675)
+			.saturating_add(T::DbWeight::get().reads(3_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
 	/// Storage: `PayStream::AssetEntries` (r:1 w:1)
 	/// Proof: `PayStream::AssetEntries` (`max_values`: None, `max_size`: Some(70), added: 2545, mode: `MaxEncodedLen`)
 	fn set_tick_price() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `93`
+		//  Measured:  `131`
 		//  Estimated: `3535`
-		// Minimum execution time: 11_257_000 picoseconds.
-		Weight::from_parts(12_368_000, 3535)
+		// Minimum execution time: 11_137_000 picoseconds.
+		Weight::from_parts(12_259_000, 3535)
 			.saturating_add(T::DbWeight::get().reads(1_u64))
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
@@ -645,8 +660,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 		// Proof Size summary in bytes:
 		//  Measured:  `0`
 		//  Estimated: `0`
-		// Minimum execution time: 4_877_000 picoseconds.
-		Weight::from_parts(5_528_000, 0)
+		// Minimum execution time: 4_457_000 picoseconds.
+		Weight::from_parts(5_037_000, 0)
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
 	/// Storage: `PayStream::Stopped` (r:0 w:1)
@@ -655,8 +670,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 		// Proof Size summary in bytes:
 		//  Measured:  `0`
 		//  Estimated: `0`
-		// Minimum execution time: 4_857_000 picoseconds.
-		Weight::from_parts(5_498_000, 0)
+		// Minimum execution time: 4_557_000 picoseconds.
+		Weight::from_parts(5_168_000, 0)
 			.saturating_add(T::DbWeight::get().writes(1_u64))
 	}
 	/// Storage: `PayStream::Sessions` (r:1 w:1)
@@ -664,7 +679,7 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Storage: `PayStream::Streams` (r:1 w:1)
 	/// Proof: `PayStream::Streams` (`max_values`: None, `max_size`: Some(657), added: 3132, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Grants` (r:1 w:1)
-	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(335), added: 2810, mode: `MaxEncodedLen`)
+	/// Proof: `PayStream::Grants` (`max_values`: None, `max_size`: Some(343), added: 2818, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::Vaults` (r:1 w:1)
 	/// Proof: `PayStream::Vaults` (`max_values`: None, `max_size`: Some(85), added: 2560, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:1 w:1)
@@ -675,10 +690,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `PayStream::GrantsOf` (`max_values`: None, `max_size`: Some(64), added: 2539, mode: `MaxEncodedLen`)
 	fn settle() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `1465`
+		//  Measured:  `1489`
 		//  Estimated: `4122`
-		// Minimum execution time: 82_092_000 picoseconds.
-		Weight::from_parts(95_242_000, 4122)
+		// Minimum execution time: 81_251_000 picoseconds.
+		Weight::from_parts(85_207_000, 4122)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(7_u64))
 	}
@@ -688,7 +703,11 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `PayStream::AssetEntries` (`max_values`: None, `max_size`: Some(70), added: 2545, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::TreasuryShare` (r:1 w:0)
 	/// Proof: `PayStream::TreasuryShare` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
-	/// Storage: `System::Account` (r:11 w:11)
+	/// Storage: `Assets::Asset` (r:1 w:1)
+	/// Proof: `Assets::Asset` (`max_values`: None, `max_size`: Some(210), added: 2685, mode: `MaxEncodedLen`)
+	/// Storage: `Assets::Account` (r:11 w:11)
+	/// Proof: `Assets::Account` (`max_values`: None, `max_size`: Some(134), added: 2609, mode: `MaxEncodedLen`)
+	/// Storage: `System::Account` (r:10 w:10)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
 	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(103), added: 2578, mode: `MaxEncodedLen`)
@@ -697,23 +716,23 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// The range of component `p` is `[1, 8]`.
 	fn claim(p: u32, ) -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `768 + p * (50 ±0)`
-		//  Estimated: `8799 + p * (2603 ±0)`
-		// Minimum execution time: 150_244_000 picoseconds.
-		Weight::from_parts(127_338_488, 8799)
-			// Standard Error: 101_872
-			.saturating_add(Weight::from_parts(52_632_840, 0).saturating_mul(p.into()))
-			.saturating_add(T::DbWeight::get().reads(7_u64))
-			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(p.into())))
-			.saturating_add(T::DbWeight::get().writes(7_u64))
-			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(p.into())))
-			.saturating_add(Weight::from_parts(0, 2603).saturating_mul(p.into()))
+		//  Measured:  `1244 + p * (56 ±0)`
+		//  Estimated: `7055 + p * (2912 ±15)`
+		// Minimum execution time: 152_126_000 picoseconds.
+		Weight::from_parts(128_120_212, 7055)
+			// Standard Error: 71_278
+			.saturating_add(Weight::from_parts(45_131_326, 0).saturating_mul(p.into()))
+			.saturating_add(T::DbWeight::get().reads(9_u64))
+			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(p.into())))
+			.saturating_add(T::DbWeight::get().writes(9_u64))
+			.saturating_add(T::DbWeight::get().writes((2_u64).saturating_mul(p.into())))
+			.saturating_add(Weight::from_parts(0, 2912).saturating_mul(p.into()))
 	}
 	fn on_finalize() -> Weight {
 		// Proof Size summary in bytes:
 		//  Measured:  `0`
 		//  Estimated: `0`
-		// Minimum execution time: 350_000 picoseconds.
-		Weight::from_parts(491_000, 0)
+		// Minimum execution time: 330_000 picoseconds.
+		Weight::from_parts(410_000, 0)
 	}
 }
