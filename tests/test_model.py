@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 from typing import Any
 
@@ -12,17 +13,19 @@ from hypothesis import strategies as st
 from tests.model.accounts import NATIVE, Accounts
 from tests.model.calls import NAMES, OUTSIDE, performed
 from tests.model.entries import (
+    U128_MAX,
     AssetEntry,
     Constants,
     Event,
     Outcome,
     Payee,
+    Stream,
     StreamChange,
     Terms,
     Tier,
 )
 from tests.model.invariants import broken_between, violated
-from tests.model.ledger import Ledger
+from tests.model.ledger import Ledger, costs_nothing
 from tests.model.orders import Close, Fund, Open, Order, Renew, SignedOrder, Tick, Tip
 from tests.model.traffic import Traffic, genesis
 
@@ -232,10 +235,65 @@ def test_tips_are_totals_within_their_own_bound() -> None:
     story.opened()
     assert refused(story.order(Tip(0, 4))) == {"TipTooSmall"}
     story.did(story.order(Tip(0, 10)))
-    assert refused(story.order(Tip(0, 10))) == {"OrderStale", "TipTooSmall"}
-    assert refused(story.order(Tip(0, 31))) == {"TipsTooLow"}
+    assert refused(story.order(Tip(0, 10))) == {"OrderStale", "TipTooSmall", "TipTooSoon"}
+    assert refused(story.order(Tip(0, 31))) == {"TipsTooLow", "TipTooSoon"}
     grant, stream = story.ledger.grants[0], story.ledger.streams[0]
     assert (grant.tips_left, stream.tips_total, stream.earned) == (20, 10, 28)
+
+
+def test_the_free_lane_takes_one_tip_in_five_seconds() -> None:
+    story = Story(tips_max=30)
+    story.opened()
+    story.did(story.order(Tip(0, 10)))
+    story.at(20.999)
+    assert refused(story.order(Tip(0, 11))) == {"TipTooSoon"}
+    # the paid lane takes it, and the free one waits from there
+    paid = story.did(story.ledger.submit_batch([SignedOrder(0, Tip(0, 11), KEY)]))
+    assert (paid[-1].fields["counted"], paid[-1].fields["free"]) == (1, 0)
+    story.at(21)
+    assert refused(story.order(Tip(0, 12))) == {"TipTooSoon"}
+    story.at(25.999)
+    story.did(story.order(Tip(0, 12)))
+    assert story.ledger.grants[0].tipped_at == 25_999
+
+
+def test_a_renewal_is_early_before_the_last_paid_period() -> None:
+    story = Story(renewals_max=2)
+    tier = Tier(100, 20_000, 0)
+    story.did(story.ledger.set_tiers(CREATOR, 0, [tier]))
+    story.did(story.ledger.subscribe(VIEWER, 0, tier, 2))
+    story.opened()
+    story.at(20.999)
+    assert refused(story.order(Renew(0, 1))) == {"RenewTooEarly"}
+    story.at(21)
+    story.did(story.order(Renew(0, 1)))
+    assert refused(story.order(Renew(0, 2))) == {"RenewTooEarly"}
+    story.did(story.ledger.submit_batch([SignedOrder(0, Renew(0, 2), KEY)]))
+
+
+def test_a_batch_pays_nothing_for_copies_of_its_orders() -> None:
+    story = Story(sessions_max=2)
+    story.opened()
+    story.did(story.order(Open(1, 0, RATE, 900, 16_000)))
+    story.at(26)
+    ticks = [SignedOrder(0, Tick(0, 12), KEY), SignedOrder(0, Tick(1, 8), KEY)]
+    copied = story.ledger.copy()
+    assert isinstance(copied.submit(0, ticks[0].order, KEY), list)
+    assert cost(copied.copy().submit_batch(ticks)) == (1, 1, ["OrderStale"], True)
+    # somebody brings both, or the free share has no room
+    assert isinstance(copied.submit(0, ticks[1].order, KEY), list)
+    assert cost(copied.submit_batch(ticks)) == (0, 0, ["OrderStale"] * 2, False)
+    assert cost(story.ledger.copy().submit_batch(ticks)) == (2, 2, [], True)
+    story.ledger.free_lane_full = True
+    assert cost(story.ledger.submit_batch(ticks)) == (2, 0, [], False)
+
+
+def cost(outcome: Outcome) -> tuple[int, int, list[str], bool]:
+    """Give a batch's counted and free orders, the errors of the others, and if it costs nothing."""
+    assert isinstance(outcome, list)
+    failures = [min(event.fields["error"]) for event in outcome if event.name == "OrderFailed"]
+    done = outcome[-1]
+    return done.fields["counted"], done.fields["free"], failures, costs_nothing(done, failures)
 
 
 def test_a_subscription_is_earned_period_by_period() -> None:
@@ -249,8 +307,10 @@ def test_a_subscription_is_earned_period_by_period() -> None:
     story.did(story.order(Open(0, 0, 2, 40, 0)))
     session = story.session
     assert (session.started_at, session.ended_at) == (4_000, 21_000)
-    story.did(story.order(Renew(0, 1)))
-    assert refused(story.order(Renew(0, 2))) == {"RenewalsUsedUp"}
+    story.at(20)
+    story.did(story.order(Tick(0, 6)))
+    story.did(story.ledger.submit_batch([SignedOrder(0, Renew(0, 1), KEY)]))
+    assert refused(story.order(Renew(0, 2))) == {"RenewalsUsedUp", "RenewTooEarly"}
     story.at(21)
     story.did(story.ledger.settle_subscription(0, VIEWER))
     assert stream.subscribed_total == 200
@@ -282,6 +342,49 @@ def test_shares_are_rounded_down_and_the_last_claim_leaves_nothing() -> None:
     story.did(story.ledger.claim(0))
     assert not story.ledger.streams
     assert CREATOR not in story.ledger.accounts.held
+
+
+def test_a_refund_is_of_the_owners_own_shares() -> None:
+    story = Story()
+    ledger = story.ledger
+    story.did(ledger.set_treasury_share(100_000))
+    payees = (Payee(CREATOR, 200_000), Payee(VIEWER, 500_000), Payee(CREATOR, 300_000))
+    story.did(ledger.update_stream(CREATOR, 0, StreamChange(payees=payees)))
+    story.did(ledger.tip(VIEWER, 0, 1_000))
+    # 100 to the treasury, 180, 450 and 270 to the payees
+    assert refused(ledger.refund(VIEWER, 0, VIEWER, 450)) == {"NotOwner"}
+    assert refused(ledger.refund(CREATOR, 0, VIEWER, 451)) == {"EarningsTooLow"}
+    events = story.did(ledger.copy().refund(CREATOR, 0, VIEWER, 450))
+    assert paid(events) == [("TreasuryPaid", 100), ("Claimed", 450), ("Refunded", 450)]
+    before = ledger.vaults[VIEWER, NATIVE]
+    events = story.did(ledger.refund(CREATOR, 0, VIEWER, 200))
+    assert paid(events) == [
+        *(("TreasuryPaid", 100), ("Claimed", 450), ("Claimed", 250)),
+        ("Refunded", 200),
+    ]
+    stream = ledger.streams[0]
+    assert ledger.vaults[VIEWER, NATIVE] == before + 200
+    assert (stream.earned, stream.earned_total, stream.refunded_total) == (0, 1_000, 200)
+    payees = (Payee(VIEWER, 1_000_000),)
+    story.did(ledger.update_stream(CREATOR, 0, StreamChange(payees=payees)))
+    story.did(ledger.tip(VIEWER, 0, 1_000))
+    assert refused(ledger.refund(CREATOR, 0, VIEWER, 1)) == {"EarningsTooLow"}
+
+
+def paid(events: list[Event]) -> list[tuple[str, int]]:
+    return [(event.name, event.fields["amount"]) for event in events]
+
+
+def test_totals_that_are_full_block_no_exit() -> None:
+    ledger = genesis(POT)
+    traffic = Traffic(ledger, Random(0))
+    calls = [traffic.flood(), *traffic.coming]
+    for call in calls:
+        assert isinstance(performed(ledger, call), list), call
+    (stream,) = ledger.streams.values()
+    assert {stream.earned_total, stream.tips_total, stream.subscribed_total} == {U128_MAX}
+    assert (stream.refunded_total, stream.earned, ledger.vaults) == (U128_MAX, 0, {})
+    assert violated(ledger) == []
 
 
 def test_an_end_has_a_place_after_the_last_pause() -> None:
@@ -410,3 +513,42 @@ def test_every_call_of_the_page_is_drawn() -> None:
             performed(ledger, call)
             drawn.add(call.name)
     assert drawn >= set(NAMES)
+
+
+def test_stories_reach_the_rules_of_paces_copies_and_refunds() -> None:
+    met: Counter[str] = Counter()
+    for seed in range(40):
+        ledger = genesis(POT)
+        traffic = Traffic(ledger, Random(seed), hostile=0.1)
+        for _ in range(400):
+            call = traffic.call()
+            stream = ledger.streams.get(call.args["stream"]) if call.name == "refund" else None
+            outcome = performed(ledger, call)
+            if stream is not None:
+                met[f"{whom_it_pays(stream)}, {told(outcome)}"] += 1
+            elif call.name == "submit":
+                met[f"{type(call.args['order']).__name__}, {told(outcome)}"] += 1
+            elif call.name == "submit_batch" and isinstance(outcome, list):
+                counted, _, failures, is_free = cost(outcome)
+                met["forgiven"] += is_free and bool(failures)
+                met["only copies"] += not counted and set(failures) == {"OrderStale"}
+    wanted = (
+        *("Tip, done", "Tip, TipTooSoon", "Renew, done", "Renew, RenewTooEarly"),
+        *("the owner, done", "the owner and others, done", "others, EarningsTooLow"),
+        *("forgiven", "only copies"),
+    )
+    assert [name for name in wanted if met[name] < 3] == [], met
+
+
+def told(outcome: Outcome) -> str:
+    """Give what came of a call, where no more than one error speaks against it."""
+    if isinstance(outcome, list):
+        return "done"
+    return min(outcome) if len(outcome) == 1 else "several errors"
+
+
+def whom_it_pays(stream: Stream) -> str:
+    payees = {payee.account for payee in stream.payees}
+    if stream.owner not in payees:
+        return "others"
+    return "the owner" if len(payees) == 1 else "the owner and others"

@@ -58,6 +58,10 @@ class Accounts:
     def balance(self, who: Account, asset: Asset) -> int:
         return self.free.get((who, asset), 0)
 
+    def issued(self, asset: Asset) -> int:
+        """Sum up an asset that nothing is held of."""
+        return sum(left for (_, of), left in self.free.items() if of == asset)
+
     # --- what the ledger does --------------------------------------------------------------
 
     def can_send(self, who: Account, asset: Asset, amount: int) -> bool:

@@ -18,6 +18,7 @@ from tests.model.entries import (
     Stream,
     Subscription,
     Tier,
+    saturated,
 )
 
 
@@ -204,16 +205,36 @@ class Books:
 
     # --- earnings --------------------------------------------------------------------------
 
-    def distribution(self, stream: Stream) -> Distribution:
-        """Work out who would get what, and who could not receive it."""
+    def treasury_cut(self, stream: Stream) -> int:
+        return self.treasury_share * stream.earned // WHOLE
+
+    def shares(self, stream: Stream) -> list[tuple[Account, int]]:
+        """Give what each payee would get now of an asset that is not written off."""
+        rest = stream.earned - self.treasury_cut(stream)
+        return [(payee.account, payee.share * rest // WHOLE) for payee in stream.payees]
+
+    def owners_share(self, stream: Stream) -> int:
+        """Give what the owner would get now as a payee, and so can refund."""
+        if self.is_written_off(stream.asset):
+            return 0
+        return sum(amount for payee, amount in self.shares(stream) if payee == stream.owner)
+
+    def distribution(self, stream: Stream, *, refunded: int = 0) -> Distribution:
+        """Work out who would get what, and who could not receive it.
+
+        `refunded` is withheld from the owner's parts, in their order.
+        """
         if self.is_written_off(stream.asset):
             return Distribution([], [], 0, stream.earned + stream.fees)
-        cut = self.treasury_share * stream.earned // WHOLE
-        rest = stream.earned - cut
-        parts = [(payee.account, payee.share * rest // WHOLE) for payee in stream.payees]
-        remainder = rest - sum(amount for _, amount in parts)
+        cut, shares = self.treasury_cut(stream), self.shares(stream)
+        remainder = stream.earned - cut - sum(amount for _, amount in shares)
         part = stream.fees + cut
-        payments = self.payments(stream.asset, [(self.treasury, part), *parts])
+        parts = [(self.treasury, part)]
+        for payee, amount in shares:
+            withheld = min(amount, refunded) if payee == stream.owner else 0
+            refunded -= withheld
+            parts.append((payee, amount - withheld))
+        payments = self.payments(stream.asset, parts)
         first = 1 if part else 0
         return Distribution(payments[:first], payments[first:], remainder, 0)
 
@@ -273,8 +294,8 @@ class Books:
         stream = self.streams[stream_id]
         self.credit(viewer, stream.asset, -amount)
         stream.earned += amount
-        stream.earned_total += amount
-        stream.tips_total += amount
+        stream.earned_total = saturated(stream.earned_total + amount)
+        stream.tips_total = saturated(stream.tips_total + amount)
         self.emit(
             "Tipped",
             stream=stream_id,
@@ -302,8 +323,8 @@ class Books:
         periods = begun - subscription.periods_earned
         amount = periods * subscription.tier.price
         stream.earned += amount
-        stream.earned_total += amount
-        stream.subscribed_total += amount
+        stream.earned_total = saturated(stream.earned_total + amount)
+        stream.subscribed_total = saturated(stream.subscribed_total + amount)
         subscription.periods_earned = begun
         return periods, amount
 

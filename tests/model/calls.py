@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.model import orders
 from tests.model.accounts import Account, AssetKind
-from tests.model.entries import Outcome, Payee, StreamChange, Terms, Tier
+from tests.model.entries import U128_MAX, Outcome, Payee, StreamChange, Terms, Tier
 from tests.model.ledger import Ledger
 from tests.model.orders import Order, SignedOrder
 
@@ -187,6 +187,8 @@ def _mint(ledger: Ledger, who: Account, asset: int, amount: int) -> bool:
     accounts = ledger.accounts
     kind = accounts.kinds.get(asset)
     if kind is None or kind.frozen or not accounts.can_receive(who, asset, amount):
+        return False
+    if accounts.issued(asset) + amount > U128_MAX:
         return False
     accounts.add(who, asset, amount)
     return True

@@ -15,6 +15,11 @@ U64_MAX = 2**64 - 1
 U128_MAX = 2**128 - 1
 
 
+def saturated(total: int) -> int:
+    """Give one of a stream's four totals of money, which stay at the highest number."""
+    return min(total, U128_MAX)
+
+
 class Event(NamedTuple):
     name: str
     fields: dict[str, Any]
@@ -148,6 +153,7 @@ class Grant:
     open: list[int] = field(default_factory=list)
     next_index: int = 0
     opened_at: int = 0
+    tipped_at: int = 0
     freed_end_at: int = 0
     seconds: int = 0
 

@@ -66,6 +66,8 @@ def _clock(books: Books) -> Iterator[str]:
         if session.started_at < session.opened_at - books.constants.head_start_max_ms:
             yield f"I2: {place} starts too early"
     for grant_id, grant in books.grants.items():
+        if max(grant.opened_at, grant.tipped_at) > books.now:
+            yield f"I2: grant {grant_id} was used in the future"
         if grant.seconds * 1000 > grant.sessions_max * (books.now - grant.created_at):
             yield f"I2: grant {grant_id} has more seconds than time has passed"
 
@@ -156,8 +158,8 @@ STREAM = Course(
 )
 GRANT = Course(
     rises=(
-        *("next_index", "opened_at", "spent", "seconds", "freed_end_at"),
-        *("tips_total", "renewals_total"),
+        *("next_index", "opened_at", "tipped_at", "spent", "seconds"),
+        *("freed_end_at", "tips_total", "renewals_total"),
     ),
     falls=("ended_at", "tips_left", "renewals_left"),
     stays=(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from tests.model.books import Books
-from tests.model.entries import U128_MAX, Grant, Session, Stream
+from tests.model.entries import Grant, Session, Stream, saturated
 
 
 @dataclass(slots=True, frozen=True)
@@ -279,7 +279,7 @@ def _charge(books: Books, grant_id: int, order: Tick | Close) -> None:
     session.fees += fee
     session.billed_until = reading.start + 1000 * charged
     stream.earned += amount
-    stream.earned_total += amount
+    stream.earned_total = saturated(stream.earned_total + amount)
     stream.fees += fee
     stream.seconds += charged
     if charged:
@@ -320,10 +320,10 @@ def _refuse_tip(books: Books, grant: Grant, session: Session, order: Tip, found:
         found.always.append("VaultTooLow")
     if more > grant.tips_left:
         found.always.append("TipsTooLow")
-    if books.streams[session.stream].earned_total + more > U128_MAX:
-        found.always.append("Overflow")
     if 0 <= more < books.asset_entries[session.asset].tip_min:
         found.free.append("TipTooSmall")
+    if books.now - grant.tipped_at < books.constants.min_tick_seconds * 1000:
+        found.free.append("TipTooSoon")
 
 
 def _tip(books: Books, grant_id: int, order: Tip) -> None:
@@ -331,6 +331,7 @@ def _tip(books: Books, grant_id: int, order: Tip) -> None:
     more = order.tips - grant.tips_total
     grant.tips_left -= more
     grant.tips_total = order.tips
+    grant.tipped_at = books.now
     books.move_tip(session.stream, session.viewer, more, order.message, grant_id)
 
 
@@ -363,6 +364,8 @@ def _refuse_renew(
         found.always.append("VaultTooLow")
     if books.extension_overflows(subscription, stream, tier, 1):
         found.always.append("Overflow")
+    if books.now + tier.period_ms < subscription.paid_until:
+        found.free.append("RenewTooEarly")
 
 
 def _renew(books: Books, grant_id: int, order: Renew) -> None:

@@ -51,8 +51,12 @@ CONSTANTS = Constants(
 )
 """Small, so that boundaries are near; the oracle's runtime has the same."""
 
+MIN_TICK_MS = CONSTANTS.min_tick_seconds * 1000
 EXISTENTIAL_DEPOSIT = 10
 ENDOWMENT = 20_000
+FLOOD = 2**127 - 2**20
+"""So much of an asset that a stream's totals are full when it has gone round three times. With more
+of it `pallet-assets` loses what it should move: it counts it twice, and that has to fit, too."""
 BEGIN_MS = 1_000_000_000
 
 PEOPLE = (1, 2, 3, 4, 5)
@@ -101,6 +105,8 @@ class Traffic:
         self.signed: list[SignedOrder] = []
         """Orders that were sent before: each may be sent again."""
         self.batches: list[Call] = []
+        self.coming: list[Call] = []
+        """Calls that follow at once, each to what was drawn before it."""
         self.restless = random.random() < 0.15
         """Whether creators pause and resume all the time."""
 
@@ -108,6 +114,8 @@ class Traffic:
 
     def call(self) -> Call:
         """Draw the next call."""
+        if self.coming:
+            return self.coming.pop(0)
         lacking = self._lacking()
         if lacking is not None and self.random.random() < 0.3:
             return lacking()
@@ -164,8 +172,8 @@ class Traffic:
         stream = self.ledger.streams.get(stream_id)
         return self.person() if stream is None or self.odd() else stream.owner
 
-    def payees(self, *, empty: bool = True) -> tuple[Payee, ...]:
-        if empty and self.random.random() < 0.3:
+    def payees(self, owner: Account) -> tuple[Payee, ...]:
+        if self.random.random() < 0.3:
             return ()
         count = self.random.randint(1, CONSTANTS.max_payees)
         shares = [self.random.choice((0, 1, 250_000, 333_333)) for _ in range(count - 1)]
@@ -174,7 +182,7 @@ class Traffic:
             shares[0] = (shares[0] + self.random.choice((1, WHOLE // 2))) % (WHOLE + 1)
         # those who cannot receive are named more often than they act
         everybody = (*PEOPLE, *GHOSTS, TREASURY)
-        named = [self.random.choice(everybody) for _ in range(count)]
+        named = [self.random.choice((*everybody, owner, owner, owner)) for _ in range(count)]
         if self.odd(0.3):
             named[0] = self.ledger.pot
         return tuple(Payee(*each) for each in zip(named, shares, strict=True))
@@ -204,10 +212,13 @@ class Traffic:
             return [ended_at, ended_at + window, lapse, lapse + window]
         if ledger.subscriptions and self.random.random() < 0.6:
             subscription = ledger.subscriptions[self.one_of(ledger.subscriptions)]
+            period_ms, paid_until = subscription.tier.period_ms, subscription.paid_until
             start = subscription.period_start(ledger.now)
-            return [start + subscription.tier.period_ms, subscription.paid_until]
+            return [start + period_ms, paid_until - period_ms, paid_until]
         if ledger.grants:
-            return [ledger.grants[self.one_of(ledger.grants)].ended_at]
+            grant = ledger.grants[self.one_of(ledger.grants)]
+            rested = [moment + MIN_TICK_MS for moment in (grant.opened_at, grant.tipped_at)]
+            return [grant.ended_at, *rested]
         return []
 
     # --- viewers ---------------------------------------------------------------------------
@@ -332,14 +343,15 @@ class Traffic:
     def create_stream(self) -> Call:
         random = self.random
         odd_gap = random.choice((60_001, U64_MAX))
+        owner = self.person()
         args = {
             "asset": self.asset(),
             "rate_per_second": random.choice((0, U128_MAX)) if self.odd(0.3) else self.rate(),
-            "payees": self.payees(),
+            "payees": self.payees(owner),
             "funds_min": U128_MAX if self.odd(0.3) else random.choice((0, 0, 0, 10, 30)),
             "gap_min_ms": odd_gap if self.odd(0.3) else random.choice((0, 0, 10_000, 20_000)),
         }
-        return Call("create_stream", self.person(), args)
+        return Call("create_stream", owner, args)
 
     def update_stream(self) -> Call:
         random, streams = self.random, self.ledger.streams
@@ -355,7 +367,7 @@ class Traffic:
         if what > 0.5:
             change["rate_per_second"] = 0 if self.odd(0.5) else self.rate()
         if random.random() < 0.2:
-            change["payees"] = self.payees()
+            change["payees"] = self.payees(self.owner_of(stream_id))
         if random.random() < 0.1:
             change["funds_min"] = random.choice((0, 10, 40))
         if random.random() < 0.1:
@@ -377,9 +389,17 @@ class Traffic:
 
     def refund(self) -> Call:
         stream_id = self.stream_id()
+        earning = [key for key, stream in self.ledger.streams.items() if stream.earned]
+        if earning and not self.odd():
+            stream_id = self.random.choice(earning)
         stream = self.ledger.streams.get(stream_id)
-        earned = stream.earned if stream else 0
-        amount = self.random.randint(1, earned) if earned and self.odd(4) else self.amount(earned)
+        most, near = 0, [0]
+        if stream is not None:
+            most = self.ledger.owners_share(stream)
+            parts = [part for who, part in self.ledger.shares(stream) if who == stream.owner]
+            near = [most, most, stream.earned, *parts]
+        some = most and self.random.random() < 0.5
+        amount = self.random.randint(1, most) if some else self.amount(*near)
         args = {"stream": stream_id, "viewer": self.person(), "amount": amount}
         return Call("refund", self.owner_of(stream_id), args)
 
@@ -441,7 +461,12 @@ class Traffic:
             order: Order = self.open_order(grant_id)
         else:
             grant_id, index = self.place()
-            order = self.session_order(grant_id, index)
+            renewable = self.renewable()
+            if renewable and self.random.random() < 0.5:
+                grant_id, index = self.random.choice(renewable)
+                order = Renew(index, self.ledger.grants[grant_id].renewals_total + 1)
+            else:
+                order = self.session_order(grant_id, index)
         grant = self.ledger.grants.get(grant_id)
         signer = grant.key if grant else self.random.choice(KEYS)
         if self.odd(0.3):
@@ -464,6 +489,20 @@ class Traffic:
             and grant.cap_left
             and ledger.vault(grant.viewer, grant.asset)
         ]
+
+    def renewable(self) -> list[tuple[int, int]]:
+        """List the sessions whose grants may renew a subscription: mostly those at its end."""
+        ledger = self.ledger
+        early: list[tuple[int, int]] = []
+        late: list[tuple[int, int]] = []
+        for place, session in ledger.sessions.items():
+            subscription = ledger.subscriptions.get((session.stream, session.viewer))
+            if subscription is None or not ledger.grants[place[0]].renewals_left:
+                continue
+            if not ledger.read(session).has_ended:
+                is_early = ledger.now + subscription.tier.period_ms < subscription.paid_until
+                (early if is_early else late).append(place)
+        return late if late and self.random.random() < 0.7 else [*early, *late]
 
     def open_order(self, grant_id: int) -> Open:
         ledger, random = self.ledger, self.random
@@ -514,7 +553,10 @@ class Traffic:
         is_subscribed = session is not None and (
             (session.stream, session.viewer) in ledger.subscriptions
         )
-        what = random.choices(kinds, (50, 12, 20, 10, 25 if is_subscribed else 2))[0]
+        # one tip is often followed by another
+        has_tipped = grant is not None and ledger.now - grant.tipped_at < 2 * MIN_TICK_MS
+        weights = (50, 12, 20, 50 if has_tipped else 10, 25 if is_subscribed else 2)
+        what = random.choices(kinds, weights)[0]
         if what == "fund":
             funds, rate = (session.funds, session.rate_per_second) if session else (10, 1)
             cap_left = grant.cap_left if grant else 0
@@ -565,7 +607,20 @@ class Traffic:
             orders = [by_place[place] for place in sorted(by_place)]
         batch = Call("submit_batch", self.person(), {"orders": orders})
         self.batches = [batch, *self.batches[:5]]
+        if orders and self.random.random() < 0.35:
+            self.coming.append(batch)
+            return self.copied(orders)
         return batch
+
+    def copied(self, orders: list[SignedOrder]) -> Call:
+        """Let somebody who has seen a batch bring some of it first, in either lane."""
+        count = self.random.randint(1, len(orders))
+        copies = sorted(self.random.sample(range(len(orders)), count))
+        if count == 1 and self.random.random() < 0.7:
+            signed = orders[copies[0]]
+            args = {"grant": signed.grant, "order": signed.order, "signer": signed.signer}
+            return Call("submit", args=args)
+        return Call("submit_batch", self.person(), {"orders": [orders[each] for each in copies]})
 
     # --- the operator ----------------------------------------------------------------------
 
@@ -653,6 +708,37 @@ class Traffic:
         args = {"who": random.choice((*PEOPLE, self.ledger.pot)), "asset": asset, "amount": 3000}
         return Call("mint", args=args)
 
+    def flood(self) -> Call:
+        """Begin a story of so much money going round that it fills a stream's totals."""
+        asset = self.random.choice((SUFFICIENT, DEPENDENT))
+        if self.ledger.accounts.issued(asset) > FLOOD:
+            return self.outside()
+        owner, first, second, third = self.random.sample(PEOPLE, 4)
+        money, stream = FLOOD, self.ledger.next_stream
+        tier = Tier(money, CONSTANTS.period_min_ms, 0)
+
+        def refund(viewer: Account) -> Call:
+            return Call("refund", owner, {"stream": stream, "viewer": viewer, "amount": money})
+
+        def tip(viewer: Account) -> Call:
+            return Call("tip", viewer, {"stream": stream, "amount": money, "message": b""})
+
+        def subscribe(viewer: Account) -> Call:
+            return Call("subscribe", viewer, {"stream": stream, "tier": tier, "periods": 1})
+
+        offer = {"asset": asset, "rate_per_second": 1, "payees": ()}
+        self.coming += [
+            Call("create_stream", owner, {**offer, "funds_min": 0, "gap_min_ms": 0}),
+            Call("set_tiers", owner, {"stream": stream, "tiers": (tier,)}),
+            Call("mint", args={"who": first, "asset": asset, "amount": money}),
+            Call("deposit", first, {"asset": asset, "amount": money}),
+            *(subscribe(first), refund(second), subscribe(second), refund(third)),
+            *(subscribe(third), refund(first), tip(first), refund(second)),
+            *(tip(second), refund(third), tip(third), refund(first)),
+            Call("withdraw", first, {"asset": asset, "amount": money}),
+        ]
+        return Call("set_treasury_share", ROOT, {"share": 0})
+
     def wrong_origin(self) -> Call:
         call = self.call()
         if call.origin == NOBODY:
@@ -683,6 +769,7 @@ _TABLE = {
     Traffic.operator: 14,
     Traffic.write_off_asset: 9,
     Traffic.outside: 34,
+    Traffic.flood: 1,
     Traffic.wrong_origin: 3,
 }
 _DRAWS, _WEIGHTS = list(_TABLE), list(_TABLE.values())
