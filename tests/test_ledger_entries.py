@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from offchain.ledger.entries import (
     asset_entry_from,
+    grant_from,
     message_from,
     session_from,
     subscription_from,
     terms_value,
 )
-from offchain.ledger.types import AssetEntry, Subscription, Terms, Tier
+from offchain.ledger.types import AssetEntry, Grant, Subscription, Terms, Tier
 
 HOUR_MS = 3_600_000
 TIER: dict[str, Any] = {"price": 5, "period_ms": HOUR_MS, "discount": 500_000}
@@ -82,6 +83,18 @@ def test_entries_of_a_newer_pallet_are_read() -> None:
     assert asset_entry_from(value) == AssetEntry(status="Disabled", tick_price=1, tip_min=2, owed=3)
     entry = {"tier": TIER, "started_at": 1, "periods": 2, "periods_earned": 1, "deposit": 9}
     assert subscription_from(entry).tier == Tier(**TIER)
+
+
+def test_a_grant_says_when_it_last_tipped() -> None:
+    numbers = {
+        name: 0
+        for name in Grant.__struct_fields__
+        if name not in ("viewer", "key", "asset", "open", "tipped_at")
+    }
+    others = {name: SESSION[name] for name in ("viewer", "key", "asset")}
+    before: dict[str, Any] = {**numbers, **others, "open": [0]}
+    assert grant_from(before).tipped_at == 0
+    assert grant_from({**before, "tipped_at": 7}).tipped_at == 7
 
 
 def test_what_a_grant_may_tip_and_renew() -> None:

@@ -139,6 +139,7 @@ class Grant(_Entry, frozen=True, kw_only=True):
     deposit: int
     tips_total: int = 0
     renewals_total: int = 0
+    tipped_at: int = 0
 
 
 class Session(_Entry, frozen=True, kw_only=True):
