@@ -243,6 +243,15 @@ def test_a_period_is_renewed_shortly_before_the_last_one_ends() -> None:
     assert renewal(2 * HOUR - 1) == due
     assert renewal(2 * HOUR) is None  # the session has ended with its period
     assert renewal(HOUR) is None  # another period is paid
+    short = Subscription(
+        tier=Tier(price=50, period_ms=10 * S, discount=0),
+        started_at=0,
+        periods=2,
+        periods_earned=2,
+        deposit=0,
+    )
+    assert renewal(10 * S - 1, subscription=short) is None
+    assert renewal(10 * S, subscription=short) == due
 
 
 def test_a_renewal_needs_allowance_and_money() -> None:

@@ -148,6 +148,26 @@ async def test_a_renewal_that_is_refused_is_not_tried_again(
         assert len(tried) == 1
 
 
+async def test_a_renewal_that_comes_too_early_waits(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with subscribed(tmp_path, renewals_max=2) as (r, token):
+        watching = r.server.attach(await r.result("admit", token=token, stream=1, renew=True))
+        tried: list[int] = []
+
+        def refuse(grant: int, order: Any) -> str | None:
+            if not isinstance(order, Renew):
+                return None
+            tried.append(grant)
+            return "RenewTooEarly" if len(tried) == 1 else None
+
+        r.chain.refuse = refuse
+        await trio.sleep(LEFT_S)
+        await then_goes_on_at(r, watching, RATE // 2)
+        assert len(tried) == 2
+        assert r.chain.state.subscriptions[1, ALICE].periods == 2
+
+
 async def test_a_killed_relayer_renews_no_second_time(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:

@@ -136,12 +136,13 @@ class Batcher:
         beside a batch.
         """
         alone: list[_Due] = []
+        stale: list[LiveSession] = []
         for session, order in kept:
             failure = result.failures.get((session.record.grant, session.record.index))
             if failure is None:
                 self._submitter.sent(session, order, began)
             elif failure.name == "OrderStale":
-                await self._submitter.look_again(session)
+                stale.append(session)
             elif failure.name == "BlockFull":
                 alone.append((session, order))
             elif failure.name == "SignatureInvalid":
@@ -149,12 +150,15 @@ class Batcher:
             else:
                 self._submitter.refused(session, order, failure)
         log.info(
-            "event=batch-included block=%d counted=%d free=%d failed=%d",
+            "event=batch-included block=%d counted=%d free=%d stale=%d failed=%d",
             result.receipt.block_number,
             result.counted,
             result.free,
-            len(result.failures),
+            len(stale),
+            len(result.failures) - len(stale),
         )
+        if stale:  # somebody else brought them, copied from this very batch perhaps
+            await self._submitter.look_again(stale)
         return alone
 
     def _send_alone(self, batch: list[_Due], alone: list[_Due], nursery: trio.Nursery) -> None:

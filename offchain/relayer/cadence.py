@@ -139,7 +139,9 @@ def next_renewal(view: RenewalView) -> Renew | None:
     grant, subscription, now_ms = view.grant, view.subscription, view.chain_now_ms
     left_ms = subscription.paid_until - now_ms
     total = grant.renewals_total + 1
-    if not 0 < left_ms <= RENEW_AHEAD_MS or grant.renewals_left < 1:
+    # the free lane renews no sooner than in the last paid period
+    ahead_ms = min(RENEW_AHEAD_MS, subscription.tier.period_ms)
+    if not 0 < left_ms <= ahead_ms or grant.renewals_left < 1:
         return None
     if view.vault < subscription.tier.price:
         return None

@@ -7,6 +7,7 @@ simply due again.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -148,7 +149,7 @@ class Submitter:
         try:
             await self.send(session, order)
         except Replayed:
-            await self.look_again(session)
+            await self.look_again([session])
         except (Superseded, LaneFull, Banned, NodeUnreachable) as error:
             log.debug("event=order-waits session=%s order=%s why=%s", session.ref, kind, error)
         except ForeignSignature as error:
@@ -169,7 +170,11 @@ class Submitter:
             self.fail(session, "open-refused", error)
             return
         if isinstance(order, Renew):
-            session.renewal_refused = True
+            if error.name == "RenewTooEarly":
+                # another period is paid already, or the node's clock is behind: the view will tell
+                session.sent["Renew"] = Sent("Renew", order.renewals, trio.current_time())
+            else:
+                session.renewal_refused = True
         # clocks, small ticks and full lists mend themselves with the next block
         log.info(
             "event=order-refused session=%s order=%s why=%s",
@@ -186,15 +191,16 @@ class Submitter:
             self._core.book.fail(session, self._core.unix_ms())
         self._core.journal_bell.ring()
 
-    async def look_again(self, session: LiveSession) -> None:
+    async def look_again(self, sessions: Iterable[LiveSession]) -> None:
         """Read what the ledger has: a replay means that our view is behind."""
         wanted = Interest()
-        wanted.sessions.add(session.ref)
-        wanted.grants.add(session.record.grant)
+        for session in sessions:
+            wanted.sessions.add(session.ref)
+            wanted.grants.add(session.record.grant)
         try:
             await self._core.view.refresh(wanted)
         except LedgerError as error:
-            log.debug("event=refresh-failed session=%s why=%s", session.ref, error)
+            log.debug("event=refresh-failed sessions=%d why=%s", len(wanted.sessions), error)
 
     async def send(self, session: LiveSession, order: Order) -> None:
         """Journal, sign, journal and send one order; return when the pool has it.
