@@ -82,6 +82,13 @@
 //! check serves the transaction pool and the block, so that what the pool takes cannot fail in a
 //! block for another reason than the state having moved on.
 //!
+//! ## Views
+//!
+//! What a page or a relayer needs, each in one call, as a view function and in
+//! `pallet-paystream-runtime-api`: [`session`](Pallet::session), [`grants`](Pallet::grants),
+//! [`stream`](Pallet::stream), [`vault`](Pallet::vault), [`claimable_by`](Pallet::claimable_by),
+//! [`subscription`](Pallet::subscription).
+//!
 //! ## Invariants
 //!
 //! Numbered as in `invariants.rs`, whose checks `try_state` runs:
@@ -128,7 +135,7 @@ pub mod weights;
 
 pub use pallet::*;
 pub use types::*;
-pub use view::{GrantView, SessionView};
+pub use view::{GrantView, GrantViewOf, SessionView, SessionViewOf, StreamView, StreamViewOf};
 pub use weights::WeightInfo;
 
 /// What the benchmarks ask of the runtime.
@@ -1456,22 +1463,25 @@ pub mod pallet {
 
 	#[pallet::view_functions]
 	impl<T: Config> Pallet<T> {
-		/// A session at the block's time.
-		pub fn session(
-			grant: GrantId,
-			index: SessionIndex,
-		) -> Option<SessionView<T::AccountId, BalanceOf<T>>> {
+		/// A session at the block's time: what it has paid, what an order may charge now, for how long
+		/// it lasts.
+		pub fn session(grant: GrantId, index: SessionIndex) -> Option<SessionViewOf<T>> {
 			Self::session_view(grant, index)
 		}
 
-		/// What an account has prepaid in an asset and not reserved.
+		/// What an account has prepaid in an asset and not reserved, in the asset's smallest unit.
 		pub fn vault(who: T::AccountId, asset: T::AssetKind) -> BalanceOf<T> {
 			Self::vault_view(&who, &asset)
 		}
 
-		/// All grants of an account that are stored.
-		pub fn grants(who: T::AccountId) -> Vec<GrantView<T::AssetKind, BalanceOf<T>>> {
+		/// All grants of an account that are stored, ascending, with what each can still pay.
+		pub fn grants(who: T::AccountId) -> Vec<GrantViewOf<T>> {
 			Self::grants_view(&who)
+		}
+
+		/// A stream: its terms, its offer to subscribers, what it has earned.
+		pub fn stream(stream: StreamId) -> Option<StreamViewOf<T>> {
+			Self::stream_view(stream)
 		}
 
 		/// What a claim would pay: to the treasury, and to each payee.

@@ -63,6 +63,11 @@ impl Reading {
 		self.end.saturating_sub(self.from).checked_div(SECOND_MS).unwrap_or(0)
 	}
 
+	/// How many whole seconds may be charged until the end, if ticks never stop.
+	pub fn seconds_to_end(&self) -> u64 {
+		self.ended_at.saturating_sub(self.from).checked_div(SECOND_MS).unwrap_or(0)
+	}
+
 	/// Whether the time in which the key may still close is over.
 	pub fn window_over(&self, window_ms: u64) -> bool {
 		self.now >= self.ended_at.saturating_add(window_ms)
@@ -122,6 +127,24 @@ impl<T: Config> Session<T> {
 		money
 			.checked_div(&self.rate_per_second)
 			.map_or(u32::MAX, |seconds| seconds.saturated_into())
+	}
+
+	/// For how many seconds `money` lasts at this session's rate where each tick charges
+	/// `tick_seconds`, and the tick price with them.
+	///
+	/// The creator's seconds come first, so what is left for the last tick may buy seconds and fall
+	/// short of its price.
+	pub fn lasts_seconds(&self, money: BalanceOf<T>, tick_seconds: u32) -> u32 {
+		if self.rate_per_second.is_zero() {
+			return u32::MAX;
+		}
+		let for_seconds = self.rate_per_second.saturating_mul(tick_seconds.into());
+		let tick_cost = for_seconds.saturating_add(self.tick_price);
+		let ticks = money.checked_div(&tick_cost).unwrap_or_else(Zero::zero);
+		let last = money.saturating_sub(tick_cost.saturating_mul(ticks));
+		let ticks: u32 = ticks.saturated_into();
+		let whole = ticks.saturating_mul(tick_seconds);
+		whole.saturating_add(self.seconds_for(last).min(tick_seconds))
 	}
 
 	/// Charge up to the total `seconds` at a `reading` of this session's clock.

@@ -5,7 +5,9 @@ use frame_support::{
 	genesis_builder_helper::{build_state, get_preset},
 	weights::Weight,
 };
-use pallet_paystream::{GrantId, GrantView, SessionIndex, SessionView, StreamId, Subscription};
+use pallet_paystream::{
+	GrantId, GrantView, SessionIndex, SessionView, StreamId, StreamView, Subscription,
+};
 use pallet_transaction_payment::{FeeDetails, RuntimeDispatchInfo};
 use sp_api::impl_runtime_apis;
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
@@ -202,7 +204,7 @@ impl_runtime_apis! {
 		fn session(
 			grant: GrantId,
 			index: SessionIndex,
-		) -> Option<SessionView<AccountId, Balance>> {
+		) -> Option<SessionView<AccountId, AssetKind, Balance>> {
 			PayStream::session_view(grant, index)
 		}
 
@@ -212,6 +214,10 @@ impl_runtime_apis! {
 
 		fn grants(who: AccountId) -> Vec<GrantView<AssetKind, Balance>> {
 			PayStream::grants_view(&who)
+		}
+
+		fn stream(stream: StreamId) -> Option<StreamView<AccountId, AssetKind, Balance>> {
+			PayStream::stream_view(stream)
 		}
 
 		fn claimable(stream: StreamId) -> Option<(Balance, Vec<(AccountId, Balance)>)> {

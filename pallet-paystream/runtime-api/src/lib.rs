@@ -2,6 +2,9 @@
 
 //! The runtime API of `pallet-paystream`: everything that a page or a relayer needs, each in one
 //! call (`state_call`, `PayStreamApi_session` and so on). Every answer is about the block's own time.
+//!
+//! Arguments and answers are SCALE. Money is in the asset's smallest unit, a moment is a `u64` of
+//! milliseconds since the Unix epoch, a length is in seconds unless its name ends in `_ms`.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(missing_docs)]
@@ -10,7 +13,9 @@ extern crate alloc;
 
 use alloc::vec::Vec;
 use codec::Codec;
-use pallet_paystream::{GrantId, GrantView, SessionIndex, SessionView, StreamId, Subscription};
+use pallet_paystream::{
+	GrantId, GrantView, SessionIndex, SessionView, StreamId, StreamView, Subscription,
+};
 use polkadot_sdk::sp_api;
 
 sp_api::decl_runtime_apis! {
@@ -21,22 +26,29 @@ sp_api::decl_runtime_apis! {
 		AssetKind: Codec,
 		Balance: Codec,
 	{
-		/// A session: what it has paid, what a tick may name now, and for how long its funds last.
+		/// A session: what it has paid, what an order may charge now, and for how long it lasts.
+		/// Nothing where there is none, or none any more.
 		fn session(
 			grant: GrantId,
 			index: SessionIndex,
-		) -> Option<SessionView<AccountId, Balance>>;
+		) -> Option<SessionView<AccountId, AssetKind, Balance>>;
 
 		/// What an account has prepaid in an asset and not reserved.
 		fn vault(who: AccountId, asset: AssetKind) -> Balance;
 
-		/// All grants of an account, with what each can still pay.
+		/// All grants of an account that are stored, ascending, with what each can still pay.
 		fn grants(who: AccountId) -> Vec<GrantView<AssetKind, Balance>>;
 
+		/// A stream: its terms, its offer to subscribers, what it has earned. Nothing where there is
+		/// none, or none any more.
+		fn stream(stream: StreamId) -> Option<StreamView<AccountId, AssetKind, Balance>>;
+
 		/// What a claim would pay now: to the treasury, and to each payee in the stream's order.
+		/// Nothing where there is no such stream.
 		fn claimable(stream: StreamId) -> Option<(Balance, Vec<(AccountId, Balance)>)>;
 
-		/// A viewer's subscription to a stream, and the rate at which a session would open now.
+		/// A viewer's subscription to a stream, and the rate at which a session would open now. Nothing
+		/// where the viewer has none.
 		fn subscription(
 			stream: StreamId,
 			viewer: AccountId,
