@@ -85,9 +85,13 @@ parameter_types! {
 	pub const PayStreamPalletId: PalletId = PalletId(*b"paystrm0");
 	// Static, for the tests of the integrity test.
 	pub static FreeShare: Perbill = Perbill::from_percent(25);
+	pub static SettlementWindowMs: u64 = 60_000;
 	pub static GapMinMs: u64 = 10_000;
+	pub static GapMaxMs: u64 = 3_600_000;
 	pub static MinTickSeconds: u32 = 5;
 	pub static FundBelowSeconds: u32 = 60;
+	pub static MaxPayees: u32 = 8;
+	pub static MaxSessionsPerGrant: u32 = 16;
 	pub static MaxStops: u32 = 16;
 	pub static MaxBatchOrders: u32 = 64;
 	pub static PeriodMinMs: u64 = 60_000;
@@ -106,14 +110,14 @@ impl Config for Test {
 	type Treasury = TreasuryAccount;
 	type PalletId = PayStreamPalletId;
 	type HeadStartMaxMs = ConstU64<6_000>;
-	type SettlementWindowMs = ConstU64<60_000>;
+	type SettlementWindowMs = SettlementWindowMs;
 	type MinTickSeconds = MinTickSeconds;
 	type FundBelowSeconds = FundBelowSeconds;
 	type FreeShare = FreeShare;
 	type GapMinMs = GapMinMs;
-	type GapMaxMs = ConstU64<3_600_000>;
-	type MaxPayees = ConstU32<8>;
-	type MaxSessionsPerGrant = ConstU32<16>;
+	type GapMaxMs = GapMaxMs;
+	type MaxPayees = MaxPayees;
+	type MaxSessionsPerGrant = MaxSessionsPerGrant;
 	type MaxStops = MaxStops;
 	type MaxTiers = ConstU32<4>;
 	type MaxBatchOrders = MaxBatchOrders;

@@ -3,7 +3,7 @@
 //! Constants under which the rules could not hold are refused.
 
 use crate::mock::*;
-use frame::testing_prelude::*;
+use frame::{deps::frame_system::limits::BlockWeights, testing_prelude::*};
 
 fn check() {
 	PayStream::integrity_test();
@@ -29,6 +29,20 @@ fn fails_for_gaps_in_the_wrong_order() {
 }
 
 #[test]
+#[should_panic(expected = "a tick's priority must stay below an open's")]
+fn fails_for_a_gap_whose_tick_would_go_before_an_open() {
+	// 2^20 / 2 seconds; a tick asks for two points a second.
+	GapMaxMs::set(524_288_000);
+	check();
+}
+
+#[test]
+fn success_for_the_longest_gap_whose_tick_waits_for_an_open() {
+	GapMaxMs::set(524_287_999);
+	check();
+}
+
+#[test]
 #[should_panic(expected = "a tick charges something")]
 fn fails_for_ticks_of_nothing() {
 	MinTickSeconds::set(0);
@@ -39,6 +53,27 @@ fn fails_for_ticks_of_nothing() {
 #[should_panic(expected = "a session must be fundable before its last tick")]
 fn fails_for_funding_that_comes_too_late() {
 	FundBelowSeconds::set(5);
+	check();
+}
+
+#[test]
+#[should_panic(expected = "a close needs time")]
+fn fails_for_a_window_of_no_time() {
+	SettlementWindowMs::set(0);
+	check();
+}
+
+#[test]
+#[should_panic(expected = "somebody must be paid")]
+fn fails_for_streams_without_payees() {
+	MaxPayees::set(0);
+	check();
+}
+
+#[test]
+#[should_panic(expected = "a session must fit")]
+fn fails_for_grants_without_sessions() {
+	MaxSessionsPerGrant::set(0);
 	check();
 }
 
@@ -60,6 +95,30 @@ fn fails_for_a_free_lane_without_room() {
 #[should_panic(expected = "an order must fit")]
 fn fails_for_batches_of_nothing() {
 	MaxBatchOrders::set(0);
+	check();
+}
+
+/// How many orders a block has room for, with all of them at their dearest.
+fn most_orders() -> u32 {
+	let limits: BlockWeights = <Test as frame_system::Config>::BlockWeights::get();
+	let most = limits.get(DispatchClass::Normal).max_extrinsic.expect("there is a limit");
+	let fits = |orders: &u32| {
+		MaxBatchOrders::set(*orders);
+		PayStream::weight_of_full_batch().all_lte(most)
+	};
+	(1..).take_while(fits).last().expect("one order fits")
+}
+
+#[test]
+fn success_for_batches_that_fill_a_block() {
+	MaxBatchOrders::set(most_orders());
+	check();
+}
+
+#[test]
+#[should_panic(expected = "a full batch of the dearest orders must fit into a block")]
+fn fails_for_batches_that_no_block_takes() {
+	MaxBatchOrders::set(most_orders() + 1);
 	check();
 }
 
