@@ -127,6 +127,9 @@ pub struct GrantView<AssetKind, Balance> {
 	/// When the latest session was opened, 0 before the first. The free lane takes the next open
 	/// `MinTickSeconds` later.
 	pub opened_at: Moment,
+	/// When the key tipped last, 0 before the first tip. The free lane takes the next tip
+	/// `MinTickSeconds` later.
+	pub tipped_at: Moment,
 	/// When it was given. No session starts before it.
 	pub created_at: Moment,
 	/// When it was to end.
@@ -298,6 +301,7 @@ impl<T: Config> Pallet<T> {
 			open: grant.open.into_inner(),
 			next_index: grant.next_index,
 			opened_at: grant.opened_at,
+			tipped_at: grant.tipped_at,
 			created_at: grant.created_at,
 			expires_at: grant.expires_at,
 			ended_at: grant.ended_at,

@@ -346,6 +346,7 @@ fn success_vaults_and_grants_of_an_account() {
 			open: vec![0],
 			next_index: 1,
 			opened_at: 10_000,
+			tipped_at: 0,
 			created_at: 1_000,
 			expires_at: 1_000_000,
 			ended_at: 1_000_000,
@@ -384,6 +385,7 @@ fn success_a_relayer_signs_from_a_grants_view_alone() {
 		let view = the_grant();
 		assert_eq!((view.vault, view.cap_left, view.available), (4_000, 9_100, 4_000));
 		assert_eq!((view.open.clone(), view.next_index, view.opened_at), (vec![0], 1, 10_000));
+		assert_eq!(view.tipped_at, 0);
 		assert_ok!(tip(view.id, view.open[0], view.tips_total + 40));
 		assert_ok!(renew(view.id, view.open[0], view.renewals_total + 1));
 		let view = the_grant();
@@ -393,13 +395,16 @@ fn success_a_relayer_signs_from_a_grants_view_alone() {
 		assert_eq!((view.vault, view.cap_left, view.spent), (3_860, 9_100, 0));
 		let too_much = tip(view.id, view.open[0], view.tips_total + view.tips_left + 1);
 		assert_eq!(too_much, Err(Error::TipsTooLow));
-		assert_ok!(tip(view.id, view.open[0], view.tips_total + view.tips_left));
+		let rest = || tip(view.id, view.open[0], view.tips_total + view.tips_left);
+		assert_eq!(rest(), Err(Error::TipTooSoon));
 
 		at_ms(view.opened_at + 4_999);
 		let next = |view: &GrantViewOf<Test>| {
 			open(view.id, view.next_index, stream, the_grant().available, 10)
 		};
 		assert_eq!(next(&view), Err(Error::OpenTooSoon));
+		at_ms(view.tipped_at + 5_000);
+		assert_ok!(rest());
 		at_ms(view.opened_at + 5_000);
 		assert_ok!(next(&view));
 		assert_ok!(close(view.id, 0, 5));
@@ -455,19 +460,22 @@ fn success_a_stream_in_one_call() {
 		at(16);
 		assert_ok!(tick(grant, 0, 6));
 		assert_ok!(step(|| PayStream::refund(signed(ALICE), 0, BOB, 10)));
+		at(22);
+		assert_ok!(tick(grant, 0, 12));
 		set_tick_price(NATIVE, 5);
 		assert_ok!(step(|| PayStream::enable_asset(root(), NATIVE, 25)));
 		let expected = StreamView {
 			tick_price: 5,
 			tip_min: 25,
 			tiers: vec![week, month],
-			earned: 148,
-			earned_total: 158,
+			// A refund distributes; 1 was left over.
+			earned: 1 + 18,
+			earned_total: 158 + 18,
 			tips_total: 40,
 			subscribed_total: 100,
 			refunded_total: 10,
 			fees: 2,
-			seconds: 6,
+			seconds: 12,
 			sessions_open: 1,
 			subscriptions_open: 1,
 			deposit: 1_340,
