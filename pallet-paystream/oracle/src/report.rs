@@ -210,7 +210,7 @@ fn entries(keys: &Keyring, out: &mut String) {
 			sessions_max: entry.sessions_max, open: entry.open, next_index: entry.next_index,
 			opened_at: entry.opened_at, freed_end_at: entry.freed_end_at, seconds: entry.seconds,
 			ended_at: entry.ended_at, deposit: entry.deposit, tips_total: entry.tips_total,
-			renewals_total: entry.renewals_total);
+			renewals_total: entry.renewals_total, tipped_at: entry.tipped_at);
 	});
 	list("sessions", Sessions::<Runtime>::iter(), out, |(grant, index, entry), out| {
 		values!(keys, out, grant, index);
