@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from offchain.cli import app
+from offchain.cli.audit import TOTAL_MAX
 from offchain.cli.exits import Exit
 from offchain.ledger import errors
 from tests.cli_fake_ledger import (
@@ -366,6 +367,31 @@ def test_tips_fees_and_subscriptions_reconcile(ledger: FakeLedger) -> None:
     assert told["treasury"] == 2 * fee + 3
     assert told["sessions"][0]["paid"] == UNIT // 10 + 2 * fee
     assert "Tipped in them" in run("reconcile", "--stream", "1").stdout
+
+
+def test_a_refund_that_pays_the_others_reconciles(ledger: FakeLedger) -> None:
+    blocks = paid_session()
+    blocks[9] = (
+        event("TreasuryPaid", stream=1, amount=UNIT // 100),
+        event("Claimed", stream=1, payee=BOB, amount=UNIT // 50, credited=False),
+        event("Claimed", stream=1, payee=ALICE, amount=UNIT // 50, credited=False),
+        event("Refunded", stream=1, viewer=BOB, amount=UNIT // 20),
+    )
+    ledger.blocks, ledger.open_sessions = blocks, {}
+    ledger.streams_by_id[1] = stream_entry(earned=0, earned_total=UNIT // 10)
+    told = data("reconcile", "--stream", "1")
+    assert told["disagreements"] == []
+    assert (told["claimed"], told["refunded"]) == (UNIT // 25, UNIT // 20)
+    ledger.streams_by_id[1] = stream_entry(earned=1, earned_total=UNIT // 10)
+    assert run("reconcile", "--stream", "1").exit_code == Exit.FAILED
+
+
+def test_a_total_that_is_full_reconciles(ledger: FakeLedger) -> None:
+    ledger.blocks, ledger.open_sessions = paid_session(), {}
+    ledger.streams_at[1] = stream_entry(earned=0, earned_total=TOTAL_MAX - 1)
+    ledger.streams_by_id[1] = stream_entry(earned=0, earned_total=TOTAL_MAX)
+    told = data("reconcile", "--stream", "1", "--from-block", "2")
+    assert told["disagreements"] == []
 
 
 def test_what_a_node_has_pruned_is_taken_from_the_entries(

@@ -14,7 +14,7 @@ from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
 from offchain.cli.money import Money
 from offchain.cli.tier_text import parse_tier
-from offchain.ledger.types import Currency, Subscription, Tier
+from offchain.ledger.types import AssetEntry, Currency, Payee, Subscription, Tier
 from tests.cli_fake_ledger import (
     ALICE,
     BOB,
@@ -165,11 +165,41 @@ def test_a_refund_goes_into_a_vault(ledger: FakeLedger) -> None:
     ledger.vaults[BOB] = UNIT
     dry = data("stream", "refund", "1", "0.5 UNIT", "--viewer", "//Bob", "--dry-run")
     assert (dry["viewer"], dry["amount"]) == (BOB, UNIT // 2)
-    ledger.events_of_receipt = (event("Refunded", stream=1, viewer=BOB, amount=UNIT // 2),)
+    # of one unit 70 % are Alice's: what she does not give back is claimed at the same time
+    assert dry["payees"] == [
+        {"account": ALICE, "amount": UNIT // 5},
+        {"account": BOB, "amount": 3 * UNIT // 10},
+    ]
+    ledger.events_of_receipt = (
+        event("TreasuryPaid", stream=1, amount=7),
+        event("Claimed", stream=1, payee=BOB, amount=3 * UNIT // 10, credited=False),
+        event("Refunded", stream=1, viewer=BOB, amount=UNIT // 2),
+    )
     told = data("stream", "refund", "1", "0.5 UNIT", "--viewer", "//Bob")
-    assert told["amount"] == UNIT // 2
-    much = run("stream", "refund", "1", "2 UNIT", "--viewer", "//Bob")
-    refused(much, Exit.REFUSED, "1 UNIT unclaimed")
+    assert (told["amount"], told["claimed"], told["treasury"]) == (UNIT // 2, 3 * UNIT // 10, 7)
+
+
+def test_only_the_owners_share_is_refunded(ledger: FakeLedger) -> None:
+    much = run("stream", "refund", "1", "0.71 UNIT", "--viewer", "//Bob")
+    refused(much, Exit.REFUSED, "1 UNIT that stream 1 has unclaimed", "share is 0.7 UNIT")
+    ledger.share = 100_000
+    less = run("stream", "refund", "1", "0.64 UNIT", "--viewer", "//Bob")
+    refused(less, Exit.REFUSED, "share is 0.63 UNIT")
+    ledger.streams_by_id[1] = stream_entry(
+        payees=(
+            Payee(account=ALICE, share=200_000),
+            Payee(account=BOB, share=500_000),
+            Payee(account=ALICE, share=300_000),
+        )
+    )
+    dry = data("stream", "refund", "1", "0.45 UNIT", "--viewer", "//Bob", "--dry-run")
+    assert [each["amount"] for each in dry["payees"]] == [0, 45 * UNIT // 100]
+    ledger.streams_by_id[1] = stream_entry(payees=(Payee(account=BOB, share=1_000_000),))
+    none = run("stream", "refund", "1", "0.1 UNIT", "--viewer", "//Bob")
+    refused(none, Exit.REFUSED, "share is 0 UNIT")
+    ledger.entries[None] = AssetEntry(status="WrittenOff")
+    gone = run("stream", "refund", "1", "0.1 UNIT", "--viewer", "//Bob")
+    refused(gone, Exit.REFUSED, "written off")
     foreign = run("stream", "refund", "1", "1", "--viewer", "//Bob", "--key", "//Bob")
     refused(foreign, Exit.REFUSED, "belongs to")
 

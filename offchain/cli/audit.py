@@ -14,6 +14,7 @@ from offchain.ledger.types import Event, Session, Stream
 UNPAID_MS_MAX: Final = 4_500
 """What may have been delivered and not paid when a session is closed (a crash's tail included)."""
 
+TOTAL_MAX: Final = 2**128 - 1
 _AMOUNTS: Final = {
     "RemainderPaid": "remainder",
     "Tipped": "tipped",
@@ -152,11 +153,13 @@ def disagreements(
             yield f"session {name[0]}-{name[1]}: {problem}"
     if after is None:
         return
-    earned = after.earned_total - (before.earned_total if before is not None else 0)
-    if earned != history.earned:
+    earned_before = before.earned_total if before is not None else 0
+    # the ledger's totals stay at the highest number
+    if after.earned_total != min(earned_before + history.earned, TOTAL_MAX):
         yield (
-            f"the stream earned {earned}, but its ticks charged {history.charged}, tips brought "
-            f"{history.tipped} and subscriptions {history.subscribed}"
+            f"the stream earned {after.earned_total - earned_before}, but its ticks charged "
+            f"{history.charged}, tips brought {history.tipped} and subscriptions "
+            f"{history.subscribed}"
         )
     unclaimed = after.earned + after.fees
     if before is not None:

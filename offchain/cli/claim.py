@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -51,58 +51,22 @@ def claim(
                 Exit.REFUSED,
                 "nothing-to-claim",
             )
-        treasury = entry.fees + entry.earned * share // PERMILL
-        rest = entry.earned - entry.earned * share // PERMILL
-        parts = shares(entry, rest)
-        effect: list[Row] = [("Claims", money.write(entry.earned + entry.fees))]
-        if treasury:
-            effect.append(("  to the operator", money.write(treasury)))
-        for who, (ppm, amount) in parts.items():
-            effect.append((f"  to {short(who)}", f"{money.write(amount)} ({share_text(ppm)})"))
-        left = rest - sum(amount for _, amount in parts.values())
-        if left:
-            effect.append(("Stays", f"{money.write(left)}, too little to share"))
-        payees = [{"account": who, "amount": amount} for who, (_, amount) in parts.items()]
+        parts = division(entry, share)
+        effect = [("Claims", money.write(entry.earned + entry.fees)), *planned_rows(parts, money)]
         data = {
             "stream": stream,
             "asset": money.name,
             "earned": entry.earned,
-            "treasury": treasury,
-            "payees": payees,
+            "treasury": parts.treasury,
+            "payees": parts.listed,
         }
         return await planned(ledger, "PayStream", "claim", {"stream": stream}, effect, data=data)
 
     async def tell(ledger: Ledger, _native: Money, receipt: Receipt) -> Outcome:
         before = await ledger.stream(stream, at=await parent_of(ledger, receipt))
         money = await money_of(ledger, None if before is None else before.asset)
-        claimed = [
-            each.fields
-            for each in receipt.events
-            if (each.pallet, each.name) == ("PayStream", "Claimed")
-        ]
-        total = sum(int(each["amount"]) for each in claimed)
-        rows: list[Row] = [("Claimed", money.write(total))]
-        for each in claimed:
-            where = " (into the vault)" if each["credited"] else ""
-            who = short(str(each["payee"]))
-            rows.append((f"  to {who}", f"{money.write(int(each['amount']))}{where}"))
-        payees = [
-            {
-                "account": str(each["payee"]),
-                "amount": int(each["amount"]),
-                "credited": bool(each["credited"]),
-            }
-            for each in claimed
-        ]
-        treasury = sum(
-            int(each.fields["amount"])
-            for each in receipt.events
-            if (each.pallet, each.name) == ("PayStream", "TreasuryPaid")
-        )
-        if treasury:
-            rows.append(("  to the operator", money.write(treasury)))
-        data = {"stream": stream, "asset": money.name, "claimed": total, "payees": payees}
-        return Outcome(rows, {**data, "treasury": treasury})
+        rows, paid = paid_out(receipt, money)
+        return Outcome(rows, {"stream": stream, "asset": money.name, **paid})
 
     transact(out, sending, plan, tell)
 
@@ -112,8 +76,70 @@ async def parent_of(ledger: Ledger, receipt: Receipt) -> str | None:
     return await ledger.block_hash(receipt.block_number - 1)
 
 
-def shares(entry: Stream, amount: int) -> dict[str, tuple[int, int]]:
-    """Split what payees get: by payee, the share (parts per million) and the amount."""
-    if not entry.payees:
-        return {entry.owner: (PERMILL, amount)}
-    return {each.account: (each.share, amount * each.share // PERMILL) for each in entry.payees}
+class Division(NamedTuple):
+    """How a stream's earnings are shared out, in the asset's smallest units."""
+
+    treasury: int
+    payees: dict[str, tuple[int, int]]
+    """By account, the share (parts per million) and the amount."""
+    left: int
+
+    @property
+    def listed(self) -> list[dict[str, object]]:
+        """The payees as JSON has them."""
+        return [{"account": who, "amount": amount} for who, (_, amount) in self.payees.items()]
+
+    def of(self, account: str) -> int:
+        """Tell what an account gets as a payee."""
+        return self.payees.get(account, (0, 0))[1]
+
+    def without(self, account: str, amount: int) -> Division:
+        """Take an amount from an account's part."""
+        share, part = self.payees[account]
+        return self._replace(payees={**self.payees, account: (share, part - amount)})
+
+
+def division(entry: Stream, treasury_share: int) -> Division:
+    """Share out what a stream has earned; an account may be named several times."""
+    cut = entry.earned * treasury_share // PERMILL
+    rest = entry.earned - cut
+    payees: dict[str, tuple[int, int]] = {}
+    for each in entry.payees:
+        share, amount = payees.get(each.account, (0, 0))
+        payees[each.account] = (share + each.share, amount + rest * each.share // PERMILL)
+    return Division(entry.fees + cut, payees, rest - sum(part for _, part in payees.values()))
+
+
+def planned_rows(parts: Division, money: Money) -> list[Row]:
+    """Show who will be paid what, and what stays."""
+    rows: list[Row] = []
+    if parts.treasury:
+        rows.append(("  to the operator", money.write(parts.treasury)))
+    for who, (share, amount) in parts.payees.items():
+        rows.append((f"  to {short(who)}", f"{money.write(amount)} ({share_text(share)})"))
+    if parts.left:
+        rows.append(("Stays", f"{money.write(parts.left)}, too little to share"))
+    return rows
+
+
+def paid_out(receipt: Receipt, money: Money) -> tuple[list[Row], dict[str, Any]]:
+    """Give what a distribution has paid to whom, as rows and as JSON has it."""
+    ours = [each for each in receipt.events if each.pallet == "PayStream"]
+    payees: list[dict[str, Any]] = [
+        {
+            "account": str(each.fields["payee"]),
+            "amount": int(each.fields["amount"]),
+            "credited": bool(each.fields["credited"]),
+        }
+        for each in ours
+        if each.name == "Claimed"
+    ]
+    treasury = sum(int(each.fields["amount"]) for each in ours if each.name == "TreasuryPaid")
+    claimed = sum(each["amount"] for each in payees)
+    rows: list[Row] = [("Claimed", money.write(claimed))]
+    for each in payees:
+        where = " (into the vault)" if each["credited"] else ""
+        rows.append((f"  to {short(each['account'])}", f"{money.write(each['amount'])}{where}"))
+    if treasury:
+        rows.append(("  to the operator", money.write(treasury)))
+    return rows, {"claimed": claimed, "payees": payees, "treasury": treasury}

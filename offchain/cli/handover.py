@@ -8,6 +8,7 @@ import typer
 
 from offchain.cli import options
 from offchain.cli.chain import Outcome, Plan, Sending, found_stream, planned, transact
+from offchain.cli.claim import Division, division, paid_out, planned_rows
 from offchain.cli.command import command
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
@@ -17,7 +18,7 @@ from offchain.cli.stream import app, refuse_foreign
 
 if TYPE_CHECKING:
     from offchain.ledger.client import Ledger
-    from offchain.ledger.types import Receipt
+    from offchain.ledger.types import Receipt, Stream
 
 
 @command(app, "transfer", "paystream stream transfer 1 --to ADDRESS --key creator --yes")
@@ -95,7 +96,11 @@ def refund(
         ),
     ],
 ) -> None:
-    """Give a viewer back what a stream has earned and nobody has claimed. Works for ended ones."""
+    """Give a viewer back of your own share of what a stream has earned and nobody has claimed.
+
+    It is claimed at the same time: the operator and the other payees are paid, and so are you what
+    remains of your share. Works for ended streams.
+    """
     whose = sending.wallets.address(viewer)
 
     async def plan(ledger: Ledger, _native: Money, account: str) -> Plan:
@@ -105,13 +110,7 @@ def refund(
         refuse_foreign(entry, stream, account)
         money = await money_of(ledger, entry.asset)
         units = money.read(amount, "AMOUNT")
-        if not 0 < units <= entry.earned:
-            raise Failure(
-                f"{money.write(units)} cannot be refunded: stream {stream} has "
-                f"{money.write(entry.earned)} unclaimed. Name more than nothing, and no more",
-                Exit.REFUSED,
-                "earnings-too-low",
-            )
+        parts = await refundable(ledger, entry, stream, units, money)
         vault = await ledger.vault(whose, asset=entry.asset)
         return await planned(
             ledger,
@@ -123,17 +122,50 @@ def refund(
                     f"Vault of {short(whose)}",
                     f"{money.write(vault)} → {money.write(vault + units)}",
                 ),
-                ("Unclaimed", f"{money.write(entry.earned)} → {money.write(entry.earned - units)}"),
+                ("Claims beside that", money.write(entry.earned + entry.fees - parts.left - units)),
+                *planned_rows(parts, money),
             ],
-            data={"stream": stream, "viewer": whose, "asset": money.name, "amount": units},
+            data={
+                "stream": stream,
+                "viewer": whose,
+                "asset": money.name,
+                "amount": units,
+                "treasury": parts.treasury,
+                "payees": parts.listed,
+            },
         )
 
     async def tell(ledger: Ledger, _native: Money, receipt: Receipt) -> Outcome:
         entry = await found_stream(ledger, stream)
         money = await money_of(ledger, entry.asset)
         units = int(receipt.event("Refunded").fields["amount"])
-        rows = [("Refunded", money.write(units)), ("Into the vault of", whose)]
+        claims, paid = paid_out(receipt, money)
+        rows = [("Refunded", money.write(units)), ("Into the vault of", whose), *claims]
         data = {"stream": stream, "viewer": whose, "asset": money.name, "amount": units}
-        return Outcome(rows, data)
+        return Outcome(rows, {**data, **paid})
 
     transact(out, sending, plan, tell)
+
+
+async def refundable(
+    ledger: Ledger, entry: Stream, stream: int, units: int, money: Money
+) -> Division:
+    """Share out a stream's earnings with a refund taken from the owner's part. Raises Failure."""
+    asset = await ledger.asset_entry(entry.asset)
+    if asset is not None and asset.status == "WrittenOff":
+        raise Failure(
+            f"nothing of stream {stream} can be refunded: {money.name} is written off",
+            Exit.REFUSED,
+            "asset-written-off",
+        )
+    parts = division(entry, await ledger.treasury_share())
+    own = parts.of(entry.owner)
+    if not 0 < units <= own:
+        raise Failure(
+            f"{money.write(units)} cannot be refunded: of the {money.write(entry.earned)} that "
+            f"stream {stream} has unclaimed, your own share is {money.write(own)}. "
+            "Name more than nothing, and no more than that",
+            Exit.REFUSED,
+            "earnings-too-low",
+        )
+    return parts.without(entry.owner, units)
