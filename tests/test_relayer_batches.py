@@ -1,4 +1,4 @@
-"""Ticks in batches: many at once in one transaction, and the free lane for whatever goes wrong."""
+"""Orders in batches: many at once in one transaction, and the free lane for whatever goes wrong."""
 
 from __future__ import annotations
 
@@ -41,7 +41,11 @@ class BatchingChain(FakeChain):
         self.batch_blocks.append(self.best.head.number)
         failing = dict(self.failing)
         taken = [signed for signed in orders if signed.place not in failing]
-        result = await super().submit_batch(signer, taken, **options)
+        if taken:
+            result = await super().submit_batch(signer, taken, **options)
+        else:
+            nothing = await self._included(lambda ledger: [])
+            result = BatchResult(receipt=nothing, counted=0, free=0, failures={})
         return BatchResult(
             receipt=result.receipt,
             counted=result.counted,
@@ -156,6 +160,68 @@ async def test_a_tick_for_which_the_block_is_too_full_goes_alone(
         )
         await r.until(lambda: (one.grant, order) in chain.accepted)
         assert len(chain.batches) == 1
+
+
+async def test_opens_and_closes_find_another_way_where_the_free_lane_is_full(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with crowd(tmp_path) as (r, chain):
+        chain.state.ledger.free_lane_full = True
+        watching = await r.watch(await r.ready_viewer("Viewer"))
+        ref = (watching.ref.grant, watching.ref.index)
+        await r.until(lambda: ref in chain.state.sessions, seconds=10)
+        assert kinds(chain) == [["Open"]]
+        await trio.sleep(20)
+        r.server.leave(watching)
+        await r.until(lambda: ref not in chain.state.sessions, seconds=10)
+        assert kinds(chain) == [["Open"], ["Close"]]
+        await r.until(lambda: r.closed(watching))
+        assert r.earned() >= 15
+
+
+async def test_an_open_that_blocks_leave_in_the_pool_goes_another_way(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with crowd(tmp_path) as (r, chain):
+        chain.hold_opens = True
+        watching = await r.watch(await r.ready_viewer("Viewer"))
+        ref = (watching.ref.grant, watching.ref.index)
+        began = trio.current_time()
+        await r.until(lambda: ref in chain.state.sessions)
+        assert 6 <= trio.current_time() - began <= 10
+        assert kinds(chain) == [["Open"]]
+
+
+async def test_what_a_batch_cannot_bring_begins_again_in_the_free_lane(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with crowd(tmp_path) as (r, chain):
+        chain.hold_opens = True
+        watching = await r.watch(await r.ready_viewer("Viewer"))
+        ref = (watching.ref.grant, watching.ref.index)
+        chain.failing = {ref: "OpenTooSoon"}
+        await r.until(lambda: chain.batches)
+        failed = trio.current_time()
+        chain.failing = {}
+        await r.until(lambda: ref in chain.state.sessions)
+        assert kinds(chain) == [["Open"], ["Open"]]
+        assert trio.current_time() - failed > 6
+
+
+async def test_without_a_crowd_opens_and_closes_are_free(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with crowd(tmp_path) as (r, chain):
+        watching = await r.watch(await r.ready_viewer("Viewer"))
+        await trio.sleep(20)
+        r.server.leave(watching)
+        await r.until(lambda: r.closed(watching))
+        assert not chain.batches
+
+
+def kinds(chain: BatchingChain) -> list[list[str]]:
+    """Name the orders of the batches that came."""
+    return [[type(signed.order).__name__ for signed in batch] for batch in chain.batches]
 
 
 async def test_what_is_in_a_batch_was_journaled_before(

@@ -1,8 +1,9 @@
-"""Ticks in batches: one transaction a block for many of them, from an account of the operator's.
+"""Orders in batches: one transaction a block for many ticks, from an account of the operator's.
 
 The free lane takes an order a transaction, and uses a bounded share of the block. Where many ticks
-are due at once, one batch carries them; its fee comes back for what counts. Whatever goes wrong
-with a batch, its orders take the free lane: they are totals, so sending one twice is harmless.
+are due at once, one batch carries them; its fee comes back for what counts. It carries the opens
+and closes, too, that wait for room in the free lane, be they ever so few. Whatever goes wrong with
+a batch, its orders take the free lane: they are totals, so sending one twice is harmless.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from offchain.ledger.types import BatchResult
 from offchain.relayer.chain import bounded
 from offchain.relayer.core import Core
 from offchain.relayer.sessions import LiveSession
-from offchain.relayer.submit import Submitter, lane_of, order_record
+from offchain.relayer.submit import Submitter, is_stuck, lane_of, order_record, unstick
+from streaming.session_state import SessionRef
 
 log = logging.getLogger("paystream.relay.batches")
 
@@ -34,8 +36,12 @@ AGAIN_AFTER_S: Final = 60.0
 _Due = tuple[LiveSession, Order]
 
 
+def _place(due: _Due) -> SessionRef:
+    return due[0].ref
+
+
 class Batcher:
-    """Sends due ticks in batches, signed by `signer`, whose account pays what is not given back."""
+    """Sends orders in batches, signed by `signer`, whose account pays what is not given back."""
 
     def __init__(self, core: Core, submitter: Submitter, signer: Signer) -> None:
         self._core = core
@@ -48,33 +54,35 @@ class Batcher:
         self._not_before = -1e9
 
     def take(self, due: list[_Due], nursery: trio.Nursery) -> list[_Due]:
-        """Start a batch where more than a handful of ticks are due; give what goes the free lane.
+        """Start a batch where more than a handful of ticks are due, or an open or close is stuck.
 
-        Between two batches many ticks wait for the next block, and so do those of a crowd, which
-        become due one by one; the handful of a few sessions does not wait.
+        Gives what goes the free lane. Between two batches many ticks wait for the next block, and
+        so do those of a crowd, which become due one by one; the handful of a few sessions does not
+        wait.
         """
         now = trio.current_time()
-        ticks = sorted(
-            (each for each in due if isinstance(each[1], Tick)), key=lambda each: each[0].ref
-        )
         best = self._core.view.best
         if best is None or now < self._not_before:
             return due
+        ticks = sorted((each for each in due if isinstance(each[1], Tick)), key=_place)
         others = [each for each in due if not isinstance(each[1], Tick)]
         if len(self._core.book.sessions) > CROWD and best.number == self._looked:
             return others
         self._looked = best.number
-        if len(ticks) <= HANDFUL:
+        waiting = [each for each in others if is_stuck(*each)]
+        if len(ticks) > HANDFUL:
+            waiting += ticks
+        if not waiting:
             return due
         if self._under_way or best.number == self._block:
-            return others
-        most = self._core.limits.batch_orders_max
-        batch, beyond = ticks[:most], ticks[most:]
+            return others if len(ticks) > HANDFUL else due
+        # a session has one of them at most
+        batch = sorted(waiting[: self._core.limits.batch_orders_max], key=_place)
         self._block, self._under_way = best.number, True
         for session, order in batch:
             session.busy.add(lane_of(order))
         nursery.start_soon(self._send, batch, nursery)
-        return [*others, *beyond]
+        return [each for each in due if lane_of(each[1]) not in each[0].busy]
 
     async def _send(self, batch: list[_Due], nursery: trio.Nursery) -> None:
         began = trio.current_time()
@@ -141,7 +149,10 @@ class Batcher:
             failure = result.failures.get((session.record.grant, session.record.index))
             if failure is None:
                 self._submitter.sent(session, order, began)
-            elif failure.name == "OrderStale":
+                continue
+            # a failed order pays its fee: the next try is a free one
+            unstick(session, order)
+            if failure.name == "OrderStale":
                 stale.append(session)
             elif failure.name == "BlockFull":
                 alone.append((session, order))

@@ -75,6 +75,8 @@ class LiveSession:
         """It comes from the journal: whether its viewer ever got an answer is unknown."""
         self.sent: dict[str, Sent] = {}
         self.busy: set[str] = set()
+        self.crowded_out: set[str] = set()
+        """Kinds of orders for which the free lane had no room."""
         self.gone_block: int | None = None
         """The best block at which the ledger was first seen to have ended it."""
         self.lapse: Lapse | None = None

@@ -215,10 +215,16 @@ class Submitter:
         await core.journal.commit([put_order(order_record(session, order))])
         signed = await self.sign(session, order)
         await core.journal.commit([put_order(order_record(session, order, signed.signature))])
-        with suppress(Superseded):  # the same or a higher total waits in the pool: success
-            await bounded(
-                core.chain.submit_order(record.grant, order, signed.signature, scheme=signed.scheme)
-            )
+        try:
+            with suppress(Superseded):  # the same or a higher total waits in the pool: success
+                await bounded(
+                    core.chain.submit_order(
+                        record.grant, order, signed.signature, scheme=signed.scheme
+                    )
+                )
+        except LaneFull:
+            session.crowded_out.add(type(order).__name__)
+            raise
         self.sent(session, order, trio.current_time())
 
     async def sign(self, session: LiveSession, order: Order) -> SignedOrder:
@@ -237,7 +243,26 @@ class Submitter:
         kind, total = type(order).__name__, _total(order)
         self._core.count(f"orders_sent_{kind.lower()}")
         session.sent[kind] = Sent(kind, total, at)
+        session.crowded_out.discard(kind)
         log.debug("event=order-sent session=%s order=%s total=%d", session.ref, kind, total)
+
+
+def is_stuck(session: LiveSession, order: Order) -> bool:
+    """Whether a due open or close finds no way through the free lane.
+
+    It had no room for it, or the pool has had it for longer than `cadence.RESEND_AFTER_MS`: three
+    blocks have not taken it.
+    """
+    kind = type(order).__name__
+    return isinstance(order, Open | Close) and (kind in session.crowded_out or kind in session.sent)
+
+
+def unstick(session: LiveSession, order: Order) -> None:
+    """Let an open or close that a batch could not bring either begin again in the free lane."""
+    kind = type(order).__name__
+    if isinstance(order, Open | Close):
+        session.crowded_out.discard(kind)
+        session.sent.pop(kind, None)
 
 
 def order_record(session: LiveSession, order: Order, signature: bytes | None = None) -> OrderRecord:
