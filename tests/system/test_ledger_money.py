@@ -149,12 +149,12 @@ async def test_the_life_of_a_subscription(node: NodeProcess) -> None:
                 ledger.calls.subscribe(v.stream, Tier(price=1, period_ms=DAY_MS, discount=0), 1),
                 bob,
             )
-        await ledger.submit_signed(ledger.calls.subscribe(v.stream, MONTH, 2), bob)
+        await ledger.submit_signed(ledger.calls.subscribe(v.stream, MONTH, 1), bob)
         subscription = await ledger.subscription(v.stream, bob.address)
         assert subscription is not None
         assert (subscription.tier, subscription.periods, subscription.periods_earned) == (
             MONTH,
-            2,
+            1,
             1,
         )
         assert await ledger.subscriptions(v.stream) == {bob.address: subscription}
@@ -175,7 +175,10 @@ async def test_the_life_of_a_subscription(node: NodeProcess) -> None:
         await v.send(Renew(index=0, renewals=1))
         renewed = await ledger.subscription(v.stream, bob.address)
         assert renewed is not None
-        assert renewed.periods == 3
+        assert renewed.periods == 2
+        with pytest.raises(OrderRefused) as refused:
+            await v.submit(Renew(index=0, renewals=2))
+        assert refused.value.reason == "RenewTooEarly"
         with pytest.raises(OrderRefused) as refused:
             await v.submit(Renew(index=0, renewals=3))
         assert refused.value.reason == "RenewalNotNext"
@@ -185,8 +188,8 @@ async def test_the_life_of_a_subscription(node: NodeProcess) -> None:
 
         vault = await ledger.vault(bob.address)
         cancelled = await ledger.submit_signed(ledger.calls.cancel_subscription(v.stream), bob)
-        assert cancelled.event("SubscriptionCancelled").fields["refunded"] == 2 * UNIT
-        assert await ledger.vault(bob.address) == vault + 2 * UNIT
+        assert cancelled.event("SubscriptionCancelled").fields["refunded"] == UNIT
+        assert await ledger.vault(bob.address) == vault + UNIT
         with pytest.raises(errors.by_name("SubscriptionRunning")):
             await ledger.submit_signed(
                 ledger.calls.settle_subscription(v.stream, bob.address), alice
