@@ -18,7 +18,8 @@ def judge(report: Mapping[str, Any], *, killed: bool = False) -> list[str]:
     """Give everything that disagrees in a report of the main job, in words; empty if nothing does.
 
     `report` has the shape that `scripts/demo --json` prints (`reconciled` is not read), `killed`
-    says that a process was killed on the way. Amounts are in the smallest unit.
+    says that a process was killed on the way. Amounts are in the smallest unit. Of a viewer's
+    `fees` and a stream's `treasury` and `unclaimed`, what is missing is taken for 0.
     """
     found = [
         f"viewer {viewer['account']}: {problem}"
@@ -30,12 +31,14 @@ def judge(report: Mapping[str, Any], *, killed: bool = False) -> list[str]:
 
 def _viewer(viewer: Mapping[str, Any], unpaid_ms_max: int) -> Iterator[str]:
     paid, seconds, rate = viewer["paid"], viewer["paid_seconds"], viewer["rate_per_second"]
+    fees = viewer.get("fees", 0)
     watched_ms, delivered_ms = viewer["watched_ms"], viewer["delivered_ms"]
     if paid != seconds * rate:
         yield f"paid {paid} is not {seconds} s at {rate} a second"
     left_vault = viewer["vault_before"] - viewer["vault_after"]
-    if paid != left_vault:
-        yield f"paid {paid}, but {left_vault} left the vault"
+    if paid + fees != left_vault:
+        also = f" and {fees} of tick prices" if fees else ""
+        yield f"paid {paid}{also}, but {left_vault} left the vault"
     if seconds * 1000 > delivered_ms:
         yield f"paid {seconds} s, but only {delivered_ms} ms were delivered"
     if delivered_ms > watched_ms + WATCHED_LEAD_MS:
@@ -46,12 +49,29 @@ def _viewer(viewer: Mapping[str, Any], unpaid_ms_max: int) -> Iterator[str]:
 
 
 def _money(report: Mapping[str, Any]) -> Iterator[str]:
-    stream = report["stream"]
+    stream, payees = report["stream"], report["payees"]
+    paid = sum(viewer["paid"] for viewer in report["viewers"])
+    fees = sum(viewer.get("fees", 0) for viewer in report["viewers"])
+    earned, claimed = stream["earned"], stream["claimed"]
+    treasury, unclaimed = stream.get("treasury", 0), stream.get("unclaimed", 0)
+    received = sum(payee["received"] for payee in payees)
+    agrees = (
+        paid == earned
+        and claimed == received
+        and earned + fees == claimed + treasury + unclaimed
+        and treasury >= fees
+        # Shares are rounded down, so the stream keeps less than one unit for each payee.
+        and 0 <= unclaimed < max(1, len(payees))
+    )
+    if agrees:
+        return
     amounts = {
-        "paid by viewers": sum(viewer["paid"] for viewer in report["viewers"]),
-        "earned by the stream": stream["earned"],
-        "claimed": stream["claimed"],
-        "received by payees": sum(payee["received"] for payee in report["payees"]),
+        "paid by viewers": paid,
+        "of tick prices": fees,
+        "earned by the stream": earned,
+        "claimed": claimed,
+        "received by payees": received,
+        "received by the operator": treasury,
+        "unclaimed": unclaimed,
     }
-    if len(set(amounts.values())) > 1:
-        yield "money disagrees: " + ", ".join(f"{name} {value}" for name, value in amounts.items())
+    yield "money disagrees: " + ", ".join(f"{name} {value}" for name, value in amounts.items())

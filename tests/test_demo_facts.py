@@ -26,6 +26,7 @@ class FakeLedger:
     def __init__(self, blocks: dict[int, list[tuple[str, dict[str, Any]]]]) -> None:
         self.blocks = blocks
         self.vaults = {2: 10**12, 9: 10**12 - 11 * RATE}
+        self.received = 11 * RATE
 
     async def events(self, block_hash: str) -> tuple[Event, ...]:
         return tuple(
@@ -79,7 +80,7 @@ class FakeLedger:
         return self.vaults[int(at, 16)]
 
     async def balance(self, account: str, *, asset: int | None, at: str) -> int:
-        return 10**12 + 11 * RATE
+        return 10**12 + self.received
 
 
 def session(**fields: Any) -> dict[str, Any]:
@@ -144,6 +145,14 @@ async def test_the_report_has_the_documented_shape_and_agrees() -> None:
         "relayer_restarts",
         "reconciled",
     }
+    assert result["stream"] == {
+        "id": 7,
+        "rate_per_second": RATE,
+        "earned": 11 * RATE,
+        "claimed": 11 * RATE,
+        "treasury": 0,
+        "unclaimed": 0,
+    }
     assert result["viewers"] == [
         {
             "account": VIEWER,
@@ -156,12 +165,37 @@ async def test_the_report_has_the_documented_shape_and_agrees() -> None:
             "paid_seconds": 11,
             "rate_per_second": RATE,
             "paid": 11 * RATE,
+            "fees": 0,
             "vault_before": 10**12,
             "vault_after": 10**12 - 11 * RATE,
             "close_reason": "Order",
             "blocks": {"opened": 3, "last_tick": 8, "closed": 8},
         }
     ]
+
+
+async def test_an_operators_prices_and_share_agree_and_are_told() -> None:
+    fee, share = 7, RATE
+    chain = {number: [(name, {**fields}) for name, fields in CHAIN[number]] for number in CHAIN}
+    for number in (6, 8):
+        chain[number][0][1]["fee"] = fee
+    chain[8][1][1].update(paid=11 * RATE + 2 * fee, refunded=89 * RATE - 2 * fee)
+    chain[9][0][1]["amount"] -= share
+    chain[9].append(("TreasuryPaid", {"stream": 7, "amount": share + 2 * fee}))
+    facts, ledger = await read(chain)
+    fake = cast(FakeLedger, ledger)
+    fake.vaults[9] -= 2 * fee
+    fake.received -= share
+    result, findings = await reported(facts, ledger)
+    assert (result["viewers"][0]["paid"], result["viewers"][0]["fees"]) == (11 * RATE, 2 * fee)
+    assert result["stream"]["treasury"] == share + 2 * fee
+    assert report.disagreements(result, findings, None) == []
+    console = Console(width=80, record=True, quiet=False)
+    console.print(report.table(result, [], "UNIT", 12))
+    text = " ".join(console.export_text().split())
+    assert "operator's tick prices 0.000000000014" in text
+    assert "received by the operator 0.001000000014" in text
+    assert "0.011000000014 UNIT from vaults to payees and the operator" in text
 
 
 async def test_a_close_that_contradicts_its_ticks_is_a_disagreement() -> None:

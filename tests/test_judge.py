@@ -42,6 +42,24 @@ def test_a_run_that_agrees_has_no_disagreement() -> None:
     assert judge(report()) == []
 
 
+def of_an_operator() -> dict[str, Any]:
+    """The same where each tick costs 5 and the operator has 3 % of what is earned and 1 is left."""
+    priced = report()
+    for viewer, ticks in zip(priced["viewers"], (5, 6), strict=True):
+        viewer["fees"] = 5 * ticks
+        viewer["vault_after"] -= 5 * ticks
+    share = 59 * RATE * 3 // 100
+    priced["stream"] |= {"claimed": 59 * RATE - share - 1, "treasury": share + 55, "unclaimed": 1}
+    first = 59 * RATE * 7 // 10
+    priced["payees"][0]["received"] = first
+    priced["payees"][1]["received"] = 59 * RATE - share - 1 - first
+    return priced
+
+
+def test_an_operators_prices_and_share_disagree_with_nothing() -> None:
+    assert judge(of_an_operator()) == []
+
+
 def _set(path: str, value: int) -> Callable[[dict[str, Any]], None]:
     def change(changed: dict[str, Any]) -> None:
         place: Any = changed
@@ -70,6 +88,48 @@ def test_each_disagreement_is_named(path: str, added: int, said: str) -> None:
     changed = copy.deepcopy(report())
     _set(path, added)(changed)
     assert any(said in problem for problem in judge(changed))
+
+
+@pytest.mark.parametrize(
+    ("path", "added", "said"),
+    [
+        ("viewers.0.fees", 1, "and 26 of tick prices, but 29000000025 left the vault"),
+        ("viewers.1.vault_after", 30, "and 30 of tick prices, but 30000000000 left the vault"),
+        ("stream.treasury", -1, "received by the operator"),
+        ("stream.unclaimed", 1, "unclaimed 2"),
+        ("stream.claimed", 1, "claimed"),
+        ("payees.0.received", 1, "received by payees"),
+    ],
+)
+def test_each_disagreement_about_the_operators_part_is_named(
+    path: str, added: int, said: str
+) -> None:
+    changed = of_an_operator()
+    _set(path, added)(changed)
+    assert any(said in problem for problem in judge(changed))
+
+
+def _moved(changed: dict[str, Any], amount: int) -> None:
+    """Payees have so much less than they claimed at first, and all sums still fit."""
+    changed["stream"]["claimed"] -= amount
+    changed["payees"][0]["received"] -= amount
+
+
+@pytest.mark.parametrize(("more", "agrees"), [(0, True), (1, False)])
+def test_no_more_is_left_than_shares_round_down(more: int, agrees: bool) -> None:
+    changed = of_an_operator()
+    _moved(changed, more)
+    changed["stream"]["unclaimed"] += more
+    assert (judge(changed) == []) is agrees
+
+
+@pytest.mark.parametrize(("less", "agrees"), [(0, True), (1, False)])
+def test_the_operator_has_the_tick_prices_at_least(less: int, agrees: bool) -> None:
+    changed = of_an_operator()
+    share = changed["stream"]["treasury"] - 55
+    _moved(changed, -share - less)
+    changed["stream"]["treasury"] = 55 - less
+    assert (judge(changed) == []) is agrees
 
 
 @pytest.mark.parametrize(("unpaid_ms", "agrees"), [(4_499, True), (4_500, False)])

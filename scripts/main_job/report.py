@@ -77,6 +77,8 @@ async def build(
             "rate_per_second": stream.rate_per_second,
             "earned": stream.earned_total,
             "claimed": facts.history.claimed_total,
+            "treasury": facts.history.treasury,
+            "unclaimed": stream.earned,
         },
         "viewers": rows,
         "payees": payees,
@@ -112,6 +114,7 @@ async def _viewer(ledger: Ledger, findings: Findings, viewer: ViewerAccount) -> 
         "paid_seconds": sum(session.charged_seconds for session in each),
         "rate_per_second": each[0].rate_per_second,
         "paid": sum(session.charged for session in each),
+        "fees": sum(session.fees for session in each),
         "vault_before": vault_before,
         "vault_after": vault_after,
         "close_reason": each[-1].close_reason,
@@ -150,7 +153,6 @@ def table(report: Mapping[str, Any], problems: Sequence[str], unit: str, digits:
     def money(value: int) -> str:
         return format_amount(value, unit, digits).removesuffix(f" {unit}")
 
-    stream = report["stream"]
     parts: list[RenderableType] = [
         Text(f"Reconciliation at finalized block {report['finalized_block']}", style="bold"),
         _viewer_table(report, money),
@@ -160,15 +162,19 @@ def table(report: Mapping[str, Any], problems: Sequence[str], unit: str, digits:
         parts.append(Text("NOT RECONCILED", style="bold red"))
         parts += [Text(f"  - {problem}", style="red") for problem in problems]
     else:
-        seconds = sum(viewer["paid_seconds"] for viewer in report["viewers"])
-        parts.append(
-            Text(
-                f"Reconciled: {seconds} s watched and paid, {money(stream['earned'])} {unit} "
-                "from vaults to payees, to the smallest unit.",
-                style="bold green",
-            )
-        )
+        parts.append(Text(_agreement(report, money, unit), style="bold green"))
     return Group(*parts)
+
+
+def _agreement(report: Mapping[str, Any], money: Any, unit: str) -> str:
+    viewers, treasury = report["viewers"], report["stream"]["treasury"]
+    seconds = sum(viewer["paid_seconds"] for viewer in viewers)
+    left_vaults = sum(viewer["paid"] + viewer["fees"] for viewer in viewers)
+    whom = "payees and the operator" if treasury else "payees"
+    return (
+        f"Reconciled: {seconds} s watched and paid, {money(left_vaults)} {unit} "
+        f"from vaults to {whom}, to the smallest unit."
+    )
 
 
 def _viewer_table(report: Mapping[str, Any], money: Any) -> Table:
@@ -191,13 +197,20 @@ def _viewer_table(report: Mapping[str, Any], money: Any) -> Table:
 
 
 def _money_table(report: Mapping[str, Any], money: Any, unit: str) -> Table:
-    stream, payees = report["stream"], report["payees"]
+    stream, viewers = report["stream"], report["viewers"]
+    fees = sum(viewer["fees"] for viewer in viewers)
     flow = Table.grid(padding=(0, 2))
     flow.add_column(style="dim")
     flow.add_column(justify="right")
-    flow.add_row(f"paid by viewers ({unit})", money(sum(v["paid"] for v in report["viewers"])))
+    flow.add_row(f"paid by viewers ({unit})", money(sum(viewer["paid"] for viewer in viewers)))
+    if fees:
+        flow.add_row("and the operator's tick prices", money(fees))
     flow.add_row("earned by the stream", money(stream["earned"]))
     flow.add_row("claimed", money(stream["claimed"]))
-    for payee in payees:
+    for payee in report["payees"]:
         flow.add_row(f"received by {payee['account'][:8]}…", money(payee["received"]))
+    if stream["treasury"]:
+        flow.add_row("received by the operator", money(stream["treasury"]))
+    if stream["unclaimed"]:
+        flow.add_row("left in the stream", money(stream["unclaimed"]))
     return flow

@@ -16,12 +16,15 @@ from typing import Any
 import pytest
 
 from main_job.processes import descendants
+from offchain.keys import dev_key
+from offchain.ledger import open_ledger
 from offchain.reconcile import judge
 from tests.system.node_process import NodeProcess, node_binary
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_SECONDS_MAX = 300
-RATE = 10**9
+USD = 1984
+"""The development chain's stablecoin."""
 
 pytestmark = pytest.mark.demo
 
@@ -66,7 +69,14 @@ def test_one_viewer_is_reconciled() -> None:
         "relayer_restarts",
         "reconciled",
     ]
-    assert list(report["stream"]) == ["id", "rate_per_second", "earned", "claimed"]
+    assert list(report["stream"]) == [
+        "id",
+        "rate_per_second",
+        "earned",
+        "claimed",
+        "treasury",
+        "unclaimed",
+    ]
     (viewer,) = report["viewers"]
     assert list(viewer) == [
         "account",
@@ -79,6 +89,7 @@ def test_one_viewer_is_reconciled() -> None:
         "paid_seconds",
         "rate_per_second",
         "paid",
+        "fees",
         "vault_before",
         "vault_after",
         "close_reason",
@@ -99,6 +110,22 @@ def test_three_viewers_pay_nothing_for_a_frozen_publisher(node: NodeProcess) -> 
     for viewer in report["viewers"]:
         assert 11 <= viewer["paid_seconds"] <= 16, "20 s less the freeze of 5 s"
         assert viewer["watched_ms"] < 16_500, "the viewer saw the freeze, too"
+
+
+async def test_what_the_operator_takes_is_reconciled(own_node: NodeProcess) -> None:
+    """A price on each tick, and a share of claims, whose rest need not split evenly."""
+    price, share_ppm = 7, 25_000
+    async with open_ledger(own_node.url) as ledger:
+        calls = ledger.calls
+        for call in (calls.set_tick_price(USD, price), calls.set_treasury_share(share_ppm)):
+            await ledger.submit_signed(calls.as_operator(call), dev_key("Alice"))
+    report = reconciled("--asset", "usd", "--seconds", "12", "--chain", own_node.url)
+    (viewer,), stream = report["viewers"], report["stream"]
+    assert viewer["fees"] == price * viewer["ticks"] > 0
+    assert viewer["vault_before"] - viewer["vault_after"] == viewer["paid"] + viewer["fees"]
+    assert stream["treasury"] == viewer["fees"] + stream["earned"] * share_ppm // 10**6
+    assert stream["claimed"] == sum(payee["received"] for payee in report["payees"])
+    assert stream["claimed"] < stream["earned"]
 
 
 def test_a_killed_relayer_goes_on_where_it_was() -> None:
