@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from main_job.accounts import PAYEE_FUNDS
 from main_job.processes import descendants
 from offchain.keys import dev_key
 from offchain.ledger import open_ledger
@@ -24,7 +25,11 @@ from tests.system.node_process import NodeProcess, node_binary
 ROOT = Path(__file__).resolve().parents[2]
 RUN_SECONDS_MAX = 300
 USD = 1984
-"""The development chain's stablecoin."""
+"""The development chain's stablecoin; its smallest unit is a millionth."""
+USD_UNIT = 10**6
+USD_RATE = USD_UNIT // 1000
+USD_MIN = USD_UNIT // 100
+"""The least that an account may hold of it."""
 
 pytestmark = pytest.mark.demo
 
@@ -110,6 +115,24 @@ def test_three_viewers_pay_nothing_for_a_frozen_publisher(node: NodeProcess) -> 
     for viewer in report["viewers"]:
         assert 11 <= viewer["paid_seconds"] <= 16, "20 s less the freeze of 5 s"
         assert viewer["watched_ms"] < 16_500, "the viewer saw the freeze, too"
+
+
+async def test_a_stablecoin_is_reconciled_in_its_own_units(node: NodeProcess) -> None:
+    report = reconciled("--asset", "usd", "--seconds", "12", "--chain", node.url)
+    (viewer,), stream = report["viewers"], report["stream"]
+    assert viewer["paid_seconds"] >= 9
+    assert stream["rate_per_second"] == viewer["rate_per_second"] == USD_RATE
+    assert stream["earned"] == viewer["paid"] == viewer["paid_seconds"] * USD_RATE
+    # What the report says in units is what the ledger has of this asset, and of no other.
+    async with open_ledger(node.url) as ledger:
+        entry = await ledger.stream(stream["id"])
+        assert entry is not None
+        assert (entry.asset, entry.earned_total) == (USD, stream["earned"])
+        assert await ledger.vaults(viewer["account"]) == {USD: viewer["vault_after"]}
+        for payee in report["payees"]:
+            held = await ledger.balance(payee["account"], asset=USD)
+            assert held == USD_MIN + payee["received"]
+            assert await ledger.balance(payee["account"]) == PAYEE_FUNDS, "nothing native came"
 
 
 async def test_what_the_operator_takes_is_reconciled(own_node: NodeProcess) -> None:
