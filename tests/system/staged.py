@@ -94,11 +94,22 @@ async def sessions(stage: Stage) -> list[dict[str, Any]]:
 
 async def until_delivered(stage: Stage, milliseconds: int, within_s: float = 60) -> dict[str, Any]:
     """Wait until a session has so much delivered, and give it."""
+    return (await until_all_delivered(stage, 1, milliseconds, within_s))[0]
+
+
+async def until_all_delivered(
+    stage: Stage, count: int, milliseconds: int, within_s: float = 60
+) -> list[dict[str, Any]]:
+    """Wait until so many sessions have so much delivered each, and give them."""
     with trio.fail_after(within_s):
         while True:
-            for session in await sessions(stage):
-                if int(session["delivered_ms"]) >= milliseconds:
-                    return session
+            delivered = [
+                session
+                for session in await sessions(stage)
+                if int(session["delivered_ms"]) >= milliseconds
+            ]
+            if len(delivered) >= count:
+                return delivered
             await trio.lowlevel.checkpoint()
             await _next_best_block(stage)
 

@@ -10,14 +10,25 @@ from typing import Any
 import pytest
 import trio
 
+from main_job.processes import Child
 from main_job.stage import Stage
 from offchain.keys.signer import dev_key
+from offchain.ledger.types import Session
 from tests.system.node_process import NodeProcess, node_binary
-from tests.system.staged import stage_on, until_closed, until_delivered, viewer
+from tests.system.staged import (
+    RATE,
+    UNIT,
+    stage_on,
+    until_all_delivered,
+    until_closed,
+    viewer,
+)
 
 FIRST_RELEASE = Path(__file__).resolve().parents[1] / "data" / "paystream_runtime_1.wasm.zst"
 """The runtime of the first release (spec version 1), compressed as the chain stores it."""
 WATCH_SECONDS = 45
+VIEWERS = 2
+DEPOSIT = 5 * UNIT
 NO_WEIGHT = bytes(2)
 """A `Weight` of no time and no proof, each a compact zero."""
 
@@ -59,6 +70,31 @@ async def past(stage: Stage, number: int) -> None:
                     return
 
 
+async def in_the_ledger(
+    stage: Stage, sessions: list[dict[str, Any]]
+) -> dict[str, tuple[int, Session]]:
+    """Read sessions that the server names; give grant and entry of each, by viewer."""
+    found = {}
+    for session in sessions:
+        grant = int(session["grant"])
+        entry = await stage.ledger.session(grant, int(session["index"]))
+        assert entry is not None
+        found[entry.viewer] = grant, entry
+    return found
+
+
+async def paid_seconds(stage: Stage, watched: Child, grant: int, before: Session) -> int:
+    """Check a viewer who has left against the ledger; give how many seconds were paid."""
+    entry = await stage.ledger.grant(grant)
+    assert entry is not None
+    seen = watched.last_json()
+    assert before.seconds < entry.seconds, "seconds were paid after the upgrade too"
+    assert 0 <= seen["watched_ms"] - 1_000 * entry.seconds < 2_500
+    assert entry.spent == entry.seconds * RATE
+    assert await stage.ledger.vault(seen["account"]) == DEPOSIT - entry.spent
+    return entry.seconds
+
+
 async def test_viewers_watch_and_pay_across_an_upgrade_from_the_first_release(
     tmp_path: Path,
 ) -> None:
@@ -69,27 +105,31 @@ async def test_viewers_watch_and_pay_across_an_upgrade_from_the_first_release(
     )
     node.start()
     try:
-        async with stage_on(tmp_path / "stage", node.url) as stage:
+        async with stage_on(tmp_path / "stage", node.url, viewers=VIEWERS) as stage:
             assert stage.ledger.spec_version == 1
-            watching = viewer(stage, WATCH_SECONDS)
-            session = await until_delivered(stage, 8_000)
-            grant, index = int(session["grant"]), int(session["index"])
+            watching = [viewer(stage, WATCH_SECONDS, number=number) for number in range(VIEWERS)]
+            sessions = await until_all_delivered(stage, VIEWERS, 8_000)
             upgraded = await upgrade(stage, code)
             # The block that sets the code still holds the old entries: the next one migrates them.
             await past(stage, upgraded + 1)
-            before = await stage.ledger.session(grant, index)
-            assert before is not None
-            assert before.fees == 0
+            before = await in_the_ledger(stage, sessions)
+            assert len(before) == VIEWERS
+            assert [entry.fees for _, entry in before.values()] == [0] * VIEWERS
 
-            assert await watching.wait() == 0, watching.complaint("failed")
-            await until_closed(stage, grant)
+            for each in watching:
+                assert await each.wait() == 0, each.complaint("failed")
+            for grant, _ in before.values():
+                await until_closed(stage, grant)
 
             assert stage.ledger.spec_version == 2
-            ticked = before.seconds
-            paid = (await stage.ledger.stream(stage.meeting.stream)).seconds  # type: ignore[union-attr]
-            seen = watching.last_json()
-            assert ticked < paid, "seconds were paid after the upgrade too"
-            assert 0 <= seen["watched_ms"] - 1_000 * paid < 2_500
+            paid = [
+                await paid_seconds(stage, each, *before[each.last_json()["account"]])
+                for each in watching
+            ]
+            stream = await stage.ledger.stream(stage.meeting.stream)
+            assert stream is not None
+            assert stream.seconds == sum(paid)
+            assert stream.earned_total == sum(paid) * RATE
             claimed = await stage.ledger.claim(stage.people.owner, stage.meeting.stream)
             assert claimed.block_number > upgraded
             with trio.fail_after(60):
