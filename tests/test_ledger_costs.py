@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from ledger_costs.__main__ import main
 from ledger_costs.bencher import READ_US, WRITE_US, BencherFailed, Benchmark, Cost
 from ledger_costs.cost_table import README, WEIGHTS, TableFailed, cost_rows
 from ledger_costs.event_scan import EventScan
@@ -38,6 +39,7 @@ from ledger_costs.judging import (
 )
 from ledger_costs.load import NodeCosts, Sizes, Steady, each_minute
 from ledger_costs.pipeline import Pipeline
+from ledger_costs.ratios import Costs
 from ledger_costs.tick_plan import SAFETY_MS, TickPlan, batch_orders, places, total_seconds
 from ledger_costs.transfers import Transfers
 from measure.figures import table
@@ -429,6 +431,44 @@ def test_all_figures_can_be_told(held: bool, with_rival: bool) -> None:
     text = console.export_text()
     assert ("highest rate" in text) == held
     assert ("signed transfers: 50" in text) == (held and with_rival)
+
+
+def weighed() -> Costs:
+    """A transfer of 200 us, and orders of 100 to 500."""
+    orders = {
+        name: Cost(time_us=100 * times, reads=0, writes=0)
+        for times, name in enumerate(("batch_item", "tick", "open", "close", "claim"), start=1)
+    }
+    return Costs(transfer=Cost(time_us=142, reads=1, writes=1), **orders)
+
+
+@pytest.mark.parametrize(
+    ("option", "measured"),
+    [
+        ([], ["transfer_keep_alive_us", "ratios"]),
+        (["--node"], ["transfer_keep_alive_us", "ratios", "node"]),
+        (["--node-only"], ["node"]),
+    ],
+)
+def test_the_object_for_machines_has_the_documented_shape(
+    option: list[str],
+    measured: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    node = node_costs(step(100))
+    monkeypatch.setattr("ledger_costs.__main__.measure_costs", lambda *_: weighed())
+    monkeypatch.setattr("ledger_costs.load.measure", lambda *_: node)
+    as_the_script_does = ["--bencher", "/b", "--runtime", "/r"]
+    monkeypatch.setattr("sys.argv", ["main", *as_the_script_does, *option, "--json"])
+    assert main() == 0
+    told = json.loads(capsys.readouterr().out)
+    assert list(told) == ["machine", "command", *measured]
+    assert told["command"] == ["scripts/bench-ledger", *option, "--json"]
+    assert told.get("transfer_keep_alive_us", 200.0) == 200.0
+    ratios = {"tick": 1.0, "batch_item": 0.5, "open": 1.5, "close": 2.0, "claim": 2.5}
+    assert told.get("ratios", ratios) == ratios
+    assert told.get("node", node.as_json()) == node.as_json()
 
 
 def test_what_waits_is_what_no_block_has_taken() -> None:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ledger_costs import load
 from ledger_costs.bencher import BencherFailed, Cost
-from ledger_costs.load import Sizes
+from ledger_costs.load import NodeCosts, Sizes
 from ledger_costs.ratios import TARGETS, Costs, measure_costs
 from ledger_costs.viewers import SetupFailed
 from main_job.failures import FAILURES, Interrupted, first_known
@@ -88,23 +88,34 @@ def _table(costs: Costs) -> Table:
     return drawn
 
 
-def _weigh(given: argparse.Namespace, people: Console, out: Console) -> dict[str, Any]:
+def _weigh(given: argparse.Namespace, people: Console, out: Console) -> Costs:
     """Measure the weights. Raises BencherFailed."""
     people.print("measuring the weights", style="dim")
     costs = measure_costs(given.bencher, given.runtime, given.steps, given.repeat)
     out.print(_table(costs))
-    return {
-        "transfer_keep_alive_us": round(costs.transfer.weight_us, 1),
-        "ratios": costs.ratios(),
-    }
+    return costs
 
 
-def _load(given: argparse.Namespace, people: Console, out: Console) -> dict[str, Any]:
+def _load(given: argparse.Namespace, people: Console, out: Console) -> NodeCosts:
     """Load a node. Raises what `load.measure` raises."""
     sizes = Sizes(sessions=given.sessions, minutes=given.minutes, orders=given.batch)
     costs = load.measure(sizes, lambda words: people.print(words, style="dim", highlight=False))
     out.print(table("a node under load", costs.figures()))
-    return {"node": costs.as_json()}
+    return costs
+
+
+def as_object(command: list[str], costs: Costs | None, node: NodeCosts | None) -> dict[str, Any]:
+    """Give what `--json` prints: what was not measured is left out. docs/benchmarks.md has it.
+
+    `transfer_keep_alive_us` is a weight in microseconds, `ratios` are multiples of it.
+    """
+    told: dict[str, Any] = {"machine": machine(), "command": command}
+    if costs is not None:
+        told["transfer_keep_alive_us"] = round(costs.transfer.weight_us, 1)
+        told["ratios"] = costs.ratios()
+    if node is not None:
+        told["node"] = node.as_json()
+    return told
 
 
 def main() -> int:
@@ -113,12 +124,9 @@ def main() -> int:
     people = Console(stderr=True)
     out = people if given.json else Console()
     people.print(machine(), highlight=False)
-    result: dict[str, Any] = {"machine": machine(), "command": _command()}
     try:
-        if not given.node_only:
-            result |= _weigh(given, people, out)
-        if given.node or given.node_only:
-            result |= _load(given, people, out)
+        costs = None if given.node_only else _weigh(given, people, out)
+        node = _load(given, people, out) if given.node or given.node_only else None
     except Exception as error:
         known = first_known(error)
         if isinstance(known, Interrupted):
@@ -129,7 +137,7 @@ def main() -> int:
         people.print(str(known), style="red", highlight=False, markup=False)
         return 1
     if given.json:
-        print(json.dumps(result, indent=2))
+        print(json.dumps(as_object(_command(), costs, node), indent=2))
     return 0
 
 
