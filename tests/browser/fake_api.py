@@ -7,6 +7,7 @@ it knows is in `fake_system.py`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
 import threading
@@ -17,7 +18,7 @@ from typing import Any
 import sr25519
 from aiohttp import web
 from aiortc import RTCPeerConnection, RTCSessionDescription
-from aiortc.mediastreams import AudioStreamTrack
+from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, MediaStreamTrack
 from scalecodec.utils.ss58 import ss58_decode
 
 from streaming.browser import payload_bytes
@@ -104,6 +105,7 @@ class FakeApi:
 
     def __init__(self, system: FakeSystem) -> None:
         self.system = system
+        self._tasks: set[asyncio.Future[None]] = set()
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self._problems])
@@ -373,12 +375,24 @@ class FakeApi:
         if stream["status"] == "ended":
             raise Problem(410, "stream-ended", "This stream has ended. Make another one.")
         connection = RTCPeerConnection()
+        connection.on("track", self._receive)
         await connection.setRemoteDescription(RTCSessionDescription(await request.text(), "offer"))
         await connection.setLocalDescription(await connection.createAnswer())
         resource = secrets.token_hex(8)
         self.system.whip[resource] = (connection, stream["id"])
         stream["live"] = True
         return self._sdp(connection, {"Location": f"/whip/{stream['id']}/{resource}"})
+
+    def _receive(self, track: MediaStreamTrack) -> None:
+        task = asyncio.ensure_future(self._count(track))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _count(self, track: MediaStreamTrack) -> None:
+        with contextlib.suppress(MediaStreamError):
+            while True:
+                await track.recv()
+                self.system.received += 1
 
     async def whip_leave(self, request: web.Request) -> web.Response:
         _bearer(self.system, request, "publish")

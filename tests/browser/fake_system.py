@@ -98,6 +98,8 @@ class FakeSystem:
     whep: dict[str, tuple[RTCPeerConnection, FakeSession]] = field(default_factory=dict)
     whip: dict[str, tuple[RTCPeerConnection, int]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+    received: int = 0
+    """Frames of picture and sound that came from those who publish."""
     frozen: bool = False
     """The publisher sends no pictures."""
     broken: bool = False

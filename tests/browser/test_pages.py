@@ -87,6 +87,19 @@ async def until(condition: Callable[[], object], within_s: float = 8.0) -> None:
             await asyncio.sleep(0.05)
 
 
+async def silence(fake: FakeServer, within_s: float = 8.0) -> int:
+    """Wait until no media comes from one look to the next; give how many frames have come.
+
+    A machine that starves may be silent sooner: this waits for the last frames, it judges nothing.
+    """
+    before = -1
+    async with asyncio.timeout(within_s):
+        while before != fake.system.received:
+            before = fake.system.received
+            await asyncio.sleep(0.5)
+    return before
+
+
 async def measured(page: Page) -> dict[str, Any]:
     result: dict[str, Any] = await page.evaluate("window.paystream.measure()")
     return result
@@ -543,10 +556,14 @@ async def test_a_creator_makes_a_stream_and_goes_live(driven: Driven, fake: Fake
     )
     await asyncio.wait_for(live.wait(), 20)
     assert fake.system.streams[number]["live"]
+    badge = driven.browser.contexts[0].pages[0].locator("#badge")
+    await until(lambda: fake.system.received)
     hold.set()
-    await asyncio.sleep(1)
+    await expect(badge).to_have_text("Paused", timeout=SOON_MS)
+    received = await silence(fake)
     hold.clear()
-    await asyncio.sleep(1)
+    await expect(badge).to_have_text("Live", timeout=SOON_MS)
+    await until(lambda: fake.system.received > received)
     done.set()
     result = await publishing
     assert result == {"stream": number, "reconnects": 0}
