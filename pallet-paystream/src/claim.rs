@@ -10,7 +10,6 @@ use crate::{
 use alloc::vec::Vec;
 use frame::{
 	deps::frame_support::storage::with_storage_layer, prelude::*, token::fungible::MutateHold,
-	traits::fungibles::Mutate,
 };
 
 impl<T: Config> Pallet<T> {
@@ -152,7 +151,7 @@ impl<T: Config> Payout<T> {
 		let asset = &stream.asset;
 		let pot = Pallet::<T>::pot();
 		let sent = with_storage_layer::<_, DispatchError, _>(|| {
-			T::Assets::transfer(asset.clone(), &pot, who, amount, Preservation::Preserve)
+			Pallet::<T>::transfer(asset, &pot, who, amount)
 		});
 		if sent.is_ok() {
 			self.sent = self.sent.checked_add(&amount).ok_or(Error::<T>::Overflow)?;

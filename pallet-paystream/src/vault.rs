@@ -22,7 +22,7 @@ impl<T: Config> Pallet<T> {
 			Vaults::<T>::get(&who, &asset).checked_add(&amount).ok_or(Error::<T>::Overflow)?;
 		ensure!(free >= T::Assets::minimum_balance(asset.clone()), Error::<T>::VaultDust);
 		entry.owed = entry.owed.checked_add(&amount).ok_or(Error::<T>::Overflow)?;
-		T::Assets::transfer(asset.clone(), &who, &Self::pot(), amount, Preservation::Preserve)?;
+		Self::transfer(&asset, &who, &Self::pot(), amount)?;
 		Self::set_vault(&who, &asset, free);
 		Self::set_entry(&asset, entry);
 		Self::deposit_event(Event::Deposited { who, asset, amount });
@@ -49,10 +49,27 @@ impl<T: Config> Pallet<T> {
 			Error::<T>::VaultDust
 		);
 		// The pot's own minimum balance is not in the ledger, so it never needs to be touched.
-		T::Assets::transfer(asset.clone(), &Self::pot(), &who, amount, Preservation::Preserve)?;
+		Self::transfer(&asset, &Self::pot(), &who, amount)?;
 		Self::set_vault(&who, &asset, free);
 		Self::owe_less(&asset, amount)?;
 		Self::deposit_event(Event::Withdrawn { who, asset, amount });
+		Ok(())
+	}
+
+	/// Move money between an account and the pot, preserving who gives. All of it arrives, or nothing
+	/// happens: `fungibles` lets a transfer succeed that was taken from one and given to nobody, which
+	/// `pallet-assets` does where supply and amount together exceed the balance's type. No storage layer
+	/// of its own: the caller fails with it.
+	pub(crate) fn transfer(
+		asset: &T::AssetKind,
+		from: &T::AccountId,
+		to: &T::AccountId,
+		amount: BalanceOf<T>,
+	) -> DispatchResult {
+		let before = T::Assets::balance(asset.clone(), to);
+		T::Assets::transfer(asset.clone(), from, to, amount, Preservation::Preserve)?;
+		let arrived = T::Assets::balance(asset.clone(), to).saturating_sub(before);
+		ensure!(arrived >= amount, Error::<T>::Overflow);
 		Ok(())
 	}
 

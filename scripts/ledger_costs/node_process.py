@@ -24,8 +24,8 @@ from offchain.ledger.errors import LedgerError
 READY_SECONDS_MAX: Final = 180.0
 SAMPLE_S: Final = 5.0
 TRIE_CACHE_BYTES: Final = 128 * 1024 * 1024
-"""Bound of the node's cache of state. Its default of 1 GiB fills during a run of this length, and looks
-like memory that is lost; the entries of 10,000 sessions and their trie need a small part of it."""
+"""Bound of the node's cache of state. Its default of 1 GiB fills during a run of this length, and
+looks like memory that is lost; 10,000 sessions and their trie need a small part of it."""
 
 
 class Node:
@@ -36,7 +36,7 @@ class Node:
         self.url = url
         self.rpc_port = rpc_port
         self.memory: list[tuple[float, float]] = []
-        """Moments (of trio), and bytes of its own: what it has mapped of its database is not in it."""
+        """Moments (of trio), and bytes of its own, without what it has mapped of its database."""
 
     @property
     def resident_bytes(self) -> int:

@@ -85,3 +85,29 @@ fn fails_where_assets_are_mixed() {
 		assert_eq!(open(grant, 0, 0, 100, 10), Err(Error::VaultTooLow));
 	});
 }
+
+/// `pallet-assets` takes from one and gives to nobody where supply and amount exceed the type. Nothing of
+/// it comes into the ledger, and what is in it stays there until it can leave.
+#[test]
+fn boundary_of_an_asset_whose_supply_is_near_its_end() {
+	ExtBuilder::default().build_and_execute(|| {
+		assert_ok!(step(|| PayStream::deposit(signed(BOB), TOKEN, 1_000)));
+		let stream = NextStreamId::<Test>::get();
+		assert_ok!(step(|| PayStream::create_stream(signed(ALICE), TOKEN, 3, payees(&[]), 0, 0)));
+		assert_ok!(step(|| PayStream::tip(signed(BOB), stream, 300, Default::default())));
+		let room = 99;
+		let flood = u128::MAX - Assets::total_supply(7) - room;
+		assert_ok!(Assets::mint(signed(ALICE), 7, CAROL, flood));
+		let overflow = Error::<Test>::Overflow;
+		assert_noop!(PayStream::deposit(signed(CAROL), TOKEN, room + 1), overflow.clone());
+		assert_ok!(step(|| PayStream::deposit(signed(CAROL), TOKEN, room)));
+		assert_noop!(PayStream::withdraw(signed(BOB), TOKEN, room + 1), overflow);
+		assert_ok!(step(|| PayStream::withdraw(signed(BOB), TOKEN, room)));
+		// A payee's share is credited, as where the account cannot take it.
+		events();
+		assert_ok!(step(|| PayStream::claim(signed(DAVE), stream)));
+		let (payee, credited) = (ALICE, true);
+		assert_eq!(last_event(), Event::Claimed { stream, payee, amount: 300, credited });
+		assert_eq!(Vaults::<Test>::get(ALICE, TOKEN), 300);
+	});
+}
