@@ -33,7 +33,7 @@ fn at<T: Config>(second: u64) {
 
 /// What streams are paid in.
 fn money<T: Config>() -> T::AssetKind {
-	T::BenchmarkHelper::dearest_asset()
+	T::BenchmarkHelper::dearest_asset().unwrap_or_else(T::NativeAsset::get)
 }
 
 /// Let the asset in, whatever the genesis.

@@ -113,6 +113,7 @@ mod batch;
 mod benchmarking;
 mod claim;
 mod close;
+mod defaults;
 mod grant;
 #[cfg(any(feature = "std", feature = "try-runtime"))]
 pub mod invariants;
@@ -133,12 +134,15 @@ mod vault;
 mod view;
 pub mod weights;
 
+#[cfg(feature = "runtime-benchmarks")]
+pub use defaults::StoredClock;
+pub use defaults::{KeylessTreasury, StorageDeposit};
 pub use pallet::*;
 pub use types::*;
 pub use view::{GrantView, GrantViewOf, SessionView, SessionViewOf, StreamView, StreamViewOf};
 pub use weights::WeightInfo;
 
-/// What the benchmarks ask of the runtime.
+/// What the benchmarks ask of the runtime. [`StoredClock`] does it for `pallet-timestamp`.
 #[cfg(feature = "runtime-benchmarks")]
 pub trait BenchmarkHelper<AssetKind> {
 	/// Make `T::Time` show `now_ms`. If every block writes it before its first call, as
@@ -146,8 +150,8 @@ pub trait BenchmarkHelper<AssetKind> {
 	fn set_time(now_ms: Moment);
 
 	/// The asset whose transfers are the dearest of those in which streams can be paid, created if need
-	/// be, with the pot endowed or not. What the calls weigh is measured with it.
-	fn dearest_asset() -> AssetKind;
+	/// be; the native one if there is no other. What the calls weigh is measured with it.
+	fn dearest_asset() -> Option<AssetKind>;
 }
 
 #[frame::pallet]
@@ -166,31 +170,43 @@ pub mod pallet {
 	#[pallet::storage_version(STORAGE_VERSION)]
 	pub struct Pallet<T>(_);
 
-	/// Times, bounds and shares with which most chains can begin.
+	/// Times, bounds, shares and deposits with which most chains can begin.
 	pub mod config_preludes {
 		use super::*;
 		use frame::{
 			deps::frame_support::{derive_impl, parameter_types, register_default_impl},
+			token::fungible::NativeOrWithId,
 			traits::{ConstU32, ConstU64},
 		};
 
 		parameter_types! {
+			/// The pot's.
+			pub const LedgerPalletId: PalletId = PalletId(*b"paystrm ");
+			/// The native asset, beside those of `pallet-assets`.
+			pub const NativeAsset: NativeOrWithId<u32> = NativeOrWithId::Native;
 			/// A quarter of a block.
 			pub const FreeShare: Perbill = Perbill::from_percent(25);
 			/// A fifth of a claim.
 			pub const TreasuryShareMax: Permill = Permill::from_percent(20);
 		}
 
-		/// For a chain with blocks every few seconds. What depends on its money is left open.
-		pub struct SolochainDefaultConfig;
+		/// For a runtime `T` with blocks every few seconds, and `pallet-assets` beside its native
+		/// asset. Who has power over the ledger's money is left open.
+		///
+		/// The deposits follow the native asset's minimum balance. A chain whose minimum balance says
+		/// nothing of what its storage is worth sets them itself.
+		pub struct SolochainDefaultConfig<T>(PhantomData<T>);
 
 		#[derive_impl(frame_system::config_preludes::SolochainDefaultConfig, no_aggregated_types)]
-		impl frame_system::DefaultConfig for SolochainDefaultConfig {}
+		impl<T> frame_system::DefaultConfig for SolochainDefaultConfig<T> {}
 
 		#[register_default_impl(SolochainDefaultConfig)]
-		impl DefaultConfig for SolochainDefaultConfig {
+		impl<T> DefaultConfig for SolochainDefaultConfig<T> {
 			#[inject_runtime_type]
 			type RuntimeHoldReason = ();
+			type AssetKind = NativeOrWithId<u32>;
+			type NativeAsset = NativeAsset;
+			type PalletId = LedgerPalletId;
 			type HeadStartMaxMs = ConstU64<6_000>;
 			type SettlementWindowMs = ConstU64<60_000>;
 			type MinTickSeconds = ConstU32<5>;
@@ -206,6 +222,17 @@ pub mod pallet {
 			type MaxTipMessage = ConstU32<140>;
 			type PeriodMinMs = ConstU64<60_000>;
 			type TreasuryShareMax = TreasuryShareMax;
+			/// Its fields with a full list of stops, and its key.
+			type StreamDepositBase = StorageDeposit<T, 1, 400>;
+			/// Their place in the stream, and a vault that a claim may have to open.
+			type StreamDepositPerPayee = StorageDeposit<T, 1, 125>;
+			/// Its place in the list, and the list's entry.
+			type StreamDepositPerTier = StorageDeposit<T, 1, 50>;
+			type SubscriptionDeposit = StorageDeposit<T, 1, 130>;
+			/// Its own entry and the one by which its viewer finds it.
+			type GrantDepositBase = StorageDeposit<T, 2, 350>;
+			type GrantDepositPerSession = StorageDeposit<T, 1, 240>;
+			type WeightInfo = crate::weights::SubstrateWeight<T>;
 		}
 	}
 
@@ -221,11 +248,10 @@ pub mod pallet {
 		type RuntimeHoldReason: From<HoldReason>;
 
 		/// Names an asset, the native one included.
-		#[pallet::no_default]
 		type AssetKind: Parameter + Member + MaxEncodedLen + MaybeSerializeDeserialize;
 
 		/// The name of the native asset: what genesis enables by default.
-		#[pallet::no_default]
+		#[pallet::no_default_bounds]
 		type NativeAsset: Get<Self::AssetKind>;
 
 		/// All assets that streams can be paid in.
@@ -255,7 +281,6 @@ pub mod pallet {
 
 		/// Names the pot's account.
 		#[pallet::constant]
-		#[pallet::no_default]
 		type PalletId: Get<PalletId>;
 
 		/// How long before its opening's block a session may have started, in milliseconds.
@@ -321,36 +346,36 @@ pub mod pallet {
 
 		/// What is held for a stream, without its payees and tiers.
 		#[pallet::constant]
-		#[pallet::no_default]
+		#[pallet::no_default_bounds]
 		type StreamDepositBase: Get<BalanceOf<Self>>;
 
 		/// What is held for each payee of a stream, whose vault it may cause.
 		#[pallet::constant]
-		#[pallet::no_default]
+		#[pallet::no_default_bounds]
 		type StreamDepositPerPayee: Get<BalanceOf<Self>>;
 
 		/// What is held for each tier of a stream.
 		#[pallet::constant]
-		#[pallet::no_default]
+		#[pallet::no_default_bounds]
 		type StreamDepositPerTier: Get<BalanceOf<Self>>;
 
 		/// What is held for a subscription.
 		#[pallet::constant]
-		#[pallet::no_default]
+		#[pallet::no_default_bounds]
 		type SubscriptionDeposit: Get<BalanceOf<Self>>;
 
 		/// What is held for a grant, without its sessions.
 		#[pallet::constant]
-		#[pallet::no_default]
+		#[pallet::no_default_bounds]
 		type GrantDepositBase: Get<BalanceOf<Self>>;
 
 		/// What is held for each session that a grant allows at a time.
 		#[pallet::constant]
-		#[pallet::no_default]
+		#[pallet::no_default_bounds]
 		type GrantDepositPerSession: Get<BalanceOf<Self>>;
 
 		/// Measured weights.
-		#[pallet::no_default]
+		#[pallet::no_default_bounds]
 		type WeightInfo: WeightInfo;
 
 		/// What the benchmarks ask of the runtime.

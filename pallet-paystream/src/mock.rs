@@ -143,8 +143,8 @@ impl BenchmarkHelper<Kind> for SetTimestamp {
 		Timestamp::set_timestamp(now_ms);
 	}
 
-	fn dearest_asset() -> Kind {
-		TOKEN
+	fn dearest_asset() -> Option<Kind> {
+		Some(TOKEN)
 	}
 }
 

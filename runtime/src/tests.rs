@@ -142,3 +142,65 @@ fn a_full_free_lane_leaves_fees_where_they_are() {
 	let target = configs::TargetBlockFullness::get().mul_floor(normal.ref_time());
 	assert!(most < target, "{most} of free orders, fees rise from {target}");
 }
+
+/// What a constant of the ledger is: clients read them from the metadata.
+macro_rules! constant {
+	($name:ident) => {
+		<<Runtime as pallet_paystream::Config>::$name as frame_support::traits::Get<_>>::get()
+	};
+}
+
+#[test]
+fn the_ledgers_deposits_are_this_chains_price_of_storage() {
+	assert_eq!(constant!(StreamDepositBase), deposit(1, 400));
+	assert_eq!(constant!(StreamDepositPerPayee), deposit(1, 125));
+	assert_eq!(constant!(StreamDepositPerTier), deposit(1, 50));
+	assert_eq!(constant!(SubscriptionDeposit), deposit(1, 130));
+	assert_eq!(constant!(GrantDepositBase), deposit(2, 350));
+	assert_eq!(constant!(GrantDepositPerSession), deposit(1, 240));
+}
+
+#[test]
+fn the_ledgers_accounts_stay() {
+	let account = |id: [u8; 8]| -> AccountId {
+		let mut bytes = [0; 32];
+		bytes[..12].copy_from_slice(&[b"modl".as_slice(), &id].concat());
+		bytes.into()
+	};
+	assert_eq!(PayStream::pot(), account(*b"paystrm "));
+	let treasury: AccountId = constant!(Treasury);
+	assert_eq!(treasury, account(*b"paystrtr"));
+}
+
+/// The fenced blocks of Rust in a page, line by line without their indentation.
+fn rust_blocks(page: &str) -> Vec<Vec<&str>> {
+	let mut blocks = Vec::new();
+	let mut lines = page.lines().map(str::trim);
+	while lines.any(|line| line == "```rust") {
+		blocks.push(lines.by_ref().take_while(|line| *line != "```").collect());
+	}
+	blocks
+}
+
+#[test]
+fn the_readmes_show_this_runtime() {
+	let pages = [
+		include_str!("../../pallet-paystream/README.md"),
+		include_str!("../../pallet-paystream/runtime-api/README.md"),
+	];
+	let sources = [
+		include_str!("apis.rs"),
+		include_str!("configs/paystream.rs"),
+		include_str!("configs/system.rs"),
+		include_str!("lib.rs"),
+	]
+	.map(|source| source.lines().map(str::trim).collect::<Vec<_>>());
+	for page in pages {
+		let blocks = rust_blocks(page);
+		assert!(!blocks.is_empty(), "the page shows code");
+		for block in blocks {
+			let stands_in = |source: &Vec<&str>| source.windows(block.len()).any(|w| w == block);
+			assert!(sources.iter().any(stands_in), "not of this runtime:\n{}", block.join("\n"));
+		}
+	}
+}

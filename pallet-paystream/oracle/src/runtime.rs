@@ -103,8 +103,8 @@ impl pallet_paystream::BenchmarkHelper<Kind> for SetTimestamp {
 		begin_block(now_ms);
 	}
 
-	fn dearest_asset() -> Kind {
-		Kind::WithId(ASSETS[0].0)
+	fn dearest_asset() -> Option<Kind> {
+		Some(Kind::WithId(ASSETS[0].0))
 	}
 }
 
