@@ -44,7 +44,8 @@ GRANT: Final = """
     id u64, key ApiKey, asset ApiAsset, rate_max_per_second u128, cap u128, cap_left u128,
     spent u128, vault u128, available u128, tips_left u128, tips_total u128, renewals_left u32,
     renewals_total u32, gap_ms u64, sessions_max u32, open Vec<u32>, next_index u32,
-    opened_at u64, created_at u64, expires_at u64, ended_at u64, ended bool, deposit u128
+    opened_at u64, tipped_at u64, created_at u64, expires_at u64, ended_at u64, ended bool,
+    deposit u128
 """
 STREAM: Final = """
     owner AccountId, asset ApiAsset, rate_per_second u128, tick_price u128, tip_min u128,
@@ -197,7 +198,7 @@ def grant_expected(grant: int, entry: Grant, vault: int, now: int) -> Any:
     ended = entry.ended_at <= now
     copied = (
         "rate_max_per_second cap cap_left spent tips_left tips_total renewals_left renewals_total"
-        " gap_ms sessions_max next_index opened_at created_at expires_at ended_at deposit"
+        " gap_ms sessions_max next_index opened_at tipped_at created_at expires_at ended_at deposit"
     )
     return {name: getattr(entry, name) for name in copied.split()} | {
         "id": grant,

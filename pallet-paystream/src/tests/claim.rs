@@ -170,3 +170,29 @@ fn boundary_nothing_to_claim() {
 		assert_noop!(PayStream::claim(RuntimeOrigin::none(), stream), DispatchError::BadOrigin);
 	});
 }
+
+/// What of the state a claim looks at, in bytes of its proof, with so many sessions open.
+fn proof_of_claim(sessions: u64) -> usize {
+	let mut state = ExtBuilder::default().build();
+	let stream = state.execute_with(|| {
+		let (stream, grant) = earned(10, 10, &[(ALICE, 500_000), (CAROL, 500_000)]);
+		let one = session(grant, 0);
+		for nth in 1..sessions {
+			Sessions::<Test>::insert(grant + nth, 0, one.clone());
+		}
+		let sessions_open = sessions as u32;
+		Streams::<Test>::insert(stream, Stream { sessions_open, ..stream_entry(stream) });
+		stream
+	});
+	state.commit_all().expect("it is in memory");
+	let (result, proof) = state.execute_and_prove(|| PayStream::claim(signed(DAVE), stream));
+	assert_ok!(result);
+	proof.encoded_size()
+}
+
+#[test]
+fn success_costs_the_same_however_many_sessions_there_are() {
+	let [one, many] = [1, 1_000].map(proof_of_claim);
+	// The tree is a little deeper. A look at each session would be more than 100 kB.
+	assert!(many < one + 2_000, "{one} bytes with one session, {many} with a thousand");
+}
