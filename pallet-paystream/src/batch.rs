@@ -86,7 +86,8 @@ impl<T: Config> Pallet<T> {
 	) -> Result<(), Error<T>> {
 		let SignedOrderOf::<T> { grant, order, signature } = signed;
 		let index = order.index();
-		let (returned, taken) = Self::weights_of_item(&order);
+		let (returned, most_taken) = Self::weights_of_item(&order);
+		let streams = book.count();
 		match order {
 			Order::Tick { .. } => tally.ticks = tally.ticks.saturating_add(1),
 			_ => tally.others = tally.others.saturating_add(returned),
@@ -107,6 +108,11 @@ impl<T: Config> Pallet<T> {
 		Self::carry_out(book, grant, index, step);
 		tally.counted = tally.counted.saturating_add(1);
 		tally.closings = closings;
+		// A tick whose stream was there already weighs what comes back for it.
+		let taken = match order {
+			Order::Tick { .. } if book.count() == streams => returned,
+			_ => most_taken,
+		};
 		let taken = taken.saturating_add(closing);
 		if tally.is_the_extrinsic && free.is_ok() && Self::take_free_lane(tally, taken) {
 			tally.free = tally.free.saturating_add(1);
@@ -188,7 +194,7 @@ impl<T: Config> Pallet<T> {
 		!in_a_hook && unhashed::get::<u32>(TRANSACTION_LEVEL_KEY).unwrap_or(0) <= 1
 	}
 
-	/// What comes back for a free order of a batch, and what it takes of the free lane.
+	/// What comes back for a free order of a batch, and what it takes of the free lane at the most.
 	fn weights_of_item(order: &crate::OrderOf<T>) -> (Weight, Weight) {
 		match order {
 			Order::Tick { .. } => (Self::weight_of_tick(), Self::weight_of_tick_apart()),

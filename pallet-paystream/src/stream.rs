@@ -44,9 +44,14 @@ impl<T: Config> StreamBook<T> {
 		self.changed.insert(id, ());
 	}
 
+	/// How many streams were read.
+	pub(crate) fn count(&self) -> u32 {
+		self.read.len() as u32
+	}
+
 	/// Write what was changed. Returns how many streams were read.
 	pub(crate) fn write(self) -> u32 {
-		let count = self.read.len() as u32;
+		let count = self.count();
 		for (id, stream) in self.read {
 			if self.changed.contains_key(&id) {
 				Streams::<T>::insert(id, stream);
