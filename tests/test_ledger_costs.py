@@ -42,6 +42,7 @@ from ledger_costs.pipeline import Pipeline
 from ledger_costs.ratios import Costs
 from ledger_costs.tick_plan import SAFETY_MS, TickPlan, batch_orders, places, total_seconds
 from ledger_costs.transfers import Transfers
+from ledger_costs.weights_file import replaced
 from measure.figures import table
 from offchain.ledger.runtime import Runtime
 from offchain.ledger.scale import compact
@@ -489,3 +490,20 @@ def test_the_pallets_readme_shows_the_weights_that_are_charged() -> None:
 def test_a_weight_that_is_missing_is_named() -> None:
     with pytest.raises(TableFailed, match="no create_stream"):
         cost_rows("impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {}")
+
+
+def test_some_functions_measured_anew_leave_the_others_as_they_are() -> None:
+    def weights(**of: int) -> str:
+        functions = [
+            f"\t/// Storage: `{name}`\n\tfn {name}(p: u32, ) -> Weight {{\n"
+            f"\t\tWeight::from_parts({time}, 0)\n\t}}\n"
+            for name, time in of.items()
+        ]
+        declared = "".join(f"\tfn {name}(p: u32, ) -> Weight;\n" for name in of)
+        return f"pub trait WeightInfo {{\n{declared}}}\nimpl X {{\n{''.join(functions)}}}\n"
+
+    old = weights(deposit=1, claim=2, tip=3)
+    assert replaced(old, weights(claim=20)) == weights(deposit=1, claim=20, tip=3)
+    assert replaced(old, weights(tip=30, deposit=10)) == weights(deposit=10, claim=2, tip=30)
+    with pytest.raises(ValueError, match="refund is not there once"):
+        replaced(old, weights(refund=4))

@@ -129,8 +129,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 		// Proof Size summary in bytes:
 		//  Measured:  `670`
 		//  Estimated: `6208`
-		// Minimum execution time: 60_651_000 picoseconds.
-		Weight::from_parts(64_346_000, 6208)
+		// Minimum execution time: 65_558_000 picoseconds.
+		Weight::from_parts(70_565_000, 6208)
 			.saturating_add(T::DbWeight::get().reads(6_u64))
 			.saturating_add(T::DbWeight::get().writes(5_u64))
 	}
@@ -146,8 +146,8 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 		// Proof Size summary in bytes:
 		//  Measured:  `769`
 		//  Estimated: `6208`
-		// Minimum execution time: 63_204_000 picoseconds.
-		Weight::from_parts(67_481_000, 6208)
+		// Minimum execution time: 68_031_000 picoseconds.
+		Weight::from_parts(73_550_000, 6208)
 			.saturating_add(T::DbWeight::get().reads(5_u64))
 			.saturating_add(T::DbWeight::get().writes(5_u64))
 	}
@@ -703,10 +703,10 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	/// Proof: `PayStream::AssetEntries` (`max_values`: None, `max_size`: Some(70), added: 2545, mode: `MaxEncodedLen`)
 	/// Storage: `PayStream::TreasuryShare` (r:1 w:0)
 	/// Proof: `PayStream::TreasuryShare` (`max_values`: Some(1), `max_size`: Some(4), added: 499, mode: `MaxEncodedLen`)
-	/// Storage: `Assets::Asset` (r:1 w:1)
-	/// Proof: `Assets::Asset` (`max_values`: None, `max_size`: Some(210), added: 2685, mode: `MaxEncodedLen`)
 	/// Storage: `Assets::Account` (r:11 w:11)
 	/// Proof: `Assets::Account` (`max_values`: None, `max_size`: Some(134), added: 2609, mode: `MaxEncodedLen`)
+	/// Storage: `Assets::Asset` (r:1 w:1)
+	/// Proof: `Assets::Asset` (`max_values`: None, `max_size`: Some(210), added: 2685, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:10 w:10)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
@@ -717,11 +717,11 @@ impl<T: frame_system::Config> WeightInfo for SubstrateWeight<T> {
 	fn claim(p: u32, ) -> Weight {
 		// Proof Size summary in bytes:
 		//  Measured:  `1244 + p * (56 ±0)`
-		//  Estimated: `7055 + p * (2912 ±15)`
-		// Minimum execution time: 152_126_000 picoseconds.
-		Weight::from_parts(128_120_212, 7055)
-			// Standard Error: 71_278
-			.saturating_add(Weight::from_parts(45_131_326, 0).saturating_mul(p.into()))
+		//  Estimated: `7056 + p * (2912 ±15)`
+		// Minimum execution time: 162_112_000 picoseconds.
+		Weight::from_parts(137_569_446, 7056)
+			// Standard Error: 90_952
+			.saturating_add(Weight::from_parts(51_808_522, 0).saturating_mul(p.into()))
 			.saturating_add(T::DbWeight::get().reads(9_u64))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().writes(9_u64))
