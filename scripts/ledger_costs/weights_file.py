@@ -1,7 +1,7 @@
-"""`python -m ledger_costs.weights_file NEW FILE`: puts functions measured anew into a file of weights.
+"""`python -m ledger_costs.weights_file NEW FILE`: puts what was measured anew into a file of weights.
 
-Both files are made from `pallet-paystream/weight-template.hbs`. What is in NEW replaces what bears its
-name in FILE; all else of FILE stays as it is.
+Both files are made from `pallet-paystream/weight-template.hbs`. A function of NEW replaces the one of
+its name in FILE; all else of FILE stays as it is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _IMPLEMENTED = re.compile(
 
 
 def replaced(old: str, new: str) -> str:
-    """Give `old` with the functions that `new` has. Raises ValueError for one that `old` has not."""
+    """Give `old` with the functions of `new`. Raises ValueError for one that `old` has not."""
     for found in _IMPLEMENTED.finditer(new):
         name = found["name"]
         before = [each for each in _IMPLEMENTED.finditer(old) if each["name"] == name]
