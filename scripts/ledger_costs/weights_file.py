@@ -1,7 +1,7 @@
-"""`python -m ledger_costs.weights_file NEW FILE`: puts what was measured anew into a file of weights.
+"""`python -m ledger_costs.weights_file NEW FILE`: puts functions of NEW into a file of weights.
 
-Both files are made from `pallet-paystream/weight-template.hbs`. A function of NEW replaces the one of
-its name in FILE; all else of FILE stays as it is.
+Both are made from `pallet-paystream/weight-template.hbs`. A function of NEW replaces the one of its
+name in FILE; all else of FILE stays as it is.
 """
 
 from __future__ import annotations
