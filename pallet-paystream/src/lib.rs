@@ -173,6 +173,7 @@ pub mod pallet {
 	/// Times, bounds, shares and deposits with which most chains can begin.
 	pub mod config_preludes {
 		use super::*;
+		use crate::weights::SubstrateWeight;
 		use frame::{
 			deps::frame_support::{derive_impl, parameter_types, register_default_impl},
 			token::fungible::NativeOrWithId,
@@ -232,7 +233,7 @@ pub mod pallet {
 			/// Its own entry and the one by which its viewer finds it.
 			type GrantDepositBase = StorageDeposit<T, 2, 350>;
 			type GrantDepositPerSession = StorageDeposit<T, 1, 240>;
-			type WeightInfo = crate::weights::SubstrateWeight<T>;
+			type WeightInfo = SubstrateWeight<T>;
 		}
 	}
 
