@@ -331,7 +331,7 @@ async def staged(ledger: Ledger) -> Viewing:
     given = await terms(ledger, tips_max=UNIT, renewals_max=2)
     grant, _ = await ledger.deposit_and_grant(bob, 10 * UNIT, delegate_key(key), proof, given)
     await ledger.deposit(bob, 500 * CENT, asset=USD)
-    await ledger.submit_signed(calls.subscribe(stream, MONTH, 2), bob)
+    await ledger.submit_signed(calls.subscribe(stream, MONTH, 1), bob)
     return Viewing(ledger, stream, grant, key)
 
 
