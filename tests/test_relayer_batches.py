@@ -77,6 +77,13 @@ async def joined(r: Rig, viewers: int = VIEWERS) -> list[Watching]:
     return [await r.watch(token) for token in tokens]
 
 
+async def held(r: Rig, chain: BatchingChain) -> tuple[int, int]:
+    """Let a viewer join whose open no block takes from the pool; give the session's place."""
+    chain.hold_opens = True
+    watching = await r.watch(await r.ready_viewer("Viewer"))
+    return watching.ref.grant, watching.ref.index
+
+
 async def test_many_due_ticks_go_in_one_transaction_a_block(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
@@ -183,9 +190,7 @@ async def test_an_open_that_blocks_leave_in_the_pool_goes_another_way(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with crowd(tmp_path) as (r, chain):
-        chain.hold_opens = True
-        watching = await r.watch(await r.ready_viewer("Viewer"))
-        ref = (watching.ref.grant, watching.ref.index)
+        ref = await held(r, chain)
         began = trio.current_time()
         await r.until(lambda: ref in chain.state.sessions)
         assert 6 <= trio.current_time() - began <= 10
@@ -196,9 +201,7 @@ async def test_what_a_batch_cannot_bring_begins_again_in_the_free_lane(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with crowd(tmp_path) as (r, chain):
-        chain.hold_opens = True
-        watching = await r.watch(await r.ready_viewer("Viewer"))
-        ref = (watching.ref.grant, watching.ref.index)
+        ref = await held(r, chain)
         chain.failing = {ref: "OpenTooSoon"}
         await r.until(lambda: chain.batches)
         failed = trio.current_time()

@@ -260,20 +260,19 @@ impl<T: Config> Pallet<T> {
 		viewer: T::AccountId,
 		amount: BalanceOf<T>,
 	) -> Result<u32, DispatchError> {
-		let stream = Streams::<T>::get(id).ok_or(Error::<T>::StreamNotFound)?;
+		let mut stream = Streams::<T>::get(id).ok_or(Error::<T>::StreamNotFound)?;
 		ensure!(stream.owner == owner, Error::<T>::NotOwner);
 		Self::ensure_not_pot(&viewer)?;
 		ensure!(!amount.is_zero(), Error::<T>::AmountZero);
 		ensure!(amount <= Self::owners_part(&stream), Error::<T>::EarningsTooLow);
-		let vault = || Vaults::<T>::get(&viewer, &stream.asset).checked_add(&amount);
+		let asset = stream.asset.clone();
+		let vault = || Vaults::<T>::get(&viewer, &asset).checked_add(&amount);
 		// The viewer did not ask for this entry and holds no deposit for it: it must be worth it.
-		let worth_it =
-			vault().is_none_or(|free| free >= T::Assets::minimum_balance(stream.asset.clone()));
+		let worth_it = vault().is_none_or(|free| free >= T::Assets::minimum_balance(asset.clone()));
 		ensure!(worth_it, Error::<T>::VaultDust);
-		let mut stream = stream.clone();
 		Self::distribute(id, &mut stream, amount)?;
 		// A payee's vault may have been credited a moment ago.
-		Self::set_vault(&viewer, &stream.asset, vault().ok_or(Error::<T>::Overflow)?);
+		Self::set_vault(&viewer, &asset, vault().ok_or(Error::<T>::Overflow)?);
 		stream.refunded_total = stream.refunded_total.saturating_add(amount);
 		let payees = stream.payees.len() as u32;
 		Streams::<T>::insert(id, stream);
