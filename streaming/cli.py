@@ -6,14 +6,9 @@ people, and print nothing but what the configuration's callbacks print.
 
 from __future__ import annotations
 
-from streaming.config import (
-    PublishConfig,
-    PublishResult,
-    ServeConfig,
-    Signer,
-    WatchConfig,
-    WatchResult,
-)
+from streaming.clients.config import PublishConfig, PublishResult, WatchConfig, WatchResult
+from streaming.clients.signer import Signer
+from streaming.http.config import ServeConfig
 
 __all__ = [
     "PublishConfig",
@@ -33,7 +28,7 @@ async def run_serve(config: ServeConfig) -> None:
 
     Raises `OSError` if the port cannot be listened on.
     """
-    from streaming.server import serve  # noqa: PLC0415  (aiortc takes a second to import)
+    from streaming.http.server import serve  # noqa: PLC0415  (aiortc takes a second to import)
 
     await serve(config)
 
@@ -41,10 +36,10 @@ async def run_serve(config: ServeConfig) -> None:
 async def run_publish(config: PublishConfig) -> PublishResult:
     """Publish a file (or test pictures) until its time is over or the task is cancelled.
 
-    Raises `streaming.rest_client.ClientError`: a file that is no video, a refused token, an
+    Raises `streaming.clients.rest_client.ClientError`: a file that is no video, a refused token, an
     ended stream, a server that was never reached.
     """
-    from streaming.publisher import publish  # noqa: PLC0415
+    from streaming.clients.publisher import publish  # noqa: PLC0415
 
     return await publish(config)
 
@@ -52,9 +47,9 @@ async def run_publish(config: PublishConfig) -> PublishResult:
 async def run_watch(config: WatchConfig) -> WatchResult:
     """Watch a stream until its time is over, the media ends, or the task is cancelled.
 
-    Raises `streaming.rest_client.ClientError` if it never began: a refused token, a stream
+    Raises `streaming.clients.rest_client.ClientError` if it never began: a refused token, a stream
     that nobody publishes, terms that are not met (`problem` then holds the server's words).
     """
-    from streaming.viewer import watch  # noqa: PLC0415
+    from streaming.clients.viewer import watch  # noqa: PLC0415
 
     return await watch(config)

@@ -20,6 +20,8 @@ MESSAGE_BYTES_MAX = 1 << 20
 STATE_INTERVAL_MS = 500
 LEASE_MS = 15_000
 """How long one answer of the relayer allows media to flow. Silence stops it."""
+GAP_MAX_MS = 1_500
+"""Longest gap between two frames that is time watched; a longer one is a freeze, and free."""
 RESUME_WITHIN_MS = 15_000
 """How long a session waits for its viewer to come back after its connection has gone."""
 

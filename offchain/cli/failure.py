@@ -24,7 +24,7 @@ class Failure(Exception):
 
 
 # By name, so that telling what happened imports nothing: `--help` must be quick.
-# tests/test_cli_failure.py holds these names against the classes.
+# tests/cli/test_failure.py holds these names against the classes.
 _KNOWN: Final[dict[str, tuple[Exit, str]]] = {
     "offchain.config.ConfigError": (Exit.USAGE, "config-invalid"),
     "offchain.amounts.AmountInvalid": (Exit.USAGE, "amount-invalid"),
@@ -82,7 +82,7 @@ def _unpacked(error: BaseException) -> Iterator[BaseException]:
 
 
 def _server_failure(error: Any) -> Failure:
-    """Sort a `streaming.rest_client.ClientError` by its code and its HTTP status."""
+    """Sort a `streaming.clients.rest_client.ClientError` by its code and its HTTP status."""
     code, status = str(error.code), error.status
     if code == "chain-unavailable":
         exit_code = Exit.CHAIN

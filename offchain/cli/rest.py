@@ -60,7 +60,7 @@ def ask(
     """Give the JSON that the server answers. Raises ClientError."""
     import asyncio
 
-    from streaming.rest_client import RestClient
+    from streaming.clients.rest_client import RestClient
 
     async def run() -> Any:
         async with RestClient(server) as client:
@@ -74,7 +74,7 @@ def obtain_token(server: str, key: LocalKey, purpose: Purpose, stream: int | Non
     """Prove to the server that `key` is ours. Raises ClientError and Failure."""
     import asyncio
 
-    from streaming.rest_client import RestClient
+    from streaming.clients.rest_client import RestClient
 
     async def run() -> str:
         async with RestClient(server) as client:

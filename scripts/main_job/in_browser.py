@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from offchain.keys import Keystore, LocalKey
-from streaming.browser import (
+from streaming.clients.browser import (
     BrowserFailed,
     Wallet,
     chromium,

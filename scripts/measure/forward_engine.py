@@ -28,7 +28,7 @@ from aiortc import (
 from aiortc.contrib.media import MediaRelay
 from av import Packet
 
-from streaming.embedded_engine import EmbeddedEngine, EmbeddedSubscription
+from streaming.sfu.aiortc_engine import AiortcEngine, AiortcSubscription
 
 STREAM = 1
 
@@ -50,8 +50,8 @@ class Ours:
     """The embedded engine."""
 
     def __init__(self) -> None:
-        self._engine = EmbeddedEngine()
-        self._subscriptions: list[EmbeddedSubscription] = []
+        self._engine = AiortcEngine()
+        self._subscriptions: list[AiortcSubscription] = []
 
     async def publish(self, offer: str) -> str:
         """Answer the publisher."""

@@ -13,7 +13,7 @@ import pytest
 from playwright.async_api import Browser
 from substrateinterface import Keypair
 
-from streaming.browser import Wallet, chromium
+from streaming.clients.browser import Wallet, chromium
 from tests.browser.fake_api import FakeServer
 from tests.browser.fake_system import FakeSystem
 

@@ -21,7 +21,7 @@ from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, MediaStreamTrack
 from scalecodec.utils.ss58 import ss58_decode
 
-from streaming.browser import payload_bytes
+from streaming.clients.browser import payload_bytes
 from tests.browser.fake_system import (
     ALICE,
     GENESIS,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from streaming.browser import (
+from streaming.clients.browser import (
     Wallet,
     answer,
     connect_wallet,

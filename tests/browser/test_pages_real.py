@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from streaming.browser import (
+from streaming.clients.browser import (
     connect_wallet,
     create_stream_in_browser,
     first_picture,

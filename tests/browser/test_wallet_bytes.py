@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from substrateinterface import Keypair
 
-from streaming.browser import Wallet, answer, payload_bytes, raw_bytes
+from streaming.clients.browser import Wallet, answer, payload_bytes, raw_bytes
 
 EXTENSIONS = [
     "AuthorizeCall",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from offchain.cli import main
-from streaming.meter import Meter
+from streaming.sfu.meter import Meter
 
 TOO_MANY_MS = 3_000
 

@@ -34,7 +34,7 @@ from streaming.session_state import (
     decode_from_relayer,
     encode_frame,
 )
-from tests.fake_chain import account, sign_text
+from tests.relayer.fake_chain import account, sign_text
 from tests.system.node_process import REPOSITORY, NodeProcess
 
 pytestmark = pytest.mark.system

@@ -1,0 +1,88 @@
+"""What a viewer saw, by its own clock: frames, and the time between them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from streaming.session_state import GAP_MAX_MS
+from streaming.sfu.publication import Track
+from streaming.sfu.rtp import Packet
+
+GAP_MAX_US = GAP_MAX_MS * 1000
+HOLE_MAX_US = 300_000
+
+
+class FrameClock:
+    """Adds up the gaps between frames; one above 1.5 s counts nothing."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.watched_us = 0
+        self.first_us: int | None = None
+        self.last_us: int | None = None
+
+    def frame(self, now_us: int) -> None:
+        """A frame was decoded (or has come complete) at this time."""
+        if self.first_us is None:
+            self.first_us = now_us
+        if self.last_us is not None:
+            gap_us = now_us - self.last_us
+            if gap_us <= GAP_MAX_US:
+                self.watched_us += gap_us
+        self.last_us = now_us
+        self.frames += 1
+
+    @property
+    def watched_ms(self) -> int:
+        """The sum until now."""
+        return self.watched_us // 1000
+
+
+class FrameCounter:
+    """Counts complete frames of a video track without decoding them.
+
+    A frame is complete when every packet of it has come. Counting begins with a keyframe; a
+    hole is waited for a while and then stepped over to the next frame, as a decoder does that
+    shows a picture with a flaw rather than none.
+    """
+
+    def __init__(self, track: Track, on_frame: Callable[[int], None]) -> None:
+        self._track = track
+        self._on_frame = on_frame
+        self._next: int | None = None
+        self._hole_us: int | None = None
+
+    def forward(self, packet: Packet, now_us: int) -> None:
+        """Take one packet, in the order of arrival."""
+        if self._next is None:
+            if not packet.keyframe:
+                return
+            self._next = packet.sequence
+        self._advance(self._next, now_us)
+        if self._track.history.newest < self._next:
+            return
+        if self._hole_us is None:
+            self._hole_us = now_us
+        elif now_us - self._hole_us > HOLE_MAX_US:
+            self._track.request_keyframe(now_us)
+            self._step_over(self._next, now_us)
+
+    def _advance(self, number: int, now_us: int) -> None:
+        while (found := self._track.history.get(number)) is not None:
+            number += 1
+            self._hole_us = None
+            if found.ends_frame:
+                self._on_frame(now_us)
+        self._next = number
+
+    def _step_over(self, number: int, now_us: int) -> None:
+        for found in self._track.history.since(number + 1):
+            if found.starts_frame:
+                self._hole_us = None
+                self._advance(found.sequence, now_us)
+                return
+
+    def source_changed(self) -> None:
+        """Begin again with the next keyframe."""
+        self._next = None
+        self._hole_us = None

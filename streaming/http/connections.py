@@ -1,0 +1,272 @@
+"""The viewers that are being served: whose session each is, and whether it may go on.
+
+A connection begins when the relayer has admitted it, follows the relayer's leases, and ends in
+exactly one final state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from streaming.http.link import Link
+from streaming.session_state import (
+    LEASE_MS,
+    ConnectionState,
+    Lease,
+    Leases,
+    SessionRef,
+)
+from streaming.sfu.media_engine import Subscription
+
+log = logging.getLogger(__name__)
+
+TAIL_S = 1.6
+"""How long the end waits for the report about what was sent last."""
+LEASE_CHECK_S = 0.25
+ABANDON_S = 120.0
+"""How long a connection is kept while no relayer says that it may go on."""
+
+
+class Connection:
+    """One admitted viewer."""
+
+    def __init__(
+        self,
+        *,
+        connection: str,
+        session: SessionRef,
+        number: int,
+        stream: int,
+        subscription: Subscription,
+        lease_ms: int,
+    ) -> None:
+        self.connection = connection
+        self.session = session
+        self.number = number
+        self.stream = stream
+        self.subscription = subscription
+        self.resource = secrets.token_urlsafe(18)
+        self.paused = False
+        self.allowed = True
+        self.denied: str | None = None
+        self.lease: Lease | None = None
+        self.lease_until_s = time.monotonic() + lease_ms / 1000
+        self.end_reason: str | None = None
+        self.ended = asyncio.Event()
+
+    def state(self) -> ConnectionState:
+        """What the relayer is told."""
+        figures = self.subscription.figures()
+        return ConnectionState(
+            connection=self.connection,
+            session=self.session,
+            number=self.number,
+            delivered_ms=figures.delivered_ms,
+            forwarded_ms=figures.forwarded_ms,
+            unconfirmed_ms=figures.unconfirmed_ms,
+            frames_forwarded=figures.frames_forwarded,
+            packets_sent=figures.packets_sent,
+            bytes_sent=figures.bytes_sent,
+            packets_lost=figures.packets_lost,
+            paused=self.paused,
+            final=self.ended.is_set(),
+            end_reason=self.end_reason if self.ended.is_set() else None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Sums that never fall while the server runs."""
+
+    connections: int = 0
+    delivered_ms: int = 0
+    forwarded_ms: int = 0
+    packets_sent: int = 0
+    bytes_sent: int = 0
+
+
+class Connections:
+    """All of them, by id and by resource."""
+
+    def __init__(self, boot_id: str) -> None:
+        self._boot_id = boot_id
+        self._numbers = itertools.count(1)
+        self._by_id: dict[str, Connection] = {}
+        self._by_resource: dict[str, Connection] = {}
+        self._tasks: set[asyncio.Task[int]] = set()
+        self._checker: asyncio.Task[None] | None = None
+        self._past = Totals()
+        self.joining = 0
+        """Viewers whose admission is being asked for."""
+        self.link: Link | None = None
+        self.on_publisher_denied: Callable[[int, str], None] = _ignore
+
+    def start(self) -> None:
+        """Begin to watch leases. Call inside a running loop."""
+        self._checker = asyncio.get_running_loop().create_task(self._check_leases())
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def states(self) -> list[ConnectionState]:
+        """The state of each connection that has not ended."""
+        return [one.state() for one in self._by_id.values()]
+
+    def totals(self) -> Totals:
+        """Sums over all connections since the start, ended ones included."""
+        past = self._past
+        open_now = [one.subscription.figures() for one in self._by_id.values()]
+        return Totals(
+            connections=past.connections + len(open_now),
+            delivered_ms=past.delivered_ms + sum(f.delivered_ms for f in open_now),
+            forwarded_ms=past.forwarded_ms + sum(f.forwarded_ms for f in open_now),
+            packets_sent=past.packets_sent + sum(f.packets_sent for f in open_now),
+            bytes_sent=past.bytes_sent + sum(f.bytes_sent for f in open_now),
+        )
+
+    def by_resource(self, resource: str) -> Connection | None:
+        """The connection whose HTTP resource this is."""
+        return self._by_resource.get(resource)
+
+    def add(
+        self,
+        session: SessionRef,
+        number: int,
+        stream: int,
+        subscription: Subscription,
+        *,
+        lease_ms: int = LEASE_MS,
+    ) -> Connection:
+        """A viewer has been admitted. An earlier connection of its session is replaced."""
+        for other in list(self._by_id.values()):
+            if other.session == session and other.number < number:
+                self.end_soon(other, "replaced")
+        one = Connection(
+            connection=f"{self._boot_id}-{next(self._numbers)}",
+            session=session,
+            number=number,
+            stream=stream,
+            subscription=subscription,
+            lease_ms=lease_ms,
+        )
+        self._by_id[one.connection] = one
+        self._by_resource[one.resource] = one
+        log.info("connection %s watches stream %d as session %s", one.connection, stream, session)
+        return one
+
+    # --- pausing ---------------------------------------------------------------------
+
+    def pause(self, one: Connection) -> None:
+        """The viewer's player is paused or hidden: forward nothing."""
+        one.paused = True
+        one.subscription.hold("paused")
+
+    def resume(self, one: Connection) -> None:
+        """The viewer's player goes on."""
+        one.paused = False
+        one.subscription.release("paused")
+
+    # --- leases ----------------------------------------------------------------------
+
+    def take_leases(self, leases: Leases) -> None:
+        """What the relayer says about each connection. Those it does not name go on."""
+        until = time.monotonic() + leases.lease_ms / 1000
+        for one in self._by_id.values():
+            if one.allowed:
+                one.lease_until_s = until
+        for lease in leases.leases:
+            named = self._by_id.get(lease.connection)
+            if named is not None:
+                self._take_lease(named, lease)
+        for stream, reason in leases.publishers_denied.items():
+            if stream.isdecimal():
+                self.on_publisher_denied(int(stream), reason)
+
+    def _take_lease(self, one: Connection, lease: Lease) -> None:
+        one.lease = lease
+        if lease.wait:  # whatever else it says: this may pass, so the connection stays
+            one.subscription.hold("wait")
+        elif lease.allowed:
+            one.subscription.release("lease")
+            one.subscription.release("wait")
+        else:
+            one.allowed = False
+            one.denied = lease.reason
+            reason = "replaced" if lease.reason == "replaced" else "denied"
+            log.info("connection %s may not go on: %s", one.connection, lease.reason)
+            self.end_soon(one, reason)
+
+    async def _check_leases(self) -> None:
+        while True:
+            await asyncio.sleep(LEASE_CHECK_S)
+            now = time.monotonic()
+            for one in list(self._by_id.values()):
+                if now <= one.lease_until_s:
+                    one.subscription.release("lease")
+                    continue
+                one.subscription.hold("lease")
+                if now > one.lease_until_s + ABANDON_S:
+                    self.end_soon(one, "denied")
+
+    # --- ends ------------------------------------------------------------------------
+
+    def end_soon(self, one: Connection, reason: str) -> None:
+        """End a connection in the background."""
+        task = asyncio.get_running_loop().create_task(self.end(one, reason))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def end(self, one: Connection, reason: str, tail_s: float = TAIL_S) -> int:
+        """Stop forwarding, wait for the tail's report, tell the final state, hang up.
+
+        Returns the delivered milliseconds. Ending twice waits for the first.
+        """
+        if one.end_reason is not None:
+            await one.ended.wait()
+            return one.subscription.figures().delivered_ms
+        one.end_reason = reason
+        one.subscription.hold("ended")
+        if reason not in ("vanished", "replaced", "unconfirmed"):
+            await one.subscription.settled(tail_s)
+        one.ended.set()
+        delivered_ms = one.subscription.figures().delivered_ms
+        self._keep_totals(one)
+        self._by_id.pop(one.connection, None)
+        self._by_resource.pop(one.resource, None)
+        if self.link is not None:
+            self.link.final(one.state())
+            self.link.tell_soon()
+        log.info("connection %s ended: %s, %d ms", one.connection, reason, delivered_ms)
+        await one.subscription.close()
+        return delivered_ms
+
+    def _keep_totals(self, one: Connection) -> None:
+        past, figures = self._past, one.subscription.figures()
+        self._past = Totals(
+            connections=past.connections + 1,
+            delivered_ms=past.delivered_ms + figures.delivered_ms,
+            forwarded_ms=past.forwarded_ms + figures.forwarded_ms,
+            packets_sent=past.packets_sent + figures.packets_sent,
+            bytes_sent=past.bytes_sent + figures.bytes_sent,
+        )
+
+    async def close(self, tail_s: float = 0.8) -> None:
+        """End all of them: the server is going down."""
+        if self._checker is not None:
+            self._checker.cancel()
+        await asyncio.gather(
+            *(self.end(one, "shutdown", tail_s) for one in list(self._by_id.values())),
+            return_exceptions=True,
+        )
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=0.5)
+
+
+def _ignore(_stream: int, _reason: str) -> None:
+    return None

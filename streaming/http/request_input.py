@@ -1,0 +1,93 @@
+"""What HTTP requests carry, read strictly: tokens, numbers and JSON bodies."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from streaming.http.link import Link
+from streaming.http.problem import ProblemError
+from streaming.session_state import SessionRef
+from streaming.sfu.media_engine import MediaEngine
+
+JSON_BYTES_MAX: Final = 64 * 1024
+STREAM_MAX: Final = (1 << 64) - 1
+LINK: Final = web.AppKey("link", Link)
+ENGINE: Final = web.AppKey[MediaEngine]("engine", MediaEngine)
+_TOKEN = re.compile(r"[!-~]{1,256}")
+_NUMBER = re.compile(r"[0-9]{1,20}")
+
+
+def bearer(request: web.Request) -> str:
+    """The token of the request. Raises 401 without one."""
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    token = token.strip()
+    if kind.lower() != "bearer" or not _TOKEN.fullmatch(token):
+        raise ProblemError(
+            401,
+            "token-missing",
+            "send a token in the header `Authorization: Bearer ...`; sign in to get one "
+            "(POST /api/v1/challenge, then /api/v1/token)",
+        )
+    return token
+
+
+def optional_bearer(request: web.Request) -> str | None:
+    """The token of the request, if it has one."""
+    return bearer(request) if "Authorization" in request.headers else None
+
+
+def stream_of(request: web.Request) -> int:
+    """The stream's number in the path. Raises 404 for what is no number."""
+    text = request.match_info["stream"]
+    if not _NUMBER.fullmatch(text) or int(text) > STREAM_MAX:
+        raise ProblemError(
+            404, "stream-not-found", f"{text[:40]!r} is no stream: streams have numbers"
+        )
+    return int(text)
+
+
+def session_of(request: web.Request) -> SessionRef:
+    """The session `grant-index` in the path. Raises 404 for what is none."""
+    grant, _, index = request.match_info["session"].partition("-")
+    if not (_NUMBER.fullmatch(grant) and _NUMBER.fullmatch(index)):
+        raise ProblemError(
+            404, "session-not-found", "a session is named by its grant and index, such as 3-1"
+        )
+    return SessionRef(grant=int(grant), index=int(index))
+
+
+async def json_of(request: web.Request) -> dict[str, Any]:
+    """The JSON object in the body. Raises 413, 415 or 400."""
+    if request.content_type != "application/json":
+        raise ProblemError(
+            415, "content-type", "send the body as JSON with Content-Type: application/json"
+        )
+    body = await body_of(request, JSON_BYTES_MAX, "a request")
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        raise ProblemError(400, "json-invalid", "the body is no valid JSON") from None
+    if not isinstance(value, dict):
+        raise ProblemError(400, "json-invalid", "the body is no JSON object; send {...}")
+    return value
+
+
+async def body_of(request: web.Request, limit: int, what: str) -> bytes:
+    """The body, at most `limit` bytes of it. Raises 413."""
+    too_large = ProblemError(
+        413,
+        "too-large",
+        f"the body is larger than {limit // 1024} KiB; {what} is never that long",
+    )
+    if request.content_length is not None and request.content_length > limit:
+        raise too_large
+    body = bytearray()
+    async for chunk in request.content.iter_chunked(16 * 1024):
+        body += chunk
+        if len(body) > limit:
+            raise too_large
+    return bytes(body)

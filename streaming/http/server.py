@@ -1,0 +1,241 @@
+"""`paystream serve`: the media server put together, started and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import secrets
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from streaming.http import api, problem, whep, whip
+from streaming.http.config import ServeConfig
+from streaming.http.connections import Connections
+from streaming.http.link import Link
+from streaming.http.problem import ProblemError
+from streaming.http.request_input import ENGINE, LINK
+from streaming.session_state import (
+    PROTOCOL_VERSION,
+    ConnectionState,
+    Hello,
+    PublisherState,
+)
+from streaming.sfu.aiortc_engine import AiortcEngine
+from streaming.sfu.media_engine import MediaEngine
+
+log = logging.getLogger(__name__)
+
+PAGES: Final = Path(__file__).parents[1] / "pages"
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "media-src 'self' blob:; img-src 'self' data:; form-action 'none'; frame-ancestors 'none'; "
+    "base-uri 'none'"
+)
+_CORS_HEADERS: Final = "Authorization, Content-Type, PayStream-Resume, PayStream-Renew"
+_CORS_METHODS: Final = "GET, POST, DELETE, PATCH, OPTIONS"
+_EXPOSED: Final = "Location, PayStream-Session, PayStream-Resume, Retry-After"
+
+
+class MediaServer:
+    """Engine, link, connections and HTTP application of one process."""
+
+    def __init__(self, config: ServeConfig, origin: str, engine: MediaEngine | None = None) -> None:
+        self.config = config
+        self.boot_id = secrets.token_hex(8)
+        self.engine: MediaEngine = engine or AiortcEngine(config.ice_hosts)
+        self.connections = Connections(self.boot_id)
+        hello = Hello(
+            protocol_version=PROTOCOL_VERSION,
+            server_id=config.server_id,
+            boot_id=self.boot_id,
+            origin=origin,
+        )
+        self.link = Link(config.socket, hello, self._snapshot, self.connections.take_leases)
+        self.connections.link = self.link
+        self.connections.on_publisher_denied = self._publisher_denied
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    def _snapshot(self) -> tuple[list[ConnectionState], list[PublisherState]]:
+        publishers = [
+            PublisherState(
+                stream=live.stream,
+                video_codec=live.video_codec,
+                audio_codec=live.audio_codec,
+                viewers=live.viewers,
+                bitrate_bps=live.bitrate_bps,
+                frozen_ms=live.frozen_ms,
+            )
+            for live in self.engine.all_live()
+        ]
+        return self.connections.states(), publishers
+
+    def _publisher_denied(self, stream: int, reason: str) -> None:
+        if self.engine.live(stream) is None:
+            return
+        log.info("stream %d may no longer be published: %s", stream, reason)
+        task = asyncio.get_running_loop().create_task(self.engine.unpublish(stream))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @web.middleware
+    async def _refuse_late(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """While going down, take nothing new that a successor should have."""
+        if self._closing and request.method != "DELETE":
+            raise ProblemError(
+                503,
+                "shutting-down",
+                "this server is going down; try again in a moment",
+                headers={"Connection": "close"},
+            )
+        return await handler(request)
+
+    def application(self) -> web.Application:
+        """The HTTP application."""
+        app = web.Application(
+            middlewares=[_cors(frozenset(self.config.cors_origins)), _problems, self._refuse_late]
+        )
+        app[LINK] = self.link
+        app[ENGINE] = self.engine
+        app[whep.CONNECTIONS] = self.connections
+        app[whep.CONNECTIONS_MAX] = self.config.connections_max
+        app[api.BOOT_ID] = self.boot_id
+        whip.add_routes(app)
+        whep.add_routes(app)
+        api.add_routes(app)
+        _add_pages(app)
+        return app
+
+    def start(self) -> None:
+        """Connect to the relayer. Call inside a running loop."""
+        self.link.start()
+        self.connections.start()
+
+    async def close(self) -> None:
+        """End connections with their final states, tell them, close everything: within 3 s."""
+        self._closing = True
+        await self.connections.close()
+        await self.link.close()
+        await self.engine.close()
+
+
+# --- HTTP ----------------------------------------------------------------------------------
+
+
+@web.middleware
+async def _problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every error becomes problem+json; what was not foreseen shows nothing of the inside."""
+    try:
+        return await handler(request)
+    except ProblemError as error:
+        return problem.response(error)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        code = {404: "not-found", 405: "method-not-allowed"}.get(error.status, "http")
+        detail = f"{request.method} {request.path[:80]}: {error.reason}; see /docs"
+        return problem.response(ProblemError(error.status, code, detail, headers=headers))
+    except asyncio.CancelledError:
+        raise
+    except ConnectionResetError:
+        raise
+    except Exception:
+        log.exception("%s %s failed", request.method, request.match_info.route.resource)
+        return problem.response(
+            ProblemError(500, "internal", "the server made a mistake; its log says which")
+        )
+
+
+def _cors(origins: frozenset[str]) -> Middleware:
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        origin = request.headers.get("Origin")
+        allowed = origin in origins
+        preflight = request.method == "OPTIONS" and (
+            "Access-Control-Request-Method" in request.headers
+        )
+        if preflight:
+            response: web.StreamResponse = web.Response(status=204 if allowed else 403)
+        else:
+            response = await handler(request)
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Referrer-Policy", "no-referrer")
+        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        if allowed and origin is not None:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Allow-Headers"] = _CORS_HEADERS
+            response.headers["Access-Control-Allow-Methods"] = _CORS_METHODS
+            response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+            response.headers["Vary"] = "Origin"
+        return response
+
+    return middleware
+
+
+def _add_pages(app: web.Application) -> None:
+    for path, name in (("/", "index"), ("/watch", "watch"), ("/broadcast", "broadcast")):
+        app.router.add_get(path, _page(PAGES / f"{name}.html"))
+    static = PAGES / "static"
+    if static.is_dir():
+        app.router.add_static("/static", static)
+
+
+def _page(path: Path) -> Handler:
+    async def serve_page(request: web.Request) -> web.StreamResponse:  # noqa: ARG001
+        return web.FileResponse(path, headers={"Cache-Control": "no-cache"})
+
+    return serve_page
+
+
+# --- the process ----------------------------------------------------------------------------
+
+
+async def serve(config: ServeConfig) -> None:
+    """Run the media server until SIGTERM or SIGINT. Raises `OSError` if it cannot listen."""
+    for library in ("aioice", "aiortc"):
+        logging.getLogger(library).setLevel(logging.WARNING)  # they tell every packet's path
+    listening = _listen(config)
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    url = f"http://{shown}:{port}"
+    server = MediaServer(config, config.origin or url)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    try:
+        site = web.SockSite(runner, listening)
+        await site.start()
+        server.start()
+        (config.on_ready or _say_ready)(url)
+        await stop.wait()
+        await site.stop()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(server.close(), 2.5)
+        await runner.cleanup()
+
+
+def _listen(config: ServeConfig) -> socket.socket:
+    family = socket.AF_INET6 if ":" in config.listen_host else socket.AF_INET
+    return socket.create_server(
+        (config.listen_host, config.listen_port), family=family, backlog=1024
+    )
+
+
+def _say_ready(url: str) -> None:
+    sys.stdout.write(json.dumps({"event": "ready", "url": url}) + "\n")
+    sys.stdout.flush()

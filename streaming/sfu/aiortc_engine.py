@@ -1,0 +1,483 @@
+"""The media engine inside this process: streams, their publisher, their viewers.
+
+`aiortc_adapter` knows aiortc's inside; here is who is connected to whom, and for how long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from aiortc import RTCPeerConnection
+from aiortc.sdp import MediaDescription, SessionDescription
+
+from streaming.sfu import aiortc_adapter
+from streaming.sfu.aiortc_adapter import LOOPBACK, now_us
+from streaming.sfu.media_engine import ConnectionFigures, Ended, LiveState, MediaError
+from streaming.sfu.publication import PublishedTracks, Track, TrackCodec
+from streaming.sfu.subscription import Feed, Subscriber, meter_for
+
+log = logging.getLogger(__name__)
+
+TEND_EVERY_S = 0.1
+PUBLISHER_GRACE_S = 15.0
+CONNECT_WITHIN_S = 15.0
+VIDEO_CODECS = ("VP8", "H264")
+AUDIO_CODECS = ("opus",)
+MEDIA_SECTIONS_MAX = 4
+
+
+class AiortcPublication:
+    """One publisher's peer connection."""
+
+    def __init__(self, pc: RTCPeerConnection, publisher: PublishedTracks, answer: str) -> None:
+        self.pc = pc
+        self.publisher = publisher
+        self.answer = answer
+        self.made_s = time.monotonic()
+        self.on_closed: Callable[[AiortcPublication], None] = _nobody
+
+    @property
+    def stream(self) -> int:
+        """The stream it feeds."""
+        return self.publisher.stream
+
+    async def close(self) -> None:
+        """End it. Its viewers wait for another publisher for a while."""
+        self.on_closed(self)
+        await aiortc_adapter.close_quietly(self.pc)
+
+
+def _nobody(_publication: AiortcPublication) -> None:
+    return None
+
+
+class AiortcSubscription:
+    """One viewer's peer connection."""
+
+    def __init__(
+        self, pc: RTCPeerConnection, viewer: Subscriber, live: LiveStream, on_ended: Ended
+    ):
+        self.viewer = viewer
+        self._pc = pc
+        self._live = live
+        self._on_ended: Ended | None = on_ended
+        live.subscriptions.add(self)
+        viewer.attach(live.publisher, now_us())
+        pc.on("connectionstatechange", self._state_changed)
+
+    def _state_changed(self) -> None:
+        if self._pc.connectionState in ("closed", "failed"):
+            self.ended("vanished")
+
+    def ended(self, reason: str) -> None:
+        """Tell, once, that it cannot go on."""
+        on_ended, self._on_ended = self._on_ended, None
+        self.viewer.hold("ended")
+        if on_ended is not None:
+            on_ended(reason)
+
+    def hold(self, reason: str) -> None:
+        """Forward nothing while any reason is held."""
+        self.viewer.hold(reason)
+
+    def release(self, reason: str) -> None:
+        """Forward again once no reason is left."""
+        self.viewer.release(reason, now_us())
+
+    async def settled(self, timeout_s: float) -> None:
+        """Wait until a report covers all that was forwarded, or the time is over."""
+        until = time.monotonic() + timeout_s
+        while self.viewer.meter.waiting and time.monotonic() < until:
+            if self._pc.connectionState != "connected":
+                return
+            await asyncio.sleep(0.02)
+
+    async def close(self) -> None:
+        """Close the peer connection. Figures stay readable."""
+        self._on_ended = None
+        self.viewer.hold("ended")
+        self.viewer.attach(None, now_us())
+        self._live.subscriptions.discard(self)
+        await aiortc_adapter.close_quietly(self._pc)
+
+    def figures(self) -> ConnectionFigures:
+        """What was sent until now."""
+        return self.viewer.figures()
+
+
+class AiortcPrepared:
+    """A viewer's offer that can be served."""
+
+    def __init__(
+        self, pc: RTCPeerConnection, viewer: Subscriber, live: LiveStream, hosts: list[str]
+    ):
+        self._pc = pc
+        self._viewer = viewer
+        self._live = live
+        self._hosts = hosts
+
+    async def answer(self, on_ended: Ended) -> tuple[str, AiortcSubscription]:
+        """The SDP answer, and the held subscription."""
+        aiortc_adapter.EgressPort(self._viewer, self._pc)
+        aiortc_adapter.offer_ice_hosts(self._pc, self._hosts)
+        answer = await aiortc_adapter.make_answer(self._pc)
+        self._viewer.cname = aiortc_adapter.cname_of(answer)
+        return answer, AiortcSubscription(self._pc, self._viewer, self._live, on_ended)
+
+    async def close(self) -> None:
+        """Drop it."""
+        await aiortc_adapter.close_quietly(self._pc)
+
+
+class LiveStream:
+    """One stream: who publishes it now, and who watches."""
+
+    def __init__(self, stream: int) -> None:
+        self.stream = stream
+        self.publication: AiortcPublication | None = None
+        self.subscriptions: set[AiortcSubscription] = set()
+        self.gone_s = time.monotonic()
+
+    @property
+    def publisher(self) -> PublishedTracks | None:
+        """The current publisher's tracks."""
+        return None if self.publication is None else self.publication.publisher
+
+    def follow(self, publication: AiortcPublication | None) -> None:
+        """Take another publisher (or none). Viewers whose codecs it does not send are ended."""
+        self.publication = publication
+        self.gone_s = time.monotonic()
+        for subscription in list(self.subscriptions):
+            subscription.viewer.attach(self.publisher, now_us())
+            if publication is not None and not _serves(publication.publisher, subscription.viewer):
+                subscription.ended("publisher-gone")
+
+    def tend(self, now: int, unix: int) -> None:
+        """Reports, limits and the grace after a publisher has gone."""
+        if self.publisher is not None:
+            self.publisher.tend(now)
+        gone = self.publication is None and time.monotonic() - self.gone_s > PUBLISHER_GRACE_S
+        for subscription in list(self.subscriptions):
+            reason = "publisher-gone" if gone else subscription.viewer.tend(now, unix)
+            if reason is not None:
+                subscription.ended(reason)
+
+
+def _serves(publisher: PublishedTracks, viewer: Subscriber) -> bool:
+    for kind, feed in viewer.feeds.items():
+        track = publisher.tracks.get(kind)
+        if track is None:
+            if feed.meter is not None:
+                return False
+        elif track.codec.name != feed.codec_name:
+            return False
+    return True
+
+
+class AiortcEngine:
+    """Publications in, subscriptions out, on aiortc in this process."""
+
+    def __init__(self, ice_hosts: Sequence[str] = ()) -> None:
+        self._hosts = list(dict.fromkeys([LOOPBACK, *ice_hosts]))
+        self._streams: dict[int, LiveStream] = {}
+        self._connecting: set[AiortcPublication] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    # --- publishing ------------------------------------------------------------------
+
+    async def publish(self, stream: int, offer: str, *, sound_alone: bool) -> AiortcPublication:
+        """Answer a publisher's offer; once connected it replaces an earlier one."""
+        self._start()
+        sections = _sections(offer)
+        chosen = {
+            kind: _first_usable(section)
+            for kind, section in sections.items()
+            if section.direction in (None, "sendonly", "sendrecv")
+        }
+        if not chosen:
+            raise MediaError(
+                422,
+                "no-media",
+                "the offer sends neither picture nor sound; add a video track to it",
+            )
+        if "video" not in chosen and not sound_alone:
+            raise MediaError(
+                422,
+                "no-video",
+                "the offer has no video section that sends; add a video track, or publish sound "
+                "alone by adding ?sound_alone=1 to the address",
+            )
+        pc = aiortc_adapter.new_peer()
+        try:
+            for kind in sections:
+                transceiver = pc.addTransceiver(
+                    kind, direction="recvonly" if kind in chosen else "inactive"
+                )
+                if kind in chosen:
+                    aiortc_adapter.prefer(transceiver, [chosen[kind]], None)
+            await _read(pc, offer)
+            publication = await self._answer_publisher(pc, stream, set(chosen))
+        except BaseException:
+            await aiortc_adapter.close_quietly(pc)
+            raise
+        self._connecting.add(publication)
+        return publication
+
+    async def _answer_publisher(
+        self, pc: RTCPeerConnection, stream: int, kinds: set[str]
+    ) -> AiortcPublication:
+        tracks: dict[str, Track] = {}
+        outlet = aiortc_adapter.Outlet(pc.getTransceivers()[0].receiver.transport)
+        publisher = PublishedTracks(stream, tracks)
+        for transceiver in pc.getTransceivers():
+            if transceiver.kind not in kinds:
+                continue
+            codec = aiortc_adapter.keep_first_codec(transceiver)
+            rtcp_ssrc, _ = aiortc_adapter.sources_of(transceiver.sender)
+            track = Track(codec, rtcp_ssrc, outlet.send_rtcp)
+            tracks[codec.kind] = track
+            aiortc_adapter.IngestPort(track, transceiver, publisher.sender_report)
+        aiortc_adapter.offer_ice_hosts(pc, self._hosts)
+        answer = await aiortc_adapter.make_answer(pc)
+        publication = AiortcPublication(pc, publisher, answer)
+        publication.on_closed = self._publication_closed
+
+        def state_changed() -> None:
+            if pc.connectionState == "connected":
+                self._connected(publication)
+            elif pc.connectionState in ("closed", "failed"):
+                self._publication_closed(publication)
+
+        pc.on("connectionstatechange", state_changed)
+        return publication
+
+    def _connected(self, publication: AiortcPublication) -> None:
+        if publication not in self._connecting:
+            return
+        self._connecting.discard(publication)
+        live = self._streams.setdefault(publication.stream, LiveStream(publication.stream))
+        earlier = live.publication
+        log.info("stream %d is being published", publication.stream)
+        live.follow(publication)
+        if earlier is not None:
+            self._later(earlier)
+
+    def _publication_closed(self, publication: AiortcPublication) -> None:
+        if publication in self._connecting:
+            self._connecting.discard(publication)
+            self._later(publication)
+        live = self._streams.get(publication.stream)
+        if live is not None and live.publication is publication:
+            log.info("stream %d is no longer being published", publication.stream)
+            live.follow(None)
+            self._later(publication)
+
+    def _later(self, publication: AiortcPublication) -> None:
+        task = asyncio.ensure_future(aiortc_adapter.close_quietly(publication.pc))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def unpublish(self, stream: int) -> None:
+        """End a stream's publication, if there is one."""
+        live = self._streams.get(stream)
+        if live is not None and live.publication is not None:
+            await live.publication.close()
+
+    # --- watching --------------------------------------------------------------------
+
+    async def prepare(self, stream: int, offer: str) -> AiortcPrepared:
+        """Read a viewer's offer and see whether it can be served."""
+        sections = _sections(offer)
+        live = self._streams.get(stream)
+        publisher = None if live is None else live.publisher
+        if live is None or publisher is None:
+            raise MediaError(
+                409, "not-live", f"nobody publishes stream {stream} at the moment; try again soon"
+            )
+        wanted = {
+            kind: track.codec
+            for kind, track in publisher.tracks.items()
+            if kind in sections and sections[kind].direction in (None, "recvonly", "sendrecv")
+        }
+        missing = "video" if "video" in publisher.tracks else "audio"
+        if missing not in wanted:
+            raise MediaError(
+                422,
+                f"no-{missing}",
+                f"the stream has {missing}, and the offer has no {missing} section that "
+                f"receives; add a recvonly {missing} transceiver",
+            )
+        pc = aiortc_adapter.new_peer()
+        try:
+            for kind in sections:
+                transceiver = pc.addTransceiver(
+                    kind, direction="sendonly" if kind in wanted else "inactive"
+                )
+                if kind in wanted:
+                    codec = wanted[kind]
+                    aiortc_adapter.prefer(transceiver, [codec.name], codec.profile)
+            await _read(pc, offer)
+            viewer = Subscriber(_feeds(pc, wanted), now_us())
+        except BaseException:
+            await aiortc_adapter.close_quietly(pc)
+            raise
+        return AiortcPrepared(pc, viewer, live, self._hosts)
+
+    # --- state -----------------------------------------------------------------------
+
+    def live(self, stream: int) -> LiveState | None:
+        """State of one stream, if it is being published."""
+        live = self._streams.get(stream)
+        if live is None or live.publisher is None:
+            return None
+        tracks = live.publisher.tracks
+        return LiveState(
+            stream=stream,
+            video_codec=tracks["video"].codec.name if "video" in tracks else None,
+            audio_codec=tracks["audio"].codec.name if "audio" in tracks else None,
+            viewers=len(live.subscriptions),
+            bitrate_bps=live.publisher.bitrate_bps,
+            frozen_ms=live.publisher.frozen_ms(now_us()),
+        )
+
+    def all_live(self) -> list[LiveState]:
+        """State of everything that is being published."""
+        states = (self.live(stream) for stream in sorted(self._streams))
+        return [state for state in states if state is not None]
+
+    def _start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._tend())
+
+    async def _tend(self) -> None:
+        while True:
+            await asyncio.sleep(TEND_EVERY_S)
+            now, unix = now_us(), time.time_ns() // 1000
+            for live in list(self._streams.values()):
+                live.tend(now, unix)
+                if live.publication is None and not live.subscriptions:
+                    del self._streams[live.stream]
+            for publication in list(self._connecting):
+                if time.monotonic() - publication.made_s > CONNECT_WITHIN_S:
+                    self._publication_closed(publication)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._task is not None:
+            self._task.cancel()
+        publications = list(self._connecting)
+        subscriptions: list[AiortcSubscription] = []
+        for live in self._streams.values():
+            subscriptions.extend(live.subscriptions)
+            if live.publication is not None:
+                publications.append(live.publication)
+        self._connecting.clear()
+        await asyncio.gather(
+            *(subscription.close() for subscription in subscriptions),
+            *(publication.close() for publication in publications),
+        )
+        await asyncio.gather(*self._closing)
+
+
+def _feeds(pc: RTCPeerConnection, wanted: dict[str, TrackCodec]) -> dict[str, Feed]:
+    feeds: dict[str, Feed] = {}
+    for transceiver in pc.getTransceivers():
+        aiortc_adapter.without_extensions(transceiver)
+        if transceiver.kind not in wanted:
+            continue
+        codec = aiortc_adapter.keep_first_codec(transceiver)
+        ssrc, rtx_ssrc = aiortc_adapter.sources_of(transceiver.sender)
+        feeds[codec.kind] = Feed(
+            codec.kind,
+            codec_name=codec.name,
+            ssrc=ssrc,
+            payload_type=codec.payload_type,
+            clock_rate=codec.clock_rate,
+            rtx=None if codec.rtx_payload_type is None else (rtx_ssrc, codec.rtx_payload_type),
+            meter=meter_for(set(wanted), codec.kind),
+        )
+    return feeds
+
+
+def _sections(offer: str) -> dict[str, MediaDescription]:
+    """The offer's media sections by kind. Raises `MediaError` for what cannot be read."""
+    if not offer.strip():
+        raise MediaError(400, "sdp-empty", "the request has no body; send the SDP offer in it")
+    if not offer.lstrip().startswith("v="):
+        raise MediaError(
+            400, "sdp-invalid", "the body is no SDP: an offer begins with the line v=0"
+        )
+    try:
+        description = SessionDescription.parse(offer)
+    except Exception as error:  # aiortc's parser raises whatever it stumbles over
+        raise MediaError(
+            400,
+            "sdp-invalid",
+            f"the SDP cannot be read ({type(error).__name__}); send the offer exactly as the "
+            "peer connection made it",
+        ) from None
+    sections: dict[str, MediaDescription] = {}
+    if not description.media:
+        raise MediaError(
+            422, "no-media", "the offer has no media section; add a video transceiver to it"
+        )
+    if len(description.media) > MEDIA_SECTIONS_MAX:
+        raise MediaError(422, "too-many-sections", "the offer has more than 4 media sections")
+    for section in description.media:
+        if section.kind not in ("audio", "video"):
+            raise MediaError(
+                422, "data-channel", "the offer has a data channel; make it without one"
+            )
+        if section.kind in sections:
+            raise MediaError(
+                422,
+                "too-many-sections",
+                f"the offer has more than one {section.kind} section; one each is taken",
+            )
+        sections[section.kind] = section
+    bundled = {
+        mid for group in description.group if group.semantic == "BUNDLE" for mid in group.items
+    }
+    if len(sections) > 1 and any(s.rtp.muxId not in bundled for s in sections.values()):
+        raise MediaError(
+            422,
+            "bundle-required",
+            "the offer does not bundle its sections; use bundlePolicy max-bundle",
+        )
+    return sections
+
+
+def _first_usable(section: MediaDescription) -> str:
+    usable = VIDEO_CODECS if section.kind == "video" else AUDIO_CODECS
+    for codec in section.rtp.codecs:
+        for name in usable:
+            if codec.name.lower() == name.lower():
+                return name
+    raise MediaError(
+        422,
+        "codec-unsupported",
+        f"none of the offer's {section.kind} codecs can be used; offer {' or '.join(usable)}",
+    )
+
+
+async def _read(pc: RTCPeerConnection, offer: str) -> None:
+    try:
+        await aiortc_adapter.read_offer(pc, offer)
+    except Exception as error:
+        if type(error).__name__ == "OperationError":
+            raise MediaError(
+                422,
+                "codec-unsupported",
+                "no common codec: the picture is VP8, or H.264 in constrained baseline with "
+                "packetization-mode 1; the sound is Opus",
+            ) from None
+        raise MediaError(
+            400,
+            "sdp-invalid",
+            f"the offer cannot be applied ({type(error).__name__}: {error}); send it exactly as "
+            "the peer connection made it",
+        ) from None

@@ -1,0 +1,123 @@
+"""The one interface behind which packets are forwarded, whoever forwards them.
+
+`streaming.sfu.aiortc_engine` implements it on aiortc, inside this process. Everything above it
+(WHIP, WHEP, sessions, leases) knows only these types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class MediaError(Exception):
+    """An offer that cannot be served. `code` is a stable word, `status` an HTTP status."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveState:
+    """What is known of a stream that is being published."""
+
+    stream: int
+    video_codec: str | None
+    """`VP8` or `H264`."""
+    audio_codec: str | None
+    """`opus`."""
+    viewers: int
+    bitrate_bps: int
+    frozen_ms: int
+    """How long ago the last frame came."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionFigures:
+    """What one viewer was sent, cumulatively; see `session_state.ConnectionState`."""
+
+    delivered_ms: int
+    forwarded_ms: int
+    unconfirmed_ms: int
+    frames_forwarded: int
+    packets_sent: int
+    bytes_sent: int
+    packets_lost: int
+
+
+class Publication(Protocol):
+    """One publisher's connection."""
+
+    @property
+    def answer(self) -> str:
+        """The SDP answer."""
+
+    @property
+    def stream(self) -> int:
+        """The stream it feeds."""
+
+    async def close(self) -> None:
+        """End it. Its viewers wait for another publisher for a while."""
+
+
+class Subscription(Protocol):
+    """One viewer's connection. It forwards nothing before `release`."""
+
+    def hold(self, reason: str) -> None:
+        """Forward nothing while any reason is held: `paused`, `lease`, `ended`."""
+
+    def release(self, reason: str) -> None:
+        """Forward again once no reason is left, from the next keyframe on."""
+
+    async def settled(self, timeout_s: float) -> None:
+        """Wait until a report covers all that was forwarded, or the time is over."""
+
+    async def close(self) -> None:
+        """Close the peer connection. Figures stay readable."""
+
+    def figures(self) -> ConnectionFigures:
+        """What was sent until now."""
+
+
+Ended = Callable[[str], None]
+"""Called once when a subscription cannot go on, with why: `vanished`, `publisher-gone`,
+`unconfirmed`."""
+
+
+class PreparedSubscription(Protocol):
+    """A subscription whose offer has been read and found servable, and not answered yet."""
+
+    async def answer(self, on_ended: Ended) -> tuple[str, Subscription]:
+        """The SDP answer, and the held subscription (reason `admission`)."""
+
+    async def close(self) -> None:
+        """Drop it."""
+
+
+class MediaEngine(Protocol):
+    """Publications in, subscriptions out."""
+
+    async def publish(self, stream: int, offer: str, *, sound_alone: bool) -> Publication:
+        """Answer a publisher's offer; an earlier publication of the stream is replaced.
+
+        Raises `MediaError`: 400 for SDP that is none, 422 for media that cannot be used.
+        """
+
+    async def prepare(self, stream: int, offer: str) -> PreparedSubscription:
+        """Read a viewer's offer. Raises `MediaError`: 400, 409 `not-live`, or 422."""
+
+    def live(self, stream: int) -> LiveState | None:
+        """State of one stream, if it is being published."""
+
+    def all_live(self) -> list[LiveState]:
+        """State of everything that is being published."""
+
+    async def unpublish(self, stream: int) -> None:
+        """End a stream's publication, if there is one."""
+
+    async def close(self) -> None:
+        """Close every connection."""

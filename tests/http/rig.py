@@ -1,0 +1,175 @@
+"""The media server's HTTP side with an engine that forwards nothing, for fast tests."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from streaming.http.config import ServeConfig
+from streaming.http.server import MediaServer
+from streaming.sfu.media_engine import ConnectionFigures, Ended, LiveState
+from tests.http.fake_relayer import PUBLISH_TOKEN, WATCH_TOKEN, FakeRelayer
+
+WATCHING = {"Authorization": f"Bearer {WATCH_TOKEN}"}
+PUBLISHING = {"Authorization": f"Bearer {PUBLISH_TOKEN}"}
+SDP = {"Content-Type": "application/sdp"}
+
+
+class StillSubscription:
+    """A viewer to whom nothing is sent."""
+
+    def __init__(self, on_ended: Ended) -> None:
+        self.on_ended = on_ended
+        self.held: set[str] = {"admission"}
+        self.closed = False
+        self.delivered_ms = 0
+
+    def hold(self, reason: str) -> None:
+        self.held.add(reason)
+
+    def release(self, reason: str) -> None:
+        self.held.discard(reason)
+
+    async def settled(self, timeout_s: float) -> None:
+        return None
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def figures(self) -> ConnectionFigures:
+        return ConnectionFigures(
+            delivered_ms=self.delivered_ms,
+            forwarded_ms=self.delivered_ms,
+            unconfirmed_ms=0,
+            frames_forwarded=0,
+            packets_sent=0,
+            bytes_sent=0,
+            packets_lost=0,
+        )
+
+
+class StillPrepared:
+    """An offer that is taken for good."""
+
+    def __init__(self, engine: StillEngine) -> None:
+        self.engine = engine
+        self.closed = False
+
+    async def answer(self, on_ended: Ended) -> tuple[str, StillSubscription]:
+        subscription = StillSubscription(on_ended)
+        self.engine.subscriptions.append(subscription)
+        return "v=0\r\nanswer", subscription
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class StillPublication:
+    """A publisher who sends nothing."""
+
+    answer = "v=0\r\nanswer"
+
+    def __init__(self, stream: int) -> None:
+        self.stream = stream
+        self.closed = False
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class StillEngine:
+    """Takes every offer; stream 1 is live."""
+
+    def __init__(self) -> None:
+        self.subscriptions: list[StillSubscription] = []
+        self.publications: list[StillPublication] = []
+        self.unpublished: list[int] = []
+
+    async def publish(self, stream: int, offer: str, *, sound_alone: bool) -> StillPublication:
+        publication = StillPublication(stream)
+        self.publications.append(publication)
+        return publication
+
+    async def prepare(self, stream: int, offer: str) -> StillPrepared:
+        return StillPrepared(self)
+
+    def live(self, stream: int) -> LiveState | None:
+        return next((state for state in self.all_live() if state.stream == stream), None)
+
+    def all_live(self) -> list[LiveState]:
+        return [
+            LiveState(
+                stream=1,
+                video_codec="VP8",
+                audio_codec="opus",
+                viewers=len(self.subscriptions),
+                bitrate_bps=600_000,
+                frozen_ms=5,
+            )
+        ]
+
+    async def unpublish(self, stream: int) -> None:
+        self.unpublished.append(stream)
+
+    async def close(self) -> None:
+        return None
+
+
+@dataclasses.dataclass
+class HttpRig:
+    """Server, relayer, engine, and a client to ask with."""
+
+    relayer: FakeRelayer
+    server: MediaServer
+    engine: StillEngine
+    url: str
+    client: aiohttp.ClientSession
+
+    async def ask(
+        self, method: str, path: str, **options: Any
+    ) -> tuple[int, aiohttp.typedefs.LooseHeaders, Any]:
+        """Status, headers and body of one request."""
+        async with self.client.request(method, self.url + path, **options) as response:
+            body: Any = await response.read()
+            if "json" in response.content_type:
+                body = await response.json(content_type=None)
+            return response.status, response.headers, body
+
+    async def refused(self, method: str, path: str, **options: Any) -> tuple[int, str]:
+        """Status and code of a request that is to fail properly."""
+        status, headers, body = await self.ask(method, path, **options)
+        assert headers["Content-Type"] == "application/problem+json", body
+        assert body["status"] == status
+        assert body["detail"]
+        assert "Traceback" not in str(body)
+        return status, body["code"]
+
+
+@contextlib.asynccontextmanager
+async def http_rig(*, real_engine: bool = False, **options: Any) -> AsyncIterator[HttpRig]:
+    """Everything up; everything down at the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        relayer = FakeRelayer(Path(folder) / "relay.sock")
+        await relayer.start()
+        engine = StillEngine()
+        config = ServeConfig(socket=relayer.socket, **options)
+        server = MediaServer(config, "http://test", None if real_engine else engine)
+        runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=0.2)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        server.start()
+        try:
+            url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            async with aiohttp.ClientSession() as client:
+                yield HttpRig(relayer, server, engine, url, client)
+        finally:
+            await server.close()
+            await runner.cleanup()
+            await relayer.stop()

@@ -1,0 +1,192 @@
+"""The REST API, its description, and what every response carries."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from streaming.http import openapi
+from streaming.session_state import Problem
+from tests.http.rig import WATCHING, http_rig
+
+
+def test_requests_reach_the_relayer_with_their_token() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            for name in ("renew", "terms", "sessions", "session", "close_session"):
+                r.relayer.answers[name] = lambda p: {"asked": p}
+            r.relayer.answers["wallet_prepare"] = lambda p: {"asked": p}
+            r.relayer.answers["wallet_status"] = lambda p: {"asked": p}
+            token = WATCHING["Authorization"].removeprefix("Bearer ")
+            cases = [
+                ("POST", "/token/renew", None, {"token": token}),
+                ("GET", "/streams/7/terms", None, {"token": token, "stream": 7}),
+                ("GET", "/sessions", None, {"token": token}),
+                ("GET", "/sessions/3-1", None, {"token": token, "grant": 3, "index": 1}),
+                ("DELETE", "/sessions/3-1", None, {"token": token, "grant": 3, "index": 1}),
+                ("GET", "/wallet/abc", None, {"submission": "abc"}),
+                (
+                    "POST",
+                    "/wallet/prepare",
+                    {"call": {"kind": "claim", "stream": 1}},
+                    {"call": {"kind": "claim", "stream": 1}, "token": token},
+                ),
+            ]
+            for method, path, body, asked in cases:
+                status, headers, answer = await r.ask(
+                    method, f"/api/v1{path}", headers=WATCHING, json=body
+                )
+                assert (status, answer) == (200, {"asked": asked}), path
+                assert headers["Cache-Control"] == "no-store"
+
+    asyncio.run(main())
+
+
+def test_streams_carry_their_live_state() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            _, _, body = await r.ask("GET", "/api/v1/streams")
+            assert body["streams"][0]["live"] is True
+            assert body["streams"][0]["video_codec"] == "VP8"
+            _, _, body = await r.ask("GET", "/api/v1/streams/2")
+            assert (body["live"], body["viewers"]) == (False, 0)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options", "expected"),
+    [
+        ("GET", "/api/v1/sessions", {}, (401, "token-missing")),
+        ("GET", "/api/v1/sessions/3", {"headers": WATCHING}, (404, "session-not-found")),
+        ("GET", "/api/v1/streams/x", {}, (404, "stream-not-found")),
+        ("GET", "/api/v1/streams/99999999999999999999", {}, (404, "stream-not-found")),
+        ("POST", "/api/v1/token", {"json": {"challenge": "x"}}, (400, "field-missing")),
+        (
+            "POST",
+            "/api/v1/challenge",
+            {"json": {"account": "a", "purpose": "watch", "extra": 1}},
+            (400, "field-unknown"),
+        ),
+        ("POST", "/api/v1/token", {"json": [1]}, (400, "json-invalid")),
+        (
+            "POST",
+            "/api/v1/token",
+            {"data": b"{", "headers": {"Content-Type": "application/json"}},
+            (400, "json-invalid"),
+        ),
+        ("POST", "/api/v1/token", {"data": b"x"}, (415, "content-type")),
+        (
+            "POST",
+            "/api/v1/token",
+            {"data": b"[" * 60_000, "headers": {"Content-Type": "application/json"}},
+            (400, "json-invalid"),
+        ),
+        ("POST", "/api/v1/token", {"json": {"challenge": "x" * 70_000}}, (413, "too-large")),
+        ("GET", "/nothing", {}, (404, "not-found")),
+        ("POST", "/api/v1/info", {}, (405, "method-not-allowed")),
+    ],
+)
+def test_each_mistake_is_named(
+    method: str, path: str, options: dict[str, object], expected: tuple[int, str]
+) -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            assert await r.refused(method, path, **options) == expected
+
+    asyncio.run(main())
+
+
+def test_problems_of_the_relayer_keep_their_field_and_status() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            r.relayer.answers["challenge"] = lambda _p: Problem(
+                status=400, code="account-invalid", detail="no SS58", field="account"
+            )
+            status, _, body = await r.ask(
+                "POST", "/api/v1/challenge", json={"account": "x", "purpose": "watch"}
+            )
+            assert (status, body["field"], body["code"]) == (400, "account", "account-invalid")
+
+    asyncio.run(main())
+
+
+def test_status_and_health_answer_without_a_relayer() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            await r.relayer.stop()
+            status, _, body = await r.ask("GET", "/healthz")
+            assert (status, body["relayer"]) == (200, False)
+            status, _, body = await r.ask("GET", "/api/v1/status")
+            assert status == 200
+            assert body["relayer"] is None
+            assert body["server"]["relayer_connected"] is False
+            status, _, text = await r.ask("GET", "/metrics")
+            assert b"paystream_serve_relayer_connected 0\n" in text
+
+    asyncio.run(main())
+
+
+def test_other_origins_only_where_configured() -> None:
+    async def main() -> None:
+        async with http_rig(cors_origins=("https://a.example",)) as r:
+            ask = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
+            status, headers, _ = await r.ask("OPTIONS", "/whep/1", headers=ask)
+            assert (status, headers["Access-Control-Allow-Origin"]) == (204, "https://a.example")
+            ask["Origin"] = "https://b.example"
+            status, headers, _ = await r.ask("OPTIONS", "/whep/1", headers=ask)
+            assert status == 403
+            assert "Access-Control-Allow-Origin" not in headers
+            status, headers, _ = await r.ask("GET", "/healthz", headers={"Origin": "null"})
+            assert "Access-Control-Allow-Origin" not in headers
+
+    asyncio.run(main())
+
+
+def test_pages_load_nothing_from_elsewhere() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            for path in ("/", "/watch?stream=1", "/broadcast", "/docs"):
+                status, headers, text = await r.ask("GET", path)
+                assert status == 200, path
+                assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+                assert headers["X-Content-Type-Options"] == "nosniff"
+                assert b'src="http' not in text
+                assert b'href="http' not in text
+                assert b"<script>" not in text
+            assert (await r.ask("GET", "/static/style.css"))[0] == 200
+            assert (await r.refused("GET", "/static/../server.py"))[0] == 404
+
+    asyncio.run(main())
+
+
+def test_every_route_is_described_and_every_description_is_a_route() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            _, _, document = await r.ask("GET", "/openapi.json")
+            described = {
+                (method.upper(), path)
+                for path, operations in document["paths"].items()
+                for method in operations
+            }
+            routes = {
+                (route.method, route.resource.canonical)
+                for route in r.server.application().router.routes()
+                if route.resource is not None
+            }
+            plain = {
+                (method, path)
+                for method, path in routes
+                if method not in ("HEAD", "OPTIONS", "PATCH")
+                and path not in ("/", "/watch", "/broadcast", "/static", "/docs", "/openapi.json")
+            }
+            assert plain == described
+
+    asyncio.run(main())
+
+
+def test_the_page_of_the_description_names_every_path() -> None:
+    page = openapi.page()
+    for path in openapi.DOCUMENT["paths"]:
+        assert path in page

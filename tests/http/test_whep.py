@@ -1,0 +1,260 @@
+"""Watching over HTTP: admission, leases, replacement and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from streaming.session_state import Problem
+from tests.http.fake_relayer import WATCH_TOKEN, allow, deny, hold_back
+from tests.http.rig import SDP, WATCHING, HttpRig, http_rig
+
+POST = {**WATCHING, **SDP}
+
+
+async def until(true: Callable[[], Any], within_s: float = 4.0) -> None:
+    end = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < end, "it did not come about"
+        await asyncio.sleep(0.01)
+
+
+async def join(r: HttpRig, resume: str | None = None) -> tuple[str, Any]:
+    headers = POST if resume is None else {**POST, "PayStream-Resume": resume}
+    status, answered, body = await r.ask("POST", "/whep/1", headers=headers, data="v=0")
+    assert status == 201, body
+    return answered["Location"], answered
+
+
+def test_a_viewer_is_admitted_told_about_and_leaves() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            resource, headers = await join(r)
+            assert headers["PayStream-Session"] == "1-1"
+            assert headers["PayStream-Resume"] == "resume-1"
+            (one,) = r.engine.subscriptions
+            assert one.held == set()
+            one.delivered_ms = 1234
+            await until(lambda: r.relayer.states)
+            status, _, body = await r.ask("DELETE", resource)
+            assert (status, body) == (200, {"delivered_ms": 1234, "session": "1-1"})
+            assert one.closed
+            await until(lambda: r.relayer.finals)
+            (final,) = r.relayer.finals.values()
+            assert (final.delivered_ms, final.end_reason, final.number) == (1234, "left", 1)
+            _, _, text = await r.ask("GET", "/metrics")
+            assert b"\npaystream_serve_delivered_milliseconds_total 1234\n" in text
+            assert b"\npaystream_serve_open_connections 0\n" in text
+            assert b"\npaystream_serve_connections_total 1\n" in text
+            assert (await r.refused("DELETE", resource))[0] == 404
+
+    asyncio.run(main())
+
+
+def test_what_cannot_be_paid_is_402_with_the_terms_and_nothing_stays_open() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            terms = {"stream": 1, "missing": ["funds"], "payable": False}
+            r.relayer.answers["admit"] = lambda _p: Problem(
+                status=402, code="payment-required", detail="deposit first", terms=terms
+            )
+            status, headers, body = await r.ask("POST", "/whep/1", headers=POST, data="v=0")
+            assert (status, body["code"], body["terms"]) == (402, "payment-required", terms)
+            assert headers["Content-Type"] == "application/problem+json"
+            assert all(one.closed for one in r.engine.subscriptions)
+            assert len(r.server.connections) == 0
+
+    asyncio.run(main())
+
+
+def test_nobody_publishing_is_409_with_a_time_to_come_back_and_no_admission() -> None:
+    async def main() -> None:
+        async with http_rig(real_engine=True) as r:
+            from tests.http.test_whip import offer
+
+            data = await offer("video", direction="recvonly")
+            status, headers, body = await r.ask("POST", "/whep/1", headers=POST, data=data)
+            assert (status, body["code"], headers["Retry-After"]) == (409, "not-live", "1")
+            assert [q for q in r.relayer.requests if q.method == "admit"] == []
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("headers", "data", "expected"),
+    [
+        (SDP, "v=0", (401, "token-missing")),
+        ({**SDP, "Authorization": "Bearer expired"}, "v=0", (401, "token-invalid")),
+        (WATCHING, b"v=0", (415, "content-type")),
+        (POST, "a" * 1_000_000, (413, "too-large")),
+    ],
+)
+def test_each_mistake_is_named(
+    headers: dict[str, str], data: str | bytes, expected: tuple[int, str]
+) -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            assert await r.refused("POST", "/whep/1", headers=headers, data=data) == expected
+            assert len(r.server.connections) == 0
+
+    asyncio.run(main())
+
+
+def test_a_wish_for_renewals_is_handed_on() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            headers = {**POST, "PayStream-Renew": "1"}
+            status, _, _ = await r.ask("POST", "/whep/1", headers=headers, data="v=0")
+            assert status == 201
+            params = {"token": WATCH_TOKEN, "stream": 1, "renew": True}
+            assert r.relayer.requests[-1].params == params
+
+    asyncio.run(main())
+
+
+def test_a_resume_secret_is_handed_on_and_the_older_connection_replaced() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            _, first = await join(r)
+            r.engine.subscriptions[0].delivered_ms = 500
+            _, second = await join(r, first["PayStream-Resume"])
+            assert second["PayStream-Session"] == first["PayStream-Session"]
+            assert second["PayStream-Resume"] != first["PayStream-Resume"]
+            assert r.relayer.requests[-1].params == {
+                "token": WATCH_TOKEN,
+                "stream": 1,
+                "resume": first["PayStream-Resume"],
+            }
+            await until(lambda: r.relayer.finals)
+            (final,) = r.relayer.finals.values()
+            assert (final.end_reason, final.delivered_ms) == ("replaced", 500)
+            assert r.engine.subscriptions[0].closed
+            assert not r.engine.subscriptions[1].closed
+
+    asyncio.run(main())
+
+
+def test_a_denied_lease_ends_the_media_at_once() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            await join(r)
+            r.relayer.decide = deny
+            start = time.monotonic()
+            await until(lambda: "ended" in r.engine.subscriptions[0].held)
+            assert time.monotonic() - start < 3
+            await until(lambda: r.relayer.finals)
+            (final,) = r.relayer.finals.values()
+            assert final.end_reason == "denied"
+
+    asyncio.run(main())
+
+
+def test_wait_holds_the_media_back_and_keeps_the_connection() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            await join(r)
+            (one,) = r.engine.subscriptions
+            r.relayer.decide = hold_back
+            await until(lambda: "wait" in one.held)
+            r.relayer.decide = allow
+            await until(lambda: not one.held)
+            assert not one.closed
+
+    asyncio.run(main())
+
+
+def test_silence_stops_the_media_and_the_next_lease_lets_it_go_on() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            r.relayer.lease_ms = 300
+            await join(r)
+            (one,) = r.engine.subscriptions
+            r.relayer.silent = True
+            await until(lambda: "lease" in one.held)
+            r.relayer.silent = False
+            r.relayer.lease_ms = 15_000
+            await until(lambda: "lease" not in one.held)
+            assert not one.closed
+
+    asyncio.run(main())
+
+
+def test_pause_and_resume() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            resource, _ = await join(r)
+            (one,) = r.engine.subscriptions
+            assert (await r.ask("POST", f"{resource}/pause"))[0] == 204
+            assert one.held == {"paused"}
+            await until(lambda: any(s.paused for s in r.relayer.states.values()))
+            assert (await r.ask("POST", f"{resource}/resume"))[0] == 204
+            assert one.held == set()
+            assert (await r.refused("POST", "/whep/1/nothing/pause"))[0] == 404
+
+    asyncio.run(main())
+
+
+def test_a_viewer_who_vanishes_has_a_final_state() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            await join(r)
+            r.engine.subscriptions[0].on_ended("vanished")
+            await until(lambda: r.relayer.finals)
+            (final,) = r.relayer.finals.values()
+            assert final.end_reason == "vanished"
+
+    asyncio.run(main())
+
+
+def test_a_full_server_says_so() -> None:
+    async def main() -> None:
+        async with http_rig(connections_max=1) as r:
+            await join(r)
+            assert await r.refused("POST", "/whep/1", headers=POST, data="v=0") == (
+                503,
+                "server-full",
+            )
+
+    asyncio.run(main())
+
+
+def test_those_who_are_joining_count_as_well() -> None:
+    async def main() -> None:
+        async with http_rig(connections_max=2) as r:
+            del r.relayer.answers["admit"]
+            waiting = [
+                asyncio.ensure_future(r.ask("POST", "/whep/1", headers=POST, data="v=0"))
+                for _ in range(2)
+            ]
+            await until(lambda: r.server.connections.joining == 2)
+            assert await r.refused("POST", "/whep/1", headers=POST, data="v=0") == (
+                503,
+                "server-full",
+            )
+            await r.relayer.stop()
+            assert [(await one)[0] for one in waiting] == [503, 503]
+            assert r.server.connections.joining == 0
+
+    asyncio.run(main())
+
+
+def test_going_down_tells_every_final_state_in_time() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            for _ in range(3):
+                await join(r)
+            start = time.monotonic()
+            await r.server.close()
+            assert time.monotonic() - start < 3
+            assert [f.end_reason for f in r.relayer.finals.values()] == ["shutdown"] * 3
+            assert r.server.link.unacknowledged == 0
+            assert await r.refused("POST", "/whep/1", headers=POST, data="v=0") == (
+                503,
+                "shutting-down",
+            )
+
+    asyncio.run(main())

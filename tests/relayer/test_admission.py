@@ -1,0 +1,473 @@
+"""Who is admitted, on which terms, into which slot; and what a viewer's wallet is asked to sign."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from offchain.keys.signer import dev_key
+from offchain.ledger.orders import Open
+from offchain.relayer.delegates import OFFERED_MAX
+from offchain.relayer.tokens import CHALLENGES_MAX
+from tests.relayer.fake_chain import BASE_MS, UNIT, account, sign_text
+from tests.relayer.rig import RATE, Rig, rig
+
+
+async def problem(r: Rig, method: str, **params: Any) -> Any:
+    response = await r.ask(method, **params)
+    assert response.problem is not None, response.result
+    return response.problem
+
+
+async def missing(r: Rig, token: str) -> list[str]:
+    refused = await problem(r, "admit", token=token, stream=1)
+    assert (refused.status, refused.code) == (402, "payment-required")
+    assert refused.terms is not None
+    assert not refused.terms["payable"]
+    return list(refused.terms["missing"])
+
+
+# --- signing in ----------------------------------------------------------------------------
+
+
+async def test_the_challenge_names_what_is_signed(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        challenge = await r.result("challenge", account=account("Alice"), purpose="watch")
+        text = challenge["message"]
+        for part in ("https://live.example", account("Alice"), challenge["delegate"],
+                     r.chain.genesis_hash, "Nonce: "):  # fmt: skip
+            assert part in text
+        again = await r.result("challenge", account=account("Alice"), purpose="watch")
+        assert again["delegate"] == challenge["delegate"]
+        assert again["message"] != text
+
+
+async def test_signatures_raw_wrapped_and_with_their_scheme_are_taken(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        key = dev_key("Alice")
+        for form in ("raw", "wrapped", "tagged"):
+            asked = await r.result("challenge", account=account("Alice"), purpose="watch")
+            text = asked["message"]
+            signature = {
+                "raw": "0x" + key.sign(text.encode()).hex(),
+                "wrapped": sign_text(key, text),
+                "tagged": "0x01" + sign_text(key, text)[2:],
+            }[form]
+            signed = await r.result("token", challenge=asked["challenge"], signature=signature)
+            assert signed["account"] == account("Alice")
+            assert signed["token"].startswith("psw_")
+
+
+@pytest.mark.parametrize("signature", ["", "0x", "zz", "0x" + "00" * 64, "0x" + "00" * 65])
+async def test_bad_signatures_are_refused(
+    tmp_path: Path, autojump_clock: MockClock, signature: str
+) -> None:
+    async with rig(tmp_path) as r:
+        asked = await r.result("challenge", account=account("Alice"), purpose="watch")
+        refused = await problem(r, "token", challenge=asked["challenge"], signature=signature)
+        assert (refused.status, refused.code) == (401, "signature-invalid")
+        other = sign_text(dev_key("Bob"), asked["message"])
+        refused = await problem(r, "token", challenge=asked["challenge"], signature=other)
+        assert refused.code == "signature-invalid"
+
+
+async def test_a_challenge_is_good_for_one_token_and_five_minutes(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        asked = await r.result("challenge", account=account("Alice"), purpose="watch")
+        signature = sign_text(dev_key("Alice"), asked["message"])
+        await r.result("token", challenge=asked["challenge"], signature=signature)
+        refused = await problem(r, "token", challenge=asked["challenge"], signature=signature)
+        assert refused.code == "challenge-unknown"
+        asked = await r.result("challenge", account=account("Alice"), purpose="watch")
+        await trio.sleep(301)
+        signature = sign_text(dev_key("Alice"), asked["message"])
+        refused = await problem(r, "token", challenge=asked["challenge"], signature=signature)
+        assert refused.code == "challenge-unknown"
+
+
+async def test_watch_and_publish_tokens_are_never_confused(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        watch = await r.ready_viewer("Bob")
+        publish = await r.token("Bob", "publish", 1)
+        assert publish.startswith("psp_")
+        refused = await problem(r, "admit", token=publish, stream=1)
+        assert (refused.status, refused.code) == (403, "wrong-purpose")
+        refused = await problem(r, "publish", token=watch, stream=1)
+        assert (refused.status, refused.code) == (403, "wrong-purpose")
+        r.chain.add_stream(2)
+        refused = await problem(r, "publish", token=publish, stream=2)
+        assert (refused.status, refused.code) == (403, "wrong-stream")
+        refused = await problem(
+            r, "challenge", account=account("Alice"), purpose="publish", stream=1
+        )
+        assert (refused.status, refused.code) == (403, "not-owner")
+
+
+async def test_tokens_outlive_the_relayer_and_are_not_stored(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer()
+        await r.crash()
+        await r.start()
+        assert (await r.result("sessions", token=token))["sessions"] == []
+        for file in r.path.parent.iterdir():
+            content = file.read_bytes()
+            assert token.encode() not in content
+            assert token[4:].encode() not in content
+
+
+async def test_asking_for_challenges_stores_nothing(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Anybody may ask for any account: only a signature makes a key that is kept."""
+    async with rig(tmp_path) as r:
+        before = r.relayer.core.journal.commits
+        for n in range(CHALLENGES_MAX + 10):
+            raw = n.to_bytes(32, "little")
+            await r.result("challenge", account="0x" + raw.hex(), purpose="watch")
+        assert r.relayer.core.key_names == {}
+        assert r.relayer.core.journal.commits <= before + 1
+        assert len(r.relayer.requests._delegates._offered) <= OFFERED_MAX
+        token = await r.ready_viewer()  # and nobody is locked out
+        assert (await r.result("terms", token=token, stream=1))["payable"]
+        call = {
+            "kind": "deposit_and_grant", "deposit": "1", "cap": "1", "rate_max_per_second": "1",
+            "sessions_max": 1, "gap_ms": 120_000, "expires_at_ms": BASE_MS + 10**8,
+        }  # fmt: skip
+        r.chain.add_funds("Eve", 0)
+        refused = await problem(r, "wallet_prepare", account=account("Eve"), call=call)
+        assert (refused.status, refused.code) == (401, "sign-in-first")
+
+
+async def test_a_deposit_alone_tops_the_vault_up(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer()
+        prepared = await r.result(
+            "wallet_prepare", token=token, call={"kind": "deposit", "amount": "5"}
+        )
+        assert prepared["summary"].startswith("Deposit")
+        refused = await problem(
+            r, "wallet_prepare", token=token, call={"kind": "deposit", "amount": str(10**30)}
+        )
+        assert (refused.code, refused.field) == ("balance-too-low", "amount")
+
+
+async def test_what_a_wallet_signs_names_the_asset(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer()
+        r.chain.add_funds("Alice", 0, asset=1984)
+        call: dict[str, Any] = {"kind": "deposit", "amount": "5", "asset": "dollars"}
+        refused = await problem(r, "wallet_prepare", token=token, call=call)
+        assert (refused.code, refused.field) == ("asset-invalid", "asset")
+        call = {"kind": "create_stream", "rate_per_second": "5", "asset": "1984"}
+        assert (await r.result("wallet_prepare", token=token, call=call))["summary"]
+        call = {
+            "kind": "deposit_and_grant", "deposit": "1", "cap": "1", "rate_max_per_second": "1",
+            "sessions_max": 1, "gap_ms": 120_000, "expires_at_ms": BASE_MS + 10**8,
+            "asset": "1984", "tips_max": str(2 * UNIT), "renewals_max": 3,
+        }  # fmt: skip
+        prepared = await r.result("wallet_prepare", token=token, call=call)
+        assert prepared["summary"].endswith("tips up to 2 UNIT, 3 periods of subscriptions")
+
+
+# --- terms ---------------------------------------------------------------------------------
+
+
+async def test_what_is_missing_is_named(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with rig(tmp_path) as r:
+        r.chain.add_funds("Alice", 0, balance=UNIT)
+        token = await r.token("Alice")
+        assert await missing(r, token) == ["funds", "grant"]
+        r.chain.add_funds("Alice", RATE * 100)
+        assert await missing(r, token) == ["grant"]
+        terms = await r.result("terms", token=token, stream=1)
+        public = bytes.fromhex(terms["delegate"][2:])
+        for lack, given in {
+            "rate": {"rate_max_per_second": RATE - 1},
+            "cap": {"cap": RATE - 1},
+            "gap": {"gap_ms": 10_000},
+        }.items():
+            number = r.chain.add_grant("Alice", public, **given)
+            assert await missing(r, token) == [lack]
+            del r.chain.state.ledger.grants[number]
+        r.chain.add_grant("Alice", public)
+        terms = await r.result("terms", token=token, stream=1)
+        assert (terms["missing"], terms["payable"]) == ([], True)
+        assert terms["rate_per_second"] == str(RATE)
+        assert isinstance(terms["vault"], str)
+
+
+async def test_a_grant_of_a_strangers_key_is_no_grant(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        r.chain.add_funds("Alice", RATE * 100)
+        r.chain.add_grant("Alice", dev_key("Eve").public_key)
+        token = await r.token("Alice")
+        assert await missing(r, token) == ["grant"]
+
+
+async def test_an_ended_grant_brings_a_fresh_delegate(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer(expires_at=BASE_MS + 5_000)
+        before = (await r.result("terms", token=token, stream=1))["delegate"]
+        await trio.sleep(10)
+        terms = await r.result("terms", token=token, stream=1)
+        assert terms["grant"] is None
+        assert terms["delegate"] != before
+
+
+async def test_deposit_and_grant_is_one_signature(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        r.chain.add_funds("Alice", 0, balance=UNIT)
+        token = await r.token("Alice")
+        call = {
+            "kind": "deposit_and_grant", "deposit": str(RATE * 50), "cap": str(RATE * 40),
+            "rate_max_per_second": str(RATE), "sessions_max": 1, "gap_ms": 120_000,
+            "expires_at_ms": BASE_MS + 10**8,
+        }  # fmt: skip
+        prepared = await r.result("wallet_prepare", token=token, call=call)
+        assert "Deposit" in prepared["summary"]
+        payload = r.relayer.requests._wallet._submissions[prepared["submission"]].payload
+        signature = "0x" + dev_key("Alice").sign(payload.message).hex()
+        submission = prepared["submission"]
+        wrong = "0x" + dev_key("Bob").sign(payload.message).hex()
+        await r.result("wallet_submit", submission=submission, signature=wrong)
+        await trio.sleep(3)
+        status = await r.result("wallet_status", submission=submission)
+        assert status["status"] == "failed"
+        assert "not by" in status["detail"]
+        await r.result("wallet_submit", submission=submission, signature=signature)
+        await trio.sleep(3)
+        status = await r.result("wallet_status", submission=submission)
+        assert (status["status"], status["result"]) == ("in_block", {"grant": 0})
+        await trio.sleep(5)
+        status = await r.result("wallet_status", submission=submission)
+        assert status["status"] == "finalized"
+        watching = await r.watch(token)
+        await trio.sleep(3)
+        assert watching.playing
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("deposit", "1e9", "amount-invalid"),
+        ("deposit", "-1", "amount-invalid"),
+        ("deposit", "9" * 40, "amount-invalid"),
+        ("deposit", str(5000 * UNIT), "balance-too-low"),
+        ("cap", "", "amount-invalid"),
+        ("rate_max_per_second", "٣", "amount-invalid"),
+        ("gap_ms", 1, "out-of-range"),
+        ("gap_ms", 10**9, "out-of-range"),
+        ("sessions_max", 0, "out-of-range"),
+        ("sessions_max", 17, "out-of-range"),
+        ("expires_at_ms", 1, "expiry-in-past"),
+    ],
+)
+async def test_bad_amounts_are_named(
+    tmp_path: Path, autojump_clock: MockClock, field: str, value: object, code: str
+) -> None:
+    async with rig(tmp_path) as r:
+        r.chain.add_funds("Alice", 0)
+        call = {
+            "kind": "deposit_and_grant", "deposit": "1", "cap": "1", "rate_max_per_second": "1",
+            "sessions_max": 1, "gap_ms": 120_000, "expires_at_ms": BASE_MS + 10**8, field: value,
+        }  # fmt: skip
+        refused = await problem(r, "wallet_prepare", account=account("Alice"), call=call)
+        assert (refused.status, refused.code, refused.field) == (400, code, field)
+
+
+# --- slots and reservations ------------------------------------------------------------------
+
+
+async def test_two_joins_at_once_share_what_there_is(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer(vault=100 * RATE, sessions_max=2)
+        answers = []
+
+        async def join() -> None:
+            answers.append(await r.ask("admit", token=token, stream=1))
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(join)
+        codes = [answer.problem.code for answer in answers if answer.problem]
+        assert codes == ["slot-taken"]
+        watching = [r.server.attach(answer.result) for answer in answers if not answer.problem]
+        assert {one.ref.index for one in watching} == {0, 1}
+        await trio.sleep(12)
+        funds = [session.funds for session in r.chain.state.sessions.values()]
+        assert funds == [50 * RATE, 50 * RATE]
+        for one in watching:
+            r.server.leave(one)
+        await r.until(lambda: all(r.closed(one) for one in watching))
+        paid_ms = r.earned() * 1000
+        # the second open waits five seconds for the first: nothing of it is lost
+        assert sum(one.delivered_ms for one in watching) - 2_000 <= paid_ms
+
+
+async def test_the_only_slot_is_taken_until_its_viewer_leaves(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer()
+        first = await r.watch(token)
+        await trio.sleep(8)
+        refused = await problem(r, "admit", token=token, stream=1)
+        assert (refused.status, refused.code) == (409, "slot-taken")
+        r.server.leave(first)
+        await trio.sleep(0.6)
+        second = await r.watch(token)  # the head start covers the wait for the close
+        assert second.ref.index == 1
+        await trio.sleep(20.1)
+        assert second.playing
+        r.server.leave(second)
+        await r.until(lambda: r.closed(second))
+        assert r.earned() == first.delivered_ms // 1000 + second.delivered_ms // 1000
+
+
+async def test_a_reload_goes_on_with_the_same_session(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer()
+        first = await r.watch(token)
+        await trio.sleep(10)
+        r.server.leave(first, "vanished")
+        await trio.sleep(10)
+        again = await r.watch(token, resume=first.resume)
+        assert (again.ref, again.number) == (first.ref, 2)
+        assert again.resume != first.resume
+        await trio.sleep(10)
+        r.server.leave(again)
+        await r.until(lambda: r.closed(again))
+        assert r.earned() == (first.delivered_ms + again.delivered_ms) // 1000
+        assert r.chain.state.grants[0].next_index == 1
+
+
+async def test_a_second_tab_takes_over_and_the_first_is_replaced(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer()
+        first = await r.watch(token)
+        await trio.sleep(10)
+        second = await r.watch(token, resume=first.resume)
+        await trio.sleep(1)
+        assert first.final
+        assert first.lease is not None
+        assert first.lease.reason == "replaced"
+        assert second.playing
+        await trio.sleep(10)
+        r.server.leave(second)
+        await r.until(lambda: r.closed(second))
+        total_ms = first.delivered_ms + second.delivered_ms
+        assert total_ms - 1_600 <= r.earned() * 1000 <= total_ms
+
+
+async def test_a_session_whose_viewer_does_not_return_is_closed(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer(sessions_max=2)
+        first = await r.watch(token)
+        await trio.sleep(10)
+        r.server.leave(first, "vanished")
+        await trio.sleep(12)
+        assert r.chain.state.sessions
+        await trio.sleep(8)
+        assert not r.chain.state.sessions
+        assert r.earned() == first.delivered_ms // 1000
+        again = await r.watch(token, resume=first.resume)  # too late: a session of its own
+        assert again.ref != first.ref
+
+
+async def test_resume_secrets_are_no_use_to_others(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        alice, eve = await r.ready_viewer("Alice"), await r.ready_viewer("Eve")
+        first = await r.watch(alice)
+        await trio.sleep(5)
+        other = await r.watch(eve, resume=first.resume)
+        assert other.ref != first.ref
+        await trio.sleep(2)
+        assert first.playing
+
+
+async def test_closing_by_request_pays_what_was_delivered(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer()
+        watching = await r.watch(token)
+        await trio.sleep(10)
+        place = {"grant": watching.ref.grant, "index": watching.ref.index}
+        eve = await r.token("Eve")
+        refused = await problem(r, "close_session", token=eve, **place)
+        assert refused.code == "session-not-found"
+        await r.result("close_session", token=token, **place)
+        await r.until(lambda: watching.final)
+        await r.until(lambda: r.closed(watching))
+        assert r.earned() == watching.delivered_ms // 1000
+        described = await r.result("session", token=token, **place)
+        assert described["close_reason"] == "Order"
+
+
+async def test_an_open_that_the_pool_refuses_is_an_answer(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer()
+        r.chain.refuse = lambda grant, order: "RateMismatch" if isinstance(order, Open) else None
+        refused = await problem(r, "admit", token=token, stream=1)
+        assert (refused.status, refused.code) == (409, "open-refused")
+        assert "RateMismatch" in refused.detail
+        await trio.sleep(5)
+        r.chain.refuse = lambda grant, order: None
+        watching = await r.watch(token)
+        assert watching.number == 2  # the same index: connections go on counting
+        await trio.sleep(5)
+        assert watching.playing
+
+
+async def test_a_stream_of_another_rate_is_never_billed(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """An abandoned open on stream 2 comes into a block after the index was given to stream 1."""
+    async with rig(tmp_path) as r:
+        r.chain.add_stream(2, rate=7)
+        token = await r.ready_viewer()
+        r.chain.hold_opens = True
+        first = await r.watch(token, stream=2)
+        await trio.sleep(2)
+        first.frozen = True
+        await r.until(lambda: first.final, 60)
+        second = await r.watch(token, stream=1)
+        r.chain.hold_opens = False
+        await r.until(lambda: second.final or not r.chain.state.sessions, 90)
+        await trio.sleep(30)
+        assert r.chain.state.streams[2].earned_total == 0
+        assert not r.chain.state.sessions

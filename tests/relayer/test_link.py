@@ -1,0 +1,280 @@
+"""The socket: who may connect, what may be said, and who replaces whom."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from offchain.journal import open_journal
+from offchain.relayer import link as link_module
+from offchain.relayer.delegates import MemoryKeyring
+from offchain.relayer.link import Link, SocketInUse, listening
+from offchain.relayer.run import Relayer, assembled
+from streaming.session_state import (
+    MESSAGE_BYTES_MAX,
+    PROTOCOL_VERSION,
+    ConnectionState,
+    FromRelayer,
+    FromServer,
+    Hello,
+    HelloAck,
+    Leases,
+    Request,
+    Response,
+    SessionRef,
+    States,
+    body_length,
+    decode_from_relayer,
+    encode_frame,
+)
+from tests.relayer.fake_chain import FakeChain
+from tests.relayer.rig import unix_ms
+
+HELLO = Hello(
+    protocol_version=PROTOCOL_VERSION, server_id="s", boot_id="b", origin="https://live.example"
+)
+
+
+class Client:
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self.stream = stream
+
+    async def send(self, message: FromServer) -> None:
+        await self.stream.send_all(encode_frame(message))
+
+    async def _exactly(self, length: int) -> bytes:
+        received = b""
+        while len(received) < length:
+            part = await self.stream.receive_some(length - len(received))
+            if not part:
+                raise EOFError
+            received += part
+        return received
+
+    async def receive(self) -> FromRelayer:
+        with trio.fail_after(5):
+            return decode_from_relayer(await self._exactly(body_length(await self._exactly(4))))
+
+    async def hello(self, hello: Hello = HELLO) -> HelloAck:
+        await self.send(hello)
+        ack = await self.receive()
+        assert isinstance(ack, HelloAck)
+        return ack
+
+    async def closed(self) -> bool:
+        with trio.fail_after(5):
+            try:
+                while await self.stream.receive_some(65_536):
+                    pass
+            except trio.BrokenResourceError:
+                pass
+        return True
+
+
+@asynccontextmanager
+async def served(path: Path) -> AsyncIterator[tuple[Path, Relayer]]:
+    where = path / "s" / "relay.sock"
+    chain = FakeChain()
+    chain.add_stream(1)
+    async with (
+        open_journal(path / "s" / "journal.sqlite", inline=True) as journal,
+        listening(where) as listener,
+        assembled(chain, journal, MemoryKeyring(), unix_ms=unix_ms) as relayer,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(Link(relayer.leaser, relayer.requests, "r1").serve, listener)
+        yield where, relayer
+        while _clients:
+            await trio.aclose_forcefully(_clients.pop())
+        nursery.cancel_scope.cancel()
+
+
+_clients: list[trio.SocketStream] = []
+
+
+async def connect(where: Path) -> Client:
+    stream = await trio.open_unix_socket(str(where))
+    _clients.append(stream)
+    return Client(stream)
+
+
+async def test_the_socket_belongs_to_its_owner_alone(tmp_path: Path) -> None:
+    async with served(tmp_path) as (where, _):
+        assert stat.S_IMODE(where.stat().st_mode) == 0o600
+        assert stat.S_IMODE(where.parent.stat().st_mode) == 0o700
+    assert not where.exists()
+
+
+async def test_another_user_is_turned_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "peer_uid", lambda stream: os.getuid() + 1)
+    async with served(tmp_path) as (where, _):
+        client = await connect(where)
+        assert await client.closed()
+
+
+async def test_hello_requests_and_states(tmp_path: Path) -> None:
+    async with served(tmp_path) as (where, relayer):
+        client = await connect(where)
+        ack = await client.hello()
+        assert (ack.refused, ack.relayer_boot_id) == (None, "r1")
+        await client.send(Request(id=7, method="streams", params={}))
+        answer = await client.receive()
+        assert isinstance(answer, Response)
+        assert (answer.id, answer.result["streams"][0]["id"]) == (7, 1)
+        state = ConnectionState(
+            connection="c", session=SessionRef(9, 9), number=1, delivered_ms=5, final=True
+        )
+        await client.send(States(sequence=3, connections=[state], publishers=[]))
+        leases = await client.receive()
+        assert isinstance(leases, Leases)
+        assert leases.sequence == 3
+        assert (leases.leases[0].allowed, leases.leases[0].reason) == (False, "unknown-session")
+        assert leases.acknowledged == ["c"]
+        assert relayer.core.book.boot_id == "b"
+
+
+async def test_another_protocol_version_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    async with served(tmp_path) as (where, _):
+        client = await connect(where)
+        ack = await client.hello(Hello(protocol_version=99, server_id="s", boot_id="b", origin="o"))
+        assert ack.refused is not None
+        assert "99" in ack.refused
+        assert "same release" in ack.refused
+        assert await client.closed()
+
+
+async def test_a_newer_hello_replaces_the_older_connection(tmp_path: Path) -> None:
+    async with served(tmp_path) as (where, _):
+        first, second = await connect(where), await connect(where)
+        await first.hello()
+        await second.hello()
+        assert await first.closed()
+        await second.send(Request(id=1, method="info", params={}))
+        assert isinstance(await second.receive(), Response)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\xff\xff\xff\xff",
+        (MESSAGE_BYTES_MAX + 1).to_bytes(4, "big"),
+        (2).to_bytes(4, "big") + b"[]",
+        (4).to_bytes(4, "big") + b"null",
+        (9).to_bytes(4, "big") + b"\xff" * 9,
+        (18).to_bytes(4, "big") + b'{"type":"unknown"}',
+        (100_000).to_bytes(4, "big") + b"[" * 100_000,
+        (17).to_bytes(4, "big") + b'{"type":"states"}',
+        b"\x00\x00\x00\x00",
+        b"",
+    ],
+)
+async def test_garbage_ends_its_connection_and_nothing_else(tmp_path: Path, garbage: bytes) -> None:
+    async with served(tmp_path) as (where, _):
+        for greeted in (False, True):
+            bad = await connect(where)
+            if greeted:
+                await bad.hello()
+            await bad.stream.send_all(garbage)
+            await bad.stream.send_eof()
+            assert await bad.closed()
+        good = await connect(where)
+        assert (await good.hello()).refused is None
+
+
+async def test_states_before_hello_and_two_hellos_are_refused(tmp_path: Path) -> None:
+    async with served(tmp_path) as (where, _):
+        client = await connect(where)
+        await client.send(States(sequence=1, connections=[], publishers=[]))
+        assert await client.closed()
+        client = await connect(where)
+        await client.hello()
+        await client.send(HELLO)
+        assert await client.closed()
+
+
+HOSTILE: list[tuple[str, dict[str, Any], str]] = [
+    ("nothing", {}, "method-unknown"),
+    ("__init__", {}, "method-unknown"),
+    ("stream", {}, "invalid-params"),
+    ("stream", {"stream": "1"}, "invalid-params"),
+    ("stream", {"stream": 1.5}, "invalid-params"),
+    ("stream", {"stream": True}, "invalid-params"),
+    ("stream", {"stream": -1}, "stream-not-found"),
+    ("stream", {"stream": 2**64}, "stream-not-found"),
+    ("stream", {"stream": 404}, "stream-not-found"),
+    ("challenge", {"account": "x" * 10_000, "purpose": "watch"}, "account-invalid"),
+    ("challenge", {"account": "0x", "purpose": "watch"}, "account-invalid"),
+    ("challenge", {"account": "5GrwvaEF", "purpose": "steal"}, "invalid-params"),
+    ("token", {"challenge": "?", "signature": "0x"}, "challenge-unknown"),
+    ("renew", {"token": "psw_" + "a" * 10_000}, "token-invalid"),
+    ("terms", {"token": "", "stream": 1}, "token-invalid"),
+    ("admit", {"token": "psw_x", "stream": 1}, "token-invalid"),
+    ("publish", {"token": "psp_x", "stream": 1}, "token-invalid"),
+    ("wallet_prepare", {"call": {"kind": "sudo"}, "account": "x"}, "invalid-params"),
+    ("wallet_prepare", {"call": {"kind": "revoke", "grant": 1}}, "account-missing"),
+    ("wallet_submit", {"submission": "x", "signature": "0x00"}, "submission-unknown"),
+    ("wallet_submit", {"submission": "x", "signature": "0" * 9_999}, "signature-invalid"),
+    ("wallet_status", {"submission": "x"}, "submission-unknown"),
+    ("sessions", {"token": "x"}, "token-invalid"),
+    ("session", {"token": "x", "grant": 0, "index": 0}, "token-invalid"),
+    ("close_session", {"token": "x", "grant": 0, "index": 0}, "token-invalid"),
+]
+
+
+@pytest.mark.parametrize(("method", "params", "code"), HOSTILE)
+async def test_bad_requests_get_a_clear_problem(
+    tmp_path: Path, method: str, params: dict[str, Any], code: str
+) -> None:
+    async with served(tmp_path) as (where, _):
+        client = await connect(where)
+        await client.hello()
+        await client.send(Request(id=1, method=method, params=params))
+        response = await client.receive()
+        assert isinstance(response, Response)
+        assert response.problem is not None
+        assert response.problem.code == code
+        assert 400 <= response.problem.status < 600
+        assert len(response.problem.detail) > 10
+
+
+async def test_a_mistake_of_ours_is_an_answer_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with served(tmp_path) as (where, relayer):
+
+        async def crash(*_: object) -> None:
+            raise ZeroDivisionError
+
+        relayer.requests.answer = crash  # type: ignore[method-assign,assignment]
+        client = await connect(where)
+        await client.hello()
+        await client.send(Request(id=5, method="info", params={}))
+        response = await client.receive()
+        assert isinstance(response, Response)
+        assert response.problem is not None
+        assert (response.id, response.problem.code) == (5, "relayer-error")
+
+
+async def test_a_leftover_socket_is_removed_and_a_live_one_is_not(tmp_path: Path) -> None:
+    left = tmp_path / "relay.sock"
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(left))
+    async with listening(left):
+        with pytest.raises(SocketInUse, match="another process listens"):
+            async with listening(left):
+                pass
+        assert left.exists()
+    assert not left.exists()
+    left.write_text("precious")
+    with pytest.raises(SocketInUse, match="no socket"):
+        async with listening(left):
+            pass
+    assert left.read_text() == "precious"
