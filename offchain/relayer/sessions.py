@@ -67,6 +67,8 @@ class LiveSession:
         self.record = record
         self.connections: dict[int, ConnectionRecord] = {}
         self.seen: dict[int, float] = {}
+        self.charged_ms: dict[int, int] = {}
+        """Of each connection: what of it was taken out of its viewer's budget."""
         self.idle_since: float | None = now
         self.closing_since: float | None = None
         self.deny: str | None = None
@@ -273,7 +275,10 @@ class Book:
         if state.number == session.record.base_number:
             delivered_ms -= session.record.base_delivered_ms
             forwarded_ms -= session.record.base_forwarded_ms
-        before_ms = 0 if known is None else _lost_ms(known)
+        # Whole milliseconds of three figures differ by one now and then: charged is the most.
+        before_ms = max(
+            session.charged_ms.get(state.number, 0), 0 if known is None else _lost_ms(known)
+        )
         record = ConnectionRecord(
             connection=state.connection,
             number=state.number,
@@ -286,7 +291,9 @@ class Book:
         )
         session.connections[state.number] = record
         self.changed = True
-        self.charge(session.record.viewer, _lost_ms(record) - before_ms, now_ms)
+        lost_ms = _lost_ms(record)
+        session.charged_ms[state.number] = max(before_ms, lost_ms)
+        self.charge(session.record.viewer, lost_ms - before_ms, now_ms)
         session.idle_since = None if session.live else now
         if state.final:
             self._tidy(session)
@@ -343,6 +350,7 @@ class Book:
             )
             del session.connections[first.number]
             session.seen.pop(first.number, None)
+            session.charged_ms.pop(first.number, None)
 
     # --- budgets -----------------------------------------------------------------------
 

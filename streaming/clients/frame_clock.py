@@ -86,3 +86,6 @@ class FrameCounter:
         """Begin again with the next keyframe."""
         self._next = None
         self._hole_us = None
+
+    def gap_unrepaired(self, number: int, now_us: int) -> None:
+        """A packet never came: `forward` steps over the hole by its own patience."""

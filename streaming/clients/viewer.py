@@ -21,7 +21,7 @@ from streaming.clients.frame_clock import FrameClock, FrameCounter
 from streaming.clients.rest_client import ClientError, RestClient
 from streaming.session_state import RESUME_WITHIN_MS
 from streaming.sfu import aiortc_adapter
-from streaming.sfu.aiortc_adapter import now_us
+from streaming.sfu.aiortc_adapter import ArrivalFeedback, now_us
 from streaming.sfu.publication import PublishedTracks, Track
 
 log = logging.getLogger(__name__)
@@ -134,6 +134,8 @@ class _Watching:
         )
         if self._config.count_only:
             self._count(pc)
+        else:
+            self._spawn(ArrivalFeedback(pc).send_for_ever())
         self._resource = answered.get("Location")
         self._resume = answered.get("PayStream-Resume")
         session = answered.get("PayStream-Session")
@@ -201,8 +203,6 @@ class _Watching:
         return False
 
     def _decode(self, track: MediaStreamTrack) -> None:
-        if self._pc is not None:
-            aiortc_adapter.count_repairs(self._pc)
         self._spawn(self._consume(track))
 
     async def _consume(self, track: MediaStreamTrack) -> None:
@@ -216,7 +216,7 @@ class _Watching:
         """Take packets undecoded, report and repair as a receiver does, count whole frames."""
         outlet = aiortc_adapter.Outlet(pc.getTransceivers()[0].receiver.transport)
         tracks: dict[str, Track] = {}
-        publisher = PublishedTracks(self._config.stream, tracks)
+        published = PublishedTracks(self._config.stream, tracks)
         for transceiver in pc.getTransceivers():
             if transceiver.currentDirection != "recvonly":
                 continue
@@ -224,16 +224,16 @@ class _Watching:
             rtcp_ssrc, _ = aiortc_adapter.sources_of(transceiver.sender)
             track = Track(codec, rtcp_ssrc, outlet.send_rtcp)
             tracks[codec.kind] = track
-            aiortc_adapter.IngestPort(track, transceiver, publisher.sender_report)
             if codec.kind == "video":
                 track.sinks.append(FrameCounter(track, self._clock.frame))
-        aiortc_adapter.DirectIntake(pc, list(tracks.values()))
-        self._spawn(self._tend(publisher))
+        numbered_by = aiortc_adapter.numbered_by(pc)
+        aiortc_adapter.IngestPort(pc, published, numbered_by, outlet.send_rtcp)
+        self._spawn(self._tend(published))
 
-    async def _tend(self, publisher: PublishedTracks) -> None:
+    async def _tend(self, published: PublishedTracks) -> None:
         while True:
             await asyncio.sleep(TEND_S)
-            publisher.tend(now_us())
+            published.tend(now_us())
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

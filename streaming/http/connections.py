@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 TAIL_S = 1.6
 """How long the end waits for the report about what was sent last."""
 LEASE_CHECK_S = 0.25
+OWED_SESSIONS_MAX = 4096
+"""Sessions of which it is remembered what their viewers may have seen unpaid."""
 ABANDON_S = 120.0
 """How long a connection is kept while no relayer says that it may go on."""
 
@@ -102,6 +104,7 @@ class Connections:
         self._tasks: set[asyncio.Task[int]] = set()
         self._checker: asyncio.Task[None] | None = None
         self._past = Totals()
+        self._owed_ms: dict[SessionRef, int] = {}
         self.joining = 0
         """Viewers whose admission is being asked for."""
         self.link: Link | None = None
@@ -144,9 +147,13 @@ class Connections:
         lease_ms: int = LEASE_MS,
     ) -> Connection:
         """A viewer has been admitted. An earlier connection of its session is replaced."""
+        owed_ms = self._owed_ms.get(session)
         for other in list(self._by_id.values()):
             if other.session == session and other.number < number:
+                owed_ms = max(owed_ms or 0, other.subscription.figures().owed_ms)
                 self.end_soon(other, "replaced")
+        if owed_ms is not None:
+            subscription.rejoins(owed_ms)
         one = Connection(
             connection=f"{self._boot_id}-{next(self._numbers)}",
             session=session,
@@ -237,6 +244,7 @@ class Connections:
         one.ended.set()
         delivered_ms = one.subscription.figures().delivered_ms
         self._keep_totals(one)
+        self._remember_owed(one)
         self._by_id.pop(one.connection, None)
         self._by_resource.pop(one.resource, None)
         if self.link is not None:
@@ -255,6 +263,12 @@ class Connections:
             packets_sent=past.packets_sent + figures.packets_sent,
             bytes_sent=past.bytes_sent + figures.bytes_sent,
         )
+
+    def _remember_owed(self, one: Connection) -> None:
+        self._owed_ms.pop(one.session, None)
+        self._owed_ms[one.session] = one.subscription.figures().owed_ms
+        if len(self._owed_ms) > OWED_SESSIONS_MAX:
+            del self._owed_ms[next(iter(self._owed_ms))]
 
     async def close(self, tail_s: float = 0.8) -> None:
         """End all of them: the server is going down."""

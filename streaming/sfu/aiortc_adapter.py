@@ -19,32 +19,24 @@ from typing import Any
 
 from aioice.candidate import candidate_foundation
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
-from aiortc.rate import RemoteBitrateEstimator
+from aiortc.codecs import CODECS, HEADER_EXTENSIONS
 from aiortc.rtcconfiguration import RTCBundlePolicy
 from aiortc.rtcdtlstransport import RTCDtlsTransport
 from aiortc.rtcrtpparameters import (
+    RTCRtcpFeedback,
     RTCRtpCodecParameters,
+    RTCRtpHeaderExtensionParameters,
     RTCRtpReceiveParameters,
     RTCRtpSendParameters,
 )
 from aiortc.rtcrtpsender import RTCRtpSender
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
-from aiortc.rtp import (
-    RTCP_PSFB_APP,
-    RTCP_PSFB_FIR,
-    RTCP_PSFB_PLI,
-    RTCP_RTPFB_NACK,
-    AnyRtcpPacket,
-    RtcpPsfbPacket,
-    RtcpRrPacket,
-    RtcpRtpfbPacket,
-    RtcpSrPacket,
-    RtpPacket,
-    pack_remb_fci,
-)
+from aiortc.rtp import RtpPacket
 from pylibsrtp._binding import ffi, lib
 
-from streaming.sfu.publication import Track, TrackCodec
+from streaming.sfu import transport_cc
+from streaming.sfu.publication import PublishedTracks, Track, TrackCodec
+from streaming.sfu.rtcp_reader import SenderReport, read_compound
 from streaming.sfu.rtp import read_packet
 from streaming.sfu.subscription import Subscriber
 
@@ -61,6 +53,28 @@ SRTP_TRAILER_BYTES_MAX = 144
 def now_us() -> int:
     """The server's monotonic clock in microseconds."""
     return time.monotonic_ns() // 1000
+
+
+# --- what aiortc negotiates ----------------------------------------------------------------
+
+_NUMBERED_ID = 5
+"""Of the transport-wide number in our own offers; answers take the offer's."""
+
+
+def _negotiate_numbers() -> None:
+    """Let aiortc offer and answer transport-wide numbers and their feedback: it can read the
+    extension, and has no setting for it."""
+    for kind, extensions in HEADER_EXTENSIONS.items():
+        if all(known.uri != transport_cc.URI for known in extensions):
+            extensions.append(
+                RTCRtpHeaderExtensionParameters(id=_NUMBERED_ID, uri=transport_cc.URI)
+            )
+            for codec in CODECS[kind]:
+                if codec.name != "rtx":
+                    codec.rtcpFeedback.append(RTCRtcpFeedback(type="transport-cc"))
+
+
+_negotiate_numbers()
 
 
 # --- negotiation -------------------------------------------------------------------------
@@ -114,9 +128,27 @@ def keep_first_codec(transceiver: RTCRtpTransceiver) -> TrackCodec:
     )
 
 
-def without_extensions(transceiver: RTCRtpTransceiver) -> None:
-    """Negotiate no RTP header extensions: forwarded packets carry none."""
-    transceiver._headerExtensions = []
+def negotiated_extension(transceiver: RTCRtpTransceiver, uri: str) -> int | None:
+    """The id under which the peer takes (or sends) a header extension."""
+    return next((found.id for found in transceiver._headerExtensions if found.uri == uri), None)
+
+
+def keep_extensions(transceiver: RTCRtpTransceiver, uris: Sequence[str]) -> None:
+    """Negotiate these RTP header extensions only."""
+    transceiver._headerExtensions = [
+        found for found in transceiver._headerExtensions if found.uri in uris
+    ]
+
+
+def numbered_by(pc: RTCPeerConnection) -> int | None:
+    """The extension that carries transport-wide numbers on every track that flows, if one does:
+    numbers that only some packets carry would leave holes."""
+    ids = {
+        negotiated_extension(transceiver, transport_cc.URI)
+        for transceiver in pc.getTransceivers()
+        if transceiver.direction != "inactive"
+    }
+    return ids.pop() if len(ids) == 1 else None
 
 
 def sources_of(sender: RTCRtpSender) -> tuple[int, int]:
@@ -237,12 +269,13 @@ class Outlet:
             self._use(pair)
             if self._srtp is None:
                 return
-        length = 12 + len(payload)
+        begin = len(header)
+        length = begin + len(payload)
         if length > DATAGRAM_BYTES_MAX:
             self.dropped += 1
             return
-        _bytes[0:12] = header
-        _bytes[12:length] = payload
+        _bytes[0:begin] = header
+        _bytes[begin:length] = payload
         _length[0] = length
         if lib.srtp_protect(self._srtp, _work, _length) != 0:
             self.dropped += 1
@@ -280,13 +313,13 @@ def _unsent(_packet: memoryview | bytes, _address: tuple[str, int]) -> object:
 
 
 class EgressPort:
-    """Stands in for a peer's senders: takes the reports and requests of its viewer."""
+    """Stands in for a peer's senders: sends what its subscriber is forwarded, and hands it
+    what the viewer says about it."""
 
-    def __init__(self, viewer: Subscriber, pc: RTCPeerConnection) -> None:
-        self._viewer = viewer
+    def __init__(self, subscriber: Subscriber, pc: RTCPeerConnection) -> None:
+        self._subscriber = subscriber
         self._dtls: RTCDtlsTransport = pc.getTransceivers()[0].receiver.transport
         self._outlet = Outlet(self._dtls)
-        self._ssrc = 0
         self._waiting = {t.mid for t in pc.getTransceivers() if t.direction == "sendonly"}
         for transceiver in pc.getTransceivers():
             self._replace(transceiver)
@@ -302,103 +335,39 @@ class EgressPort:
         idle._RTCRtpReceiver__remote_bitrate_estimator = None  # 100 kB that nothing will use
 
     def _start(self) -> None:
-        router = self._dtls._rtp_router
-        for feed in self._viewer.feeds.values():
-            router.register_sender(self, feed.ssrc)
+        MediaIntake(self._dtls, on_rtp=_ignore_media, on_rtcp=self._heard)
+        for feed in self._subscriber.feeds.values():
             feed.send = self._outlet.send
-        router.register_sender(self, 0)  # FIR names its source in its body only
-        self._viewer.send_rtcp = self._outlet.send_rtcp
-        self._viewer.connected = True
-        self._viewer.release("connecting", now_us())
+        self._subscriber.send_rtcp = self._outlet.send_rtcp
+        self._subscriber.connected = True
+        self._subscriber.release("connecting", now_us())
 
-    async def _handle_rtcp_packet(self, packet: AnyRtcpPacket) -> None:
-        if isinstance(packet, RtcpRrPacket | RtcpSrPacket):
-            self._viewer.reports(packet.reports, now_us())
-        elif isinstance(packet, RtcpRtpfbPacket) and packet.fmt == RTCP_RTPFB_NACK:
-            self._viewer.lost_packets(packet.media_ssrc, packet.lost)
-        elif isinstance(packet, RtcpPsfbPacket) and packet.fmt in (RTCP_PSFB_PLI, RTCP_PSFB_FIR):
-            self._viewer.lost_picture(now_us())
+    def _heard(self, data: bytes) -> None:
+        self._subscriber.heard(read_compound(data), now_us())
 
 
 # --- the way in --------------------------------------------------------------------------
 
 
-class IngestPort:
-    """Stands in for a peer's receiver: hands packets to a track, undecoded."""
+class MediaIntake:
+    """Takes a peer's SRTP and SRTCP packets where they come off the socket, and decrypts them.
+
+    aiortc's own way (a queue, a task, two parsers) costs several times as much a packet.
+    Everything else (STUN, DTLS) goes the usual way.
+    """
 
     def __init__(
         self,
-        track: Track,
-        transceiver: RTCRtpTransceiver,
-        on_sender_report: Callable[[Track, int, int, int], None],
+        dtls: RTCDtlsTransport,
+        *,
+        on_rtp: Callable[[bytes], None],
+        on_rtcp: Callable[[bytes], None],
     ) -> None:
-        self._track = track
-        self._dtls: RTCDtlsTransport = transceiver.receiver.transport
-        self._on_sender_report = on_sender_report
-        self._ssrc = transceiver.sender._ssrc
-        self._estimator: RemoteBitrateEstimator | None = None
-        transceiver.receiver.receive = self._receive  # type: ignore[method-assign]
-
-    async def _receive(self, parameters: RTCRtpReceiveParameters) -> None:
-        self._dtls._register_rtp_receiver(self, parameters)
-
-    async def _handle_rtp_packet(self, packet: RtpPacket, arrival_time_ms: int) -> None:
-        sent_at = packet.extensions.abs_send_time
-        if sent_at is not None and self._track.codec.kind == "video":
-            self._estimate(packet, sent_at, arrival_time_ms)
-        self._track.receive(
-            packet.payload_type,
-            packet.ssrc,
-            (packet.sequence_number, packet.timestamp, packet.marker, packet.payload),
-            now_us(),
-        )
-
-    def _estimate(self, packet: RtpPacket, sent_at: int, arrival_time_ms: int) -> None:
-        """Tell the publisher how fast it may send (REMB), as aiortc's own receiver does."""
-        if self._estimator is None:
-            self._estimator = RemoteBitrateEstimator()  # 2 ms and 100 kB: only where needed
-        estimate = self._estimator.add(
-            abs_send_time=sent_at,
-            arrival_time_ms=arrival_time_ms,
-            payload_size=len(packet.payload) + packet.padding_size,
-            ssrc=packet.ssrc,
-        )
-        if estimate is not None:
-            feedback = RtcpPsfbPacket(
-                fmt=RTCP_PSFB_APP, ssrc=self._ssrc, media_ssrc=0, fci=pack_remb_fci(*estimate)
-            )
-            Outlet(self._dtls).send_rtcp(bytes(feedback))
-
-    async def _handle_rtcp_packet(self, packet: AnyRtcpPacket) -> None:
-        if isinstance(packet, RtcpSrPacket):
-            self._on_sender_report(
-                self._track,
-                packet.sender_info.ntp_timestamp,
-                packet.sender_info.rtp_timestamp,
-                now_us(),
-            )
-
-    def _handle_disconnect(self) -> None:
-        return None
-
-
-class DirectIntake:
-    """Takes a peer's media packets where they come off the socket.
-
-    aiortc's own way (a queue, a task, two parsers) costs several times as much a packet; a
-    process that plays many counting viewers cannot afford it. Everything that is not RTP goes
-    the usual way.
-    """
-
-    def __init__(self, pc: RTCPeerConnection, tracks: Sequence[Track]) -> None:
-        self._dtls: RTCDtlsTransport = pc.getTransceivers()[0].receiver.transport
+        self._dtls = dtls
+        self._on_rtp = on_rtp
+        self._on_rtcp = on_rtcp
         self._srtp: Any = None
-        self._tracks: dict[int, Track] = {}
-        for track in tracks:
-            self._tracks[track.codec.payload_type] = track
-            if track.codec.rtx_payload_type is not None:
-                self._tracks[track.codec.rtx_payload_type] = track
-        for protocol in self._dtls.transport._connection._protocols:
+        for protocol in dtls.transport._connection._protocols:
             self._stand_before(protocol)
 
     def _stand_before(self, protocol: Any) -> None:
@@ -406,7 +375,7 @@ class DirectIntake:
 
         def datagram_received(data: bytes, address: tuple[Any, ...]) -> None:
             # Until DTLS is through, packets have to queue up behind it.
-            media = len(data) > 12 and 127 < data[0] < 192 and not 191 < data[1] < 209
+            media = len(data) > 12 and 127 < data[0] < 192
             if not (media and self._take(data)):
                 usual(data, address)
 
@@ -423,43 +392,105 @@ class DirectIntake:
             return True
         _bytes[0:length] = data
         _length[0] = length
-        if lib.srtp_unprotect(self._srtp, _work, _length) != 0:
-            return True
-        found = read_packet(_bytes[0 : _length[0]])
-        if found is None:
-            return True
-        payload_type, ssrc, packet = found
-        track = self._tracks.get(payload_type)
-        if track is not None:
-            track.receive(payload_type, ssrc, packet, now_us())
+        if 191 < data[1] < 224:  # RTCP (RFC 5761, 4)
+            if lib.srtp_unprotect_rtcp(self._srtp, _work, _length) == 0:
+                self._on_rtcp(_bytes[0 : _length[0]])
+        elif lib.srtp_unprotect(self._srtp, _work, _length) == 0:
+            self._on_rtp(_bytes[0 : _length[0]])
         return True
 
 
-def count_repairs(pc: RTCPeerConnection) -> None:
-    """Let aiortc's own receivers report what retransmission repaired as received.
-
-    They count the retransmission as another source's packet, and the packet itself as lost for
-    good. Call before media flows; twice does no harm.
-    """
-    for transceiver in pc.getTransceivers():
-        receiver: Any = transceiver.receiver
-        if "_handle_rtp_packet" not in vars(receiver):
-            receiver._handle_rtp_packet = _counting_repairs(receiver, transceiver)
+def _ignore_media(_data: bytes) -> None:
+    return None
 
 
-def _counting_repairs(receiver: Any, transceiver: RTCRtpTransceiver) -> Any:
-    usual = receiver._handle_rtp_packet
+class IngestPort:
+    """Stands in for a peer's receivers: hands packets to tracks, undecoded, and tells the peer
+    what has arrived of them."""
 
-    async def handle(packet: RtpPacket, arrival_time_ms: int) -> None:
-        repairs = {c.payloadType for c in transceiver._codecs if c.name == "rtx"}
-        if packet.payload_type in repairs and len(packet.payload) > 2:
-            original = receiver._RTCRtpReceiver__rtx_ssrc.get(packet.ssrc)
-            stream = receiver._RTCRtpReceiver__remote_streams.get(original)
-            if stream is not None:
-                stream.packets_received += 1
-        await usual(packet, arrival_time_ms)
+    def __init__(
+        self,
+        pc: RTCPeerConnection,
+        published: PublishedTracks,
+        numbered_by: int | None,
+        send_rtcp: Callable[[bytes], None],
+    ) -> None:
+        """`numbered_by` is the extension that carries transport-wide numbers, if any does."""
+        self._dtls: RTCDtlsTransport = pc.getTransceivers()[0].receiver.transport
+        self._published = published
+        self._numbered_by = numbered_by
+        self._tracks: dict[int, Track] = {}
+        self._started = False
+        for track in published.tracks.values():
+            self._tracks[track.codec.payload_type] = track
+            if track.codec.rtx_payload_type is not None:
+                self._tracks[track.codec.rtx_payload_type] = track
+        if numbered_by is not None:
+            ssrc = next(iter(published.tracks.values())).rtcp_ssrc
+            published.feedback = transport_cc.Receiver(ssrc, 0)
+            published.send_feedback = send_rtcp
+        for transceiver in pc.getTransceivers():
+            self._replace(transceiver)
 
-    return handle
+    def _replace(self, transceiver: RTCRtpTransceiver) -> None:
+        async def receive(parameters: RTCRtpReceiveParameters) -> None:  # noqa: ARG001
+            if not self._started:
+                self._started = True
+                MediaIntake(self._dtls, on_rtp=self._media, on_rtcp=self._control)
+
+        transceiver.receiver.receive = receive  # type: ignore[method-assign]
+
+    def _media(self, data: bytes) -> None:
+        found = read_packet(data)
+        if found is None:
+            return
+        payload_type, ssrc, packet, extension = found
+        now = now_us()
+        if extension and self._numbered_by is not None:
+            number = transport_cc.transport_sequence(extension, self._numbered_by)
+            if number is not None and self._published.feedback is not None:
+                self._published.feedback.media_ssrc = ssrc
+                self._published.feedback.add(number, now)
+        track = self._tracks.get(payload_type)
+        if track is not None:
+            track.receive(payload_type, ssrc, packet, now)
+
+    def _control(self, data: bytes) -> None:
+        for message in read_compound(data):
+            if isinstance(message, SenderReport):
+                self._published.heard(message, now_us())
+
+
+class ArrivalFeedback:
+    """Lets aiortc's own receivers tell what arrives by transport-wide number, as browsers do."""
+
+    EVERY_S = 0.05
+
+    def __init__(self, pc: RTCPeerConnection) -> None:
+        transceivers = pc.getTransceivers()
+        self._outlet = Outlet(transceivers[0].receiver.transport)
+        self._arrivals = transport_cc.Receiver(transceivers[0].sender._ssrc, 0)
+        for transceiver in transceivers:
+            self._stand_before(transceiver.receiver)
+
+    def _stand_before(self, receiver: Any) -> None:
+        usual = receiver._handle_rtp_packet
+
+        async def handle(packet: RtpPacket, arrival_time_ms: int) -> None:
+            number = packet.extensions.transport_sequence_number
+            if number is not None:
+                self._arrivals.media_ssrc = packet.ssrc
+                self._arrivals.add(number, now_us())
+            await usual(packet, arrival_time_ms)
+
+        receiver._handle_rtp_packet = handle
+
+    async def send_for_ever(self) -> None:
+        """Send feedback each 100 ms, until cancelled."""
+        while True:
+            await asyncio.sleep(self.EVERY_S)
+            while (packet := self._arrivals.due(now_us())) is not None:
+                self._outlet.send_rtcp(packet)
 
 
 async def close_quietly(pc: RTCPeerConnection, within_s: float = 1.0) -> None:

@@ -17,7 +17,8 @@ from streaming.sfu import aiortc_adapter
 from streaming.sfu.aiortc_adapter import LOOPBACK, now_us
 from streaming.sfu.media_engine import ConnectionFigures, Ended, LiveState, MediaError
 from streaming.sfu.publication import PublishedTracks, Track, TrackCodec
-from streaming.sfu.subscription import Feed, Subscriber, meter_for
+from streaming.sfu.subscription import Feed, Numbering, Subscriber, meter_for
+from streaming.sfu.transport_cc import URI as NUMBERED
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +33,9 @@ MEDIA_SECTIONS_MAX = 4
 class AiortcPublication:
     """One publisher's peer connection."""
 
-    def __init__(self, pc: RTCPeerConnection, publisher: PublishedTracks, answer: str) -> None:
+    def __init__(self, pc: RTCPeerConnection, published: PublishedTracks, answer: str) -> None:
         self.pc = pc
-        self.publisher = publisher
+        self.published = published
         self.answer = answer
         self.made_s = time.monotonic()
         self.on_closed: Callable[[AiortcPublication], None] = _nobody
@@ -42,7 +43,7 @@ class AiortcPublication:
     @property
     def stream(self) -> int:
         """The stream it feeds."""
-        return self.publisher.stream
+        return self.published.stream
 
     async def close(self) -> None:
         """End it. Its viewers wait for another publisher for a while."""
@@ -58,14 +59,14 @@ class AiortcSubscription:
     """One viewer's peer connection."""
 
     def __init__(
-        self, pc: RTCPeerConnection, viewer: Subscriber, live: LiveStream, on_ended: Ended
+        self, pc: RTCPeerConnection, subscriber: Subscriber, live: LiveStream, on_ended: Ended
     ):
-        self.viewer = viewer
+        self.subscriber = subscriber
         self._pc = pc
         self._live = live
         self._on_ended: Ended | None = on_ended
         live.subscriptions.add(self)
-        viewer.attach(live.publisher, now_us())
+        subscriber.attach(live.published, now_us())
         pc.on("connectionstatechange", self._state_changed)
 
     def _state_changed(self) -> None:
@@ -75,22 +76,31 @@ class AiortcSubscription:
     def ended(self, reason: str) -> None:
         """Tell, once, that it cannot go on."""
         on_ended, self._on_ended = self._on_ended, None
-        self.viewer.hold("ended")
+        self.subscriber.hold("ended")
         if on_ended is not None:
             on_ended(reason)
 
+    def rejoins(self, owed_ms: int) -> None:
+        """It goes on with a session that an earlier connection began, which owed so much."""
+        self.subscriber.rejoins(owed_ms)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why nothing, or no picture, is forwarded at the moment; empty if all is."""
+        return self.subscriber.reasons
+
     def hold(self, reason: str) -> None:
         """Forward nothing while any reason is held."""
-        self.viewer.hold(reason)
+        self.subscriber.hold(reason)
 
     def release(self, reason: str) -> None:
         """Forward again once no reason is left."""
-        self.viewer.release(reason, now_us())
+        self.subscriber.release(reason, now_us())
 
     async def settled(self, timeout_s: float) -> None:
         """Wait until a report covers all that was forwarded, or the time is over."""
         until = time.monotonic() + timeout_s
-        while self.viewer.meter.waiting and time.monotonic() < until:
+        while self.subscriber.meter.waiting and time.monotonic() < until:
             if self._pc.connectionState != "connected":
                 return
             await asyncio.sleep(0.02)
@@ -98,34 +108,34 @@ class AiortcSubscription:
     async def close(self) -> None:
         """Close the peer connection. Figures stay readable."""
         self._on_ended = None
-        self.viewer.hold("ended")
-        self.viewer.attach(None, now_us())
+        self.subscriber.hold("ended")
+        self.subscriber.attach(None, now_us())
         self._live.subscriptions.discard(self)
         await aiortc_adapter.close_quietly(self._pc)
 
     def figures(self) -> ConnectionFigures:
         """What was sent until now."""
-        return self.viewer.figures()
+        return self.subscriber.figures()
 
 
 class AiortcPrepared:
     """A viewer's offer that can be served."""
 
     def __init__(
-        self, pc: RTCPeerConnection, viewer: Subscriber, live: LiveStream, hosts: list[str]
+        self, pc: RTCPeerConnection, subscriber: Subscriber, live: LiveStream, hosts: list[str]
     ):
         self._pc = pc
-        self._viewer = viewer
+        self._subscriber = subscriber
         self._live = live
         self._hosts = hosts
 
     async def answer(self, on_ended: Ended) -> tuple[str, AiortcSubscription]:
         """The SDP answer, and the held subscription."""
-        aiortc_adapter.EgressPort(self._viewer, self._pc)
+        aiortc_adapter.EgressPort(self._subscriber, self._pc)
         aiortc_adapter.offer_ice_hosts(self._pc, self._hosts)
         answer = await aiortc_adapter.make_answer(self._pc)
-        self._viewer.cname = aiortc_adapter.cname_of(answer)
-        return answer, AiortcSubscription(self._pc, self._viewer, self._live, on_ended)
+        self._subscriber.cname = aiortc_adapter.cname_of(answer)
+        return answer, AiortcSubscription(self._pc, self._subscriber, self._live, on_ended)
 
     async def close(self) -> None:
         """Drop it."""
@@ -142,33 +152,35 @@ class LiveStream:
         self.gone_s = time.monotonic()
 
     @property
-    def publisher(self) -> PublishedTracks | None:
-        """The current publisher's tracks."""
-        return None if self.publication is None else self.publication.publisher
+    def published(self) -> PublishedTracks | None:
+        """What is being published now."""
+        return None if self.publication is None else self.publication.published
 
     def follow(self, publication: AiortcPublication | None) -> None:
         """Take another publisher (or none). Viewers whose codecs it does not send are ended."""
         self.publication = publication
         self.gone_s = time.monotonic()
         for subscription in list(self.subscriptions):
-            subscription.viewer.attach(self.publisher, now_us())
-            if publication is not None and not _serves(publication.publisher, subscription.viewer):
+            subscription.subscriber.attach(self.published, now_us())
+            if publication is not None and not _serves(
+                publication.published, subscription.subscriber
+            ):
                 subscription.ended("publisher-gone")
 
     def tend(self, now: int, unix: int) -> None:
         """Reports, limits and the grace after a publisher has gone."""
-        if self.publisher is not None:
-            self.publisher.tend(now)
+        if self.published is not None:
+            self.published.tend(now)
         gone = self.publication is None and time.monotonic() - self.gone_s > PUBLISHER_GRACE_S
         for subscription in list(self.subscriptions):
-            reason = "publisher-gone" if gone else subscription.viewer.tend(now, unix)
+            reason = "publisher-gone" if gone else subscription.subscriber.tend(now, unix)
             if reason is not None:
                 subscription.ended(reason)
 
 
-def _serves(publisher: PublishedTracks, viewer: Subscriber) -> bool:
-    for kind, feed in viewer.feeds.items():
-        track = publisher.tracks.get(kind)
+def _serves(published: PublishedTracks, subscriber: Subscriber) -> bool:
+    for kind, feed in subscriber.feeds.items():
+        track = published.tracks.get(kind)
         if track is None:
             if feed.meter is not None:
                 return False
@@ -232,7 +244,7 @@ class AiortcEngine:
     ) -> AiortcPublication:
         tracks: dict[str, Track] = {}
         outlet = aiortc_adapter.Outlet(pc.getTransceivers()[0].receiver.transport)
-        publisher = PublishedTracks(stream, tracks)
+        published = PublishedTracks(stream, tracks)
         for transceiver in pc.getTransceivers():
             if transceiver.kind not in kinds:
                 continue
@@ -240,10 +252,11 @@ class AiortcEngine:
             rtcp_ssrc, _ = aiortc_adapter.sources_of(transceiver.sender)
             track = Track(codec, rtcp_ssrc, outlet.send_rtcp)
             tracks[codec.kind] = track
-            aiortc_adapter.IngestPort(track, transceiver, publisher.sender_report)
+        numbered_by = aiortc_adapter.numbered_by(pc)
+        aiortc_adapter.IngestPort(pc, published, numbered_by, outlet.send_rtcp)
         aiortc_adapter.offer_ice_hosts(pc, self._hosts)
         answer = await aiortc_adapter.make_answer(pc)
-        publication = AiortcPublication(pc, publisher, answer)
+        publication = AiortcPublication(pc, published, answer)
         publication.on_closed = self._publication_closed
 
         def state_changed() -> None:
@@ -293,17 +306,17 @@ class AiortcEngine:
         """Read a viewer's offer and see whether it can be served."""
         sections = _sections(offer)
         live = self._streams.get(stream)
-        publisher = None if live is None else live.publisher
-        if live is None or publisher is None:
+        published = None if live is None else live.published
+        if live is None or published is None:
             raise MediaError(
                 409, "not-live", f"nobody publishes stream {stream} at the moment; try again soon"
             )
         wanted = {
             kind: track.codec
-            for kind, track in publisher.tracks.items()
+            for kind, track in published.tracks.items()
             if kind in sections and sections[kind].direction in (None, "recvonly", "sendrecv")
         }
-        missing = "video" if "video" in publisher.tracks else "audio"
+        missing = "video" if "video" in published.tracks else "audio"
         if missing not in wanted:
             raise MediaError(
                 422,
@@ -321,27 +334,27 @@ class AiortcEngine:
                     codec = wanted[kind]
                     aiortc_adapter.prefer(transceiver, [codec.name], codec.profile)
             await _read(pc, offer)
-            viewer = Subscriber(_feeds(pc, wanted), now_us())
+            subscriber = _subscriber(pc, wanted)
         except BaseException:
             await aiortc_adapter.close_quietly(pc)
             raise
-        return AiortcPrepared(pc, viewer, live, self._hosts)
+        return AiortcPrepared(pc, subscriber, live, self._hosts)
 
     # --- state -----------------------------------------------------------------------
 
     def live(self, stream: int) -> LiveState | None:
         """State of one stream, if it is being published."""
         live = self._streams.get(stream)
-        if live is None or live.publisher is None:
+        if live is None or live.published is None:
             return None
-        tracks = live.publisher.tracks
+        tracks = live.published.tracks
         return LiveState(
             stream=stream,
             video_codec=tracks["video"].codec.name if "video" in tracks else None,
             audio_codec=tracks["audio"].codec.name if "audio" in tracks else None,
             viewers=len(live.subscriptions),
-            bitrate_bps=live.publisher.bitrate_bps,
-            frozen_ms=live.publisher.frozen_ms(now_us()),
+            bitrate_bps=live.published.bitrate_bps,
+            frozen_ms=live.published.frozen_ms(now_us()),
         )
 
     def all_live(self) -> list[LiveState]:
@@ -383,10 +396,11 @@ class AiortcEngine:
         await asyncio.gather(*self._closing)
 
 
-def _feeds(pc: RTCPeerConnection, wanted: dict[str, TrackCodec]) -> dict[str, Feed]:
+def _subscriber(pc: RTCPeerConnection, wanted: dict[str, TrackCodec]) -> Subscriber:
     feeds: dict[str, Feed] = {}
+    numbered_by = aiortc_adapter.numbered_by(pc)
     for transceiver in pc.getTransceivers():
-        aiortc_adapter.without_extensions(transceiver)
+        aiortc_adapter.keep_extensions(transceiver, [] if numbered_by is None else [NUMBERED])
         if transceiver.kind not in wanted:
             continue
         codec = aiortc_adapter.keep_first_codec(transceiver)
@@ -398,9 +412,10 @@ def _feeds(pc: RTCPeerConnection, wanted: dict[str, TrackCodec]) -> dict[str, Fe
             payload_type=codec.payload_type,
             clock_rate=codec.clock_rate,
             rtx=None if codec.rtx_payload_type is None else (rtx_ssrc, codec.rtx_payload_type),
-            meter=meter_for(set(wanted), codec.kind),
+            meter=meter_for(set(wanted), codec.kind, codec.clock_rate),
         )
-    return feeds
+    numbering = None if numbered_by is None else Numbering(numbered_by)
+    return Subscriber(feeds, now_us(), numbering=numbering)
 
 
 def _sections(offer: str) -> dict[str, MediaDescription]:

@@ -43,6 +43,9 @@ class ConnectionFigures:
     delivered_ms: int
     forwarded_ms: int
     unconfirmed_ms: int
+    unpayable_ms: int
+    owed_ms: int
+    """Unpaid media that the viewer may have seen, and still has to work off."""
     frames_forwarded: int
     packets_sent: int
     bytes_sent: int
@@ -67,6 +70,9 @@ class Publication(Protocol):
 class Subscription(Protocol):
     """One viewer's connection. It forwards nothing before `release`."""
 
+    def rejoins(self, owed_ms: int) -> None:
+        """It goes on with a session that an earlier connection began, which owed so much."""
+
     def hold(self, reason: str) -> None:
         """Forward nothing while any reason is held: `paused`, `lease`, `ended`."""
 
@@ -78,6 +84,10 @@ class Subscription(Protocol):
 
     async def close(self) -> None:
         """Close the peer connection. Figures stay readable."""
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why nothing, or no picture, is forwarded at the moment; empty if all is."""
 
     def figures(self) -> ConnectionFigures:
         """What was sent until now."""

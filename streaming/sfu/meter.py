@@ -4,18 +4,22 @@ Pure: no input or output, no clock. Times come in as microseconds of one monoton
 sequence numbers unwrapped (they never fall and never wrap). One meter belongs to one
 connection and counts one of its tracks: the picture, or the sound where there is no picture.
 
-The rules, each in favour of whoever did not cause the doubt:
+What counts is the **media time of frames that the viewer has and can decode**. What is not
+counted is not sent for long, and what is sent and can be decoded is counted: whoever denies
+receipt loses the picture, and whoever sends nothing useful earns nothing.
 
-- Delivered time is the sum of the gaps between consecutive forwarded frames. A gap above
-  `gap_max_us` counts nothing, so a freeze is free and a picture at one frame a second is not.
-- A frame counts once a receiver report (RFC 3550, 6.4) covers its last packet, and only if
-  the unrepaired loss in that report's interval is at most `loss_max_percent`. A repair that was
-  still under way when the report was made shows in the next one, and is believed then.
-- `withheld_us` of each uninterrupted run are not counted, so that the two ends' clocks and
-  buffers never disagree to the viewer's cost.
-- What was forwarded and not confirmed stays below `unconfirmed_max_us`; then forwarding stops.
-  Frames that a report covered with too much loss stay in that sum and are worked off by
-  confirmed time, a tenth of it: who overstates loss gains no more than the tolerated tenth.
+- A frame is *held* when every packet of it has been received, at first or as a retransmission;
+  *decodable* when it is held and so is every frame back to a held keyframe.
+- A packet that is still missing after `repair_us`, while later ones are known to have come,
+  breaks the chain: nothing counts from there to the next held keyframe.
+- A decodable frame counts the media time (RTP clock) since the one before it; nothing if that
+  is more than `gap_max_us`. So a freeze is free, and a picture a second is not. The sum never
+  exceeds the time that passed on the server's clock while forwarding was on.
+- `withheld_us` are never counted, once a connection: two clocks never disagree to the viewer's
+  cost.
+- What was forwarded and is not known to be held stays below `unconfirmed_max_us`; then
+  forwarding stops. What turned out broken stays in that sum and is worked off by confirmed
+  time, a twentieth of it.
 """
 
 from __future__ import annotations
@@ -23,8 +27,13 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from streaming.sfu.report_window import ReportWindow
+
 PENDING_MAX = 2048
-"""Frames waiting for a report; more are merged, so that memory stays bounded."""
+"""Frames that wait to be known held; with more, forwarding waits. Memory stays bounded."""
+_WORKED_OFF = 20
+_M32 = 0xFFFFFFFF
+_HALF = 1 << 31
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,196 +42,346 @@ class MeterRules:
 
     gap_max_us: int = 1_500_000
     withheld_us: int = 200_000
-    loss_max_percent: int = 10
+    repair_us: int = 1_000_000
+    """How long a missing packet is waited for, from when its frame was sent."""
     unconfirmed_max_us: int = 4_000_000
+    """With feedback about each packet."""
+    unreported_max_us: int = 9_000_000
+    """With receiver reports alone: RFC 3550 players report each 2 to 6 s."""
     give_up_us: int = 10_000_000
-    """How long forwarding may stand still for want of reports before the session ends."""
+    """How long forwarding may stand still for want of receipt before the session ends."""
+    chained: bool = True
+    """Whether a frame needs those before it. Sound does not."""
 
 
 VIDEO_RULES = MeterRules()
-AUDIO_RULES = MeterRules(unconfirmed_max_us=9_000_000)
-"""Chromium reports sound every 2.5 to 7.5 s, so 4 s would stop an honest listener."""
+AUDIO_RULES = MeterRules(chained=False)
 
 
-@dataclass(slots=True)
-class _Pending:
-    """One forwarded frame (or several merged ones) that no report has covered yet."""
+class _Frame:
+    """One forwarded frame that is not yet known to be held."""
 
-    last_sequence: int
-    gap_us: int
-    starts_run: bool
+    __slots__ = ("ended", "first", "gap_us", "keyframe", "last", "sent_us", "timestamp")
 
-
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """The newest interval, if it was reported with too much loss."""
-
-    expected: int
-    lost: int
-    gap_us: int
+    def __init__(self, first: int, timestamp: int, sent_us: int) -> None:
+        self.first = first
+        self.last = first
+        self.timestamp = timestamp
+        self.sent_us = sent_us
+        self.gap_us = 0
+        self.keyframe = False
+        self.ended = False
 
 
 class Meter:
     """Counts one connection. Not thread-safe."""
 
-    def __init__(self, rules: MeterRules = VIDEO_RULES) -> None:
+    def __init__(self, rules: MeterRules = VIDEO_RULES, clock_rate: int = 90_000) -> None:
         self.rules = rules
-        self._pending: deque[_Pending] = deque()
+        self.per_packet = False
+        """Whether receipt is known of each packet; receiver reports count until it is."""
+        self.reports_alone = False
+        """Whether receiver reports are all that is to be had."""
+        self.frames_forwarded = 0
+        self._clock_rate = clock_rate
+        self._pending: deque[_Frame] = deque()
         self._pending_us = 0
-        self._refused_us = 0
-        self._refused: _Refused | None = None
+        self._broken_us = 0
+        self._unpayable_us = 0
+        self._counted_us = 0
         self._forwarded_us = 0
-        self._frames = 0
-        self._closed_runs_us = 0
-        self._run_us = 0
-        self._last_frame_us: int | None = None
-        self._covered_to: int | None = None
-        self._lost = 0
         self._stopped_us: int | None = None
-        self._resume_at_us = rules.unconfirmed_max_us * 3 // 4
+        # The run: what was forwarded since forwarding was last held, or the chain last broken.
+        self._run_us: int | None = None
+        self._run_media_us = 0
+        self._run_counted_us = 0
+        self._last_timestamp = 0
+        self._typical_gap_us = 0
+        # Receipt, by the packet: all up to `_held` have come, and those in `_ahead`.
+        self._held = -1
+        self._ahead: set[int] = set()
+        self._highest = -1
+        # Receipt, by reports.
+        self._window = ReportWindow()
 
     # --- what is forwarded -----------------------------------------------------------
 
     def may_forward(self, now_us: int) -> bool:
         """Whether another frame, forwarded now, would keep the unconfirmed time in bounds.
 
-        Ask before each frame. Remembers since when the answer has been no; once it was, it
-        takes a report that covers a quarter of the bound to change it.
+        Ask before each frame. Remembers since when the answer has been no; once it was, what
+        is confirmed must free a quarter of the bound to change it.
         """
-        if self._stopped_us is not None and self._unconfirmed_us() > self._resume_at_us:
-            return False
-        gap = 0
-        if self._last_frame_us is not None:
-            gap = now_us - self._last_frame_us
-            if gap > self.rules.gap_max_us:
-                gap = 0
-        if self._unconfirmed_us() + gap <= self.rules.unconfirmed_max_us:
+        limit_us = self.unconfirmed_limit_us
+        open_us = self._pending_us + self._broken_us
+        if self._stopped_us is not None:
+            if open_us > limit_us * 3 // 4 or len(self._pending) >= PENDING_MAX // 2:
+                return False
             self._stopped_us = None
             return True
-        if self._stopped_us is None:
-            self._stopped_us = now_us
+        if open_us <= limit_us and len(self._pending) < PENDING_MAX:
+            return True
+        self._stopped_us = now_us
         return False
+
+    @property
+    def unconfirmed_limit_us(self) -> int:
+        """The bound on unconfirmed time: that of the receipt there is, or is promised."""
+        if self.reports_alone and not self.per_packet:
+            return self.rules.unreported_max_us
+        return self.rules.unconfirmed_max_us
 
     def given_up(self, now_us: int) -> bool:
         """Whether forwarding has stood still for so long that the session is to end."""
         return self._stopped_us is not None and now_us - self._stopped_us >= self.rules.give_up_us
 
-    def frame(self, now_us: int, last_sequence: int, first_sequence: int | None = None) -> None:
-        """A whole frame has been forwarded, up to the packet `last_sequence`.
-
-        `first_sequence` of the connection's first frame says from where reports count.
-        """
-        if self._covered_to is None:
-            self._covered_to = (last_sequence if first_sequence is None else first_sequence) - 1
-        self._frames += 1
-        gap = 0
-        starts_run = True
-        if self._last_frame_us is not None:
-            gap = max(0, now_us - self._last_frame_us)
-            starts_run = gap > self.rules.gap_max_us
-            if starts_run:
-                gap = 0
-        self._last_frame_us = now_us
-        self._forwarded_us += gap
-        self._pending_us += gap
-        if len(self._pending) < PENDING_MAX:
-            self._pending.append(_Pending(last_sequence, gap, starts_run))
-            return
-        last = self._pending[-1]
-        last.last_sequence = max(last.last_sequence, last_sequence)
-        last.gap_us += gap
-
     def interrupt(self) -> None:
         """Forwarding was held (pause, no lease, another publisher): the next gap is free."""
-        self._last_frame_us = None
+        self._run_us = None
 
-    # --- what is reported ------------------------------------------------------------
+    def owe(self, owed_us: int) -> None:
+        """Add unpaid media of other causes to the bounded sum, to be worked off.
 
-    def report(self, highest_sequence: int, packets_lost: int, sent_to: int) -> bool:
-        """A receiver report about the counted track.
+        That is: the catch-up of a join, the first picture after a viewer's own pause (which
+        counts no time), and what the session's earlier connection left unconfirmed.
+        """
+        self._broken_us += max(0, owed_us)
+
+    @property
+    def typical_gap_us(self) -> int:
+        """The usual time between frames; the longest that counts while it is not known."""
+        return self._typical_gap_us or self.rules.gap_max_us
+
+    @property
+    def run_is_new(self) -> bool:
+        """Whether the next frame begins a run: it counts no time before it."""
+        return self._run_us is None
+
+    def starts_frame(self, now_us: int, sequence: int, timestamp: int, *, keyframe: bool) -> None:
+        """The first packet of a frame has been forwarded; it ends the frame before."""
+        self.frames_forwarded += 1
+        pending = self._pending
+        if pending:
+            last = pending[-1]
+            if not last.ended:
+                last.ended = True
+                last.last = max(last.last, sequence - 1)
+        frame = _Frame(sequence, timestamp, now_us)
+        frame.keyframe = keyframe or not self.rules.chained
+        run_us = self._run_us
+        if run_us is None:
+            self._begin_run(frame, sequence, now_us)
+        else:
+            ticks = (timestamp - self._last_timestamp) & _M32
+            if ticks < _HALF:  # a frame that comes out of order counts and moves nothing
+                self._last_timestamp = timestamp
+                gap_us = ticks * 1_000_000 // self._clock_rate
+                if gap_us <= self.rules.gap_max_us:
+                    self._add_gap(frame, gap_us, now_us - run_us)
+        pending.append(frame)
+
+    def _add_gap(self, frame: _Frame, gap_us: int, passed_us: int) -> None:
+        typical_us = self._typical_gap_us
+        self._typical_gap_us = typical_us + ((gap_us - typical_us) >> 4) if typical_us else gap_us
+        media_us = self._run_media_us = self._run_media_us + gap_us
+        # What comes in a burst counts when the time for it has passed.
+        counted_us = min(media_us, passed_us)
+        if counted_us > self._run_counted_us:
+            frame.gap_us = counted_us - self._run_counted_us
+            self._run_counted_us = counted_us
+            self._pending_us += frame.gap_us
+            self._forwarded_us += frame.gap_us
+
+    def _begin_run(self, frame: _Frame, sequence: int, now_us: int) -> None:
+        self._run_us = now_us
+        self._run_media_us = 0
+        self._run_counted_us = 0
+        self._last_timestamp = frame.timestamp
+        if self._highest < 0:
+            self._held = self._highest = sequence - 1
+            self._window.begin(sequence - 1, now_us)
+        elif not self._pending:
+            self._step_to(sequence)
+
+    def ends_frame(self, sequence: int) -> None:
+        """The last packet of the newest frame has been forwarded."""
+        if self._pending:
+            frame = self._pending[-1]
+            frame.last = max(frame.last, sequence)
+            frame.ended = True
+
+    def turns_keyframe(self, timestamp: int) -> None:
+        """A packet that came late shows that its frame is a keyframe."""
+        for frame in reversed(self._pending):
+            if frame.timestamp == timestamp:
+                frame.keyframe = True
+                return
+
+    # --- receipt of each packet --------------------------------------------------------
+
+    def received(self, sequence: int) -> None:
+        """A packet of the counted track, or its retransmission, has come to the viewer.
+
+        Call `settle` after the last of a feedback.
+        """
+        self._highest = max(self._highest, sequence)
+        held = self._held
+        if sequence == held + 1:
+            held += 1
+            ahead = self._ahead
+            while ahead and held + 1 in ahead:
+                held += 1
+                ahead.remove(held)
+            self._held = held
+        elif sequence > held:
+            self._ahead.add(sequence)
+
+    def settle(self, now_us: int) -> bool:
+        """Count what has become decodable. Returns whether the chain has broken.
+
+        After a break nothing of what was sent can be decoded until a keyframe is held: stop
+        forwarding, ask for one, and go on with it.
+        """
+        self._count_held()
+        pending = self._pending
+        if not pending:
+            return False
+        first = pending[0]
+        # Only where something later has come is the packet lost and not merely unreported.
+        missing = self._held + 1
+        if self._highest < missing or now_us - first.sent_us < self.rules.repair_us:
+            return False
+        return self._break_chain()
+
+    def _count_held(self) -> None:
+        pending, held = self._pending, self._held
+        while pending and pending[0].ended and pending[0].last <= held:
+            self._count(pending.popleft())
+
+    def _count(self, frame: _Frame) -> None:
+        gap_us = frame.gap_us
+        if gap_us:
+            self._pending_us -= gap_us
+            self._counted_us += gap_us
+            if self._broken_us:
+                self._broken_us = max(0, self._broken_us - gap_us // _WORKED_OFF)
+
+    def _break_chain(self) -> bool:
+        """Drop what depends on the missing packet; whether nothing that was sent is left."""
+        pending = self._pending
+        self._refuse(pending.popleft())
+        while pending:
+            frame = pending[0]
+            if frame.keyframe:
+                if self.rules.chained:  # its gap reaches back over what was dropped
+                    self._refuse(frame)
+                self._step_to(frame.first)
+                self._count_held()
+                return False
+            self._refuse(pending.popleft())
+        self._step_to(self._highest + 1)
+        self.interrupt()
+        return self.rules.chained
+
+    def _step_to(self, sequence: int) -> None:
+        """Wait for nothing before this packet any more."""
+        held = max(self._held, sequence - 1)
+        self._ahead = {number for number in self._ahead if number > held}
+        while held + 1 in self._ahead:
+            held += 1
+            self._ahead.remove(held)
+        self._held = held
+
+    def _refuse(self, frame: _Frame) -> None:
+        self._pending_us -= frame.gap_us
+        self._broken_us += frame.gap_us
+        self._unpayable_us += frame.gap_us
+        frame.gap_us = 0
+
+    def break_off(self, sequence: int = 0) -> None:
+        """The viewer cannot decode what it was sent from this packet on, by its own word (PLI)
+        or the publisher's (a hole that nobody can repair): it does not count."""
+        pending = self._pending
+        while pending and (not pending[-1].ended or pending[-1].last >= sequence):
+            self._refuse(pending.pop())
+        self.interrupt()
+
+    # --- receipt by reports --------------------------------------------------------------
+
+    def report(self, highest_sequence: int, packets_lost: int, sent_to: int, now_us: int) -> bool:
+        """A receiver report about the counted track, where there is no better receipt.
 
         `highest_sequence` as reported: only its low 16 bits are used, because some receivers
         do not extend it; they are unwrapped against `sent_to`, the last sequence number sent.
         `packets_lost` is the cumulative count. Returns whether the report covered anything.
         """
-        if self._covered_to is None:
+        if self.per_packet or self._highest < 0:
             return False
+        self.reports_alone = True
         highest = sent_to - ((sent_to - highest_sequence) & 0xFFFF)
-        expected = highest - self._covered_to
-        if expected <= 0:
+        if not self._window.add(highest, packets_lost, now_us):
             return False
-        lost = packets_lost - self._lost
-        self._lost = packets_lost
-        self._covered_to = highest
-        self._forgive(-lost)
-        accepted = self._tolerable(lost, expected)
-        covered_us = 0
-        while self._pending and self._pending[0].last_sequence <= highest:
-            frame = self._pending.popleft()
-            self._pending_us -= frame.gap_us
-            covered_us += frame.gap_us
-            if accepted:
-                self._confirm(frame)
-        if not accepted:
-            self._refused_us += covered_us
-            self._refused = _Refused(expected, lost, covered_us)
-            self._close_run()
+        self._highest = max(self._highest, highest)
+        self._held = max(self._held, highest)
+        tolerable = self._window.tolerable
+        pending = self._pending
+        while pending and pending[0].ended and pending[0].last <= highest:
+            frame = pending.popleft()
+            if tolerable:
+                self._count(frame)
+            else:
+                self._refuse(frame)
         return True
 
-    def _tolerable(self, lost: int, expected: int) -> bool:
-        return lost * 100 <= expected * self.rules.loss_max_percent
+    def repaired(self, sequence: int) -> None:
+        """A packet was sent again because the viewer asked for it."""
+        self._window.repaired(sequence)
 
-    def _forgive(self, repaired: int) -> None:
-        """Take back the last refusal if enough of its loss turned out to be repaired."""
-        refused, self._refused = self._refused, None
-        if refused is None or repaired <= 0:
-            return
-        if self._tolerable(refused.lost - repaired, refused.expected):
-            self._refused_us = max(0, self._refused_us - refused.gap_us)
-            self._closed_runs_us += max(0, refused.gap_us - self.rules.withheld_us)
-
-    def _confirm(self, frame: _Pending) -> None:
-        if frame.starts_run:
-            self._close_run()
-        self._run_us += frame.gap_us
-        self._refused_us = max(0, self._refused_us - frame.gap_us // 10)
-
-    def _close_run(self) -> None:
-        self._closed_runs_us += max(0, self._run_us - self.rules.withheld_us)
-        self._run_us = 0
+    def repairs_lost(self, packets_lost: int) -> None:
+        """Cumulative loss that the viewer reports on the retransmission source."""
+        self._window.repairs_lost(packets_lost)
 
     # --- figures ---------------------------------------------------------------------
-
-    def _unconfirmed_us(self) -> int:
-        return self._pending_us + self._refused_us
 
     @property
     def delivered_ms(self) -> int:
         """What may be paid for. Never falls."""
-        run = max(0, self._run_us - self.rules.withheld_us)
-        return (self._closed_runs_us + run) // 1000
+        return max(0, self._counted_us - self.rules.withheld_us) // 1000
 
     @property
     def forwarded_ms(self) -> int:
-        """What was forwarded, confirmed or not."""
-        return self._forwarded_us // 1000
+        """Media time that was forwarded, confirmed or not, without what is withheld: it is
+        what was delivered, what is pending and what is unpayable."""
+        return max(0, self._forwarded_us - self.rules.withheld_us) // 1000
+
+    @property
+    def pending_ms(self) -> int:
+        """What was forwarded and of which nothing is known yet."""
+        return self._pending_us // 1000
 
     @property
     def unconfirmed_ms(self) -> int:
-        """What was forwarded and not (or only with too much loss) confirmed."""
-        return self._unconfirmed_us() // 1000
+        """The bounded sum: what is pending, what was broken, what is owed."""
+        return (self._pending_us + self._broken_us) // 1000
 
     @property
-    def frames_forwarded(self) -> int:
-        """Whole frames forwarded."""
-        return self._frames
+    def owed_ms(self) -> int:
+        """What a later connection of the same session begins with: the bounded sum, and what
+        this one had withheld."""
+        withheld_us = min(self._counted_us, self.rules.withheld_us)
+        return (self._pending_us + self._broken_us + withheld_us) // 1000
+
+    @property
+    def unpayable_ms(self) -> int:
+        """What was forwarded and turned out broken, in all. Never falls."""
+        return self._unpayable_us // 1000
 
     @property
     def waiting(self) -> bool:
-        """Whether a frame still waits for the report that covers it."""
+        """Whether a frame still waits to be known held."""
         return bool(self._pending)
 
     @property
     def pending_frames(self) -> int:
-        """Entries held for frames that no report has covered; at most `PENDING_MAX`."""
+        """Frames that wait to be known held; at most `PENDING_MAX`."""
         return len(self._pending)

@@ -11,15 +11,24 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streaming.sfu import rtcp
+from streaming.sfu.rtcp_reader import SenderReport
 from streaming.sfu.rtp import KEYFRAME_START, History, Packet, timestamp_after, unwrap16
+from streaming.sfu.transport_cc import Receiver
 
 VIDEO_HISTORY = 1024
 AUDIO_HISTORY = 128
 KEYFRAME_AGAIN_US = 400_000
+KEYFRAME_AGAIN_MAX_US = 3_200_000
+"""A publisher that does not answer is asked ever more rarely."""
 REPORT_EVERY_US = 1_000_000
 SOURCE_SILENT_US = 2_000_000
-CATCH_UP_PACKETS_MAX = 600
-CATCH_UP_AGE_MAX_US = 1_500_000
+REPAIR_AHEAD_MAX = 64
+"""How far ahead of the newest packet a retransmission may be: of a packet that was lost, and
+sent again for probing before another came."""
+CATCH_UP_PACKETS_MAX = 900
+CATCH_UP_AGE_MAX_US = 2_500_000
+"""How old a group of pictures may be with which a late viewer begins. It is not paid, so it is
+bounded; where the last keyframe is older, the picture comes with the next one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +54,10 @@ class PacketSink(Protocol):
     def source_changed(self) -> None:
         """What follows comes from another source: timestamps and pictures begin anew."""
 
+    def gap_unrepaired(self, number: int, now_us: int) -> None:
+        """A packet of the picture never came and is asked for no more: what follows it cannot
+        be decoded before the next keyframe."""
+
 
 class Track:
     """One track of a publisher."""
@@ -59,12 +72,13 @@ class Track:
         self.last_frame_us: int | None = None
         self.sender_clock: tuple[int, int] | None = None
         """Unix microseconds and RTP timestamp of the publisher's last sender report."""
-        self._rtcp_ssrc = rtcp_ssrc
+        self.rtcp_ssrc = rtcp_ssrc
         self._send_rtcp = send_rtcp
         self._begins_keyframe = KEYFRAME_START[codec.name]
         self._stats = rtcp.ReceiveStats(codec.clock_rate)
         self._losses = rtcp.LossDetector()
-        self._abandoned = 0
+        self._repair_ssrc: int | None = None
+        self._repair_stats = rtcp.ReceiveStats(codec.clock_rate)
         self._base = 0
         self._frame_timestamp: int | None = None
         self._frame_open = False
@@ -73,6 +87,7 @@ class Track:
         self._keyframe_us = 0
         self._asked_keyframe_us: int | None = None
         self._wants_keyframe = False
+        self._ask_again_us = KEYFRAME_AGAIN_US
 
     # --- packets ---------------------------------------------------------------------
 
@@ -84,11 +99,12 @@ class Track:
         if payload_type == self.codec.payload_type:
             number = self._count(ssrc, sequence, timestamp, now_us)
         elif payload_type == self.codec.rtx_payload_type:
+            self._count_repair(ssrc, sequence, timestamp, now_us)
             number = self._unwrap_rtx(payload)
             payload = payload[2:]
         else:
             return
-        if number is None or self.history.get(number) is not None:
+        if number is None or not self.history.lacks(number):
             return
         one = Packet(number, timestamp, marker, payload)
         self._mark_edges(one, now_us)
@@ -96,7 +112,7 @@ class Track:
         self.octets += len(payload)
         for sink in self.sinks:
             sink.forward(one, now_us)
-        if self.codec.kind == "video" and self._losses.add(number):
+        if self._losses.add(number):
             self._ask_for_missing(now_us)
 
     def _count(self, ssrc: int, sequence: int, timestamp: int, now_us: int) -> int | None:
@@ -115,13 +131,15 @@ class Track:
             self._base = self.history.newest + 1
             self._stats = rtcp.ReceiveStats(self.codec.clock_rate)
             self._losses = rtcp.LossDetector()
-            self._abandoned = 0
             self._frame_timestamp = None
             self._frame_open = False
             self._keyframe_at = None
             self.sender_clock = None
             for sink in self.sinks:
                 sink.source_changed()
+            self._asked_keyframe_us = None
+            self.ssrc = ssrc
+            self.request_keyframe(now_us)
         self.ssrc = ssrc
         return True
 
@@ -129,10 +147,16 @@ class Track:
         if len(payload) <= 2 or self._stats.highest < 0:
             return None  # padding, which keeps the path's estimate alive
         original = int.from_bytes(payload[:2], "big")
-        number = self._base + unwrap16(original, self._stats.highest)
-        if self.history.get(number) is None:
-            self._stats.repaired()
-        return number
+        unwrapped = unwrap16(original, self._stats.highest)
+        if unwrapped > self._stats.highest + REPAIR_AHEAD_MAX:
+            return None  # what was never sent is not sent again, and would empty the history
+        return self._base + unwrapped
+
+    def _count_repair(self, ssrc: int, sequence: int, timestamp: int, now_us: int) -> None:
+        if ssrc != self._repair_ssrc:
+            self._repair_ssrc = ssrc
+            self._repair_stats = rtcp.ReceiveStats(self.codec.clock_rate)
+        self._repair_stats.add(sequence, timestamp, now_us)
 
     def _mark_edges(self, one: Packet, now_us: int) -> None:
         if not one.payload:
@@ -155,6 +179,7 @@ class Track:
             self._keyframe_at = one.sequence
             self._keyframe_us = now_us
             self._wants_keyframe = False
+            self._ask_again_us = KEYFRAME_AGAIN_US
         if (one.marker or self.codec.kind == "audio") and self._frame_open:
             one.ends_frame = True
             self._frame_open = False
@@ -180,28 +205,37 @@ class Track:
         self._wants_keyframe = True
         if self.ssrc is None or (
             self._asked_keyframe_us is not None
-            and now_us - self._asked_keyframe_us < KEYFRAME_AGAIN_US
+            and now_us - self._asked_keyframe_us < self._ask_again_us
         ):
             return
+        if self._asked_keyframe_us is not None:
+            self._ask_again_us = min(2 * self._ask_again_us, KEYFRAME_AGAIN_MAX_US)
         self._asked_keyframe_us = now_us
-        self._send_rtcp(rtcp.picture_loss(self._rtcp_ssrc, self.ssrc))
+        self._send_rtcp(rtcp.picture_loss(self.rtcp_ssrc, self.ssrc))
 
     def _ask_for_missing(self, now_us: int) -> None:
         missing = self._losses.due(now_us)
         if missing and self.ssrc is not None:
             numbers = [(number - self._base) & 0xFFFF for number in missing]
-            self._send_rtcp(rtcp.negative_acknowledgement(self._rtcp_ssrc, self.ssrc, numbers))
+            nack = rtcp.negative_acknowledgement(self.rtcp_ssrc, self.ssrc, numbers)
+            self._send_rtcp(self._reports(now_us) + nack)
 
     def tend(self, now_us: int) -> None:
         """Ask again for what is still missing. Call some ten times a second."""
+        self._ask_for_missing(now_us)
         if self.codec.kind != "video":
             return
-        self._ask_for_missing(now_us)
-        if self._losses.abandoned > self._abandoned:
-            self._abandoned = self._losses.abandoned
+        given_up = self._losses.take_given_up()
+        if given_up is not None and not self._repaired_by_keyframe(given_up):
             self._wants_keyframe = True
+            for sink in self.sinks:
+                sink.gap_unrepaired(given_up, now_us)
         if self._wants_keyframe:
             self.request_keyframe(now_us)
+
+    def _repaired_by_keyframe(self, number: int) -> bool:
+        """Whether a keyframe has come since, so that nobody waits for the packet."""
+        return self._keyframe_at is not None and self._keyframe_at > number
 
     def sender_report(self, ntp: int, rtp_timestamp: int, now_us: int) -> None:
         """The publisher has said which RTP time is which wall time."""
@@ -211,9 +245,13 @@ class Track:
     def report(self, now_us: int) -> None:
         """Send a receiver report about this track."""
         if self.ssrc is not None:
-            block = self._stats.block(self.ssrc, now_us)
-            if block is not None:
-                self._send_rtcp(rtcp.receiver_report(self._rtcp_ssrc, [block]))
+            self._send_rtcp(self._reports(now_us))
+
+    def _reports(self, now_us: int) -> bytes:
+        """A receiver report about the source and that of its retransmissions."""
+        sources = ((self.ssrc, self._stats), (self._repair_ssrc, self._repair_stats))
+        blocks = [stats.block(ssrc, now_us) for ssrc, stats in sources if ssrc is not None]
+        return rtcp.receiver_report(self.rtcp_ssrc, [block for block in blocks if block])
 
 
 class PublishedTracks:
@@ -226,9 +264,15 @@ class PublishedTracks:
         self._reported_us = 0
         self._measured: tuple[int, int] | None = None
         self._clock_offset_us: int | None = None
+        self.feedback: Receiver | None = None
+        """What has arrived of packets with transport-wide numbers."""
+        self.send_feedback: Callable[[bytes], None] = _drop
 
     def tend(self, now_us: int) -> None:
         """Reports and repeated requests. Call some ten times a second."""
+        if self.feedback is not None:
+            while (packet := self.feedback.due(now_us)) is not None:
+                self.send_feedback(packet)
         for track in self.tracks.values():
             track.tend(now_us)
         if now_us - self._reported_us >= REPORT_EVERY_US:
@@ -246,12 +290,14 @@ class PublishedTracks:
         for track in self.tracks.values():
             track.request_keyframe(now_us)
 
-    def sender_report(self, track: Track, ntp: int, rtp_timestamp: int, now_us: int) -> None:
+    def heard(self, report: SenderReport, now_us: int) -> None:
         """A sender report has come; the fastest one so far tells the clocks' difference."""
-        track.sender_report(ntp, rtp_timestamp, now_us)
-        offset = now_us - rtcp.unix_us(ntp)
-        if self._clock_offset_us is None or offset < self._clock_offset_us:
-            self._clock_offset_us = offset
+        for track in self.tracks.values():
+            if track.ssrc == report.ssrc:
+                track.sender_report(report.ntp, report.rtp_timestamp, now_us)
+                offset = now_us - rtcp.unix_us(report.ntp)
+                if self._clock_offset_us is None or offset < self._clock_offset_us:
+                    self._clock_offset_us = offset
 
     def rtp_time(self, kind: str, now_us: int) -> int | None:
         """The timestamp that a track's media captured now would carry.
@@ -278,3 +324,7 @@ class PublishedTracks:
         """How long ago the last frame came: of the picture, or of sound alone."""
         track = self.tracks.get("video") or self.tracks["audio"]
         return 0 if track.last_frame_us is None else (now_us - track.last_frame_us) // 1000
+
+
+def _drop(_packet: bytes) -> None:
+    return None

@@ -67,10 +67,6 @@ class ReceiveStats:
             self._transit = transit
         return unwrapped
 
-    def repaired(self) -> None:
-        """A retransmission has filled a gap: it is not lost after all."""
-        self.received += 1
-
     def sender_report(self, ntp_timestamp: int, arrival_us: int) -> None:
         """Remember the source's last report, which ours refer to."""
         self._sr_middle = (ntp_timestamp >> 16) & 0xFFFFFFFF
@@ -78,7 +74,8 @@ class ReceiveStats:
 
     @property
     def lost(self) -> int:
-        """Expected and not arrived, so far; may be negative if packets came twice."""
+        """Expected and not arrived, so far; negative if packets came twice. A retransmission on
+        a source of its own does not change it (RFC 4588, 6.3)."""
         if self._first is None:
             return 0
         return self.highest - self._first + 1 - self.received
@@ -114,6 +111,7 @@ class LossDetector:
         self._missing: dict[int, tuple[int, int]] = {}  # number -> (tries, asked last at)
         self.abandoned = 0
         """How many were given up, ever."""
+        self._given_up: int | None = None
 
     def add(self, sequence: int) -> bool:
         """A packet has come; returns whether this shows that others are missing."""
@@ -124,7 +122,8 @@ class LossDetector:
             self._missing.pop(sequence, None)
             return False
         first = max(self._newest + 1, sequence - NACK_WINDOW)
-        self.abandoned += first - (self._newest + 1)
+        if first > self._newest + 1:
+            self._give_up(self._newest + 1, first - (self._newest + 1))
         for number in range(first, sequence):
             self._missing[number] = (0, 0)
         showed = first < sequence
@@ -137,11 +136,21 @@ class LossDetector:
         for number, (tries, at) in list(self._missing.items()):
             if tries >= NACK_TRIES or self._too_old(number):
                 del self._missing[number]
-                self.abandoned += 1
+                self._give_up(number)
             elif tries == 0 or now_us - at >= NACK_AGAIN_US:
                 self._missing[number] = (tries + 1, now_us)
                 asked.append(number & 0xFFFF)
         return asked
+
+    def _give_up(self, number: int, count: int = 1) -> None:
+        self.abandoned += count
+        if self._given_up is None or number < self._given_up:
+            self._given_up = number
+
+    def take_given_up(self) -> int | None:
+        """The first packet given up since the last call, if any was."""
+        first, self._given_up = self._given_up, None
+        return first
 
     def _too_old(self, number: int) -> bool:
         return self._newest is not None and number < self._newest - NACK_WINDOW

@@ -9,7 +9,10 @@ import struct
 from collections.abc import Callable, Iterator
 
 HEADER = struct.Struct("!BBHII")
+HEADER_NUMBERED = struct.Struct("!BBHIIHHBHB")
+"""A header with one extension element of two bytes (RFC 8285, 4.2): 20 bytes."""
 VERSION_2 = 0x80
+VERSION_2_EXTENDED = 0x90
 MARKER = 0x80
 
 _NAL_IDR = 5
@@ -48,23 +51,25 @@ class Packet:
         """Whether its frame ends with it."""
 
 
-def read_packet(data: bytes) -> tuple[int, int, tuple[int, int, int, bytes]] | None:
-    """Payload type, source, and (sequence, timestamp, marker, payload) of an RTP packet.
+Received = tuple[int, int, tuple[int, int, int, bytes], bytes]
+"""Payload type, source, (sequence, timestamp, marker, payload), header extension block."""
 
-    Nothing if it is none (RFC 3550, 5.1). Header extensions are skipped.
-    """
+
+def read_packet(data: bytes) -> Received | None:
+    """An RTP packet, or nothing if it is none (RFC 3550, 5.1). The extension block is empty
+    where there is none."""
     end = len(data)
     if end < HEADER.size:
         return None
     first, kind, sequence, timestamp, ssrc = HEADER.unpack_from(data)
-    at = HEADER.size + 4 * (first & 0x0F)
+    at = extended = HEADER.size + 4 * (first & 0x0F)
     if first & 0x10:
         at += 4 + 4 * int.from_bytes(data[at + 2 : at + 4], "big")
     if first & 0x20:
         end -= data[-1]
     if first >> 6 != 2 or at > end:
         return None
-    return kind & 0x7F, ssrc, (sequence, timestamp, kind >> 7, data[at:end])
+    return kind & 0x7F, ssrc, (sequence, timestamp, kind >> 7, data[at:end]), data[extended:at]
 
 
 def unwrap16(number: int, near: int) -> int:
@@ -144,6 +149,10 @@ class History:
         """The packet with that number, if it is still kept."""
         packet = self._slots[sequence % self._capacity]
         return packet if packet is not None and packet.sequence == sequence else None
+
+    def lacks(self, sequence: int) -> bool:
+        """Whether that packet has not come, and is not too old to be kept."""
+        return sequence > self.newest - self._capacity and self.get(sequence) is None
 
     def since(self, sequence: int) -> Iterator[Packet]:
         """All kept packets from `sequence` on, in order."""

@@ -2,20 +2,38 @@
 
 Each feed carries one track to one viewer. Its numbers and timestamps run on without a gap
 through pauses, freezes and a change of publisher, so a player never has to start again.
+
+Times are microseconds of the server's monotonic clock.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Callable
-
-from aiortc.rtp import RtcpReceiverInfo
 
 from streaming.sfu import rtcp
 from streaming.sfu.media_engine import ConnectionFigures
 from streaming.sfu.meter import AUDIO_RULES, VIDEO_RULES, Meter
 from streaming.sfu.publication import PublishedTracks, Track
-from streaming.sfu.rtp import HEADER, MARKER, VERSION_2, Packet, unwrap16
+from streaming.sfu.rtcp_reader import (
+    BitrateEstimate,
+    Message,
+    Nack,
+    PictureLoss,
+    ReceptionReport,
+    TransportFeedback,
+)
+from streaming.sfu.rtp import (
+    HEADER,
+    HEADER_NUMBERED,
+    MARKER,
+    VERSION_2,
+    VERSION_2_EXTENDED,
+    Packet,
+    unwrap16,
+)
+from streaming.sfu.transport_cc import SendHistory, parse_feedback
 
 CATCH_UP_SPACING = 90
 """RTP ticks (1 ms of video) between frames that are sent in one burst to a late viewer."""
@@ -24,7 +42,22 @@ RESEND_WINDOW = 900
 SENDER_REPORT_EVERY_US = 1_000_000
 REPORTS_SILENT_US = 5_000_000
 CONNECT_WITHIN_US = 15_000_000
+UNKNOWN_SETTLES_US = 400_000
+"""Packets whose feedback was lost count as received if nobody asks for them so long."""
+UNKNOWN_MAX = 4096
+KEYFRAME_ASK_US = 1_000_000
+KEYFRAME_ASK_MAX_US = 8_000_000
+ASKS_FORGOTTEN_US = 10_000_000
 _M32 = 0xFFFFFFFF
+
+
+class Numbering:
+    """The transport-wide numbers of one connection, and the extension that carries them."""
+
+    def __init__(self, extension: int) -> None:
+        self.history = SendHistory(first=secrets.randbelow(1 << 15))
+        self.element = extension << 4 | 1
+        """Id and length of the extension's element (RFC 8285, 4.2)."""
 
 
 class Feed:
@@ -44,19 +77,27 @@ class Feed:
         self.kind = kind
         self.codec_name = codec_name
         self.ssrc = ssrc
+        self.rtx_ssrc = None if rtx is None else rtx[0]
         self.clock_rate = clock_rate
         self.meter = meter
         self.track: Track | None = None
         self.send: Callable[[bytes, bytes], None] = _drop_packet
         self.on_blocked: Callable[[], None] = _nothing
+        self.on_broken: Callable[[int], None] = _ignore
+        self.numbering: Numbering | None = None
         self.packets = 0
         self.octets = 0
         self.lost = 0
+        self.keyframe_us = 0
+        """When a keyframe was forwarded last."""
+        self.asked_for: dict[int, None] = {}
+        """Packets that the viewer has asked for again, newest last; bounded."""
+        self._key = 0 if meter is not None else 1
         self._payload_type = payload_type
         self._rtx = rtx
         self._rtx_sequence = secrets.randbelow(1 << 15)
+        self._headers: dict[int, bytes] = {}
         self._out = (1 << 16) + secrets.randbelow(1 << 15)
-        self._first = self._out + 1
         self._out_timestamp = secrets.randbelow(1 << 32)
         self._out_us: int | None = None
         self._open = False
@@ -65,7 +106,6 @@ class Feed:
         self._offset = 0
         self._timestamp_offset = 0
         self._squeezed: dict[int, int] = {}
-        self._frame_highest = 0
         self._resend_left = RESEND_PER_SECOND
 
     # --- where packets come from -----------------------------------------------------
@@ -85,20 +125,37 @@ class Feed:
         if self.meter is not None:
             self.meter.interrupt()
 
+    def gap_unrepaired(self, number: int, now_us: int) -> None:
+        """Nothing that depends on the missing packet is forwarded, or counts."""
+        if not self._open or number < self._from:
+            return
+        meter = self.meter
+        if meter is not None and not meter.per_packet:
+            meter.break_off(number + self._offset)
+        self.on_broken(now_us)
+
+    @property
+    def flowing(self) -> bool:
+        """Whether packets are forwarded, and not a keyframe waited for."""
+        return self._open and not self._held
+
     def hold(self) -> None:
         """Forward nothing."""
         self._held = True
         self.source_changed()
 
-    def release(self, now_us: int) -> bool:
+    def release(self, now_us: int, *, catch_up: bool) -> bool:
         """Forward again. Returns whether the picture is there at once (or there is none)."""
         self._held = False
         if self.track is None or self.kind == "audio":
             return True
-        packets = self.track.since_keyframe(now_us)
+        packets = self.track.since_keyframe(now_us) if catch_up else []
         if not packets:
             return False
         self._squeeze(packets, now_us)
+        if self.meter is not None:
+            ticks = (packets[-1].timestamp - packets[0].timestamp) & _M32
+            self.meter.owe(ticks * 1_000_000 // self.clock_rate)
         for packet in packets:
             self.forward(packet, now_us)
         return True
@@ -118,40 +175,67 @@ class Feed:
         elif packet.starts_frame and meter is not None and not meter.may_forward(now_us):
             self.on_blocked()
             return
-        number = packet.sequence
-        if number < self._from:
+        if packet.sequence < self._from:
             return
-        sequence = number + self._offset
+        if packet.keyframe:
+            self.keyframe_us = now_us
+        sequence = packet.sequence + self._offset
         timestamp = self._timestamp(packet)
-        self.send(
-            HEADER.pack(
-                VERSION_2,
-                (packet.marker and MARKER) | self._payload_type,
-                sequence & 0xFFFF,
-                timestamp,
-                self.ssrc,
-            ),
-            packet.payload,
-        )
-        self.packets += 1
-        self.octets += len(packet.payload)
         if meter is not None:
-            if packet.closes_previous and self._frame_highest:
-                meter.frame(now_us, self._frame_highest, self._first)
-            if packet.starts_frame:
-                self._frame_highest = 0
-            self._frame_highest = max(self._frame_highest, sequence)
+            if packet.starts_frame or meter.run_is_new:
+                meter.starts_frame(now_us, sequence, timestamp, keyframe=packet.keyframe)
+            elif packet.keyframe:
+                meter.turns_keyframe(timestamp)
             if packet.ends_frame:
-                meter.frame(now_us, self._frame_highest, self._first)
-                self._frame_highest = 0
+                meter.ends_frame(sequence)
         if sequence > self._out:
             self._out = sequence
             self._out_timestamp = timestamp
             self._out_us = now_us
+        self._put(packet, sequence, timestamp, now_us)
+
+    def _put(self, packet: Packet, sequence: int, timestamp: int, now_us: int) -> None:
+        kind = (packet.marker and MARKER) | self._payload_type
+        payload = packet.payload
+        size = len(payload)
+        header = self._header(kind, sequence, timestamp, (self.ssrc, sequence, size), now_us)
+        if self._rtx is None:
+            # To be sent again as it was, to the byte: a number is used with one content only.
+            self._headers[sequence] = header
+            if len(self._headers) > RESEND_WINDOW:
+                del self._headers[next(iter(self._headers))]
+        self.send(header, payload)
+        self.packets += 1
+        self.octets += size
+
+    def _header(
+        self,
+        kind: int,
+        sequence: int,
+        timestamp: int,
+        what: tuple[int, int, int],
+        now_us: int,
+    ) -> bytes:
+        """The header of a packet: its source, the media packet that it carries, its size."""
+        ssrc, carries, size = what
+        numbering = self.numbering
+        if numbering is None:
+            return HEADER.pack(VERSION_2, kind, sequence & 0xFFFF, timestamp, ssrc)
+        return HEADER_NUMBERED.pack(
+            VERSION_2_EXTENDED,
+            kind,
+            sequence & 0xFFFF,
+            timestamp,
+            ssrc,
+            0xBEDE,
+            1,
+            numbering.element,
+            numbering.history.assign(carries << 1 | self._key, size, now_us),
+            0,
+        )
 
     def _begin(self, packet: Packet, now_us: int) -> None:
         self._open = True
-        self._frame_highest = 0
         self._from = packet.sequence
         self._offset = self._out + 1 - packet.sequence
         if packet.timestamp not in self._squeezed:
@@ -188,13 +272,13 @@ class Feed:
 
     # --- what the viewer reports -----------------------------------------------------
 
-    def report(self, info: RtcpReceiverInfo) -> None:
+    def report(self, block: ReceptionReport, now_us: int) -> None:
         """A receiver report's block about this feed."""
-        self.lost = max(0, info.packets_lost)
+        self.lost = max(0, block.packets_lost)
         if self.meter is not None:
-            self.meter.report(info.highest_sequence, info.packets_lost, self._out)
+            self.meter.report(block.highest_sequence, block.packets_lost, self._out, now_us)
 
-    def resend(self, sequences: list[int]) -> None:
+    def resend(self, sequences: list[int], now_us: int) -> None:
         """Send packets again: on the retransmission source if there is one (RFC 4588)."""
         if self.track is None or not self._open:
             return
@@ -203,24 +287,36 @@ class Feed:
             number = sequence - self._offset
             if sequence > self._out or number < self._from or sequence < self._out - RESEND_WINDOW:
                 continue
+            self._remember_asked(sequence)
             packet = self.track.history.get(number)
             if packet is None or self._resend_left <= 0:
                 continue
             self._resend_left -= 1
-            marker = packet.marker and MARKER
-            timestamp = self._timestamp(packet)
             if self._rtx is None:
-                first = HEADER.pack(
-                    VERSION_2, marker | self._payload_type, low & 0xFFFF, timestamp, self.ssrc
-                )
-                self.send(first, packet.payload)
-                continue
-            ssrc, payload_type = self._rtx
-            self._rtx_sequence = (self._rtx_sequence + 1) & 0xFFFF
-            first = HEADER.pack(
-                VERSION_2, marker | payload_type, self._rtx_sequence, timestamp, ssrc
-            )
-            self.send(first, (low & 0xFFFF).to_bytes(2, "big") + packet.payload)
+                header = self._headers.get(sequence)
+                if header is not None:
+                    self.send(header, packet.payload)
+            else:
+                self._send_on_rtx(packet, sequence, self._rtx, now_us)
+
+    def _send_on_rtx(
+        self, packet: Packet, sequence: int, rtx: tuple[int, int], now_us: int
+    ) -> None:
+        ssrc, payload_type = rtx
+        kind = (packet.marker and MARKER) | payload_type
+        timestamp = self._timestamp(packet)
+        payload = (sequence & 0xFFFF).to_bytes(2, "big") + packet.payload
+        self._rtx_sequence += 1
+        what = (ssrc, sequence, len(payload))
+        header = self._header(kind, self._rtx_sequence, timestamp, what, now_us)
+        self.send(header, payload)
+        if self.meter is not None:
+            self.meter.repaired(sequence)
+
+    def _remember_asked(self, sequence: int) -> None:
+        self.asked_for[sequence] = None
+        if len(self.asked_for) > RESEND_WINDOW:
+            del self.asked_for[next(iter(self.asked_for))]
 
     def sender_report(self, cname: bytes, rtp_time: int, ntp: int) -> bytes | None:
         """Our own report about this feed; nothing before its first packet."""
@@ -240,27 +336,48 @@ class Feed:
 class Subscriber:
     """All feeds of one viewer, its meter, and why nothing is forwarded to it at the moment."""
 
-    def __init__(self, feeds: dict[str, Feed], now_us: int) -> None:
+    def __init__(
+        self, feeds: dict[str, Feed], now_us: int, *, numbering: Numbering | None = None
+    ) -> None:
         self.feeds = feeds
-        self.meter = next(feed.meter for feed in feeds.values() if feed.meter is not None)
-        self.publisher: PublishedTracks | None = None
+        self.counted = next(feed for feed in feeds.values() if feed.meter is not None)
+        self.meter = meter_of(self.counted)
+        self.published: PublishedTracks | None = None
         self.cname = b""
         self.send_rtcp: Callable[[bytes], None] = _drop
         self.connected = False
+        self.meter.reports_alone = numbering is None
+        self._numbering = numbering
         self._made_us = now_us
         self._heard_us: int | None = None
         self._reported_us = 0
         self._reasons = {"admission", "connecting"}
+        self._rejoined = False
+        self._unknown: deque[tuple[int, int]] = deque()
+        self._asked_us: int | None = None
+        self._ask_again_us = KEYFRAME_ASK_US
+        self._wanted_us: int | None = None
+        self._broken = False
         for feed in feeds.values():
             feed.on_blocked = self._blocked
+            feed.on_broken = self._chain_broken
+            feed.numbering = numbering
 
-    def attach(self, publisher: PublishedTracks | None, now_us: int) -> None:
+    def attach(self, published: PublishedTracks | None, now_us: int) -> None:
         """Follow another publisher (or none) of the same codecs."""
-        self.publisher = publisher
+        self.published = published
         for kind, feed in self.feeds.items():
-            feed.attach(publisher.tracks.get(kind) if publisher is not None else None)
-        if publisher is not None and not self._reasons:
-            publisher.request_keyframe(now_us)
+            feed.attach(published.tracks.get(kind) if published is not None else None)
+        if published is not None and not self._reasons:
+            published.request_keyframe(now_us)
+
+    def rejoins(self, owed_ms: int) -> None:
+        """It goes on with a session that an earlier connection began: without a catch-up, and
+        with what that connection left unconfirmed and will not be paid."""
+        self._rejoined = True
+        self.meter.owe(owed_ms * 1000)
+
+    # --- holding -----------------------------------------------------------------------
 
     def hold(self, reason: str) -> None:
         """Forward nothing while `reason` lasts."""
@@ -273,58 +390,159 @@ class Subscriber:
         if reason not in self._reasons:
             return
         self._reasons.discard(reason)
+        if reason == "paused" and self.counted.packets:
+            # Its first picture is shown for a while and counts no time.
+            self.meter.owe(self.meter.typical_gap_us)
         if self._reasons:
             return
-        there = [feed.release(now_us) for feed in self.feeds.values()]
-        if not all(there) and self.publisher is not None:
-            self.publisher.request_keyframe(now_us)
+        catch_up = not self._rejoined and not self.counted.packets
+        there = [feed.release(now_us, catch_up=catch_up) for feed in self.feeds.values()]
+        self._reported_us = 0  # the players' clocks are set anew at once
+        if not all(there):
+            self._want_keyframe(now_us)
 
     def held_for(self, reason: str) -> bool:
         """Whether `reason` is one of those for which nothing is forwarded."""
         return reason in self._reasons
 
+    @property
+    def reasons(self) -> list[str]:
+        """Why nothing is forwarded, or no picture (`picture-broken`); empty if all is."""
+        return sorted(self._reasons | ({"picture-broken"} if self._broken else set()))
+
     def _blocked(self) -> None:
         self.hold("unconfirmed")
 
-    def reports(self, infos: list[RtcpReceiverInfo], now_us: int) -> None:
-        """The blocks of a receiver report that has come."""
+    # --- what the viewer says --------------------------------------------------------------
+
+    def heard(self, messages: list[Message], now_us: int) -> None:
+        """What a compound RTCP packet of the viewer's holds."""
         self._heard_us = now_us
-        for info in infos:
-            for feed in self.feeds.values():
-                if feed.ssrc == info.ssrc:
-                    feed.report(info)
+        for message in messages:
+            if isinstance(message, TransportFeedback):
+                self._transport_feedback(message.fci, now_us)
+            elif isinstance(message, ReceptionReport):
+                self._reception_report(message, now_us)
+            elif isinstance(message, Nack):
+                for feed in self.feeds.values():
+                    if feed.ssrc == message.media_ssrc:
+                        feed.resend(message.sequences, now_us)
+            elif isinstance(message, PictureLoss):
+                self._picture_lost(now_us)
+            elif isinstance(message, BitrateEstimate):
+                pass
 
-    def lost_packets(self, media_ssrc: int, sequences: list[int]) -> None:
-        """A negative acknowledgement has come."""
+    def _transport_feedback(self, fci: bytes, now_us: int) -> None:
+        feedback = parse_feedback(fci) if self._numbering is not None else None
+        if feedback is None or self._numbering is None:
+            return
+        outcome = self._numbering.history.take(feedback, now_us)
+        meter = self.meter
+        meter.per_packet = True
+        received = meter.received
+        for key in outcome.received:
+            if not key & 1:
+                received(key >> 1)
+        for key in outcome.unknown:
+            if not key & 1 and len(self._unknown) < UNKNOWN_MAX:
+                self._unknown.append((now_us + UNKNOWN_SETTLES_US, key >> 1))
+        self._settle(now_us)
+
+    def _settle(self, now_us: int) -> None:
+        if self.meter.settle(now_us):
+            self._chain_broken(now_us)
+
+    def _settle_unknown(self, now_us: int) -> None:
+        """Believe that packets have come whose feedback was lost, and that were not missed.
+
+        To be mistaken costs the viewer nothing: what it misses it asks for, and until then
+        the packet is not counted; who never asks has no use for the repair.
+        """
+        unknown, asked_for = self._unknown, self.counted.asked_for
+        while unknown and unknown[0][0] <= now_us:
+            _, sequence = unknown.popleft()
+            if sequence not in asked_for:
+                self.meter.received(sequence)
+
+    def _reception_report(self, block: ReceptionReport, now_us: int) -> None:
         for feed in self.feeds.values():
-            if feed.ssrc == media_ssrc:
-                feed.resend(sequences)
+            if feed.ssrc == block.ssrc:
+                feed.report(block, now_us)
+            elif feed.rtx_ssrc == block.ssrc and feed.meter is not None:
+                feed.meter.repairs_lost(block.packets_lost)
 
-    def lost_picture(self, now_us: int) -> None:
-        """The viewer needs a keyframe."""
-        if self.publisher is not None and not self._reasons:
-            self.publisher.request_keyframe(now_us)
+    def _picture_lost(self, now_us: int) -> None:
+        """The viewer cannot go on without a keyframe. Where nothing better is known about its
+        packets, what it was sent since does not count."""
+        if self._reasons or self.counted.kind != "video":
+            return
+        if not self.meter.per_packet and self.counted.flowing:
+            self.meter.break_off()
+            self._chain_broken(now_us)
+        else:
+            self._want_keyframe(now_us)
+
+    def _chain_broken(self, now_us: int) -> None:
+        if self.counted.kind != "video":
+            return
+        self._broken = True
+        self.counted.source_changed()
+        self._want_keyframe(now_us)
+
+    # --- keyframes -------------------------------------------------------------------------
+
+    def _want_keyframe(self, now_us: int) -> None:
+        self._wanted_us = now_us
+        self._ask_keyframe(now_us)
+
+    def _ask_keyframe(self, now_us: int) -> None:
+        """Ask the publisher, at most once a second, and ever more rarely for who asks often."""
+        if self.published is None or self._reasons:
+            return
+        if self._asked_us is not None:
+            since_us = now_us - self._asked_us
+            if since_us < self._ask_again_us:
+                return
+            if since_us > ASKS_FORGOTTEN_US:
+                self._ask_again_us = KEYFRAME_ASK_US
+            else:
+                self._ask_again_us = min(2 * self._ask_again_us, KEYFRAME_ASK_MAX_US)
+        self._asked_us = now_us
+        self.published.request_keyframe(now_us)
+
+    # --- ten times a second ------------------------------------------------------------------
 
     def tend(self, now_us: int, unix_us: int) -> str | None:
         """Sender reports and limits, some ten times a second. Why it is to end, if it is."""
         if not self.connected:
             return "vanished" if now_us - self._made_us > CONNECT_WITHIN_US else None
+        if self._unknown:
+            self._settle_unknown(now_us)
+        if self.meter.per_packet:
+            self._settle(now_us)
+        if self._broken and self.counted.flowing:
+            self._broken = False
+        if self._wanted_us is not None:
+            if self.counted.keyframe_us > self._wanted_us:
+                self._wanted_us = None
+            else:
+                self._ask_keyframe(now_us)
         if self.held_for("unconfirmed"):
             if self.meter.may_forward(now_us):
                 self.release("unconfirmed", now_us)
             elif self.meter.given_up(now_us):
                 silent = self._heard_us is None or now_us - self._heard_us > REPORTS_SILENT_US
                 return "vanished" if silent else "unconfirmed"
-        if now_us - self._reported_us >= SENDER_REPORT_EVERY_US and self.publisher is not None:
+        if now_us - self._reported_us >= SENDER_REPORT_EVERY_US and self.published is not None:
             self._reported_us = now_us
-            self._report(self.publisher, now_us, rtcp.ntp_timestamp(unix_us))
+            self._report(self.published, now_us, rtcp.ntp_timestamp(unix_us))
         return None
 
-    def _report(self, publisher: PublishedTracks, now_us: int, ntp: int) -> None:
+    def _report(self, published: PublishedTracks, now_us: int, ntp: int) -> None:
         for kind, feed in self.feeds.items():
-            if kind not in publisher.tracks:
+            if kind not in published.tracks:
                 continue
-            rtp_time = publisher.rtp_time(kind, now_us)
+            rtp_time = published.rtp_time(kind, now_us)
             if rtp_time is None:
                 continue
             report = feed.sender_report(self.cname, rtp_time, ntp)
@@ -334,22 +552,32 @@ class Subscriber:
     def figures(self) -> ConnectionFigures:
         """What was sent until now."""
         feeds = self.feeds.values()
+        meter = self.meter
         return ConnectionFigures(
-            delivered_ms=self.meter.delivered_ms,
-            forwarded_ms=self.meter.forwarded_ms,
-            unconfirmed_ms=self.meter.unconfirmed_ms,
-            frames_forwarded=self.meter.frames_forwarded,
+            delivered_ms=meter.delivered_ms,
+            forwarded_ms=meter.forwarded_ms,
+            unconfirmed_ms=meter.pending_ms,
+            unpayable_ms=meter.unpayable_ms,
+            owed_ms=meter.owed_ms,
+            frames_forwarded=meter.frames_forwarded,
             packets_sent=sum(feed.packets for feed in feeds),
             bytes_sent=sum(feed.octets for feed in feeds),
             packets_lost=sum(feed.lost for feed in feeds),
         )
 
 
-def meter_for(kinds: set[str], kind: str) -> Meter | None:
+def meter_for(kinds: set[str], kind: str, clock_rate: int) -> Meter | None:
     """The meter of a feed: the picture's, or the sound's where there is no picture."""
     if kind == "video":
-        return Meter(VIDEO_RULES)
-    return Meter(AUDIO_RULES) if kinds == {"audio"} else None
+        return Meter(VIDEO_RULES, clock_rate)
+    return Meter(AUDIO_RULES, clock_rate) if kinds == {"audio"} else None
+
+
+def meter_of(feed: Feed) -> Meter:
+    """The meter of the counted feed."""
+    if feed.meter is None:
+        raise ValueError(f"the {feed.kind} of this viewer is not counted")
+    return feed.meter
 
 
 def _drop_packet(_header: bytes, _payload: bytes) -> None:
@@ -361,4 +589,8 @@ def _drop(_packet: bytes) -> None:
 
 
 def _nothing() -> None:
+    return None
+
+
+def _ignore(_now_us: int) -> None:
     return None

@@ -30,6 +30,12 @@ class StillSubscription:
         self.held: set[str] = {"admission"}
         self.closed = False
         self.delivered_ms = 0
+        self.owed_ms = 0
+        self.rejoined_owing_ms: int | None = None
+        self.reasons: list[str] = []
+
+    def rejoins(self, owed_ms: int) -> None:
+        self.rejoined_owing_ms = owed_ms
 
     def hold(self, reason: str) -> None:
         self.held.add(reason)
@@ -48,6 +54,8 @@ class StillSubscription:
             delivered_ms=self.delivered_ms,
             forwarded_ms=self.delivered_ms,
             unconfirmed_ms=0,
+            unpayable_ms=0,
+            owed_ms=self.owed_ms,
             frames_forwarded=0,
             packets_sent=0,
             bytes_sent=0,

@@ -116,7 +116,7 @@ def test_a_viewer_that_never_reports_is_stopped_after_four_seconds(
 ) -> None:
     async def main() -> None:
         async with rig() as r, r.publishing():
-            monkeypatch.setattr("streaming.sfu.subscription.Subscriber.reports", lambda *_a: None)
+            monkeypatch.setattr("streaming.sfu.subscription.Subscriber.heard", lambda *_a: None)
             watching = asyncio.ensure_future(r.watch(seconds=30, count_only=True))
             await asyncio.sleep(7)
             (state,) = r.relayer.states.values()
