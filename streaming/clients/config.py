@@ -81,6 +81,9 @@ class WatchResult:
     """All sessions in order; more than one if the first could not be taken up again."""
     watched_ms: int = 0
     """Sum of the gaps between decoded (or counted) frames; one above 1,500 ms counts nothing."""
+    freezes_ms: int = 0
+    """For how long the picture stood still: of each gap of at least 200 ms that is longer than
+    three times the usual one (the median of the last 30), what it is longer than the usual."""
     frames_decoded: int = 0
     """Complete frames: decoded, or with `count_only` counted."""
     first_frame_ms: int | None = None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
+from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from streaming.session_state import GAP_MAX_MS
 from streaming.sfu.publication import Track
@@ -10,16 +13,29 @@ from streaming.sfu.rtp import Packet
 
 GAP_MAX_US = GAP_MAX_MS * 1000
 HOLE_MAX_US = 300_000
+FREEZE_MIN_US: Final = 200_000
+FREEZE_TIMES: Final = 3
+USUAL_OF_GAPS: Final = 30
+GAPS_MIN: Final = 5
+"""With fewer it is not known what is usual."""
 
 
 class FrameClock:
-    """Adds up the gaps between frames; one above 1.5 s counts nothing."""
+    """Adds up the gaps between frames; one above 1.5 s counts nothing.
+
+    Beside that it adds up freezes. The picture stands still in a gap of at least 200 ms that is
+    longer than three times the usual one (the middle one of the last 30 gaps); what counts is
+    the time beyond the usual gap. A still camera and a sparse screen share are no freezes.
+    """
 
     def __init__(self) -> None:
         self.frames = 0
         self.watched_us = 0
+        self.frozen_us = 0
         self.first_us: int | None = None
         self.last_us: int | None = None
+        self._gaps_us: deque[int] = deque(maxlen=USUAL_OF_GAPS)
+        self._ended = False
 
     def frame(self, now_us: int) -> None:
         """A frame was decoded (or has come complete) at this time."""
@@ -29,13 +45,34 @@ class FrameClock:
             gap_us = now_us - self.last_us
             if gap_us <= GAP_MAX_US:
                 self.watched_us += gap_us
+            self._look_for_freeze(gap_us)
+            self._gaps_us.append(gap_us)
         self.last_us = now_us
         self.frames += 1
+
+    def end(self, now_us: int) -> None:
+        """Nobody looks any more: a picture that stands still did so until this time."""
+        if self.last_us is not None:
+            self._look_for_freeze(now_us - self.last_us)
+        self._ended = True
+
+    def _look_for_freeze(self, gap_us: int) -> None:
+        # Nearly every gap is a short one, for which nothing needs to be sorted.
+        if gap_us < FREEZE_MIN_US or len(self._gaps_us) < GAPS_MIN or self._ended:
+            return
+        usual_us = round(statistics.median(self._gaps_us))
+        if gap_us > FREEZE_TIMES * usual_us:
+            self.frozen_us += gap_us - usual_us
 
     @property
     def watched_ms(self) -> int:
         """The sum until now."""
         return self.watched_us // 1000
+
+    @property
+    def freezes_ms(self) -> int:
+        """For how long the picture stood still until now."""
+        return self.frozen_us // 1000
 
 
 class FrameCounter:

@@ -48,6 +48,7 @@ async def watch(config: WatchConfig) -> WatchResult:
             peer.forget_cancellation()
             reason = "stopped"
         finally:
+            watching.end()
             await watching.leave()
         return watching.result(reason)
 
@@ -260,12 +261,17 @@ class _Watching:
             session=self._sessions[-1] if self._sessions else None,
             sessions=tuple(self._sessions),
             watched_ms=self._clock.watched_ms,
+            freezes_ms=self._clock.freezes_ms,
             frames_decoded=self._clock.frames,
             first_frame_ms=self._first_frame_ms(),
             reconnects=max(0, self._connects - 1),
             end_reason=reason,
             delivered_ms=self._delivered_ms,
         )
+
+    def end(self) -> None:
+        """Nobody looks any more: what comes after this is no freeze."""
+        self._clock.end(now_us())
 
     async def leave(self) -> None:
         """End the connection: the server waits for our last report while we still listen."""
