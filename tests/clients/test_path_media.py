@@ -1,0 +1,115 @@
+"""The path of the tests under real WebRTC: our publisher and viewer, and paths on both sides."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from streaming.clients.path.model import CLEAR, Counts, PathSettings
+from streaming.clients.path.proxy import PathConfig, RunningPath, path_before
+from tests.sfu.rig import Rig, rig
+
+pytestmark = pytest.mark.media
+
+
+@asynccontextmanager
+async def behind(**options: Any) -> AsyncIterator[tuple[Rig, RunningPath]]:
+    """A media server whose clients come through a path, and a publisher that is live."""
+    async with rig() as r, path_before(PathConfig(to=r.url, **options)) as path:
+        r.url = path.url
+        async with r.publishing():
+            yield r, path
+
+
+async def until(true: Callable[[], object], within_s: float = 10.0) -> None:
+    end = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < end, "it did not come about"
+        await asyncio.sleep(0.02)
+
+
+def carried(*directions: Counts) -> None:
+    """Everything has gone through, and the relay itself has lost nothing."""
+    for counts in directions:
+        assert counts.packets == counts.passed > 0
+        assert (counts.overrun, counts.unsent) == (0, 0)
+
+
+def test_without_loss_everything_arrives_through_the_relays() -> None:
+    async def main() -> None:
+        async with behind() as (r, path):
+            result = await r.watch(seconds=5)
+            assert result.frames_decoded > 100
+            assert result.watched_ms > 4_500
+            proxy = path.proxy
+            carried(proxy.publishers.to_server, proxy.publishers.to_client)
+            carried(proxy.viewers.to_client, proxy.viewers.to_server)
+            await until(lambda: r.relayer.finals)
+            (final,) = r.relayer.finals.values()
+            # Besides media there are handshakes and reports: nothing went around the relay.
+            assert proxy.viewers.to_client.packets > final.packets_sent > 200
+            assert final.packets_lost == 0
+
+    asyncio.run(main())
+
+
+def test_nothing_is_seen_once_all_rtp_is_lost() -> None:
+    async def main() -> None:
+        async with behind() as (r, path):
+            watching = asyncio.ensure_future(r.watch())
+            viewers = path.proxy.viewers
+            await until(lambda: viewers.to_client.packets > 300)
+            viewers.change(PathSettings(loss_percent=100, rtp_alone=True))
+            await asyncio.sleep(0.5)
+            before = viewers.to_client.passed, viewers.to_client.lost
+            await asyncio.sleep(3)
+            passed, lost = viewers.to_client.passed - before[0], viewers.to_client.lost - before[1]
+            assert lost > 30, "the server sent for a while"
+            assert 0 < passed < 100, "reports and consent checks go on"
+            watching.cancel()
+            result = await watching
+            assert result.reconnects == 0
+            assert result.freezes_ms > 2_000
+            await until(lambda: r.relayer.finals)
+            (final,) = r.relayer.finals.values()
+            assert final.delivered_ms <= result.watched_ms + 500
+
+    asyncio.run(main())
+
+
+def test_losses_are_those_that_were_set_on_each_side() -> None:
+    async def main() -> None:
+        lossy = PathSettings(loss_percent=10, rtp_alone=True, delay_ms=20)
+        lossy_in = PathSettings(loss_percent=5, rtp_alone=True)
+        async with behind(viewers=lossy, publishers=lossy_in) as (r, path):
+            result = await r.watch(seconds=8)
+            assert result.frames_decoded > 50
+            out, in_ = path.proxy.viewers.to_client, path.proxy.publishers.to_server
+            for counts, percent in ((out, 10), (in_, 5)):
+                assert counts.packets > 400
+                assert percent * 0.5 < 100 * counts.lost / counts.packets < percent * 1.5
+                assert counts.lost_in_outages == counts.dropped_by_queue == counts.overrun == 0
+
+    asyncio.run(main())
+
+
+def test_a_rate_below_the_streams_fills_the_queue_and_drops() -> None:
+    async def main() -> None:
+        async with behind() as (r, path):
+            watching = asyncio.ensure_future(r.watch())
+            viewers = path.proxy.viewers
+            await until(lambda: viewers.to_client.packets > 200)
+            viewers.change(PathSettings(rate_kbps=100))
+            await asyncio.sleep(3)
+            assert viewers.to_client.dropped_by_queue > 0
+            assert viewers.to_server.dropped_by_queue == 0
+            viewers.change(CLEAR)
+            watching.cancel()
+            await watching
+
+    asyncio.run(main())
