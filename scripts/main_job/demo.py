@@ -97,6 +97,7 @@ class Job:
             chain=self.options.chain,
             asset=money.asset,
             viewer_assets=0 if is_native else price.viewer_funds,
+            path=self.options.path,
         )
 
     async def _play(self, stage: Stage, facts: ChainFacts) -> Outcome:
@@ -115,6 +116,7 @@ class Job:
             delivered_ms=sessions.delivered_ms,
             payees_before=payees_before,
             relayer_restarts=self.state.relayer_restarts,
+            path=self.options.path,
         )
         problems = report.disagreements(result, findings, self.killed_at_block)
         result["reconciled"] = not problems
@@ -144,6 +146,7 @@ class Job:
             report.ViewerAccount(
                 account=key.address,
                 watched_ms=int(seen[name]["watched_ms"]),
+                freezes_ms=int(seen[name]["freezes_ms"]),
                 frames_decoded=int(seen[name]["frames_decoded"]),
             )
             for name, key in zip(people.viewer_names, people.viewers, strict=True)

@@ -13,6 +13,9 @@ NATIVE: Final = "native"
 SYMBOL: Final = "UNIT"
 DECIMALS: Final = 12
 SECONDS_MIN, SECONDS_MAX = 5, 86_400
+DELAY_MS_MAX: Final = 10_000
+RATE_KBPS_MIN: Final = 10
+SEED_DEFAULT: Final = 1
 VIEWERS_MAX: Final = 500
 
 _EPILOG = """examples:
@@ -21,9 +24,23 @@ _EPILOG = """examples:
   scripts/demo --kill-relayer --json        SIGKILL for the relayer in the middle
   scripts/demo --browser                    publisher and viewers are pages in Chromium
   scripts/demo --asset usd                  paid in a stablecoin that the chain knows
+  scripts/demo --loss 2 --delay-ms 40       a path that loses 2 % of packets, 80 ms there and back
 
 exit codes: 0 reconciled, 1 something disagrees or failed, 2 wrong options, 130 Ctrl-C
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathOptions:
+    """What stands between clients and server. Loss in percent, delays one way."""
+
+    loss: float
+    delay_ms: float
+    jitter_ms: float
+    rate_kbps: float | None
+    loss_in: float
+    """On the publisher's side."""
+    seed: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +59,8 @@ class Options:
     stall_s: int
     kill_relayer: bool
     browser: bool
+    path: PathOptions | None
+    """None if the media goes its way on the loopback directly."""
     chain: str | None
     asset: str
     """`native`, an asset's number, or its symbol."""
@@ -72,6 +91,7 @@ def parse(arguments: list[str] | None = None) -> Options:
         "--kill-relayer", action="store_true", help="SIGKILL the relayer midway, start it again"
     )
     parser.add_argument("--browser", action="store_true", help="pages in headless Chromium")
+    _add_path(parser)
     parser.add_argument("--chain", metavar="URL", help="a running development node (ws://...)")
     parser.add_argument(
         "--asset", default=NATIVE, metavar="ASSET", help="a number or symbol (the chain's token)"
@@ -104,12 +124,60 @@ def parse(arguments: list[str] | None = None) -> Options:
         stall_s=given.stall,
         kill_relayer=given.kill_relayer,
         browser=given.browser,
+        path=_path(parser, given),
         chain=given.chain,
         asset=given.asset,
         rate=given.rate,
         rate_per_second=rate,
         json=given.json,
         keep_logs=given.keep_logs,
+    )
+
+
+def _add_path(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "a path between viewers and server",
+        "In each direction, so that 40 ms make a round trip of 80 ms; the rate is the viewers' "
+        "downlink. HTTP is spared.",
+    )
+    group.add_argument("--loss", type=float, metavar="PERCENT", help="packets lost by chance")
+    group.add_argument("--delay-ms", type=float, metavar="MS", help="added to each packet, one way")
+    group.add_argument(
+        "--jitter-ms", type=float, metavar="MS", help="up to so much more, by chance, in order"
+    )
+    group.add_argument(
+        "--rate-kbps", type=float, metavar="N", help="kbit/s, behind a queue of 200 ms"
+    )
+    group.add_argument(
+        "--loss-in", type=float, metavar="PERCENT", help="lost between publisher and server"
+    )
+    group.add_argument(
+        "--seed", type=int, default=SEED_DEFAULT, help=f"of all that chance does ({SEED_DEFAULT})"
+    )
+
+
+def _path(parser: argparse.ArgumentParser, given: argparse.Namespace) -> PathOptions | None:
+    """What the path does; None without any of its options. Ends the program where one is wrong."""
+    asked = (given.loss, given.delay_ms, given.jitter_ms, given.rate_kbps, given.loss_in)
+    if all(each is None for each in asked):
+        return None
+    for flag, value, most in (
+        ("--loss", given.loss, 100),
+        ("--loss-in", given.loss_in, 100),
+        ("--delay-ms", given.delay_ms, DELAY_MS_MAX),
+        ("--jitter-ms", given.jitter_ms, DELAY_MS_MAX),
+    ):
+        if value is not None and not 0 <= value <= most:
+            parser.error(f"{flag} {value:g}: give 0 to {most}")
+    if given.rate_kbps is not None and not given.rate_kbps >= RATE_KBPS_MIN:
+        parser.error(f"--rate-kbps {given.rate_kbps:g}: give at least {RATE_KBPS_MIN}")
+    return PathOptions(
+        loss=given.loss or 0.0,
+        delay_ms=given.delay_ms or 0.0,
+        jitter_ms=given.jitter_ms or 0.0,
+        rate_kbps=given.rate_kbps,
+        loss_in=given.loss_in or 0.0,
+        seed=given.seed,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Final
 
 import trio
 
+from main_job.options import PathOptions
 from main_job.processes import Child, ProcessFailed, Supervisor
 from offchain.cli.failure import Failure
 from offchain.cli.node import find_node
@@ -108,13 +109,37 @@ async def start_relayer(supervisor: Supervisor, dirs: Dirs, chain: str) -> Child
     return relayer
 
 
-async def start_server(supervisor: Supervisor, dirs: Dirs) -> tuple[Child, str]:
-    """Start the media server; give it and its URL once it listens."""
+async def start_server(
+    supervisor: Supervisor, dirs: Dirs, origin: str | None = None
+) -> tuple[Child, str]:
+    """Start the media server; give it and its URL once it listens.
+
+    `origin` is where clients reach it, if that is elsewhere: tokens are bound to it.
+    """
     prefix = shlex.split(os.environ.get(SERVE_VARIABLE, "")) or paystream("serve")
     command = [*prefix, "--socket", str(dirs.socket), "--listen", "127.0.0.1:0"]
+    if origin is not None:
+        command += ["--origin", origin]
     server = supervisor.start("serve", command)
     message = await server.ready("ready", READY_SECONDS_MAX)
     return server, str(message["url"])
+
+
+async def start_server_behind(
+    supervisor: Supervisor, dirs: Dirs, path: PathOptions
+) -> tuple[dict[str, Child], str]:
+    """Start the media server and a path before it; give both by name, and the path's URL."""
+    # The server must know the path's URL, and the path the server's: one is chosen before.
+    listen = f"127.0.0.1:{free_port()}"
+    server, url = await start_server(supervisor, dirs, f"http://{listen}")
+    command = [sys.executable, "-m", "streaming.clients.path", "--listen", listen, "--to", url]
+    command += ["--loss", str(path.loss), "--loss-in", str(path.loss_in)]
+    command += ["--delay-ms", str(path.delay_ms), "--jitter-ms", str(path.jitter_ms)]
+    if path.rate_kbps is not None:
+        command += ["--rate-kbps", str(path.rate_kbps)]
+    before = supervisor.start("path", [*command, "--seed", str(path.seed)])
+    message = await before.ready("ready", READY_SECONDS_MAX)
+    return {"serve": server, "path": before}, str(message["url"])
 
 
 @dataclass(frozen=True, kw_only=True)

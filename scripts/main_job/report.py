@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from main_job.chain_facts import ChainFacts
+from main_job.options import PathOptions
 from offchain.amounts import format_amount
 from offchain.cli import audit
 from offchain.cli.audit import SessionName
@@ -25,6 +26,8 @@ class ViewerAccount:
 
     account: str
     watched_ms: int
+    freezes_ms: int
+    """For how long the picture stood still."""
     frames_decoded: int
 
 
@@ -50,6 +53,7 @@ async def build(
     delivered_ms: Mapping[SessionName, int],
     payees_before: Mapping[str, int],
     relayer_restarts: int,
+    path: PathOptions | None = None,
 ) -> tuple[dict[str, Any], Findings]:
     """Give the report in its documented shape, and what it rests on.
 
@@ -85,6 +89,7 @@ async def build(
         "claim_block": facts.claim_block,
         "finalized_block": facts.finalized,
         "relayer_restarts": relayer_restarts,
+        "path": None if path is None else asdict(path),
     }
     return report, findings
 
@@ -108,6 +113,7 @@ async def _viewer(ledger: Ledger, findings: Findings, viewer: ViewerAccount) -> 
         "delegate": opening.delegate,
         "session": "+".join(f"{grant}-{index}" for grant, index in sessions),
         "watched_ms": viewer.watched_ms,
+        "freezes_ms": viewer.freezes_ms,
         "frames_decoded": viewer.frames_decoded,
         "delivered_ms": sum(findings.delivered_ms.get(name, 0) for name in sessions),
         "ticks": sum(session.ticks for session in each),
@@ -156,6 +162,7 @@ def table(report: Mapping[str, Any], problems: Sequence[str], unit: str, digits:
     parts: list[RenderableType] = [
         Text(f"Reconciliation at finalized block {report['finalized_block']}", style="bold"),
         _viewer_table(report, money),
+        _picture_lines(report),
         _money_table(report, money, unit),
     ]
     if problems:
@@ -194,6 +201,25 @@ def _viewer_table(report: Mapping[str, Any], money: Any) -> Table:
             money(viewer["vault_after"]),
         )
     return seen
+
+
+def _picture_lines(report: Mapping[str, Any]) -> Text:
+    """For how long pictures stood still, and the path that they came over, if one was made."""
+    freezes_ms = [viewer["freezes_ms"] for viewer in report["viewers"]]
+    still = Text(f"pictures stood still for {sum(freezes_ms) / 1000:.2f} s", style="dim")
+    if len(freezes_ms) > 1:
+        still.append(f" in all, at most {max(freezes_ms) / 1000:.2f} s for one viewer")
+    path = report["path"]
+    if path is None:
+        return still
+    does = [f"{path['loss']:g} % lost", f"{path['delay_ms']:g} ms"]
+    if path["jitter_ms"]:
+        does.append(f"jitter {path['jitter_ms']:g} ms")
+    if path["rate_kbps"] is not None:
+        does.append(f"{path['rate_kbps']:g} kbit/s")
+    if path["loss_in"]:
+        does.append(f"{path['loss_in']:g} % lost on the way in")
+    return still.append(f"\npath, each way: {', '.join(does)} (seed {path['seed']})")
 
 
 def _money_table(report: Mapping[str, Any], money: Any, unit: str) -> Table:

@@ -16,6 +16,7 @@ import trio
 
 from main_job import accounts, parts
 from main_job.accounts import People
+from main_job.options import PathOptions
 from main_job.parts import Dirs, Meeting
 from main_job.processes import Child, ProcessFailed, Supervisor
 from main_job.rest import Rest
@@ -40,6 +41,8 @@ class Plan:
     chain: str | None = None
     asset: Asset = NATIVE
     viewer_assets: int = 0
+    path: PathOptions | None = None
+    """What stands between clients and server; None for nothing."""
 
 
 Planner = Callable[[Ledger], Awaitable[Plan]]
@@ -61,7 +64,7 @@ class Stage:
     rest: Rest
     """Signed in with a publish token of the stream's owner."""
     parts: dict[str, Child] = field(default_factory=dict)
-    """By name: `node` (unless another's is used), `relay`, `serve`, `publish`."""
+    """By name: `node` (unless another's is used), `relay`, `serve`, `path` (if any), `publish`."""
 
     async def publish(self, video: Path | None, stall_s: int = 0) -> Child:
         """Start the publisher, a browser without `video`, and wait until it is live."""
@@ -122,7 +125,11 @@ async def open_stage(
         dirs.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         accounts.write_password(dirs.password_file)
         running["relay"] = await parts.start_relayer(supervisor, dirs, chain)
-        running["serve"], server = await parts.start_server(supervisor, dirs)
+        if plan.path is None:
+            running["serve"], server = await parts.start_server(supervisor, dirs)
+        else:
+            media, server = await parts.start_server_behind(supervisor, dirs, plan.path)
+            running |= media
 
         enter("creating accounts and the stream")
         people = await trio.to_thread.run_sync(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any, cast
 
 import pytest
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from main_job import report
 from main_job.chain_facts import ChainFacts
+from main_job.options import PathOptions
 from offchain.ledger.client import Ledger
 from offchain.ledger.types import DelegateKey, Event, Grant, Head, Stream
 
@@ -110,14 +112,21 @@ async def read(chain: dict[int, list[tuple[str, dict[str, Any]]]]) -> tuple[Chai
     return facts, ledger
 
 
-async def reported(facts: ChainFacts, ledger: Ledger) -> tuple[dict[str, Any], report.Findings]:
+async def reported(
+    facts: ChainFacts, ledger: Ledger, path: PathOptions | None = None
+) -> tuple[dict[str, Any], report.Findings]:
     return await report.build(
         ledger,
         facts,
-        [report.ViewerAccount(account=VIEWER, watched_ms=11_900, frames_decoded=350)],
+        [
+            report.ViewerAccount(
+                account=VIEWER, watched_ms=11_900, freezes_ms=450, frames_decoded=350
+            )
+        ],
         delivered_ms={(4, 0): 11_300},
         payees_before={PAYEE: 10**12},
         relayer_restarts=0,
+        path=path,
     )
 
 
@@ -143,8 +152,10 @@ async def test_the_report_has_the_documented_shape_and_agrees() -> None:
         "claim_block",
         "finalized_block",
         "relayer_restarts",
+        "path",
         "reconciled",
     }
+    assert result["path"] is None
     assert result["stream"] == {
         "id": 7,
         "rate_per_second": RATE,
@@ -159,6 +170,7 @@ async def test_the_report_has_the_documented_shape_and_agrees() -> None:
             "delegate": "0x" + DELEGATE.hex(),
             "session": "4-0",
             "watched_ms": 11_900,
+            "freezes_ms": 450,
             "frames_decoded": 350,
             "delivered_ms": 11_300,
             "ticks": 2,
@@ -172,6 +184,35 @@ async def test_the_report_has_the_documented_shape_and_agrees() -> None:
             "blocks": {"opened": 3, "last_tick": 8, "closed": 8},
         }
     ]
+
+
+async def test_freezes_and_the_path_are_told() -> None:
+    path = PathOptions(
+        loss=2.0, delay_ms=40.0, jitter_ms=20.0, rate_kbps=3000.0, loss_in=0.5, seed=7
+    )
+    result, _ = await reported(*await read(CHAIN), path)
+    assert result["path"] == {
+        "loss": 2,
+        "delay_ms": 40,
+        "jitter_ms": 20,
+        "rate_kbps": 3000,
+        "loss_in": 0.5,
+        "seed": 7,
+    }
+    assert "pictures stood still for 0.45 s" in drawn(result)
+    said = "path, each way: 2 % lost, 40 ms, jitter 20 ms, 3000 kbit/s, 0.5 % lost on the way in"
+    assert said in drawn(result)
+    assert "(seed 7)" in drawn(result)
+    result["viewers"] *= 3
+    assert "stood still for 1.35 s in all, at most 0.45 s for one viewer" in drawn(result)
+    result["path"] = None
+    assert "path" not in drawn(result)
+
+
+def drawn(result: dict[str, Any]) -> str:
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(report.table(result, [], "UNIT", 12))
+    return " ".join(console.export_text().split())
 
 
 async def test_an_operators_prices_and_share_agree_and_are_told() -> None:

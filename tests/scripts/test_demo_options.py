@@ -7,9 +7,18 @@ from typing import Any
 
 import pytest
 
-from main_job.options import parse
+from main_job.options import PathOptions, parse
 from main_job.price import PriceInvalid, read_price
 from tests.cli.fake_ledger import FakeLedger
+
+CLEAR: dict[str, Any] = {
+    "loss": 0,
+    "delay_ms": 0,
+    "jitter_ms": 0,
+    "rate_kbps": None,
+    "loss_in": 0,
+    "seed": 1,
+}
 
 
 def test_the_defaults_are_one_viewer_for_half_a_minute() -> None:
@@ -19,6 +28,7 @@ def test_the_defaults_are_one_viewer_for_half_a_minute() -> None:
     assert options.asset == "native"
     assert not options.kill_relayer
     assert not options.json
+    assert options.path is None
 
 
 @pytest.mark.parametrize(
@@ -30,6 +40,11 @@ def test_the_defaults_are_one_viewer_for_half_a_minute() -> None:
         (["--seconds", "10", "--stall", "10"], "--stall 10"),
         (["--video", "no-such-file.mp4"], "there is no such file"),
         (["--chain", "http://127.0.0.1:9944"], "ws://127.0.0.1:9944"),
+        (["--loss", "101"], "--loss 101: give 0 to 100"),
+        (["--loss-in", "-1"], "--loss-in -1: give 0 to 100"),
+        (["--delay-ms", "-5"], "--delay-ms -5: give 0 to 10000"),
+        (["--jitter-ms", "nan"], "--jitter-ms nan"),
+        (["--rate-kbps", "0"], "--rate-kbps 0: give at least 10"),
         (["--rate", "0"], "at least the smallest unit"),
         (["--rate", "1.0000000000001"], "digits after the point"),
         (["--rate", "1 DOT"], "DOT"),
@@ -42,6 +57,23 @@ def test_a_wrong_option_is_named_with_its_remedy(
         parse(arguments)
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path"),
+    [
+        ("--loss 2 --delay-ms 40", PathOptions(**CLEAR | {"loss": 2, "delay_ms": 40})),
+        ("--loss 0", PathOptions(**CLEAR)),
+        ("--loss-in 1.5 --seed 7", PathOptions(**CLEAR | {"loss_in": 1.5, "seed": 7})),
+        ("--rate-kbps 3000 --browser", PathOptions(**CLEAR | {"rate_kbps": 3000})),
+        ("--jitter-ms 150", PathOptions(**CLEAR | {"jitter_ms": 150})),
+        ("--seed 7", None),
+    ],
+)
+def test_a_path_stands_as_soon_as_one_of_its_options_is_given(
+    arguments: str, path: PathOptions | None
+) -> None:
+    assert parse(arguments.split()).path == path
 
 
 def test_another_assets_rate_waits_for_the_chain() -> None:

@@ -72,8 +72,10 @@ def test_one_viewer_is_reconciled() -> None:
         "claim_block",
         "finalized_block",
         "relayer_restarts",
+        "path",
         "reconciled",
     ]
+    assert report["path"] is None
     assert list(report["stream"]) == [
         "id",
         "rate_per_second",
@@ -88,6 +90,7 @@ def test_one_viewer_is_reconciled() -> None:
         "delegate",
         "session",
         "watched_ms",
+        "freezes_ms",
         "frames_decoded",
         "delivered_ms",
         "ticks",
@@ -115,6 +118,7 @@ def test_three_viewers_pay_nothing_for_a_frozen_publisher(node: NodeProcess) -> 
     for viewer in report["viewers"]:
         assert 11 <= viewer["paid_seconds"] <= 16, "20 s less the freeze of 5 s"
         assert viewer["watched_ms"] < 16_500, "the viewer saw the freeze, too"
+        assert 4_000 < viewer["freezes_ms"] < 8_000
 
 
 async def test_a_stablecoin_is_reconciled_in_its_own_units(node: NodeProcess) -> None:

@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         description="An impaired path for media between WebRTC clients and a WHIP and WHEP server.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--to", required=True, metavar="URL", help="the server")
     parser.add_argument("--listen", default="127.0.0.1:0", metavar="HOST:PORT")
