@@ -139,6 +139,7 @@ def watch(
         "stream": stream,
         "session": None,
         "watched_ms": 0,
+        "freezes_ms": 0,
         "frames_decoded": 0,
         "end_reason": "stopped",
         **({} if result is None else asdict(result)),
@@ -149,6 +150,7 @@ def watch(
     rows: list[Row] = [
         ("Session", told["session"] or "none"),
         ("Watched", f"{told['watched_ms'] / 1000:.1f} s"),
+        ("Stood still", f"{told['freezes_ms'] / 1000:.1f} s"),
         ("Frames", told["frames_decoded"]),
         ("First picture", _after(told.get("first_frame_ms"))),
         ("Delivered", _after(told.get("delivered_ms"))),

@@ -144,6 +144,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
             session="3-0",
             sessions=("3-0",),
             watched_ms=10_400,
+            freezes_ms=1_260,
             frames_decoded=250,
             first_frame_ms=321,
             delivered_ms=10_300,
@@ -181,6 +182,7 @@ def test_what_is_missing_is_paid_and_granted_before_watching(
     assert (told["session"], told["watched_ms"], told["frames_decoded"]) == ("3-0", 10_400, 250)
     assert (told["account"], told["delegate"]) == (ALICE, TERMS["delegate"])
     assert told["first_frame_ms"] == 321
+    assert told["freezes_ms"] == 1_260
     (config,) = watched
     assert (config.stream, config.seconds, config.count_only) == (1, 10.0, True)
     assert config.signer.account == ALICE
@@ -195,6 +197,7 @@ def test_a_payable_stream_needs_no_transaction(
     assert ledger.sent == []
     assert "10.4 s" in result.stdout
     assert "0.32 s" in result.stdout
+    assert "1.3 s" in result.stdout
 
 
 def test_a_slot_that_is_taken_is_the_server_to_tell(
