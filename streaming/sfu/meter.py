@@ -48,6 +48,8 @@ class MeterRules:
     """With feedback about each packet."""
     unreported_max_us: int = 9_000_000
     """With receiver reports alone: RFC 3550 players report each 2 to 6 s."""
+    report_settles_us: int = 400_000
+    """How long a report waits to be judged: what it calls lost is being repaired."""
     give_up_us: int = 10_000_000
     """How long forwarding may stand still for want of receipt before the session ends."""
     chained: bool = True
@@ -103,6 +105,7 @@ class Meter:
         self._highest = -1
         # Receipt, by reports.
         self._window = ReportWindow()
+        self._reported: deque[tuple[int, int]] = deque()
 
     # --- what is forwarded -----------------------------------------------------------
 
@@ -242,6 +245,9 @@ class Meter:
         After a break nothing of what was sent can be decoded until a keyframe is held: stop
         forwarding, ask for one, and go on with it.
         """
+        if not self.per_packet:
+            self._judge_reported(now_us)
+            return False
         self._count_held()
         pending = self._pending
         if not pending:
@@ -323,15 +329,19 @@ class Meter:
             return False
         self._highest = max(self._highest, highest)
         self._held = max(self._held, highest)
-        tolerable = self._window.tolerable
-        pending = self._pending
-        while pending and pending[0].ended and pending[0].last <= highest:
-            frame = pending.popleft()
-            if tolerable:
-                self._count(frame)
-            else:
-                self._refuse(frame)
+        self._reported.append((now_us + self.rules.report_settles_us, highest))
         return True
+
+    def _judge_reported(self, now_us: int) -> None:
+        pending, reported = self._pending, self._reported
+        while reported and reported[0][0] <= now_us:
+            _, highest = reported.popleft()
+            while pending and pending[0].ended and pending[0].last <= highest:
+                frame = pending.popleft()
+                if self._window.tolerable:
+                    self._count(frame)
+                else:
+                    self._refuse(frame)
 
     def repaired(self, sequence: int) -> None:
         """A packet was sent again because the viewer asked for it."""

@@ -90,8 +90,8 @@ class Feed:
         self.lost = 0
         self.keyframe_us = 0
         """When a keyframe was forwarded last."""
-        self.asked_for: dict[int, None] = {}
-        """Packets that the viewer has asked for again, newest last; bounded."""
+        self.asked_us: dict[int, int] = {}
+        """Packets that the viewer has asked for again, and when it did so last; bounded."""
         self._key = 0 if meter is not None else 1
         self._payload_type = payload_type
         self._rtx = rtx
@@ -287,7 +287,7 @@ class Feed:
             number = sequence - self._offset
             if sequence > self._out or number < self._from or sequence < self._out - RESEND_WINDOW:
                 continue
-            self._remember_asked(sequence)
+            self._remember_asked(sequence, now_us)
             packet = self.track.history.get(number)
             if packet is None or self._resend_left <= 0:
                 continue
@@ -313,10 +313,10 @@ class Feed:
         if self.meter is not None:
             self.meter.repaired(sequence)
 
-    def _remember_asked(self, sequence: int) -> None:
-        self.asked_for[sequence] = None
-        if len(self.asked_for) > RESEND_WINDOW:
-            del self.asked_for[next(iter(self.asked_for))]
+    def _remember_asked(self, sequence: int, now_us: int) -> None:
+        self.asked_us[sequence] = now_us
+        if len(self.asked_us) > RESEND_WINDOW:
+            del self.asked_us[next(iter(self.asked_us))]
 
     def sender_report(self, cname: bytes, rtp_time: int, ntp: int) -> bytes | None:
         """Our own report about this feed; nothing before its first packet."""
@@ -453,15 +453,12 @@ class Subscriber:
             self._chain_broken(now_us)
 
     def _settle_unknown(self, now_us: int) -> None:
-        """Believe that packets have come whose feedback was lost, and that were not missed.
-
-        To be mistaken costs the viewer nothing: what it misses it asks for, and until then
-        the packet is not counted; who never asks has no use for the repair.
-        """
-        unknown, asked_for = self._unknown, self.counted.asked_for
+        """Believe that packets have come whose feedback was lost, and that nobody has asked for
+        since: what a viewer misses it asks for again and again."""
+        unknown, asked_us = self._unknown, self.counted.asked_us
         while unknown and unknown[0][0] <= now_us:
-            _, sequence = unknown.popleft()
-            if sequence not in asked_for:
+            due_us, sequence = unknown.popleft()
+            if asked_us.get(sequence, 0) <= due_us - UNKNOWN_SETTLES_US:
                 self.meter.received(sequence)
 
     def _reception_report(self, block: ReceptionReport, now_us: int) -> None:
@@ -518,8 +515,7 @@ class Subscriber:
             return "vanished" if now_us - self._made_us > CONNECT_WITHIN_US else None
         if self._unknown:
             self._settle_unknown(now_us)
-        if self.meter.per_packet:
-            self._settle(now_us)
+        self._settle(now_us)
         if self._broken and self.counted.flowing:
             self._broken = False
         if self._wanted_us is not None:

@@ -43,6 +43,12 @@ class Run:
             self.frame(key=key_first and index == 0)
         return self.sequence
 
+    def report(self, highest: int, lost: int, sent_to: int) -> bool:
+        """A receiver report, and the time that it takes to be judged."""
+        news = self.meter.report(highest, lost, sent_to, self.now_us)
+        self.meter.settle(self.now_us + self.meter.rules.report_settles_us)
+        return news
+
     def receive(self, first: int, last: int, *, without: tuple[int, ...] = ()) -> bool:
         """Feedback that all of these have come; returns whether the chain broke."""
         self.meter.per_packet = True
@@ -101,6 +107,18 @@ def test_a_frame_without_a_marker_ends_where_the_next_begins() -> None:
     )
     run.receive(frame, frame + 2)
     assert run.meter.delivered_ms == 840
+
+
+def test_a_report_is_judged_when_there_was_time_for_repair() -> None:
+    run = Run()
+    run.frames(100)
+    run.meter.report(run.sequence, 60, run.sequence, run.now_us)
+    for sequence in range(1001, 1061):
+        run.meter.repaired(sequence)
+    run.meter.settle(run.now_us + 399_999)
+    assert run.meter.delivered_ms == 0
+    run.meter.settle(run.now_us + 400_000)
+    assert run.meter.delivered_ms == 99 * 40 - 200
 
 
 # --- time -----------------------------------------------------------------------------------
@@ -353,9 +371,9 @@ def test_memory_is_bounded() -> None:
 def test_a_report_counts_what_it_covers() -> None:
     run = Run()
     run.frames(61)
-    assert run.meter.report(run.sequence - 1, 0, run.sequence, run.now_us)
+    assert run.report(run.sequence - 1, 0, run.sequence)
     assert run.meter.delivered_ms == 59 * 40 - 200
-    assert run.meter.report(run.sequence, 0, run.sequence, run.now_us)
+    assert run.report(run.sequence, 0, run.sequence)
     assert run.meter.delivered_ms == 60 * 40 - 200
 
 
@@ -363,9 +381,9 @@ def test_a_report_is_judged_by_a_window_and_not_alone() -> None:
     """Browsers report with each NACK: one packet lost of three is no tenth lost."""
     run = Run()
     run.frames(61)
-    assert run.meter.report(1003, 1, run.sequence, run.now_us)
-    assert run.meter.report(1006, 2, run.sequence, run.now_us)
-    assert run.meter.report(run.sequence, 2, run.sequence, run.now_us)
+    assert run.report(1003, 1, run.sequence)
+    assert run.report(1006, 2, run.sequence)
+    assert run.report(run.sequence, 2, run.sequence)
     assert run.meter.delivered_ms == 60 * 40 - 200
 
 
@@ -382,7 +400,7 @@ def lossy(percent: int, *, repaired: bool = False, repairs_lost: int = 0) -> Run
             for sequence in range(first, first + percent):
                 run.meter.repaired(sequence)
         run.meter.repairs_lost(repairs_lost)
-        run.meter.report(run.sequence, lost, run.sequence, run.now_us)
+        run.report(run.sequence, lost, run.sequence)
     return run
 
 
@@ -406,7 +424,7 @@ def test_unless_the_repair_was_lost_too() -> None:
         for sequence in range(first, first + 20):
             run.meter.repaired(sequence)
         run.meter.repairs_lost(gone)
-        run.meter.report(run.sequence, lost, run.sequence, run.now_us)
+        run.report(run.sequence, lost, run.sequence)
     assert run.meter.delivered_ms < 8_000
 
 
@@ -419,7 +437,7 @@ def test_a_packet_that_is_asked_for_twice_is_repaired_once() -> None:
         lost += 20
         for _ in range(20):
             run.meter.repaired(run.sequence)
-        run.meter.report(run.sequence, lost, run.sequence, run.now_us)
+        run.report(run.sequence, lost, run.sequence)
     assert run.meter.delivered_ms < 8_000
 
 
@@ -433,26 +451,26 @@ def test_what_is_refused_is_unpayable_and_stops_forwarding() -> None:
 def test_reports_of_what_was_not_sent_or_is_old_count_nothing(reported: int) -> None:
     run = Run()
     run.frames(26)
-    run.meter.report(reported, 0, run.sequence, run.now_us)
+    run.report(reported, 0, run.sequence)
     assert run.meter.delivered_ms == 0
 
 
 def test_reports_are_read_by_their_low_sixteen_bits_across_the_wrap() -> None:
     run = Run(sequence=(1 << 16) - 20)
     run.frames(26)
-    run.meter.report(run.sequence & 0xFFFF, 0, run.sequence, run.now_us)
+    run.report(run.sequence & 0xFFFF, 0, run.sequence)
     assert run.meter.delivered_ms == 800
 
 
 def test_a_lost_picture_breaks_off_what_was_not_reported() -> None:
     run = Run()
     run.frames(26)
-    run.meter.report(1030, 0, run.sequence, run.now_us)
+    run.report(1030, 0, run.sequence)
     run.meter.break_off()
     assert run.meter.delivered_ms == 14 * 40 - 200
     assert run.meter.unpayable_ms == 11 * 40
     run.frames(26)
-    run.meter.report(run.sequence, 0, run.sequence, run.now_us)
+    run.report(run.sequence, 0, run.sequence)
     assert run.meter.delivered_ms == 14 * 40 + 1_000 - 200
 
 
@@ -460,7 +478,7 @@ def test_what_came_before_a_hole_still_counts() -> None:
     run = Run()
     run.frames(26)
     run.meter.break_off(1031)
-    run.meter.report(run.sequence, 0, run.sequence, run.now_us)
+    run.report(run.sequence, 0, run.sequence)
     assert run.meter.delivered_ms == 14 * 40 - 200
 
 
@@ -468,7 +486,7 @@ def test_once_there_is_feedback_about_packets_reports_count_nothing() -> None:
     run = Run()
     run.frames(26)
     run.receive(1001, 1010)
-    assert not run.meter.report(run.sequence, 0, run.sequence, run.now_us)
+    assert not run.report(run.sequence, 0, run.sequence)
     assert run.meter.delivered_ms == 0
 
 

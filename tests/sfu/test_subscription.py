@@ -242,7 +242,8 @@ def test_reports_reach_the_meter_and_silence_stops_the_media() -> None:
     for index in range(60):
         publishing.frame(key=index == 0)
     receiving.subscriber.heard([report(receiving, 0)], publishing.now)
-    assert receiving.meter.delivered_ms == (59 * FRAME_US - 200_000) // 1000
+    receiving.subscriber.tend(publishing.now + 400_000, 0)
+    assert receiving.meter.delivered_ms == (59 * 3000 * 1_000_000 // 90_000 - 200_000) // 1000
     for _ in range(400):
         publishing.frame()
     assert 8_900 <= receiving.meter.unconfirmed_ms <= 9_040
@@ -258,7 +259,7 @@ def test_a_report_after_silence_lets_the_media_go_on() -> None:
         publishing.frame(key=index == 0)
     assert receiving.subscriber.held_for("unconfirmed")
     receiving.subscriber.heard([report(receiving, 0)], publishing.now)
-    assert receiving.subscriber.tend(publishing.now, 0) is None
+    assert receiving.subscriber.tend(publishing.now + 400_000, 0) is None
     assert not receiving.subscriber.held_for("unconfirmed")
 
 
@@ -345,6 +346,7 @@ def test_sound_alone_is_counted_by_its_packets() -> None:
     assert len(sent) == 51
     last = struct.unpack("!H", sent[-1][2:4])[0]
     subscriber.heard([ReceptionReport(900, 0, last, 0, 0)], publishing.now)
+    meter.settle(publishing.now + 400_000)
     assert meter.delivered_ms == 800
 
 

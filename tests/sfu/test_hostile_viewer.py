@@ -1,0 +1,286 @@
+"""Nothing for nothing: a viewer that has every packet and says whatever it likes.
+
+Its path loses nothing, so whatever is forwarded it can decode. What it can decode and has not
+been charged for stays below the bound that the server's constants give; and it is never charged
+for more than it was forwarded.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streaming.sfu import rtcp
+from streaming.sfu.meter import VIDEO_RULES
+from streaming.sfu.publication import CATCH_UP_AGE_MAX_US
+from streaming.sfu.transport_cc import build_feedback
+from tests.sfu.simulation import FRAME_US, Camera, Publishing, Viewer, world
+
+KEYFRAME_PACE_US = 1_000_000
+BOUND_MS = (VIDEO_RULES.unconfirmed_max_us + VIDEO_RULES.withheld_us) // 1000 + 800
+"""What may be open, what is withheld, and what is on its way while the server learns of it (a
+feedback's interval, the pace of looking, one frame)."""
+REPORTS_BOUND_MS = (VIDEO_RULES.unreported_max_us + VIDEO_RULES.withheld_us) // 1000 + 800
+SHARE = 0.05
+
+
+def test_the_bounds_are_those_that_are_promised() -> None:
+    assert BOUND_MS <= 5_000
+    assert REPORTS_BOUND_MS <= 10_000
+    assert VIDEO_RULES.unconfirmed_max_us > CATCH_UP_AGE_MAX_US
+
+
+@dataclass
+class Hostile:
+    """One session's viewer, over all of its connections."""
+
+    publishing: Publishing
+    numbered: bool
+    viewer: Viewer
+    frames: int = 0
+    delivered_before_ms: int = 0
+    paused: bool = False
+    lie: Callable[[Viewer], None] | None = None
+
+    @property
+    def has_ms(self) -> int:
+        """Media time of the frames that it can decode."""
+        return (self.frames + self.viewer.decoder.frames) * FRAME_US // 1000
+
+    @property
+    def delivered_ms(self) -> int:
+        return self.delivered_before_ms + self.viewer.delivered_ms
+
+    def rejoin(self) -> None:
+        """A new connection of the same session; the older one is closed."""
+        before = self.viewer
+        owed_ms = before.subscriber.figures().owed_ms
+        before.subscriber.hold("ended")
+        before.subscriber.attach(None, before.clock.now_us)
+        before.ended = "replaced"
+        self.delivered_before_ms += before.delivered_ms
+        self.frames += before.decoder.frames
+        self.viewer = Viewer(
+            self.publishing,
+            numbered=self.numbered,
+            owed_ms=owed_ms,
+            seed=before.chance.getrandbits(9),
+        )
+        self.paused = False
+
+    def check(self) -> None:
+        bound = BOUND_MS if self.numbered else REPORTS_BOUND_MS
+        unpaid_ms = self.has_ms - self.delivered_ms
+        assert unpaid_ms <= bound + SHARE * self.delivered_ms, (self.has_ms, self.delivered_ms)
+        figures = self.viewer.subscriber.figures()
+        assert figures.delivered_ms <= figures.forwarded_ms
+        assert self.delivered_ms <= self.has_ms + 500
+
+
+def hostile(*, numbered: bool, camera: Camera | None = None) -> Hostile:
+    publishing = world(camera=camera or Camera(packets=2, keyframe_packets=4))
+    return Hostile(publishing, numbered, Viewer(publishing, numbered=numbered))
+
+
+# --- what it says ---------------------------------------------------------------------------
+
+
+def silent(_packet: bytes) -> bytes | None:
+    return None
+
+
+def honest(packet: bytes) -> bytes | None:
+    return packet
+
+
+def without_feedback(packet: bytes) -> bytes | None:
+    """Reports and requests, and no word about single packets."""
+    return None if packet[1] == 205 and packet[0] & 31 == 15 else packet
+
+
+def deny_half(viewer: Viewer) -> Callable[[bytes], bytes | None]:
+    """Feedback as if every second packet had not come."""
+
+    def says(packet: bytes) -> bytes | None:
+        if packet[1] != 205 or packet[0] & 31 != 15:
+            return packet
+        base, count = struct.unpack_from("!HH", packet, 12)
+        offsets = [number for number in range(max(1, count)) if (base + number) % 2]
+        if not offsets:
+            return None
+        return feedback(packet, offsets)
+
+    return says
+
+
+def invent(viewer: Viewer) -> Callable[[bytes], bytes | None]:
+    """Feedback as if everything had come, and 500 packets more."""
+
+    def says(packet: bytes) -> bytes | None:
+        if packet[1] != 205 or packet[0] & 31 != 15:
+            return packet
+        _, count = struct.unpack_from("!HH", packet, 12)
+        return feedback(packet, list(range(count + 500)))
+
+    return says
+
+
+def skip_numbers(viewer: Viewer) -> Callable[[bytes], bytes | None]:
+    """Every second feedback is lost, it claims."""
+    turn = [0]
+
+    def says(packet: bytes) -> bytes | None:
+        if packet[1] != 205 or packet[0] & 31 != 15:
+            return packet
+        turn[0] += 1
+        return packet if turn[0] % 2 else None
+
+    return says
+
+
+def lying_reports(viewer: Viewer) -> Callable[[bytes], bytes | None]:
+    """Report blocks with chance in every field, and no feedback."""
+
+    def says(packet: bytes) -> bytes | None:
+        if packet[1] == 205 and packet[0] & 31 == 15:
+            return None
+        if packet[1] != 201:
+            return packet
+        block = struct.pack("!I", 900) + viewer.chance.randbytes(20)
+        return struct.pack("!BBHI", 0x81, 201, 7, 2) + block
+
+    return says
+
+
+def all_lost_reports(viewer: Viewer) -> Callable[[bytes], bytes | None]:
+    """Reports that cover everything and call half of it lost."""
+
+    def says(packet: bytes) -> bytes | None:
+        if packet[1] == 205 and packet[0] & 31 == 15:
+            return None
+        out = viewer.feed._out
+        lost = viewer.feed.packets // 2
+        block = struct.pack("!IIIIII", 900, lost & 0xFFFFFF, out & 0xFFFFFFFF, 0, 0, 0)
+        return struct.pack("!BBHI", 0x81, 201, 7, 2) + block
+
+    return says
+
+
+def feedback(packet: bytes, offsets: list[int]) -> bytes:
+    base, _count, tail = struct.unpack_from("!HHI", packet, 12)
+    return build_feedback(
+        2,
+        900,
+        base=base,
+        reference=tail >> 8,
+        number=tail & 0xFF,
+        received_offsets=offsets,
+        arrivals_us=[0] * len(offsets),
+    )
+
+
+LIES: dict[str, Callable[[Viewer], Callable[[bytes], bytes | None]]] = {
+    "honest": lambda _viewer: honest,
+    "silent": lambda _viewer: silent,
+    "reports alone": lambda _viewer: without_feedback,
+    "deny half": deny_half,
+    "invent": invent,
+    "skip": skip_numbers,
+    "lying reports": lying_reports,
+    "all lost": all_lost_reports,
+}
+
+
+def nack_everything(viewer: Viewer) -> None:
+    newest = viewer.feed._out
+    numbers = [number & 0xFFFF for number in range(newest - 300, newest + 50)]
+    viewer.says_now(rtcp.negative_acknowledgement(2, 900, numbers))
+
+
+def lose_picture(viewer: Viewer) -> None:
+    viewer.says_now(rtcp.picture_loss(2, 900))
+
+
+FLOODS: dict[str, Callable[[Viewer], None]] = {"nack": nack_everything, "pli": lose_picture}
+
+STEP = st.one_of(
+    st.tuples(st.just("lie"), st.sampled_from(sorted(LIES)), st.integers(1, 30)),
+    st.tuples(st.just("flood"), st.sampled_from(sorted(FLOODS)), st.integers(1, 10)),
+    st.tuples(st.just("pause"), st.just(""), st.integers(0, 20)),
+    st.tuples(st.just("resume"), st.just(""), st.integers(1, 20)),
+    st.tuples(st.just("rejoin"), st.just(""), st.integers(1, 20)),
+)
+
+
+def play(h: Hostile, steps: list[tuple[str, str, int]]) -> None:
+    clock = h.publishing.clock
+    for what, which, tenths in steps:
+        if what == "lie":
+            h.viewer.says = LIES[which](h.viewer)
+        elif what == "flood":
+            for _ in range(tenths):
+                FLOODS[which](h.viewer)
+                clock.run(0.1)
+        elif what == "pause":
+            h.viewer.subscriber.hold("paused")
+            h.paused = True
+        elif what == "resume" and h.paused:
+            h.viewer.subscriber.release("paused", clock.now_us)
+            h.paused = False
+        elif what == "rejoin":
+            h.rejoin()
+        clock.run(tenths / 10)
+        h.check()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(STEP, min_size=1, max_size=12))
+def test_whatever_it_says_little_is_unpaid(steps: list[tuple[str, str, int]]) -> None:
+    reports = any(which in ("reports alone", "lying reports", "all lost") for _, which, _ in steps)
+    h = hostile(numbered=not reports)
+    play(h, steps)
+
+
+@pytest.mark.parametrize("lie", sorted(LIES))
+@pytest.mark.parametrize("numbered", [True, False])
+def test_one_lie_for_two_minutes(lie: str, numbered: bool) -> None:
+    reports = lie in ("reports alone", "lying reports", "all lost")
+    h = hostile(numbered=numbered and not reports)
+    h.viewer.says = LIES[lie](h.viewer)
+    for _ in range(24):
+        h.publishing.clock.run(5)
+        h.check()
+    if lie in ("honest", "invent"):
+        assert h.delivered_ms > 115_000
+    if lie == "silent":
+        assert h.viewer.ended is not None
+
+
+@pytest.mark.parametrize("every_ms", [1_000, 1_500, 3_000])
+def test_pause_and_resume_for_minutes(every_ms: int) -> None:
+    h = hostile(numbered=True)
+    play(h, [("pause", "", 0), ("resume", "", every_ms // 100)] * 60)
+    assert h.delivered_ms > 0
+
+
+def test_rejoining_for_minutes_is_not_free() -> None:
+    h = hostile(numbered=True)
+    play(h, [("lie", "silent", 0), ("rejoin", "", 5)] * 60)
+
+
+def test_a_slide_show_is_not_free_by_pausing_before_each_second_picture() -> None:
+    camera = Camera(packets=2, keyframe_packets=4, frame_us=1_000_000)
+    publishing = world(camera=camera)
+    h = Hostile(publishing, numbered=True, viewer=Viewer(publishing))
+    clock = publishing.clock
+    for _ in range(60):
+        h.viewer.subscriber.hold("paused")
+        clock.run(0.1)
+        h.viewer.subscriber.release("paused", clock.now_us)
+        clock.run(1.1)
+    assert h.viewer.decoder.frames * 1_000 - h.delivered_ms <= BOUND_MS + 0.05 * h.delivered_ms
