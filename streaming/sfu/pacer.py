@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Generic, TypeVar
 
+from streaming.sfu.sliding import SlidingSum
+
 Item = TypeVar("Item")
 
 RATE_MIN_BPS = 10_000
@@ -156,32 +158,6 @@ class Pacer(Generic[Item]):
         return len(self._queue)
 
 
-_SLICE_US = 100_000
-_SLICES = 11
-"""Ten whole slices and the one that runs: at least the last second."""
-
-
-class _LastSecond:
-    """The sum of what was added within the last second (up to 1.1 s)."""
-
-    def __init__(self) -> None:
-        self._slices = [0] * _SLICES
-        self._at = 0
-        self.total = 0
-
-    def add(self, amount: int, now_us: int) -> None:
-        self.advance(now_us)
-        self._slices[self._at % _SLICES] += amount
-        self.total += amount
-
-    def advance(self, now_us: int) -> None:
-        at = now_us // _SLICE_US
-        for each in range(max(self._at + 1, at - _SLICES + 1), at + 1):
-            self.total -= self._slices[each % _SLICES]
-            self._slices[each % _SLICES] = 0
-        self._at = max(self._at, at)
-
-
 class RetransmitBudget:
     """How much of a viewer's retransmissions is answered.
 
@@ -196,15 +172,23 @@ class RetransmitBudget:
         self._share_percent = share_percent
         self._minimum = minimum_bps // 8
         self._nacks_max = nacks_max
-        self._bytes = _LastSecond()
-        self._nacks = _LastSecond()
+        self._bytes = SlidingSum(100_000, 10)
+        self._nacks = SlidingSum(100_000, 10)
         self._bytes_max = self._minimum
         self.refused = 0
         """Retransmissions refused, ever."""
 
-    def set_stream_rate(self, stream_bps: int) -> None:
-        """The rate of the stream that is being sent, bits a second."""
-        self._bytes_max = max(stream_bps * self._share_percent // 800, self._minimum)
+    def set_rates(self, stream_bps: int, room_bps: int | None = None) -> None:
+        """The rate of the stream that is being sent, bits a second; and where the path is full
+        (`estimate.Estimator.room_bps`) what it has room for beside the stream.
+
+        Repair that does not fit the path pushes out what it is to repair, which is then
+        repaired: on a full path it gets the room there is, though a tenth of the stream.
+        """
+        most = stream_bps * self._share_percent // 100
+        if room_bps is not None:
+            most = min(most, max(room_bps, stream_bps // 10))
+        self._bytes_max = max(most // 8, self._minimum)
 
     def nack(self, now_us: int) -> bool:
         """Whether to read a NACK packet that came now."""

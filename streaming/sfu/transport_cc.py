@@ -403,6 +403,7 @@ class Outcome:
         "arrivals_us",
         "feedback_us",
         "late",
+        "late_bytes",
         "missing",
         "missing_bytes",
         "received",
@@ -423,7 +424,8 @@ class Outcome:
         self.sizes: list[int] = []
         """How large each is, in bytes."""
         self.late = 0
-        """How many of them had been reported missing, or were unknown, before."""
+        """How many of them had been reported missing before."""
+        self.late_bytes = 0
         self.missing: list[int] = []
         """Media keys of those newly reported as not received (yet)."""
         self.missing_bytes = 0
@@ -549,8 +551,9 @@ class SendHistory:
             state = states[slot]
             if state == _RECEIVED:
                 continue
-            if state != _IN_FLIGHT:
+            if state == _MISSING:
                 outcome.late += 1
+                outcome.late_bytes += self._sizes[slot]
             states[slot] = _RECEIVED
             outcome.received.append(self._keys[slot])
             outcome.sent_us.append(self._sent_us[slot])

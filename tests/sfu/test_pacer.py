@@ -165,7 +165,7 @@ def test_whatever_is_queued_leaves_once_and_in_order(seed: int, rate_bps: int) -
 
 def test_retransmissions_get_a_share_of_the_last_second() -> None:
     budget = RetransmitBudget()
-    budget.set_stream_rate(2_000_000)  # half of it: 125,000 bytes a second
+    budget.set_rates(2_000_000)  # half of it: 125,000 bytes a second
     chance = random.Random(5)
     sent: list[int] = []
     for step in range(10_000):
@@ -182,18 +182,30 @@ def test_retransmissions_get_a_share_of_the_last_second() -> None:
 
 def test_a_gap_of_300_ms_is_repaired_at_once() -> None:
     budget = RetransmitBudget()
-    budget.set_stream_rate(2_500_000)
+    budget.set_rates(2_500_000)
     packets = 2_500_000 * 3 // 10 // 8 // SIZE
     assert all(budget.take(SIZE, 1_000_000 + at) for at in range(packets))
 
 
 def test_a_thin_stream_has_a_minimum_and_silence_frees_it() -> None:
     budget = RetransmitBudget(minimum_bps=40_000)
-    budget.set_stream_rate(10_000)
+    budget.set_rates(10_000)
     assert [budget.take(SIZE, 0) for _ in range(5)] == [True] * 4 + [False]
     assert not budget.take(SIZE, 900_000)
     assert budget.take(SIZE, 1_200_000)
     assert [budget.take(SIZE, 60_000_000) for _ in range(5)] == [True] * 4 + [False]
+
+
+def test_a_full_path_gets_the_repair_that_fits() -> None:
+    def most(room_bps: int | None) -> int:
+        budget = RetransmitBudget()
+        budget.set_rates(2_500_000, room_bps)
+        return sum(budget.take(100, 0) for _ in range(10_000)) * 800
+
+    assert most(None) == 1_250_000 // 800 * 800
+    assert most(5_000_000) == most(None)
+    assert most(400_000) == 400_000
+    assert most(-1_000_000) == 250_000 // 800 * 800
 
 
 def test_nacks_have_a_pace() -> None:
