@@ -320,6 +320,7 @@ class EgressPort:
         self._subscriber = subscriber
         self._dtls: RTCDtlsTransport = pc.getTransceivers()[0].receiver.transport
         self._outlet = Outlet(self._dtls)
+        self._timer: asyncio.TimerHandle | None = None
         self._waiting = {t.mid for t in pc.getTransceivers() if t.direction == "sendonly"}
         for transceiver in pc.getTransceivers():
             self._replace(transceiver)
@@ -339,11 +340,22 @@ class EgressPort:
         for feed in self._subscriber.feeds.values():
             feed.send = self._outlet.send
         self._subscriber.send_rtcp = self._outlet.send_rtcp
+        self._subscriber.path.wake_at = self._wake_at
         self._subscriber.connected = True
         self._subscriber.release("connecting", now_us())
 
     def _heard(self, data: bytes) -> None:
         self._subscriber.heard(read_compound(data), now_us())
+
+    def _wake_at(self, at_us: int) -> None:
+        """Have the packets that wait sent at that time; once, however often it is asked."""
+        if self._timer is None:
+            delay_s = max(at_us - now_us(), 0) / 1_000_000
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self._subscriber.path.due(now_us())
 
 
 # --- the way in --------------------------------------------------------------------------

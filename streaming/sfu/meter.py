@@ -10,7 +10,7 @@ receipt loses the picture, and whoever sends nothing useful earns nothing.
 
 - A frame is *held* when every packet of it has been received, at first or as a retransmission;
   *decodable* when it is held and so is every frame back to a held keyframe.
-- A packet that is still missing after `repair_us`, while later ones are known to have come,
+- A packet that is still missing after the repair time, while later ones are known to have come,
   breaks the chain: nothing counts from there to the next held keyframe.
 - A decodable frame counts the media time (RTP clock) since the one before it; nothing if that
   is more than `gap_max_us`. So a freeze is free, and a picture a second is not. The sum never
@@ -42,8 +42,6 @@ class MeterRules:
 
     gap_max_us: int = 1_500_000
     withheld_us: int = 200_000
-    repair_us: int = 1_000_000
-    """How long a missing packet is waited for, from when its frame was sent."""
     unconfirmed_max_us: int = 4_000_000
     """With feedback about each packet."""
     unreported_max_us: int = 9_000_000
@@ -82,6 +80,8 @@ class Meter:
         self.rules = rules
         self.per_packet = False
         """Whether receipt is known of each packet; receiver reports count until it is."""
+        self.repair_us = 1_000_000
+        """How long a missing packet is waited for, from when its frame was sent."""
         self.reports_alone = False
         """Whether receiver reports are all that is to be had."""
         self.frames_forwarded = 0
@@ -255,12 +255,15 @@ class Meter:
         first = pending[0]
         # Only where something later has come is the packet lost and not merely unreported.
         missing = self._held + 1
-        if self._highest < missing or now_us - first.sent_us < self.rules.repair_us:
+        if self._highest < missing or now_us - first.sent_us < self.repair_us:
             return False
         return self._break_chain()
 
     def _count_held(self) -> None:
-        pending, held = self._pending, self._held
+        pending = self._pending
+        if pending and pending[0].keyframe and pending[0].first > self._held + 1:
+            self._step_to(pending[0].first)  # nothing before a keyframe is needed for it
+        held = self._held
         while pending and pending[0].ended and pending[0].last <= held:
             self._count(pending.popleft())
 

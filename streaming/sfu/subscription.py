@@ -15,6 +15,7 @@ from collections.abc import Callable
 from streaming.sfu import rtcp
 from streaming.sfu.media_engine import ConnectionFigures
 from streaming.sfu.meter import AUDIO_RULES, VIDEO_RULES, Meter
+from streaming.sfu.path_control import PathControl
 from streaming.sfu.publication import PublishedTracks, Track
 from streaming.sfu.rtcp_reader import (
     BitrateEstimate,
@@ -37,11 +38,13 @@ from streaming.sfu.transport_cc import SendHistory, parse_feedback
 
 CATCH_UP_SPACING = 90
 """RTP ticks (1 ms of video) between frames that are sent in one burst to a late viewer."""
-RESEND_PER_SECOND = 400
 RESEND_WINDOW = 900
 SENDER_REPORT_EVERY_US = 1_000_000
 REPORTS_SILENT_US = 5_000_000
 CONNECT_WITHIN_US = 15_000_000
+REPAIR_US = 1_000_000
+REPAIR_ROUND_TRIPS = 4
+REPAIR_MAX_US = 2_000_000
 UNKNOWN_SETTLES_US = 400_000
 """Packets whose feedback was lost count as received if nobody asks for them so long."""
 UNKNOWN_MAX = 4096
@@ -85,6 +88,8 @@ class Feed:
         self.on_blocked: Callable[[], None] = _nothing
         self.on_broken: Callable[[int], None] = _ignore
         self.numbering: Numbering | None = None
+        self.path = PathControl()
+        """Of the viewer; all of its feeds have the same."""
         self.packets = 0
         self.octets = 0
         self.lost = 0
@@ -106,7 +111,6 @@ class Feed:
         self._offset = 0
         self._timestamp_offset = 0
         self._squeezed: dict[int, int] = {}
-        self._resend_left = RESEND_PER_SECOND
 
     # --- where packets come from -----------------------------------------------------
 
@@ -122,6 +126,8 @@ class Feed:
     def source_changed(self) -> None:
         """Begin again with the next keyframe."""
         self._open = False
+        if self.kind == "video":
+            self.path.drop_waiting()
         if self.meter is not None:
             self.meter.interrupt()
 
@@ -156,6 +162,7 @@ class Feed:
         if self.meter is not None:
             ticks = (packets[-1].timestamp - packets[0].timestamp) & _M32
             self.meter.owe(ticks * 1_000_000 // self.clock_rate)
+        self.path.catch_up()
         for packet in packets:
             self.forward(packet, now_us)
         return True
@@ -181,6 +188,18 @@ class Feed:
             self.keyframe_us = now_us
         sequence = packet.sequence + self._offset
         timestamp = self._timestamp(packet)
+        size = len(packet.payload)
+        if self.kind == "audio":
+            self.path.passes(size, now_us)
+            self._transmit(packet, sequence, timestamp, now_us)
+        else:
+            # Not counted before it leaves: what is dropped while it waits was never sent.
+            self.path.send(
+                lambda at_us: self._transmit(packet, sequence, timestamp, at_us), size, now_us
+            )
+
+    def _transmit(self, packet: Packet, sequence: int, timestamp: int, now_us: int) -> None:
+        meter = self.meter
         if meter is not None:
             if packet.starts_frame or meter.run_is_new:
                 meter.starts_frame(now_us, sequence, timestamp, keyframe=packet.keyframe)
@@ -192,9 +211,6 @@ class Feed:
             self._out = sequence
             self._out_timestamp = timestamp
             self._out_us = now_us
-        self._put(packet, sequence, timestamp, now_us)
-
-    def _put(self, packet: Packet, sequence: int, timestamp: int, now_us: int) -> None:
         kind = (packet.marker and MARKER) | self._payload_type
         payload = packet.payload
         size = len(payload)
@@ -280,7 +296,7 @@ class Feed:
 
     def resend(self, sequences: list[int], now_us: int) -> None:
         """Send packets again: on the retransmission source if there is one (RFC 4588)."""
-        if self.track is None or not self._open:
+        if self.track is None or not self._open or not self.path.budget.nack(now_us):
             return
         for low in sequences:
             sequence = unwrap16(low & 0xFFFF, self._out)
@@ -289,9 +305,9 @@ class Feed:
                 continue
             self._remember_asked(sequence, now_us)
             packet = self.track.history.get(number)
-            if packet is None or self._resend_left <= 0:
+            if packet is None or not self.path.budget.take(len(packet.payload), now_us):
                 continue
-            self._resend_left -= 1
+            self.path.passes(len(packet.payload), now_us)
             if self._rtx is None:
                 header = self._headers.get(sequence)
                 if header is not None:
@@ -320,7 +336,6 @@ class Feed:
 
     def sender_report(self, cname: bytes, rtp_time: int, ntp: int) -> bytes | None:
         """Our own report about this feed; nothing before its first packet."""
-        self._resend_left = RESEND_PER_SECOND
         if not self._open:
             return None
         return rtcp.sender_report(
@@ -347,6 +362,7 @@ class Subscriber:
         self.send_rtcp: Callable[[bytes], None] = _drop
         self.connected = False
         self.meter.reports_alone = numbering is None
+        self.path = PathControl()
         self._numbering = numbering
         self._made_us = now_us
         self._heard_us: int | None = None
@@ -362,6 +378,7 @@ class Subscriber:
             feed.on_blocked = self._blocked
             feed.on_broken = self._chain_broken
             feed.numbering = numbering
+            feed.path = self.path
 
     def attach(self, published: PublishedTracks | None, now_us: int) -> None:
         """Follow another publisher (or none) of the same codecs."""
@@ -430,7 +447,7 @@ class Subscriber:
             elif isinstance(message, PictureLoss):
                 self._picture_lost(now_us)
             elif isinstance(message, BitrateEstimate):
-                pass
+                self.path.estimator.set_remb(message.bits_per_second)
 
     def _transport_feedback(self, fci: bytes, now_us: int) -> None:
         feedback = parse_feedback(fci) if self._numbering is not None else None
@@ -446,11 +463,22 @@ class Subscriber:
         for key in outcome.unknown:
             if not key & 1 and len(self._unknown) < UNKNOWN_MAX:
                 self._unknown.append((now_us + UNKNOWN_SETTLES_US, key >> 1))
+        self.path.feedback(outcome)
         self._settle(now_us)
 
     def _settle(self, now_us: int) -> None:
+        if self._unknown:
+            self._settle_unknown(now_us)
+        self.meter.repair_us = self._repair_us()
         if self.meter.settle(now_us):
             self._chain_broken(now_us)
+
+    def _repair_us(self) -> int:
+        """For how long a missing packet is waited for: a few round trips, and, where feedback
+        was lost, until it is clear that nobody asks for it."""
+        round_trips_us = REPAIR_ROUND_TRIPS * (self.path.estimator.rtt_us or 0)
+        repair_us = min(max(REPAIR_US, round_trips_us), REPAIR_MAX_US)
+        return repair_us + UNKNOWN_SETTLES_US if self._unknown else repair_us
 
     def _settle_unknown(self, now_us: int) -> None:
         """Believe that packets have come whose feedback was lost, and that nobody has asked for
@@ -460,6 +488,8 @@ class Subscriber:
             due_us, sequence = unknown.popleft()
             if asked_us.get(sequence, 0) <= due_us - UNKNOWN_SETTLES_US:
                 self.meter.received(sequence)
+            else:
+                unknown.append((now_us + UNKNOWN_SETTLES_US, sequence))
 
     def _reception_report(self, block: ReceptionReport, now_us: int) -> None:
         for feed in self.feeds.values():
@@ -513,9 +543,9 @@ class Subscriber:
         """Sender reports and limits, some ten times a second. Why it is to end, if it is."""
         if not self.connected:
             return "vanished" if now_us - self._made_us > CONNECT_WITHIN_US else None
-        if self._unknown:
-            self._settle_unknown(now_us)
         self._settle(now_us)
+        if self.published is not None:
+            self.path.stream_rate(self.published.bitrate_bps)
         if self._broken and self.counted.flowing:
             self._broken = False
         if self._wanted_us is not None:

@@ -220,6 +220,7 @@ class Viewer:
         self.says: Callable[[bytes], bytes | None] = lambda packet: packet
         """What becomes of what an honest receiver would say."""
         self.bytes = 0
+        self._waking = False
         self.chance = random.Random(seed)
         self._out = Path(path, f"{seed}/out")
         self._back = Path(back or path, f"{seed}/back")
@@ -235,6 +236,7 @@ class Viewer:
         numbering = Numbering(EXTENSION) if numbered else None
         self.subscriber = Subscriber({"video": self.feed}, clock.now_us, numbering=numbering)
         self.feed.send = self._send
+        self.subscriber.path.wake_at = self._wake_at
         self.track = Track(
             TrackCodec(
                 kind="video",
@@ -273,6 +275,15 @@ class Viewer:
             self.ended = self.subscriber.tend(self.clock.now_us, self.clock.now_us)
             if self.ended is not None:
                 self.subscriber.hold("ended")
+
+    def _wake_at(self, at_us: int) -> None:
+        if not self._waking:
+            self._waking = True
+            self.clock.at(at_us, self._due)
+
+    def _due(self) -> None:
+        self._waking = False
+        self.subscriber.path.due(self.clock.now_us)
 
     # --- the client's side ---------------------------------------------------------------
 

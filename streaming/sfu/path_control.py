@@ -1,0 +1,119 @@
+"""How fast a viewer is sent to, how much of it may be repair, and whether the picture goes at all.
+
+One object a viewer: feedback goes in, packets go through. Pure: times are microseconds that are
+passed in; `wake_at` tells when packets that wait are due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from streaming.sfu.estimate import STANDING_US, Estimator, PathJudge, RepairLoss
+from streaming.sfu.pacer import Pacer, RetransmitBudget, catch_up_bps, pacing_bps
+from streaming.sfu.transport_cc import Outcome
+
+LIVE_LEAST_BPS = 3_000_000
+"""Live packets leave at least as fast where no queue stands on the path: a keyframe of a still
+picture is not held back for seconds because the picture was still."""
+UNKNOWN_STREAM_BPS = 1_500_000
+"""What a stream is taken to be before its first second is measured."""
+QUEUE_BYTES_MAX = 4_000_000
+QUEUE_AGE_MAX_US = 1_000_000
+
+Send = Callable[[int], None]
+"""Sends one packet that waited; called with the time."""
+
+
+class PathControl:
+    """Pace, repair and judgement of one viewer's path."""
+
+    def __init__(self) -> None:
+        self.estimator = Estimator()
+        self.wake_at: Callable[[int], None] = _ignore
+        self.judge = PathJudge()
+        self._repair_loss = RepairLoss()
+        self._stream_bps = UNKNOWN_STREAM_BPS
+        self._catching_up = False
+        self._pacer: Pacer[Send] = Pacer(
+            LIVE_LEAST_BPS, bytes_max=QUEUE_BYTES_MAX, age_max_us=QUEUE_AGE_MAX_US
+        )
+        self.budget = RetransmitBudget()
+        self._set_rates()
+
+    # --- sending ---------------------------------------------------------------------------
+
+    def catch_up(self) -> None:
+        """What is sent next is a burst from the past: at most 2.5 times the stream's rate."""
+        self._catching_up = True
+        self._set_rates()
+
+    def send(self, what: Send, size: int, now_us: int) -> None:
+        """Send a packet of the picture now, or in its turn."""
+        pacer = self._pacer
+        if pacer.offer(size, now_us):
+            what(now_us)
+        elif pacer.push(what, size, now_us) and len(pacer) == 1:
+            self._wake(now_us)
+
+    def passes(self, size: int, now_us: int) -> None:
+        """A packet goes past the queue: sound, a retransmission."""
+        self._pacer.spend(size, now_us)
+
+    def due(self, now_us: int) -> None:
+        """Send what waited for this moment."""
+        for what in self._pacer.due(now_us):
+            what(now_us)
+        if not len(self._pacer) and self._catching_up:
+            self._catching_up = False
+            self._set_rates()
+        self._wake(now_us)
+
+    def drop_waiting(self) -> None:
+        """Nothing that waits is sent any more."""
+        self._pacer.clear()
+
+    def _wake(self, now_us: int) -> None:
+        next_us = self._pacer.next_us
+        if next_us is not None:
+            self.wake_at(max(next_us, now_us))
+
+    def _set_rates(self) -> None:
+        stream_bps, estimator = self._stream_bps, self.estimator
+        if self._catching_up:
+            rate_bps = catch_up_bps(stream_bps)
+        elif estimator.queue_us >= STANDING_US:
+            rate_bps = pacing_bps(stream_bps, estimator.target_bps)
+        else:
+            rate_bps = max(catch_up_bps(stream_bps), LIVE_LEAST_BPS)
+        self._pacer.set_rate(rate_bps)
+        self.budget.set_rates(stream_bps, estimator.room_bps(stream_bps))
+
+    # --- what is known of the path -----------------------------------------------------------
+
+    def stream_rate(self, bits_per_second: int) -> None:
+        """What the publisher sends; 0 while it is not measured yet."""
+        self._stream_bps = bits_per_second or self._stream_bps
+        self._set_rates()
+
+    def feedback(self, outcome: Outcome) -> None:
+        """What a transport-wide feedback told."""
+        self.estimator.take(outcome)
+        self._repair_loss.take(outcome)
+        self._set_rates()
+
+    def report(self, lost: int, expected: int, now_us: int) -> None:
+        """What a receiver report added, where there is no better feedback."""
+        self.estimator.report(lost, expected, self._stream_bps, now_us)
+
+    def carries_picture(self, now_us: int, *, sound_bps: int = 64_000) -> bool:
+        """Whether the path carries the picture. Ask some times a second."""
+        picture_bps = max(self._stream_bps - sound_bps, 0)
+        unrepaired = self._repair_loss.share(now_us)
+        carries = self.judge.judge(
+            now_us, self.estimator, unrepaired, picture_bps=picture_bps, sound_bps=sound_bps
+        )
+        return carries == "picture"
+
+
+def _ignore(_at_us: int) -> None:
+    return None
