@@ -84,6 +84,10 @@ class AiortcSubscription:
         """It goes on with a session that an earlier connection began, which owed so much."""
         self.subscriber.rejoins(owed_ms)
 
+    def choose_sound(self, *, chosen: bool) -> None:
+        """Go on with sound where the path carries no picture, and pay for it; or rather wait."""
+        self.subscriber.choose_sound(now_us(), chosen=chosen)
+
     @property
     def reasons(self) -> list[str]:
         """Why nothing, or no picture, is forwarded at the moment; empty if all is."""
@@ -100,7 +104,7 @@ class AiortcSubscription:
     async def settled(self, timeout_s: float) -> None:
         """Wait until a report covers all that was forwarded, or the time is over."""
         until = time.monotonic() + timeout_s
-        while self.subscriber.meter.waiting and time.monotonic() < until:
+        while self.subscriber.waiting and time.monotonic() < until:
             if self._pc.connectionState != "connected":
                 return
             await asyncio.sleep(0.02)

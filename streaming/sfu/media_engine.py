@@ -85,6 +85,9 @@ class Subscription(Protocol):
     async def close(self) -> None:
         """Close the peer connection. Figures stay readable."""
 
+    def choose_sound(self, *, chosen: bool) -> None:
+        """Go on with sound where the path carries no picture, and pay for it; or rather wait."""
+
     @property
     def reasons(self) -> list[str]:
         """Why nothing, or no picture, is forwarded at the moment; empty if all is."""

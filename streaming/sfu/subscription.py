@@ -34,11 +34,14 @@ from streaming.sfu.rtp import (
     Packet,
     unwrap16,
 )
+from streaming.sfu.sound_alone import SoundAlone
 from streaming.sfu.transport_cc import SendHistory, parse_feedback
 
 CATCH_UP_SPACING = 90
 """RTP ticks (1 ms of video) between frames that are sent in one burst to a late viewer."""
 RESEND_WINDOW = 900
+RESEND_AGAIN_US = 20_000
+"""A packet is not sent again so soon after it was: the first repair is still on its way."""
 SENDER_REPORT_EVERY_US = 1_000_000
 REPORTS_SILENT_US = 5_000_000
 CONNECT_WITHIN_US = 15_000_000
@@ -303,9 +306,10 @@ class Feed:
             number = sequence - self._offset
             if sequence > self._out or number < self._from or sequence < self._out - RESEND_WINDOW:
                 continue
+            again_us = self.asked_us.get(sequence, -RESEND_AGAIN_US) + RESEND_AGAIN_US
             self._remember_asked(sequence, now_us)
             packet = self.track.history.get(number)
-            if packet is None or not self.path.budget.take(len(packet.payload), now_us):
+            if packet is None or now_us < again_us or not self.path.budget.take(len(packet.payload), now_us):
                 continue
             self.path.passes(len(packet.payload), now_us)
             if self._rtx is None:
@@ -374,6 +378,12 @@ class Subscriber:
         self._ask_again_us = KEYFRAME_ASK_US
         self._wanted_us: int | None = None
         self._broken = False
+        sound = feeds.get("audio")
+        self._sound_feed = sound if sound is not self.counted else None
+        self._sound = SoundAlone(48_000 if sound is None else sound.clock_rate)
+        self._sound.meter.reports_alone = numbering is None
+        self._picture_held = False
+        self._sound_held = False
         for feed in feeds.values():
             feed.on_blocked = self._blocked
             feed.on_broken = self._chain_broken
@@ -413,10 +423,20 @@ class Subscriber:
         if self._reasons:
             return
         catch_up = not self._rejoined and not self.counted.packets
-        there = [feed.release(now_us, catch_up=catch_up) for feed in self.feeds.values()]
+        there = [
+            feed.release(now_us, catch_up=catch_up)
+            for feed in self.feeds.values()
+            if not self._waits(feed)
+        ]
         self._reported_us = 0  # the players' clocks are set anew at once
         if not all(there):
             self._want_keyframe(now_us)
+
+    def _waits(self, feed: Feed) -> bool:
+        """Whether a feed is held although the viewer is not."""
+        if feed is self._sound_feed:
+            return self._sound_held
+        return self._picture_held
 
     def held_for(self, reason: str) -> bool:
         """Whether `reason` is one of those for which nothing is forwarded."""
@@ -424,11 +444,72 @@ class Subscriber:
 
     @property
     def reasons(self) -> list[str]:
-        """Why nothing is forwarded, or no picture (`picture-broken`); empty if all is."""
-        return sorted(self._reasons | ({"picture-broken"} if self._broken else set()))
+        """Why nothing is forwarded; or no picture, because its chain is broken
+        (`picture-broken`) or the path too narrow (`path`), and then perhaps no sound
+        (`sound-alone`) until the viewer chooses it. Empty if all is forwarded."""
+        found = set(self._reasons)
+        if self._broken:
+            found.add("picture-broken")
+        if self._picture_held:
+            found.add("path")
+        if self._sound_held:
+            found.add("sound-alone")
+        return sorted(found)
 
     def _blocked(self) -> None:
         self.hold("unconfirmed")
+
+    # --- sound alone -----------------------------------------------------------------------
+
+    def choose_sound(self, now_us: int, *, chosen: bool) -> None:
+        """The viewer goes on with sound where the path carries no picture, and pays for it; or
+        rather waits."""
+        self._sound.chosen = chosen
+        self._count_sound()
+        self._tend_sound(now_us)
+
+    def _count_sound(self) -> None:
+        """Let the sound be counted while it is all that goes, and is wanted so."""
+        sound = self._sound_feed
+        if sound is None:
+            return
+        meter = self._sound.meter
+        if not self._sound.counts(picture_held=self._picture_held):
+            sound.meter = None
+        elif sound.meter is None:
+            meter.interrupt()
+            meter.per_packet = self.meter.per_packet
+            sound.meter = meter
+
+    def _tend_path(self, now_us: int) -> None:
+        """Hold the picture back where the path cannot carry it, and try it again."""
+        if self._reasons or self._sound_feed is None:
+            return
+        carries = self.path.carries_picture(now_us)
+        if carries == self._picture_held:
+            self._picture_held = not carries
+            self._count_sound()
+            if carries:
+                self.counted.release(now_us, catch_up=False)
+                self._want_keyframe(now_us)
+            else:
+                self.counted.hold()
+        self._tend_sound(now_us)
+
+    def _tend_sound(self, now_us: int) -> None:
+        sound = self._sound_feed
+        if sound is None:
+            return
+        picture = self.counted.flowing
+        without = (self._picture_held or self._broken) and not picture
+        self._sound.passes(now_us, picture=picture, sound=without and sound.flowing)
+        waits = without and self._sound.used_up and not self._sound.chosen
+        if waits != self._sound_held:
+            self._sound_held = waits
+            if waits:
+                sound.hold()
+            elif not self._reasons:
+                sound.release(now_us, catch_up=False)
 
     # --- what the viewer says --------------------------------------------------------------
 
@@ -454,12 +535,14 @@ class Subscriber:
         if feedback is None or self._numbering is None:
             return
         outcome = self._numbering.history.take(feedback, now_us)
-        meter = self.meter
-        meter.per_packet = True
+        meter, sound = self.meter, self._sound.meter
+        meter.per_packet = sound.per_packet = True
         received = meter.received
         for key in outcome.received:
             if not key & 1:
                 received(key >> 1)
+            else:
+                sound.received(key >> 1)
         for key in outcome.unknown:
             if not key & 1 and len(self._unknown) < UNKNOWN_MAX:
                 self._unknown.append((now_us + UNKNOWN_SETTLES_US, key >> 1))
@@ -469,6 +552,7 @@ class Subscriber:
     def _settle(self, now_us: int) -> None:
         if self._unknown:
             self._settle_unknown(now_us)
+        self._sound.meter.settle(now_us)
         self.meter.repair_us = self._repair_us()
         if self.meter.settle(now_us):
             self._chain_broken(now_us)
@@ -548,6 +632,7 @@ class Subscriber:
             self.path.stream_rate(self.published.bitrate_bps)
         if self._broken and self.counted.flowing:
             self._broken = False
+        self._tend_path(now_us)
         if self._wanted_us is not None:
             if self.counted.keyframe_us > self._wanted_us:
                 self._wanted_us = None
@@ -578,18 +663,23 @@ class Subscriber:
     def figures(self) -> ConnectionFigures:
         """What was sent until now."""
         feeds = self.feeds.values()
-        meter = self.meter
+        meter, sound = self.meter, self._sound.meter
         return ConnectionFigures(
-            delivered_ms=meter.delivered_ms,
-            forwarded_ms=meter.forwarded_ms,
-            unconfirmed_ms=meter.pending_ms,
-            unpayable_ms=meter.unpayable_ms,
-            owed_ms=meter.owed_ms,
+            delivered_ms=meter.delivered_ms + sound.delivered_ms,
+            forwarded_ms=meter.forwarded_ms + sound.forwarded_ms,
+            unconfirmed_ms=meter.pending_ms + sound.pending_ms,
+            unpayable_ms=meter.unpayable_ms + sound.unpayable_ms,
+            owed_ms=meter.owed_ms + sound.owed_ms,
             frames_forwarded=meter.frames_forwarded,
             packets_sent=sum(feed.packets for feed in feeds),
             bytes_sent=sum(feed.octets for feed in feeds),
             packets_lost=sum(feed.lost for feed in feeds),
         )
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something that was sent is still to be known held."""
+        return self.meter.waiting or self._sound.meter.waiting
 
 
 def meter_for(kinds: set[str], kind: str, clock_rate: int) -> Meter | None:

@@ -33,9 +33,13 @@ class StillSubscription:
         self.owed_ms = 0
         self.rejoined_owing_ms: int | None = None
         self.reasons: list[str] = []
+        self.sound_chosen = False
 
     def rejoins(self, owed_ms: int) -> None:
         self.rejoined_owing_ms = owed_ms
+
+    def choose_sound(self, *, chosen: bool) -> None:
+        self.sound_chosen = chosen
 
     def hold(self, reason: str) -> None:
         self.held.add(reason)

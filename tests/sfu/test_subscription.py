@@ -227,13 +227,37 @@ def test_a_viewers_loss_is_repaired_from_history(rtx: bool) -> None:
         assert again == original
 
 
-def test_retransmission_is_bounded() -> None:
+def test_retransmission_is_bounded_by_a_share_of_the_streams_rate() -> None:
+    """Whoever asks for everything again and again gets half of the stream's rate more."""
+    publishing = Publishing()
+    receiving = Receiving(publishing).start(publishing.now)
+    publishing.published.bitrate_bps = 600_000
+    receiving.subscriber.tend(publishing.now, 0)
+    for index in range(100):
+        publishing.timestamp += 3000
+        publishing.now += FRAME_US
+        publishing.packet(KEYFRAME if index == 0 else DELTA)
+        publishing.packet(bytes(1_000), 1)
+    forwarded = len(receiving.packets)
+    sequences = receiving.sequences()
+    for _ in range(40):
+        publishing.now += 25_000
+        receiving.subscriber.heard([Nack(900, sequences)], publishing.now)
+    again = sum(len(packet) for packet in receiving.packets[forwarded:])
+    assert 30_000 < again < 45_000
+
+
+def test_a_packet_is_not_sent_again_while_its_repair_is_on_its_way() -> None:
     publishing = Publishing()
     receiving = Receiving(publishing).start(publishing.now)
     publishing.frame(key=True)
-    for _ in range(50):
-        receiving.subscriber.heard([Nack(900, receiving.sequences()[:2] * 10)], publishing.now)
-    assert len(receiving.packets) <= 402
+    publishing.frame()
+    asked = [Nack(900, receiving.sequences()[:1])]
+    for _ in range(5):
+        receiving.subscriber.heard(asked, publishing.now)
+    assert len(receiving.packets) == 5
+    receiving.subscriber.heard(asked, publishing.now + 20_000)
+    assert len(receiving.packets) == 6
 
 
 def test_reports_reach_the_meter_and_silence_stops_the_media() -> None:
