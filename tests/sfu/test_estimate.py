@@ -325,10 +325,6 @@ def test_the_trend_tells_growing_from_shrinking_and_jitter() -> None:
         now += 50_000
         trend.add(now, 0)
     assert trend.state == "normal"
-    # A clock that goes back begins anew; times that repeat are no points.
-    trend.add(now - 50 * S, 0)
-    trend.add(now - 50 * S, 1000)
-    assert trend.state == "normal"
 
 
 def test_remb_and_reports_are_heeded_where_there_is_nothing_else() -> None:
@@ -469,3 +465,87 @@ def test_sliding_sums_and_minima() -> None:
     assert least.least == 6
     least.add(9, 20 * S)
     assert least.least == 9
+
+
+class Fed:
+    """An estimator that is given what it would learn each 100 ms, without a path."""
+
+    def __init__(self) -> None:
+        self.estimator = Estimator()
+        self.now = 0
+
+    def feed(
+        self, seconds: int, *, received: int, missing: int = 0, late: int = 0, delay_us: int = 0
+    ) -> None:
+        """Packets each 100 ms; the late ones are among the received."""
+        for _ in range(10 * seconds):
+            self.now += 100_000
+            outcome = Outcome(self.now + 100_000)
+            outcome.received = list(range(received))
+            outcome.sizes = [PACKET] * received
+            outcome.sent_us = [self.now - 90_000 + each for each in range(received)]
+            outcome.arrivals_us = [at + delay_us for at in outcome.sent_us]
+            outcome.missing = list(range(missing))
+            outcome.missing_bytes = PACKET * missing
+            outcome.late = late
+            outcome.late_bytes = PACKET * late
+            self.estimator.take(outcome)
+
+
+def test_packets_that_come_late_are_not_counted_twice() -> None:
+    fed = Fed()
+    fed.feed(3, received=25, missing=10, late=10)
+    assert fed.estimator.acknowledged_bps == 25 * PACKET * 80
+    assert fed.estimator.sent_bps == fed.estimator.acknowledged_bps
+    assert fed.estimator.loss(fed.now) == 0
+
+
+def test_what_arrives_without_a_queue_is_believed_at_once() -> None:
+    fed = Fed()
+    fed.feed(3, received=2)
+    assert fed.estimator.target_bps == pytest.approx(2 * PACKET * 80, rel=0.3)
+    fed.feed(2, received=50)
+    target = fed.estimator.target_bps
+    assert target is not None
+    assert target >= 50 * PACKET * 80
+
+
+@pytest.mark.parametrize(
+    ("received", "delay_us", "expected"),
+    [
+        (17, 100_000, "sound alone"),  # less arrives than the stream is
+        (30, 100_000, "picture"),  # the stream arrives, what does not is too much repair
+        (17, 10_000, "picture"),  # no queue: the loss is repaired, whatever causes it
+    ],
+)
+def test_a_queue_is_bad_when_the_stream_does_not_arrive(
+    received: int, delay_us: int, expected: Carries
+) -> None:
+    fed, judge = Fed(), PathJudge()
+    fed.feed(3, received=25)
+    for _ in range(6):
+        fed.feed(1, received=received, missing=40 - received, delay_us=delay_us)
+        judge.judge(fed.now, fed.estimator, 0.0, picture_bps=2_300_000, sound_bps=50_000)
+    assert judge.carries == expected
+
+
+def test_a_path_that_swings_is_not_one_whose_queue_grows() -> None:
+    trend, chance = DelayTrend(), random.Random(8)
+    seen = 0
+    for step in range(400):
+        trend.add(step * 50_000, chance.randrange(90_000))
+        seen += trend.state == "overuse"
+    assert seen <= 10
+    for step in range(400, 415):
+        trend.add(step * 50_000, 90_000 + (step - 400) * 15_000)
+    assert trend.state == "overuse"
+
+
+def test_a_clock_that_goes_back_begins_anew() -> None:
+    trend = DelayTrend()
+    for step in range(30):
+        trend.add(900 * S + step * 50_000, 20_000 * step)
+    assert trend.state == "overuse"
+    for step in range(30):
+        trend.add(step * 50_000, 5)
+    assert trend.state == "normal"

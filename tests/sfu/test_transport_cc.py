@@ -425,6 +425,18 @@ def test_inventions_are_ignored() -> None:
     assert sent.take(feedback(110, [0], number=1), 0).received == [77]
 
 
+def test_the_future_is_not_taken_for_the_past() -> None:
+    """The slots of numbers that were not yet sent hold packets of the turn before."""
+    sent = history(5000)
+    outcome = sent.take(feedback(4998, [0, 1, 2, 3]), 0)
+    assert (outcome.received, outcome.unknown) == ([4998, 4999], [])
+    outcome = history(5000).take(feedback(4995, [0, 2, 9]), 0)
+    assert (outcome.received, outcome.missing[-3:]) == ([4995, 4997], [4996, 4998, 4999])
+    # Nor the newest for what has left the ring in whose slots they are.
+    outcome = history(5000).take(feedback(902, [0, 1, 2, 3]), 0)
+    assert outcome.received == [904, 905]
+
+
 def test_nothing_is_said_about_what_has_left_the_ring() -> None:
     sent = history(4096 + 50)
     outcome = sent.take(feedback(0, list(range(0, 60, 2))), 0)
