@@ -16,8 +16,9 @@ from aiortc import RTCPeerConnection
 
 from streaming.clients import peer
 from streaming.clients.config import PublishConfig, PublishResult
+from streaming.clients.media_file import Plan, plan_for
 from streaming.clients.rest_client import ClientError, RestClient
-from streaming.clients.source import Plan, Source, make_test_file, plan_for
+from streaming.clients.source import Source, make_test_file
 from streaming.sfu.aiortc_adapter import new_peer, prefer
 
 log = logging.getLogger(__name__)

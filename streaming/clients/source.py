@@ -1,5 +1,4 @@
-"""Media from a file, encoded once: packets as they are if WebRTC can carry them, or else frames
-for aiortc to encode.
+"""Media from a file as two tracks: what `media_file` reads, at its time.
 
 Paced by the wall clock, repeated when the file is at its end, frozen on demand.
 """
@@ -10,104 +9,23 @@ import asyncio
 import contextlib
 import fractions
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import av
-import av.container
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
-from av.bitstream import BitStreamFilterContext
 
+from streaming.clients.media_file import Item, Plan, items, plain
 from streaming.clients.rest_client import ClientError
 
-KEYFRAMES_WITHIN_S = 2.1
-"""A late viewer waits for a keyframe, so a file with rarer ones is encoded anew."""
-LOOK_AT_S = 12.0
-ENCODED_WIDTH_MAX = 640
 _CLOCKS = {"video": 90_000, "audio": 48_000}
 _TEST_PICTURE = "testsrc2=size=640x360:rate=30"
 _TEST_TONE = "sine=frequency=440:beep_factor=4:sample_rate=48000"
 TEST_FILE_S = 5
 AHEAD_S = 1.0
-QUEUED_MAX = 90
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How a file is published."""
-
-    path: Path
-    has_video: bool
-    has_audio: bool
-    codec: str | None
-    """The video codec whose packets go out as they are, or None to encode."""
-    audio_as_is: bool
-
-
-def plan_for(path: Path) -> Plan:
-    """Look into a file. Raises `ClientError` if it is no video, naming what is wrong."""
-    try:
-        with av.open(str(path)) as container:
-            videos = [s for s in container.streams.video if not _is_cover(s)]
-            audios = container.streams.audio
-            if not videos and not audios:
-                raise ClientError(
-                    f"{path} has neither picture nor sound; give a video file that ffmpeg reads",
-                    code="video-invalid",
-                )
-            codec = _carried(path, videos[0]) if videos else None
-            return Plan(
-                path=path,
-                has_video=bool(videos),
-                has_audio=bool(audios),
-                codec=codec,
-                audio_as_is=bool(audios) and audios[0].codec_context.name == "opus",
-            )
-    except (av.FFmpegError, OSError, ValueError, UnicodeError) as error:
-        raise ClientError(
-            f"{path} cannot be read as a video ({error}); give a file that ffmpeg reads",
-            code="video-invalid",
-        ) from None
-
-
-def _is_cover(stream: Any) -> bool:
-    return bool(stream.disposition & av.stream.Disposition.attached_pic)
-
-
-def _carried(path: Path, stream: Any) -> str | None:
-    """The codec name if WebRTC carries the packets as they are."""
-    name = stream.codec_context.name
-    if name == "h264":
-        profile = str(stream.codec_context.profile or "")
-        if "Baseline" not in profile or stream.codec_context.has_b_frames:
-            return None
-    elif name not in ("vp8", "libvpx"):
-        return None
-    if not _keyframes_often(path):
-        return None
-    return "H264" if name == "h264" else "VP8"
-
-
-def _keyframes_often(path: Path) -> bool:
-    last: float | None = None
-    with av.open(str(path)) as container:
-        for packet in container.demux(video=0):
-            if packet.pts is None:
-                continue
-            at = float(packet.pts * packet.time_base)
-            if last is None:
-                if not packet.is_keyframe:
-                    return False
-                last = at
-            elif packet.is_keyframe:
-                last = at
-            elif at - last > KEYFRAMES_WITHIN_S:
-                return False
-            if at > LOOK_AT_S:
-                break
-    return last is not None
+QUEUED_MAX = 250
+"""Of one kind: more than a second of the fastest cameras."""
 
 
 def make_test_file(path: Path, seconds: int = TEST_FILE_S) -> None:
@@ -131,7 +49,7 @@ def make_test_file(path: Path, seconds: int = TEST_FILE_S) -> None:
         tones = av.open(_TEST_TONE, format="lavfi")
         with pictures, tones:
             for frame in _until(pictures, seconds):
-                output.mux(video.encode(_plain(frame.reformat(format="yuv420p"))))
+                output.mux(video.encode(plain(frame.reformat(format="yuv420p"))))
             resampler = av.AudioResampler(
                 format="s16", layout="stereo", rate=48_000, frame_size=960
             )
@@ -237,31 +155,36 @@ class Source:
     async def _repeat(self) -> None:
         offset_s = 0.0
         while True:
-            length_s = await self._read_once(offset_s)
-            if length_s <= 0:
+            length_s, kinds = await self._read_once(offset_s)
+            missing = [kind for kind in self.tracks if kind not in kinds]
+            if missing:
+                what = "picture" if missing[0] == "video" else "sound"
                 raise ClientError(
-                    f"{self._plan.path} has no frames; give a video file", code="video-invalid"
+                    f"nothing of the {what} of {self._plan.path} can be decoded; convert the "
+                    "file, for instance with: ffmpeg -i FILE out.webm",
+                    code="video-invalid",
                 )
             offset_s += length_s
 
-    async def _read_once(self, offset_s: float) -> float:
-        """Queue the whole file; returns its length."""
-        length_s = 0.0
-        items = _items(self._plan)
+    async def _read_once(self, offset_s: float) -> tuple[float, set[str]]:
+        """Queue the whole file; returns its length, and of what kinds there was something."""
+        length_s, kinds = 0.0, set[str]()
+        file = items(self._plan)
         reading: asyncio.Future[list[Item]] | None = None
         try:
             while True:
-                reading = asyncio.ensure_future(asyncio.to_thread(_several, items))
+                reading = asyncio.ensure_future(asyncio.to_thread(_several, file))
                 found = await asyncio.shield(reading)
                 if not found:
-                    return length_s
+                    return length_s, kinds
                 for kind, at_s, duration_s, item in found:
                     length_s = max(length_s, at_s + duration_s)
+                    kinds.add(kind)
                     await self._put(kind, (offset_s + at_s, item))
         finally:
             if reading is not None and not reading.done():
                 await asyncio.wait([reading])  # the thread is inside the generator
-            items.close()
+            file.close()
 
     async def _put(self, kind: str, item: tuple[float, Any]) -> None:
         """Queue one item, not far ahead of its time.
@@ -282,70 +205,13 @@ class Source:
         return now_s - self._started_s - self._frozen_s
 
 
-Item = tuple[str, float, float, Any]
-
-
-def _several(items: Any, count: int = 16) -> list[Item]:
+def _several(file: Generator[Item, None, None], count: int = 16) -> list[Item]:
     found: list[Item] = []
-    for item in items:
+    for item in file:
         found.append(item)
         if len(found) >= count:
             break
     return found
-
-
-def _items(plan: Plan) -> Any:
-    """(kind, time, duration, packet or frame) of a file, in its order, from time 0."""
-    with av.open(str(plan.path)) as container:
-        streams: list[Any] = []
-        if plan.has_video:
-            streams.append(next(s for s in container.streams.video if not _is_cover(s)))
-        if plan.has_audio:
-            streams.append(container.streams.audio[0])
-        annex_b = None
-        if plan.codec == "H264":
-            annex_b = BitStreamFilterContext("h264_mp4toannexb", streams[0])
-        resampler = av.AudioResampler(format="s16", layout="stereo", rate=48_000, frame_size=960)
-        first_s: float | None = None
-        for packet in container.demux(*streams):
-            if packet.pts is None:
-                continue
-            kind = packet.stream.type
-            at_s = float(packet.pts * packet.time_base)
-            first_s = at_s if first_s is None else first_s
-            for duration_s, item in _carry(plan, kind, packet, annex_b, resampler):
-                moment = at_s if item.pts is None else float(item.pts * item.time_base)
-                yield kind, max(0.0, moment - first_s), duration_s, item
-
-
-def _carry(
-    plan: Plan, kind: str, packet: Any, annex_b: Any, resampler: Any
-) -> Iterator[tuple[float, Any]]:
-    if kind == "video" and plan.codec is not None:
-        for part in annex_b.filter(packet) if annex_b is not None else [packet]:
-            duration = float((part.duration or 0) * part.time_base)
-            yield duration or 1 / 30, part
-    elif kind == "audio" and plan.audio_as_is:
-        yield float((packet.duration or 0) * packet.time_base) or 0.02, packet
-    else:
-        for frame in packet.decode():
-            if kind == "audio":
-                for part in resampler.resample(frame):
-                    yield 0.02, part
-            else:
-                yield 1 / 30, _smaller(frame)
-
-
-def _smaller(frame: Any) -> Any:
-    width = min(frame.width, ENCODED_WIDTH_MAX) // 2 * 2
-    height = frame.height * width // frame.width // 2 * 2
-    return _plain(frame.reformat(width=width, height=height, format="yuv420p"))
-
-
-def _plain(frame: Any) -> Any:
-    """A frame that does not remember having been a keyframe: encoders would make it one again."""
-    frame.pict_type = av.video.frame.PictureType.NONE
-    return frame
 
 
 class SourceTrack(MediaStreamTrack):

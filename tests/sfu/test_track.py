@@ -12,8 +12,9 @@ from typing import Any
 import av
 import pytest
 
+from streaming.clients.media_file import plan_for
 from streaming.clients.rest_client import ClientError
-from streaming.clients.source import Source, make_test_file, plan_for
+from streaming.clients.source import Source, make_test_file
 
 
 @pytest.fixture(scope="module")
