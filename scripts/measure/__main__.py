@@ -13,7 +13,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from main_job.failures import Interrupted, first_known
-from measure import crowd, forward, join, lag, ticks
+from measure import crowd, door, forward, join, lag, ticks
 from measure.figures import Figure, machine, table
 
 EXIT_INTERRUPTED: Final = 130
@@ -28,6 +28,8 @@ class Sizes:
     viewers: int
     decoding: int
     sessions: int
+    forward: forward.Effort
+    attack_seconds: float
 
 
 Measurement = Callable[[Sizes], Sequence[Figure]]
@@ -35,7 +37,11 @@ MEASUREMENTS: Final[dict[str, tuple[str, Measurement]]] = {
     "join": ("from play to picture", lambda sizes: join.measure(sizes.joins)),
     "lag": ("from delivered to finalized", lambda sizes: lag.measure(min(60, sizes.seconds))),
     "ticks": ("ticks through the relayer", lambda sizes: ticks.measure(sizes.sessions)),
-    "forward": ("forwarding, per core", lambda _sizes: forward.measure()),
+    "forward": ("forwarding, per core", lambda sizes: forward.measure(sizes.forward)),
+    "door": (
+        "viewers while strangers crowd the door",
+        lambda sizes: door.measure(sizes.attack_seconds),
+    ),
     "viewers": (
         "a crowd, and the memory that it takes",
         lambda sizes: crowd.measure(sizes.viewers, sizes.decoding, sizes.seconds),
@@ -85,9 +91,19 @@ def main() -> int:
         viewers=given.viewers,
         decoding=given.decoding,
         sessions=given.sessions,
+        forward=forward.Effort(),
+        attack_seconds=door.ATTACK_SECONDS,
     )
     if given.quick:
-        sizes = Sizes(joins=8, seconds=30, viewers=10, decoding=2, sessions=40)
+        sizes = Sizes(
+            joins=8,
+            seconds=30,
+            viewers=10,
+            decoding=2,
+            sessions=40,
+            forward=forward.QUICK,
+            attack_seconds=5.0,
+        )
     people = Console(stderr=True)
     people.print(machine(), highlight=False)
     results: dict[str, Any] = {"machine": machine(), "command": ["scripts/bench", *sys.argv[1:]]}

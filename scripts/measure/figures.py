@@ -9,7 +9,29 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.console import Group
 from rich.table import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What each viewer really got while something was measured, picture and sound apart."""
+
+    viewers: int
+    seconds: float
+    picture_kbps: float
+    """RTP with its header and SRTP's tag, as it arrived."""
+    sound_kbps: float
+    picture_packets_per_s: float
+    sound_packets_per_s: float
+    pictures_per_s: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.viewers} viewers, {self.picture_kbps:.0f} + {self.sound_kbps:.0f} kbit/s each "
+            f"({self.picture_packets_per_s:.0f} + {self.sound_packets_per_s:.0f} packets/s, "
+            f"{self.pictures_per_s:.0f} pictures/s)"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,11 +45,28 @@ class Figure:
     rival: str = ""
     """Who was measured beside it, in the same run."""
     rival_value: float | None = None
+    less_is_better: bool = False
+    load: Load | None = None
+    """What was carried meanwhile."""
+    rival_load: Load | None = None
+    basis: str = ""
+    """What the figure rests on: how it was reached from what was measured."""
+    rival_basis: str = ""
     note: str = ""
 
+    @property
+    def ratio(self) -> float | None:
+        """How many times better than the rival, if there is one; below 1 it is worse."""
+        if not self.rival_value or not self.value:
+            return None
+        ours = self.value / self.rival_value
+        return 1 / ours if self.less_is_better else ours
+
     def as_json(self) -> dict[str, Any]:
-        """Give it without what is empty."""
-        return {name: value for name, value in asdict(self).items() if value not in ("", None)}
+        """Give it without what is empty, with its `ratio` to the rival."""
+        found = {**asdict(self), "ratio": self.ratio}
+        del found["less_is_better"]
+        return {name: value for name, value in found.items() if value not in ("", None)}
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -51,24 +90,45 @@ def machine() -> str:
     return f"{model}, {cores} cores, {memory_gib:.0f} GiB, {platform.system()} {platform.release()}"
 
 
-def table(title: str, figures: Sequence[Figure]) -> Table:
-    """Draw figures for people."""
+def table(title: str, figures: Sequence[Figure]) -> Group:
+    """Draw figures for people: a table, and below it what was carried and what they rest on."""
     drawn = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
     drawn.add_column("what")
     drawn.add_column("measured", justify="right", no_wrap=True)
     drawn.add_column("target", justify="right")
     drawn.add_column("beside it")
+    below: list[str] = []
     for figure in figures:
-        beside = figure.rival
-        if figure.rival_value is not None:
-            beside += f": {_number(figure.rival_value)} {figure.unit}"
         drawn.add_row(
             figure.name,
             f"{_number(figure.value)} {figure.unit}",
             figure.target,
-            " ".join(part for part in (beside, figure.note) if part),
+            " ".join(part for part in (_beside(figure), figure.note) if part),
         )
-    return drawn
+        below += _rests_on(figure)
+    return Group(drawn, *below)
+
+
+def _rests_on(figure: Figure) -> list[str]:
+    lines = []
+    if figure.load is not None or figure.basis:
+        rests = "; ".join(part for part in (str(figure.load or ""), figure.basis) if part)
+        lines.append(f"  {figure.name}: {rests}")
+    if figure.rival_load is not None or figure.rival_basis:
+        rests = "; ".join(
+            part for part in (str(figure.rival_load or ""), figure.rival_basis) if part
+        )
+        lines.append(f"    {figure.rival}: {rests}")
+    return lines
+
+
+def _beside(figure: Figure) -> str:
+    if figure.rival_value is None:
+        return figure.rival
+    beside = f"{figure.rival}: {_number(figure.rival_value)} {figure.unit}"
+    if figure.ratio is not None:
+        beside += f" (ratio {figure.ratio:.2g})"
+    return beside
 
 
 def _number(value: float) -> str:

@@ -2,15 +2,14 @@
 
 `ours` is the embedded engine as `paystream serve` runs it, meter included; `relay` is aiortc's own
 way of forwarding encoded packets, `MediaRelay` on tracks that are not decoded. Prints its port;
-`GET /figures` gives packets sent and processor time used until now.
+`POST /publish` and `POST /watch` take an offer, `GET /figures` gives what was sent, what the meter
+counted, and the processor time used until now.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import queue
-import resource
 import sys
 import threading
 from collections.abc import Callable
@@ -28,9 +27,12 @@ from aiortc import (
 from aiortc.contrib.media import MediaRelay
 from av import Packet
 
-from streaming.sfu.aiortc_engine import AiortcEngine, AiortcSubscription
+from measure.control import serve
+from streaming.sfu.aiortc_engine import AiortcEngine
+from streaming.sfu.media_engine import MediaEngine, Subscription
 
 STREAM = 1
+_SUMMED = ("packets_sent", "bytes_sent", "packets_lost", "delivered_ms", "forwarded_ms")
 
 
 class Engine(Protocol):
@@ -42,16 +44,17 @@ class Engine(Protocol):
     async def watch(self, offer: str) -> str:
         """Answer a viewer, and forward to it."""
 
-    async def packets_sent(self) -> int:
-        """RTP packets sent to all viewers."""
+    async def figures(self) -> dict[str, Any]:
+        """RTP packets sent to all viewers, and, where there is a meter, what it counted."""
 
 
 class Ours:
     """The embedded engine."""
 
     def __init__(self) -> None:
-        self._engine = AiortcEngine()
-        self._subscriptions: list[AiortcSubscription] = []
+        self._engine: MediaEngine = AiortcEngine()
+        self._subscriptions: list[Subscription] = []
+        self._ended: dict[str, int] = {}
 
     async def publish(self, offer: str) -> str:
         """Answer the publisher."""
@@ -60,14 +63,22 @@ class Ours:
     async def watch(self, offer: str) -> str:
         """Answer a viewer, and forward to it."""
         prepared = await self._engine.prepare(STREAM, offer)
-        answer, subscription = await prepared.answer(lambda _reason: None)
+        answer, subscription = await prepared.answer(self._note_end)
         self._subscriptions.append(subscription)
         subscription.release("admission")
         return answer
 
-    async def packets_sent(self) -> int:
-        """RTP packets sent to all viewers."""
-        return sum(each.figures().packets_sent for each in self._subscriptions)
+    def _note_end(self, reason: str) -> None:
+        self._ended[reason] = self._ended.get(reason, 0) + 1
+
+    async def figures(self) -> dict[str, Any]:
+        """RTP packets sent to all viewers, what the meter counted, and who was ended why."""
+        total = dict.fromkeys(_SUMMED, 0)
+        for subscription in self._subscriptions:
+            figures = subscription.figures()
+            for name in _SUMMED:
+                total[name] += getattr(figures, name)
+        return {**total, "ended": self._ended}
 
 
 class Relay:
@@ -99,7 +110,7 @@ class Relay:
         await peer.setLocalDescription(await peer.createAnswer())
         return str(peer.localDescription.sdp)
 
-    async def packets_sent(self) -> int:
+    async def figures(self) -> dict[str, Any]:
         """RTP packets sent to all viewers."""
         sent = 0
         for peer in self._peers:
@@ -107,7 +118,7 @@ class Relay:
                 for stats in (await sender.getStats()).values():
                     if stats.type == "outbound-rtp":
                         sent += stats.packetsSent
-        return sent
+        return {"packets_sent": sent}
 
 
 def _hand_on(
@@ -135,26 +146,7 @@ async def _serve(engine: Engine) -> None:
     async def watch(request: web.Request) -> web.Response:
         return web.Response(text=await engine.watch(await request.text()))
 
-    async def figures(_request: web.Request) -> web.Response:
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        busy_s = used.ru_utime + used.ru_stime
-        return web.json_response({"packets": await engine.packets_sent(), "busy_s": busy_s})
-
-    app = web.Application()
-    app.add_routes(
-        [
-            web.post("/publish", publish),
-            web.post("/watch", watch),
-            web.get("/figures", figures),
-        ]
-    )
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    print(json.dumps({"event": "ready", "port": port}), flush=True)
-    await asyncio.Event().wait()
+    await serve(engine.figures, {"/publish": publish, "/watch": watch})
 
 
 if __name__ == "__main__":

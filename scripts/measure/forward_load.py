@@ -1,101 +1,66 @@
-"""`python -m measure.forward_load URL VIEWERS CLIP`: a publisher, and viewers that only count.
+"""`python -m measure.forward_load URL PATH TOKEN`: viewers that report as a browser does.
 
-The viewers are aiortc's own peers with depayloading and decoding left out: they answer with
-receiver reports and ask for what was lost, as any viewer does. Prints one JSON line when all watch.
+Prints its port. `POST /viewers?more=N` lets N more watch and answers when all are connected, with
+how many; `GET /figures` gives what came, picture and sound apart, and `witness`: what the first of
+them saw, who decrypts the picture.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
-from typing import Any
+from typing import Any, Final
 
-import aiohttp
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
-from aiortc.contrib.media import MediaPlayer
-from aiortc.mediastreams import MediaStreamTrack
-from aiortc.rtcrtpreceiver import StreamStatistics
-from aiortc.rtp import RtpPacket
+from aiohttp import web
 
-CONNECTED_SECONDS_MAX = 30.0
+from measure.control import serve
+from measure.load import Viewer, summed, tend_all
+from streaming.clients.rest_client import ClientError, RestClient
 
-
-def _peer() -> RTCPeerConnection:
-    return RTCPeerConnection(RTCConfiguration(iceServers=[]))
+JOINS_AT_ONCE: Final = 8
 
 
-def _only(transceiver: Any, kind: str, name: str) -> None:
-    codecs = RTCRtpSender.getCapabilities(kind).codecs
-    transceiver.setCodecPreferences([codec for codec in codecs if codec.name == name])
+class _Crowd:
+    """All viewers of this process."""
+
+    def __init__(self, rest: RestClient, path: str, token: str) -> None:
+        self._rest, self._path, self._token = rest, path, token
+        self._joining = asyncio.Semaphore(JOINS_AT_ONCE)
+        self.viewers: list[Viewer] = []
+
+    async def more(self, request: web.Request) -> web.Response:
+        """Let more watch."""
+        joins = [self._join() for _ in range(int(request.query["more"]))]
+        refused = [said for said in await asyncio.gather(*joins) if said is not None]
+        if refused:
+            return web.Response(status=502, text=f"{len(refused)} could not watch: {refused[0]}")
+        return web.json_response({"viewers": len(self.viewers)})
+
+    async def _join(self) -> str | None:
+        async with self._joining:
+            viewer = Viewer(witness=not self.viewers)
+            self.viewers.append(viewer)
+            try:
+                await viewer.join(self._rest, self._path, self._token)
+            except ClientError as error:
+                self.viewers.remove(viewer)
+                await viewer.close()
+                return str(error)
+        return None
+
+    async def figures(self) -> dict[str, Any]:
+        """What came to all, and what the witness saw of the picture."""
+        found = summed(self.viewers)
+        return {**found, "witness": summed(self.viewers[:1])["video"]}
 
 
-async def _connect(peer: RTCPeerConnection, session: aiohttp.ClientSession, url: str) -> None:
-    connected = asyncio.Event()
-
-    @peer.on("connectionstatechange")
-    def changed() -> None:
-        if peer.connectionState == "connected":
-            connected.set()
-
-    await peer.setLocalDescription(await peer.createOffer())
-    async with session.post(url, data=peer.localDescription.sdp) as answer:
-        answer.raise_for_status()
-        sdp = await answer.text()
-    await peer.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="answer"))
-    await asyncio.wait_for(connected.wait(), CONNECTED_SECONDS_MAX)
-
-
-async def _publish(session: aiohttp.ClientSession, url: str, clip: str) -> list[Any]:
-    player = MediaPlayer(clip, loop=True, decode=False)
-    peer = _peer()
-    for track, kind, name in ((player.video, "video", "H264"), (player.audio, "audio", "opus")):
-        if not isinstance(track, MediaStreamTrack):
-            raise SystemExit(f"{clip} has no {kind}")
-        _only(peer.addTransceiver(track, direction="sendonly"), kind, name)
-    await _connect(peer, session, f"{url}/publish")
-    return [peer, player]
-
-
-class _Counter:
-    """Counts what one receiver gets, and keeps what its reports are made of."""
-
-    def __init__(self, receiver: Any, clock_rate: int) -> None:
-        self.packets = 0
-        self._streams = receiver._RTCRtpReceiver__remote_streams  # noqa: SLF001
-        self._clock_rate = clock_rate
-
-    async def handle(self, packet: RtpPacket, _arrival_time_ms: int) -> None:
-        """Take one packet."""
-        self.packets += 1
-        stream = self._streams.get(packet.ssrc)
-        if stream is None:
-            stream = self._streams[packet.ssrc] = StreamStatistics(self._clock_rate)
-        stream.add(packet)
-
-
-async def _watch(session: aiohttp.ClientSession, url: str) -> tuple[RTCPeerConnection, list[Any]]:
-    peer, counters = _peer(), []
-    for kind, name, clock_rate in (("video", "H264", 90_000), ("audio", "opus", 48_000)):
-        transceiver = peer.addTransceiver(kind, direction="recvonly")
-        _only(transceiver, kind, name)
-        counter = _Counter(transceiver.receiver, clock_rate)
-        receiver: Any = transceiver.receiver
-        receiver._handle_rtp_packet = counter.handle  # noqa: SLF001
-        counters.append(counter)
-    await _connect(peer, session, f"{url}/watch")
-    return peer, counters
-
-
-async def _main(url: str, viewers: int, clip: str) -> None:
-    async with aiohttp.ClientSession() as session:
-        publisher = await _publish(session, url, clip)
-        await asyncio.sleep(1)  # until the engine has the publisher's first keyframe
-        watching = [await _watch(session, url) for _ in range(viewers)]
-        print(json.dumps({"event": "ready"}), flush=True)
-        await asyncio.Event().wait()
-        del publisher, watching  # alive until here
+async def _main(url: str, path: str, token: str) -> None:
+    async with RestClient(url) as rest:
+        crowd = _Crowd(rest, path, token)
+        tending = asyncio.ensure_future(tend_all(crowd.viewers))
+        await serve(crowd.figures, {"/viewers": crowd.more})
+        tending.cancel()
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1], int(sys.argv[2]), sys.argv[3]))
+    asyncio.run(_main(*sys.argv[1:4]))
