@@ -92,6 +92,8 @@ def figures(found: Mapping[str, Disturbed]) -> list[Figure]:
             "less_is_better": True,
             "load": disturbed.window.load,
             "rival_load": quiet.window.load,
+            "basis": f"{_seen(disturbed.window)}; {what}",
+            "rival_basis": _seen(quiet.window),
         }
         told += [
             Figure(
@@ -99,8 +101,6 @@ def figures(found: Mapping[str, Disturbed]) -> list[Figure]:
                 value=_pictures_lost(disturbed.window, quiet.window),
                 rival_value=0.0,
                 unit="%",
-                basis=f"{_seen(disturbed.window)}; {what}",
-                rival_basis=_seen(quiet.window),
                 **beside,
             ),
             Figure(
@@ -178,13 +178,15 @@ class _Place:
         return child
 
     async def noticed(self, kind: str, seconds: float) -> Disturbed:
-        """What the viewers notice; setting an attack up is part of its time."""
+        """What the viewers notice while it lasts."""
         first = await self._moment()
         tally: Mapping[str, int] = {}
         if kind == UNDISTURBED:
             await trio.sleep(seconds)
         else:
             attack = self._child("door_attack", kind, self.url, str(seconds))
+            await attack.ready("begins", READY_SECONDS_MAX)
+            first = await self._moment()
             tally = (await attack.ready("over", ATTACK_SECONDS_MAX))["tally"]
         last = await self._moment()
         gap_us = max(load["video"]["gap_max_us"] for load in last.loads)

@@ -1,7 +1,8 @@
 """`python -m measure.door_attack KIND URL SECONDS`: strangers at the door of a media server.
 
-Only a server on this machine is attacked. Prints `{"event": "ready"}` when the attack stands, goes
-on for so many seconds, and ends with one JSON line that says what became of it.
+Only a server on this machine is attacked. Prints `{"event": "begins"}` when the first stranger
+comes, goes on for so many seconds once all are there, and ends with one JSON line that says what
+became of it.
 """
 
 from __future__ import annotations
@@ -45,10 +46,13 @@ class Attack:
         self.tally: collections.Counter[str] = collections.Counter()
         self._began_s = 0.0
 
+    def begins(self) -> None:
+        """Tell that the first stranger comes now."""
+        print(json.dumps({"event": "begins"}), flush=True)
+
     def stands(self) -> None:
-        """Tell that the attack is complete; it goes on for its time from now."""
+        """The attack is complete; it goes on for its time from now."""
         self._began_s = time.monotonic()
-        print(json.dumps({"event": "ready"}), flush=True)
 
     @property
     def over(self) -> bool:
@@ -79,6 +83,7 @@ async def half_open(attack: Attack) -> None:
     """Offers with a good token, of viewers who never send a datagram."""
     sdp = await offer()
     places = asyncio.Semaphore(FLOODERS)
+    attack.begins()
 
     async def post(posting: _Posting, number: int) -> None:
         async with places:
@@ -96,6 +101,7 @@ async def half_open(attack: Attack) -> None:
 async def slow(attack: Attack) -> None:
     """Requests whose header, or whose body, comes a byte each half second."""
     where = urlsplit(attack.url)
+    attack.begins()
     hanging: list[tuple[int, asyncio.StreamReader, asyncio.StreamWriter]] = []
     for number in range(SLOW):
         try:
@@ -138,6 +144,7 @@ async def posts(attack: Attack) -> None:
 
     async with _session() as session:
         posting = _Posting(attack, session, sdp)
+        attack.begins()
         attack.stands()
         await asyncio.gather(*(flood(posting, number) for number in range(FLOODERS)))
 
@@ -154,6 +161,7 @@ async def nacks(attack: Attack) -> None:
         video = viewer.reception.kinds["video"] if viewer.reception is not None else None
         while video is None or video.media is None:  # noqa: ASYNC110  (until the first packet)
             await asyncio.sleep(0.05)
+        attack.begins()
         attack.stands()
         sent, began_s = 0, time.monotonic()
         while not attack.over:

@@ -97,7 +97,7 @@ def table(title: str, figures: Sequence[Figure]) -> Group:
     drawn.add_column("measured", justify="right", no_wrap=True)
     drawn.add_column("target", justify="right")
     drawn.add_column("beside it")
-    below: list[str] = []
+    below: dict[str, list[str]] = {}
     for figure in figures:
         drawn.add_row(
             figure.name,
@@ -105,21 +105,21 @@ def table(title: str, figures: Sequence[Figure]) -> Group:
             figure.target,
             " ".join(part for part in (_beside(figure), figure.note) if part),
         )
-        below += _rests_on(figure)
-    return Group(drawn, *below)
+        below.setdefault(_rests_on(figure), []).append(figure.name)
+    below.pop("", None)
+    return Group(drawn, *(f"  {'; '.join(names)}:\n{text}" for text, names in below.items()))
 
 
-def _rests_on(figure: Figure) -> list[str]:
+def _rests_on(figure: Figure) -> str:
     lines = []
-    if figure.load is not None or figure.basis:
-        rests = "; ".join(part for part in (str(figure.load or ""), figure.basis) if part)
-        lines.append(f"  {figure.name}: {rests}")
-    if figure.rival_load is not None or figure.rival_basis:
-        rests = "; ".join(
-            part for part in (str(figure.rival_load or ""), figure.rival_basis) if part
-        )
-        lines.append(f"    {figure.rival}: {rests}")
-    return lines
+    for whose, load, basis in (
+        ("", figure.load, figure.basis),
+        (f"{figure.rival}: ", figure.rival_load, figure.rival_basis),
+    ):
+        rests = "; ".join(part for part in (str(load or ""), basis) if part)
+        if rests:
+            lines.append(f"    {whose}{rests}")
+    return "\n".join(lines)
 
 
 def _beside(figure: Figure) -> str:

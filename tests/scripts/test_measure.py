@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from measure.figures import Figure, percentile, table
+from measure.figures import Figure, Load, percentile, table
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,85 @@ def test_a_rival_stands_beside_its_figure() -> None:
         "unit": "/s",
         "rival": "another",
         "rival_value": 56.78,
+        "ratio": pytest.approx(21.742, abs=0.001),
     }
+
+
+def load(viewers: int = 50, **changed: float) -> Load:
+    facts: dict[str, float] = {
+        "seconds": 10.0,
+        "picture_kbps": 600.0,
+        "sound_kbps": 80.0,
+        "picture_packets_per_s": 70.0,
+        "sound_packets_per_s": 50.0,
+        "pictures_per_s": 30.0,
+    }
+    return Load(viewers=viewers, **(facts | changed))
+
+
+def test_what_was_carried_stands_beside_the_figure() -> None:
+    figure = Figure(
+        name="processor time a packet",
+        value=20.0,
+        unit="us",
+        rival="another",
+        rival_value=60.0,
+        less_is_better=True,
+        load=load(),
+        rival_load=load(49, picture_kbps=598.0),
+        basis="6,000 packets/s for 12 % of a core",
+        rival_basis="18 us more",
+    )
+    console = Console(width=150, record=True)
+    console.print(table("rates", [figure]))
+    text = console.export_text()
+    assert "another: 60 us (ratio 3)" in text
+    assert (
+        "50 viewers, 600 + 80 kbit/s each (70 + 50 packets/s, "
+        "30 pictures/s); 6,000 packets/s for 12 % of a core" in text
+    )
+    assert "another: 49 viewers, 598 + 80 kbit/s each" in text
+    assert figure.as_json() == {
+        "name": "processor time a packet",
+        "value": 20.0,
+        "unit": "us",
+        "rival": "another",
+        "rival_value": 60.0,
+        "ratio": 3.0,
+        "load": {
+            "viewers": 50,
+            "seconds": 10.0,
+            "picture_kbps": 600.0,
+            "sound_kbps": 80.0,
+            "picture_packets_per_s": 70.0,
+            "sound_packets_per_s": 50.0,
+            "pictures_per_s": 30.0,
+        },
+        "rival_load": {
+            "viewers": 49,
+            "seconds": 10.0,
+            "picture_kbps": 598.0,
+            "sound_kbps": 80.0,
+            "picture_packets_per_s": 70.0,
+            "sound_packets_per_s": 50.0,
+            "pictures_per_s": 30.0,
+        },
+        "basis": "6,000 packets/s for 12 % of a core",
+        "rival_basis": "18 us more",
+    }
+
+
+def test_what_several_figures_rest_on_is_said_once() -> None:
+    console = Console(width=150, record=True)
+    same = [Figure(name=name, value=1.0, unit="s", load=load()) for name in ("one", "two")]
+    console.print(table("rates", [*same, Figure(name="three", value=1.0, unit="s")]))
+    text = console.export_text()
+    assert text.count("600 + 80 kbit/s") == 1
+    assert "one; two:" in text
+
+
+@pytest.mark.parametrize(("value", "rival_value"), [(0.0, 5.0), (5.0, 0.0), (5.0, None)])
+def test_there_is_no_ratio_to_nothing(value: float, rival_value: float | None) -> None:
+    figure = Figure(name="lost", value=value, unit="%", rival="x", rival_value=rival_value)
+    assert figure.ratio is None
+    assert "ratio" not in figure.as_json()
