@@ -49,10 +49,19 @@ class StandInRelayer:
         self._numbers = itertools.count(1)
         self._states: dict[str, ConnectionState] = {}
         self._told = 0
+        self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[Any]] = set()
 
     async def listen(self, socket: str) -> None:
         """Answer from now on."""
         self._server = await asyncio.start_unix_server(self._serve, socket)
+
+    async def close(self) -> None:
+        """Listen no longer; the connections have been ended by their servers."""
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+        await asyncio.gather(*self._serving)
 
     async def figures(self) -> dict[str, Any]:
         """What the watching viewers were sent, cumulatively."""
@@ -66,6 +75,10 @@ class StandInRelayer:
         return {**total, "ended": ended, "connections": self._told}
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
         with contextlib.suppress(OSError, EOFError):
             while True:
                 body = await reader.readexactly(body_length(await reader.readexactly(4)))

@@ -30,14 +30,20 @@ from streaming.session_state import Hello as Greeting
 from streaming.session_state import decode_from_relayer as decode
 
 
-async def told(socket: Path, *messages: Greeting | States | Request) -> list[object]:
+async def told(
+    relayer: StandInRelayer, folder: Path, *messages: Greeting | States | Request
+) -> list[object]:
     """What a relayer says to each message."""
-    reader, writer = await asyncio.open_unix_connection(str(socket))
+    socket = str(folder / "relay.sock")
+    await relayer.listen(socket)
+    reader, writer = await asyncio.open_unix_connection(socket)
     answers = []
     for message in messages:
         writer.write(encode_frame(message))
         answers.append(decode(await reader.readexactly(body_length(await reader.readexactly(4)))))
     writer.close()
+    await writer.wait_closed()
+    await relayer.close()
     return answers
 
 
@@ -60,9 +66,8 @@ def ask(method: str, token: str) -> Request:
 def test_the_stand_in_judges_tokens(tmp_path: Path, method: str, token: str, good: bool) -> None:
     async def main() -> None:
         relayer = StandInRelayer()
-        await relayer.listen(str(tmp_path / "relay.sock"))
         hello = Greeting(protocol_version=1, server_id="s", boot_id="b", origin="http://test")
-        ack, answer = await told(tmp_path / "relay.sock", hello, ask(method, token))
+        ack, answer = await told(relayer, tmp_path, hello, ask(method, token))
         assert isinstance(ack, HelloAck)
         assert isinstance(answer, Response)
         assert (answer.problem is None) is good
@@ -87,13 +92,12 @@ def test_only_watching_viewers_are_summed(tmp_path: Path) -> None:
 
     async def main() -> None:
         relayer = StandInRelayer()
-        await relayer.listen(str(tmp_path / "relay.sock"))
         states = States(
             sequence=7,
             connections=[state("a", 1), state("b", 1, final=True), state("c", 2)],
             publishers=[],
         )
-        (leases,) = await told(tmp_path / "relay.sock", states)
+        (leases,) = await told(relayer, tmp_path, states)
         assert isinstance(leases, Leases)
         assert ([lease.connection for lease in leases.leases], leases.acknowledged) == (
             ["a", "c"],
