@@ -49,7 +49,7 @@ MEASUREMENTS: Final[dict[str, tuple[str, Measurement]]] = {
 }
 
 _EPILOG = """examples:
-  scripts/bench                        everything, about 15 minutes
+  scripts/bench                        everything, about 25 minutes
   scripts/bench --only join,lag        two of them
   scripts/bench --quick --json         small sizes, for machines
 """
@@ -71,7 +71,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--sessions", type=int, default=200, help="sessions that tick at once (200)"
     )
-    parser.add_argument("--quick", action="store_true", help="8 joins, 10 viewers, 30 s, 40 ticks")
+    parser.add_argument(
+        "--quick", action="store_true", help="8 joins, 10 viewers, 30 s, 40 ticks, short climbs"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     given = parser.parse_args()
     chosen = given.only.split(",") if given.only else list(MEASUREMENTS)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from pathlib import Path
+
 import pytest
 from rich.console import Console
 
+from measure import __main__ as bench
 from measure.figures import Figure, Load, percentile, table
+from measure.forward import ForwardFailed
+
+DOCS = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 
 @pytest.mark.parametrize(
@@ -119,3 +127,31 @@ def test_there_is_no_ratio_to_nothing(value: float, rival_value: float | None) -
     figure = Figure(name="lost", value=value, unit="%", rival="x", rival_value=rival_value)
     assert figure.ratio is None
     assert "ratio" not in figure.as_json()
+
+
+def test_every_field_of_the_json_is_documented() -> None:
+    told = DOCS.read_text(encoding="utf-8")
+    section = told.partition("## What `--json` prints")[2].partition("\n## ")[0]
+    names = {field.name for kind in (Figure, Load) for field in dataclasses.fields(kind)}
+    names = names - {"less_is_better"} | {"ratio", "machine", "command", "took_s", "figures"}
+    missing = [name for name in sorted(names) if f'"{name}"' not in section.replace("`", '"')]
+    assert not missing
+
+
+def test_the_json_has_what_ran_and_why_the_rest_failed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_sizes: bench.Sizes) -> list[Figure]:
+        raise ForwardFailed("no picture came to 50 viewers")
+
+    good = Figure(name="speed", value=2.0, unit="/s", load=load())
+    kinds = {"good": ("goes", lambda _sizes: [good]), "bad": ("does not", broken)}
+    monkeypatch.setattr(bench, "MEASUREMENTS", kinds)
+    monkeypatch.setattr("sys.argv", ["bench", "--json", "--quick"])
+    assert bench.main() == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found.keys() == {"machine", "command", "good", "bad"}
+    assert found["command"] == ["scripts/bench", "--json", "--quick"]
+    assert found["good"]["figures"] == [good.as_json()]
+    assert found["good"]["took_s"] >= 0
+    assert found["bad"] == {"failed": "no picture came to 50 viewers"}
