@@ -309,9 +309,12 @@ class Feed:
             again_us = self.asked_us.get(sequence, -RESEND_AGAIN_US) + RESEND_AGAIN_US
             self._remember_asked(sequence, now_us)
             packet = self.track.history.get(number)
-            if packet is None or now_us < again_us or not self.path.budget.take(len(packet.payload), now_us):
+            if packet is None or now_us < again_us:
                 continue
-            self.path.passes(len(packet.payload), now_us)
+            size = len(packet.payload)
+            if not self.path.budget.take(size, now_us):
+                continue
+            self.path.passes(size, now_us)
             if self._rtx is None:
                 header = self._headers.get(sequence)
                 if header is not None:
