@@ -130,7 +130,7 @@ class Reception:
         found = None if kind is None else read_packet(self._unprotect(datagram))
         if kind is None or found is None:
             return
-        _, ssrc, (sequence, timestamp, _, payload) = found
+        _, ssrc, (sequence, timestamp, _, payload), _ = found
         if kind.repair is None or kind.repair.ssrc != ssrc:
             kind.repair = _Source(ssrc, kind.codec.clock_rate)
         kind.repair.stats.add(sequence, timestamp, now_us)

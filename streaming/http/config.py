@@ -19,8 +19,11 @@ class ServeConfig:
     origin: str | None = None
     """Public HTTP origin that tokens are bound to; by default what is listened on."""
     ice_hosts: tuple[str, ...] = ()
-    """Addresses offered to WebRTC peers besides loopback. One that is not of this machine
-    (an address of a NAT in front of it) is offered all the same."""
+    """Addresses offered to WebRTC peers, or names of them; without any the machine's own. One that
+    is not of this machine (an address of a NAT in front of it) is offered all the same. Loopback is
+    offered, last, where the server listens on it, where it is given, or where nothing else is."""
+    udp_ports: tuple[int, int] | None = None
+    """First and last UDP port of media sockets, both from 1 to 65535; by default any free one."""
     cors_origins: tuple[str, ...] = ()
     """Other origins whose pages may call this server."""
     server_id: str = "paystream-serve"

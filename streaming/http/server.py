@@ -28,6 +28,7 @@ from streaming.session_state import (
     Hello,
     PublisherState,
 )
+from streaming.sfu.addresses import offered_addresses
 from streaming.sfu.aiortc_engine import AiortcEngine
 from streaming.sfu.media_engine import MediaEngine
 
@@ -50,7 +51,9 @@ class MediaServer:
     def __init__(self, config: ServeConfig, origin: str, engine: MediaEngine | None = None) -> None:
         self.config = config
         self.boot_id = secrets.token_hex(8)
-        self.engine: MediaEngine = engine or AiortcEngine(config.ice_hosts)
+        self.engine: MediaEngine = engine or AiortcEngine(
+            offered_addresses(config.ice_hosts, config.listen_host), config.udp_ports
+        )
         self.connections = Connections(self.boot_id)
         hello = Hello(
             protocol_version=PROTOCOL_VERSION,

@@ -10,14 +10,12 @@ coroutine chain between. Each private member touched here is named in
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from aioice.candidate import candidate_foundation
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.codecs import CODECS, HEADER_EXTENSIONS
 from aiortc.rtcconfiguration import RTCBundlePolicy
@@ -38,14 +36,11 @@ from streaming.sfu import transport_cc
 from streaming.sfu.publication import PublishedTracks, Track, TrackCodec
 from streaming.sfu.rtcp_reader import SenderReport, read_compound
 from streaming.sfu.rtp import read_packet
+from streaming.sfu.sockets import DATAGRAM_BYTES_MAX, READ_BYTES, Door
 from streaming.sfu.subscription import Subscriber
 
 log = logging.getLogger(__name__)
 
-LOOPBACK = "127.0.0.1"
-DATAGRAM_BYTES_MAX = 1600
-READ_BYTES = 2048
-"""What one read of a socket asks for. More than any datagram of ICE, DTLS or media."""
 SRTP_TRAILER_BYTES_MAX = 144
 """libsrtp's `SRTP_MAX_TRAILER_LEN`."""
 
@@ -167,30 +162,6 @@ def _profile(parameters: dict[str, Any]) -> str | None:
     return None if profile is None else str(profile)
 
 
-def offer_ice_hosts(pc: RTCPeerConnection, hosts: Sequence[str]) -> None:
-    """Offer exactly these addresses as host candidates. Call before the answer is set.
-
-    An address that is not of this machine is offered with the port of a socket on all
-    addresses: a NAT in front of the machine maps it.
-    """
-    for transceiver in pc.getTransceivers():
-        connection: Any = transceiver.receiver.transport.transport._connection
-
-        async def gather(connection: Any = connection) -> None:
-            if connection._local_candidates_start:
-                return
-            connection._local_candidates_start = True
-            for host in hosts:
-                found = await connection.get_component_candidates(1, [host])
-                if not found:
-                    found = await _behind_nat(connection, host)
-                connection._local_candidates += found
-            connection._local_candidates_end = True
-            _read_little(connection)
-
-        connection.gather_candidates = gather
-
-
 def read_little(pc: RTCPeerConnection) -> None:
     """Read datagrams into buffers of their own size. Call when candidates have been gathered.
 
@@ -205,15 +176,6 @@ def _read_little(connection: Any) -> None:
         # Of asyncio's own transports only; another loop's have no such limit.
         if hasattr(protocol.transport, "max_size"):
             protocol.transport.max_size = READ_BYTES
-
-
-async def _behind_nat(connection: Any, host: str) -> list[Any]:
-    wildcard = "0.0.0.0" if ipaddress.ip_address(host).version == 4 else "::"  # noqa: S104
-    found: list[Any] = await connection.get_component_candidates(1, [wildcard])
-    for candidate in found:
-        candidate.host = host
-        candidate.foundation = candidate_foundation("host", "udp", host)
-    return found
 
 
 async def read_offer(pc: RTCPeerConnection, sdp: str) -> None:
@@ -316,8 +278,9 @@ class EgressPort:
     """Stands in for a peer's senders: sends what its subscriber is forwarded, and hands it
     what the viewer says about it."""
 
-    def __init__(self, subscriber: Subscriber, pc: RTCPeerConnection) -> None:
+    def __init__(self, subscriber: Subscriber, pc: RTCPeerConnection, door: Door) -> None:
         self._subscriber = subscriber
+        self._door = door
         self._dtls: RTCDtlsTransport = pc.getTransceivers()[0].receiver.transport
         self._outlet = Outlet(self._dtls)
         self._timer: asyncio.TimerHandle | None = None
@@ -336,7 +299,8 @@ class EgressPort:
         idle._RTCRtpReceiver__remote_bitrate_estimator = None  # 100 kB that nothing will use
 
     def _start(self) -> None:
-        MediaIntake(self._dtls, on_rtp=_ignore_media, on_rtcp=self._heard)
+        intake = MediaIntake(self._dtls, on_rtp=_ignore_media, on_rtcp=self._heard)
+        self._door.on_media = intake.take
         for feed in self._subscriber.feeds.values():
             feed.send = self._outlet.send
         self._subscriber.send_rtcp = self._outlet.send_rtcp
@@ -379,7 +343,10 @@ class MediaIntake:
         self._on_rtp = on_rtp
         self._on_rtcp = on_rtcp
         self._srtp: Any = None
-        for protocol in dtls.transport._connection._protocols:
+
+    def stand_before_sockets(self) -> None:
+        """Take the datagrams of a client's own sockets, which no `Door` reads."""
+        for protocol in self._dtls.transport._connection._protocols:
             self._stand_before(protocol)
 
     def _stand_before(self, protocol: Any) -> None:
@@ -388,26 +355,31 @@ class MediaIntake:
         def datagram_received(data: bytes, address: tuple[Any, ...]) -> None:
             # Until DTLS is through, packets have to queue up behind it.
             media = len(data) > 12 and 127 < data[0] < 192
-            if not (media and self._take(data)):
+            if not (media and self._srtp_session() and self.take(data)):
                 usual(data, address)
 
         protocol.datagram_received = datagram_received
 
-    def _take(self, data: bytes) -> bool:
-        if self._srtp is None:
-            session = self._dtls._rx_srtp
-            if session is None:
-                return False
+    def _srtp_session(self) -> bool:
+        session = self._dtls._rx_srtp
+        if self._srtp is None and session is not None:
             self._srtp = session._srtp[0]
+        return self._srtp is not None
+
+    def take(self, data: bytes) -> bool:
+        """One SRTP or SRTCP packet, once there are keys; whether it is authentic."""
         length = len(data)
-        if length > DATAGRAM_BYTES_MAX:
-            return True
+        if length > DATAGRAM_BYTES_MAX or not self._srtp_session():
+            return False
         _bytes[0:length] = data
         _length[0] = length
         if 191 < data[1] < 224:  # RTCP (RFC 5761, 4)
-            if lib.srtp_unprotect_rtcp(self._srtp, _work, _length) == 0:
-                self._on_rtcp(_bytes[0 : _length[0]])
-        elif lib.srtp_unprotect(self._srtp, _work, _length) == 0:
+            if lib.srtp_unprotect_rtcp(self._srtp, _work, _length) != 0:
+                return False
+            self._on_rtcp(_bytes[0 : _length[0]])
+        else:
+            if lib.srtp_unprotect(self._srtp, _work, _length) != 0:
+                return False
             self._on_rtp(_bytes[0 : _length[0]])
         return True
 
@@ -426,8 +398,11 @@ class IngestPort:
         published: PublishedTracks,
         numbered_by: int | None,
         send_rtcp: Callable[[bytes], None],
+        door: Door | None = None,
     ) -> None:
-        """`numbered_by` is the extension that carries transport-wide numbers, if any does."""
+        """`numbered_by` is the extension that carries transport-wide numbers, if any does;
+        `door` reads the sockets of a server, a client's are read as they are."""
+        self._door = door
         self._dtls: RTCDtlsTransport = pc.getTransceivers()[0].receiver.transport
         self._published = published
         self._numbered_by = numbered_by
@@ -448,9 +423,16 @@ class IngestPort:
         async def receive(parameters: RTCRtpReceiveParameters) -> None:  # noqa: ARG001
             if not self._started:
                 self._started = True
-                MediaIntake(self._dtls, on_rtp=self._media, on_rtcp=self._control)
+                self._take_media()
 
         transceiver.receiver.receive = receive  # type: ignore[method-assign]
+
+    def _take_media(self) -> None:
+        intake = MediaIntake(self._dtls, on_rtp=self._media, on_rtcp=self._control)
+        if self._door is None:
+            intake.stand_before_sockets()
+        else:
+            self._door.on_media = intake.take
 
     def _media(self, data: bytes) -> None:
         found = read_packet(data)

@@ -14,9 +14,12 @@ from aiortc import RTCPeerConnection
 from aiortc.sdp import MediaDescription, SessionDescription
 
 from streaming.sfu import aiortc_adapter
-from streaming.sfu.aiortc_adapter import LOOPBACK, now_us
+from streaming.sfu.addresses import LOOPBACK
+from streaming.sfu.aiortc_adapter import now_us
+from streaming.sfu.ice import IceListener
 from streaming.sfu.media_engine import ConnectionFigures, Ended, LiveState, MediaError
 from streaming.sfu.publication import PublishedTracks, Track, TrackCodec
+from streaming.sfu.sockets import Door, MediaSockets
 from streaming.sfu.subscription import Feed, Numbering, Subscriber, meter_for
 from streaming.sfu.transport_cc import URI as NUMBERED
 
@@ -126,17 +129,16 @@ class AiortcPrepared:
     """A viewer's offer that can be served."""
 
     def __init__(
-        self, pc: RTCPeerConnection, subscriber: Subscriber, live: LiveStream, hosts: list[str]
-    ):
+        self, pc: RTCPeerConnection, subscriber: Subscriber, live: LiveStream, door: Door
+    ) -> None:
         self._pc = pc
         self._subscriber = subscriber
         self._live = live
-        self._hosts = hosts
+        self._door = door
 
     async def answer(self, on_ended: Ended) -> tuple[str, AiortcSubscription]:
         """The SDP answer, and the held subscription."""
-        aiortc_adapter.EgressPort(self._subscriber, self._pc)
-        aiortc_adapter.offer_ice_hosts(self._pc, self._hosts)
+        aiortc_adapter.EgressPort(self._subscriber, self._pc, self._door)
         answer = await aiortc_adapter.make_answer(self._pc)
         self._subscriber.cname = aiortc_adapter.cname_of(answer)
         return answer, AiortcSubscription(self._pc, self._subscriber, self._live, on_ended)
@@ -196,8 +198,10 @@ def _serves(published: PublishedTracks, subscriber: Subscriber) -> bool:
 class AiortcEngine:
     """Publications in, subscriptions out, on aiortc in this process."""
 
-    def __init__(self, ice_hosts: Sequence[str] = ()) -> None:
-        self._hosts = list(dict.fromkeys([LOOPBACK, *ice_hosts]))
+    def __init__(
+        self, addresses: Sequence[str] = (LOOPBACK,), udp_ports: tuple[int, int] | None = None
+    ) -> None:
+        self._listener = IceListener(addresses, udp_ports)
         self._streams: dict[int, LiveStream] = {}
         self._connecting: set[AiortcPublication] = set()
         self._task: asyncio.Task[None] | None = None
@@ -257,8 +261,8 @@ class AiortcEngine:
             track = Track(codec, rtcp_ssrc, outlet.send_rtcp)
             tracks[codec.kind] = track
         numbered_by = aiortc_adapter.numbered_by(pc)
-        aiortc_adapter.IngestPort(pc, published, numbered_by, outlet.send_rtcp)
-        aiortc_adapter.offer_ice_hosts(pc, self._hosts)
+        door = self._listener.listen(pc, publisher=True)
+        aiortc_adapter.IngestPort(pc, published, numbered_by, outlet.send_rtcp, door)
         answer = await aiortc_adapter.make_answer(pc)
         publication = AiortcPublication(pc, published, answer)
         publication.on_closed = self._publication_closed
@@ -339,10 +343,11 @@ class AiortcEngine:
                     aiortc_adapter.prefer(transceiver, [codec.name], codec.profile)
             await _read(pc, offer)
             subscriber = _subscriber(pc, wanted)
+            door = self._listener.listen(pc, publisher=False)
         except BaseException:
             await aiortc_adapter.close_quietly(pc)
             raise
-        return AiortcPrepared(pc, subscriber, live, self._hosts)
+        return AiortcPrepared(pc, subscriber, live, door)
 
     # --- state -----------------------------------------------------------------------
 
@@ -365,6 +370,23 @@ class AiortcEngine:
         """State of everything that is being published."""
         states = (self.live(stream) for stream in sorted(self._streams))
         return [state for state in states if state is not None]
+
+    def half_open(self, stream: int | None = None) -> int:
+        """How many peer connections have been answered and are not connected (of one stream)."""
+        publishers = [p.stream for p in self._connecting]
+        viewers = [
+            live.stream
+            for live in self._streams.values()
+            for subscription in live.subscriptions
+            if not subscription.subscriber.connected
+        ]
+        every = publishers + viewers
+        return len(every) if stream is None else every.count(stream)
+
+    @property
+    def sockets(self) -> MediaSockets:
+        """The media sockets: how many are open, and what was turned away at them."""
+        return self._listener.sockets
 
     def _start(self) -> None:
         if self._task is None:

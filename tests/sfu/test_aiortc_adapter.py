@@ -13,7 +13,9 @@ from aiortc.rtcdtlstransport import RTCDtlsTransport
 from pylibsrtp import Policy, Session
 
 from streaming.sfu import aiortc_adapter, transport_cc
+from streaming.sfu.ice import IceListener
 from streaming.sfu.publication import PublishedTracks, Track, TrackCodec
+from streaming.sfu.sockets import READ_BYTES
 
 VP8 = TrackCodec(kind="video", name="VP8", clock_rate=90_000, payload_type=96, rtx_payload_type=97)
 
@@ -46,22 +48,15 @@ def test_private_members_exist_and_behave() -> None:
         assert dtls._tx_srtp is None
         connection = dtls.transport._connection
         assert connection._nominated == {}
-        assert connection._local_candidates == []
-        assert connection._local_candidates_start is False
-        assert connection._local_candidates_end is False
 
-        aiortc_adapter.offer_ice_hosts(server, ["127.0.0.1"])
+        IceListener().listen(server, publisher=True)
         answer = await aiortc_adapter.make_answer(server)
-        assert [c.host for c in connection._local_candidates] == ["127.0.0.1"]
-        assert connection._local_candidates_end is True
         assert aiortc_adapter.cname_of(answer) != b"paystream"
         assert connection._protocols
         aiortc_adapter.read_little(publisher)
-        for peer in (publisher, server):
-            for protocol in peer.getTransceivers()[
-                0
-            ].receiver.transport.transport._connection._protocols:
-                assert protocol.transport.max_size == aiortc_adapter.READ_BYTES
+        protocols = publisher.getTransceivers()[0].receiver.transport.transport._connection
+        for protocol in protocols._protocols:
+            assert protocol.transport.max_size == READ_BYTES
         await publisher.close()
         await server.close()
 
@@ -166,7 +161,8 @@ def test_media_is_taken_off_the_socket_once_there_are_keys() -> None:
     )
     media: list[bytes] = []
     control: list[bytes] = []
-    aiortc_adapter.MediaIntake(dtls, on_rtp=media.append, on_rtcp=control.append)
+    intake = aiortc_adapter.MediaIntake(dtls, on_rtp=media.append, on_rtcp=control.append)
+    intake.stand_before_sockets()
     sender = session(Policy.SSRC_ANY_OUTBOUND)
     rtp = struct.pack("!BBHII", 0x80, 96, 5, 6, 7) + b"payload"
     rtcp = struct.pack("!BBHI", 0x80, 201, 1, 7)
