@@ -6,9 +6,14 @@ people, and print nothing but what the configuration's callbacks print.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from streaming.clients.config import PublishConfig, PublishResult, WatchConfig, WatchResult
 from streaming.clients.signer import Signer
 from streaming.http.config import ServeConfig
+
+if TYPE_CHECKING:
+    from streaming.http.self_test import Reach
 
 __all__ = [
     "PublishConfig",
@@ -20,17 +25,29 @@ __all__ = [
     "run_publish",
     "run_serve",
     "run_watch",
+    "try_media",
 ]
 
 
 async def run_serve(config: ServeConfig) -> None:
     """Run the media server until SIGTERM or SIGINT, then end within 3 s.
 
-    Raises `OSError` if the port cannot be listened on.
+    Raises `OSError` if the port cannot be listened on, and
+    `streaming.sfu.addresses.IceHostInvalid`.
     """
     from streaming.http.server import serve  # noqa: PLC0415  (aiortc takes a second to import)
 
     await serve(config)
+
+
+def try_media(config: ServeConfig) -> list[Reach]:
+    """Try every address that WebRTC peers would be offered, without a server; a second at most.
+
+    Raises `streaming.sfu.addresses.IceHostInvalid`.
+    """
+    from streaming.http.self_test import try_media as tried  # noqa: PLC0415
+
+    return tried(config)
 
 
 async def run_publish(config: PublishConfig) -> PublishResult:

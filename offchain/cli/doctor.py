@@ -13,7 +13,7 @@ from offchain.cli.checks import Check
 from offchain.cli.command import command
 from offchain.cli.exits import Exit
 from offchain.cli.output import Output
-from offchain.cli.ports import parse_listen
+from offchain.cli.ports import parse_listen, parse_udp_ports
 from offchain.cli.wallets import Names
 
 STYLES: Final = {
@@ -49,6 +49,8 @@ def doctor(
     listen: Annotated[
         str, options.option("--listen", "Where the server would listen.", "HOST:PORT")
     ] = options.LISTEN_DEFAULT,
+    ice_host: options.IceHost = None,
+    udp_ports: options.UdpPorts = None,
     socket: options.Socket = None,
     chain: options.Chain = options.CHAIN_DEFAULT,
     server: options.Server = options.SERVER_DEFAULT,
@@ -62,7 +64,8 @@ def doctor(
     """
     from offchain.cli.checks import machine, running
 
-    parse_listen(listen)
+    host, _ = parse_listen(listen)
+    media_ports = parse_udp_ports(udp_ports)
     state = options.state_dir(state_dir)
     names = Names.from_options(state_dir, keys_dir)
 
@@ -75,7 +78,8 @@ def doctor(
         yield machine.journal_lock(state)
         yield machine.keystore(names)
         yield machine.loopback_udp()
-        yield machine.ice_candidates()
+        yield machine.receive_buffer()
+        yield from machine.media_addresses(ice_host or [], host, media_ports)
         if machine_only:
             return
         yield from running.chain(chain)

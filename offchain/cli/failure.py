@@ -43,6 +43,7 @@ _KNOWN: Final[dict[str, tuple[Exit, str]]] = {
     "offchain.journal.JournalError": (Exit.MACHINE, "journal-error"),
     "offchain.relayer.link.SocketInUse": (Exit.MACHINE, "socket-in-use"),
     "offchain.relayer.settings.SettingsInvalid": (Exit.USAGE, "settings-invalid"),
+    "streaming.sfu.addresses.IceHostInvalid": (Exit.USAGE, "ice-host-invalid"),
     "offchain.keys.keystore.KeyNotFound": (Exit.KEYS, "key-not-found"),
     "offchain.keys.keystore.WrongPassword": (Exit.KEYS, "wrong-password"),
     "offchain.keys.keystore.KeystoreCorrupt": (Exit.KEYS, "keystore-corrupt"),

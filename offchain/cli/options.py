@@ -130,6 +130,25 @@ AssetName: TypeAlias = Annotated[
         rich_help_panel=MONEY,
     ),
 ]
+IceHost: TypeAlias = Annotated[
+    list[str] | None,
+    option(
+        "--ice-host",
+        "Address, or name of one, that WebRTC peers are told to send to; repeat it for several. "
+        "Loopback is offered beside it only where the server listens on loopback.",
+        "HOST",
+        show_default="the machine's own addresses",
+    ),
+]
+UdpPorts: TypeAlias = Annotated[
+    str | None,
+    option(
+        "--udp-ports",
+        "UDP ports of the media, for the firewall; one for each connection and address.",
+        "FROM-TO",
+        show_default="any free one",
+    ),
+]
 StreamId: TypeAlias = Annotated[
     int, typer.Argument(metavar="STREAM", min=0, help="Number of the stream.")
 ]

@@ -38,6 +38,22 @@ def parse_listen(text: str) -> tuple[str, int]:
     return found[1] or found[2], int(found[3])
 
 
+def parse_udp_ports(text: str | None) -> tuple[int, int] | None:
+    """Read `FROM-TO`, both from 1 to 65535. Raises Failure."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", text.strip())
+    first, last = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= first <= last <= 65_535:
+        raise Failure(
+            f"--udp-ports is {text!r}: write FROM-TO, such as 40000-41999, two ports to 65535 of "
+            "which the first is not the higher",
+            Exit.USAGE,
+            "udp-ports-invalid",
+        )
+    return first, last
+
+
 def refuse_taken_port(host: str, port: int, option: str) -> None:
     """Raise Failure where a port cannot be listened on."""
     if not port:

@@ -13,7 +13,7 @@ from offchain.cli.command import command
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
 from offchain.cli.output import Output
-from offchain.cli.ports import parse_listen, refuse_taken_port
+from offchain.cli.ports import parse_listen, parse_udp_ports, refuse_taken_port
 from offchain.cli.wallets import Wallets
 
 
@@ -24,6 +24,7 @@ def add_to(app: typer.Typer, panel: str) -> None:
         "serve",
         "paystream serve",
         "paystream serve --listen 0.0.0.0:8080 --origin https://live.example --ice-host 192.0.2.7",
+        "paystream serve --listen 0.0.0.0:8080 --udp-ports 40000-41999",
         panel=panel,
     )(serve)
     command(
@@ -78,14 +79,8 @@ def serve(
             show_default="what is listened on",
         ),
     ] = None,
-    ice_host: Annotated[
-        list[str] | None,
-        options.option(
-            "--ice-host",
-            "Address offered to WebRTC peers besides loopback; repeat it for several.",
-            "IP",
-        ),
-    ] = None,
+    ice_host: options.IceHost = None,
+    udp_ports: options.UdpPorts = None,
     cors_origin: Annotated[
         list[str] | None,
         options.option(
@@ -107,6 +102,7 @@ def serve(
     _log_to_stderr(log_level)
     host, port = parse_listen(listen)
     refuse_taken_port(host, port, "--listen")
+    media_ports = parse_udp_ports(udp_ports)
     from streaming.cli import ServeConfig, run_serve
 
     def ready(url: str) -> None:
@@ -120,6 +116,7 @@ def serve(
         listen_port=port,
         origin=origin,
         ice_hosts=tuple(ice_host or ()),
+        udp_ports=media_ports,
         cors_origins=tuple(cors_origin or ()),
         connections_max=connections_max,
         on_ready=ready,

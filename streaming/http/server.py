@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import logging
 import secrets
@@ -22,13 +23,14 @@ from streaming.http.connections import Connections
 from streaming.http.link import Link
 from streaming.http.problem import ProblemError
 from streaming.http.request_input import ENGINE, LINK
+from streaming.http.self_test import self_test
 from streaming.session_state import (
     PROTOCOL_VERSION,
     ConnectionState,
     Hello,
     PublisherState,
 )
-from streaming.sfu.addresses import offered_addresses
+from streaming.sfu.addresses import offered_addresses, resolve_ice_hosts
 from streaming.sfu.aiortc_engine import AiortcEngine
 from streaming.sfu.media_engine import MediaEngine
 
@@ -203,9 +205,15 @@ def _page(path: Path) -> Handler:
 
 
 async def serve(config: ServeConfig) -> None:
-    """Run the media server until SIGTERM or SIGINT. Raises `OSError` if it cannot listen."""
+    """Run the media server until SIGTERM or SIGINT.
+
+    Raises `OSError` if it cannot listen, and `IceHostInvalid`.
+    """
     for library in ("aioice", "aiortc"):
         logging.getLogger(library).setLevel(logging.WARNING)  # they tell every packet's path
+    hosts = await asyncio.to_thread(resolve_ice_hosts, config.ice_hosts)
+    config = dataclasses.replace(config, ice_hosts=hosts)
+    await asyncio.to_thread(self_test, config)
     listening = _listen(config)
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host

@@ -130,6 +130,7 @@ def _may_be_offered(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
         or ip.is_multicast
         or ip.is_link_local
         or getattr(ip, "scope_id", None) is not None
+        or getattr(ip, "ipv4_mapped", None) is not None
         or (ip.version == 4 and ip.packed[0] in (0, 255))
     )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import ipaddress
 import os
 import shutil
 import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -38,6 +39,8 @@ NEEDED: Final = (
 """What pyproject.toml asks for; a test holds the two together."""
 MIB: Final = 1 << 20
 FREE_MIB_LEAST: Final = 100
+RECEIVE_BUFFER_MIB: Final = 4
+"""What the media server asks for a publisher's socket."""
 FREE_MIB_FEW: Final = 1024
 INSTALL: Final = "`pipx install --force paystream`, or `scripts/setup` in a checkout"
 
@@ -218,23 +221,54 @@ def loopback_udp() -> Check:
     return failed(name, "another datagram arrived", "run this again")
 
 
-def ice_candidates() -> Check:
-    """List the addresses that peers elsewhere could reach."""
-    name = "ICE candidates"
+def receive_buffer() -> Check:
+    """Check how much room the kernel gives a socket: a publisher's bursts wait there."""
+    name = "Receive buffer"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_MIB * MIB)
+        granted = probe.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
+    found = f"{granted / MIB:.1f} MiB"
+    if granted >= RECEIVE_BUFFER_MIB * MIB // 2:
+        return ok(name, found)
+    wanted = RECEIVE_BUFFER_MIB * MIB
+    return warning(
+        name,
+        f"{found}; many viewers and large keyframes want {RECEIVE_BUFFER_MIB}",
+        f"`sudo sysctl -w net.core.rmem_max={wanted}`, and in /etc/sysctl.d to keep it",
+    )
+
+
+def media_addresses(
+    ice_hosts: Sequence[str], listen_host: str, udp_ports: tuple[int, int] | None
+) -> Iterator[Check]:
+    """Try the addresses that peers would be offered, as the server does at its start."""
+    name = "Media address"
     try:
-        from aioice.ice import get_host_addresses
+        from streaming.cli import ServeConfig, try_media
+
+        config = ServeConfig(
+            socket=Path(),
+            listen_host=listen_host,
+            ice_hosts=tuple(ice_hosts),
+            udp_ports=udp_ports,
+        )
+        found = try_media(config)
     except ImportError:
-        return skipped(name, "the package aiortc is missing")
-    addresses = get_host_addresses(use_ipv4=True, use_ipv6=True)
-    if not addresses:
-        return warning(
+        yield skipped(name, "the package aiortc is missing")
+        return
+    for reach in found:
+        if reach.state == "open":
+            yield ok(name, reach.found)
+        else:
+            say = failed if reach.own else warning
+            yield say(name, reach.found, reach.remedy)
+    if all(ipaddress.ip_address(reach.address).is_loopback for reach in found):
+        yield warning(
             name,
             "only loopback",
             "viewers elsewhere need an address: connect a network, then `paystream serve "
             "--ice-host IP`",
         )
-    more = f" and {len(addresses) - 3} more" if len(addresses) > 3 else ""
-    return ok(name, ", ".join(addresses[:3]) + more)
 
 
 def told(error: Exception) -> str:
