@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 
 Address = tuple[str, int]
 
-DATAGRAM_BYTES_MAX: Final = 1600
+DATAGRAM_BYTES_MAX: Final = 1500
+"""pylibsrtp refuses longer ones, and aiortc's task ends with that."""
 READ_BYTES: Final = 2048
 """What one read of a socket asks for. More than any datagram of ICE, DTLS or media."""
 DATAGRAMS_A_TURN: Final = 128
@@ -52,6 +53,8 @@ QUEUE_MAX: Final = 1024
 QUEUE_EARLY_MAX: Final = 64
 """How many may wait before there are keys."""
 RTP_BYTES_MIN: Final = 12
+SOURCES_MAX: Final = 64
+"""How many sources (SSRC) one peer may send from: libsrtp keeps something for each, for good."""
 HANDSHAKE_BYTES_MAX: Final = 1 << 15
 """The longest message of a DTLS handshake: a chain of certificates."""
 
@@ -70,6 +73,7 @@ REJECTED: Final = {
     "stun-conflict": "one role conflict after the other",
     "dtls-broken": "DTLS records that do not fit together",
     "dtls-alert": "a DTLS alert that is not encrypted",
+    "srtp-sources": f"media of yet another source after {SOURCES_MAX}",
     "srtp-undecryptable": "media that does not fit the keys",
     "rtp-broken": "RTP that cannot be read, from a peer with the right keys",
     "rtcp-broken": "RTCP that cannot be read, from a peer with the right keys",
@@ -269,6 +273,7 @@ class Door:
     def __init__(self, connection: Any, dtls: RTCDtlsTransport, shared: MediaSockets) -> None:
         self.shared = shared
         self.on_media: OnMedia | None = None
+        self._sources: set[bytes] = set()
         self._heard_s = -1e9
         self._media_from: Address | None = None
         self._connection = connection
@@ -315,17 +320,24 @@ class Door:
             self._reject("short")
         elif self._dtls._rx_srtp is None:
             self._queue(data, QUEUE_EARLY_MAX)
+        elif len(self._sources) >= SOURCES_MAX and _source(data) not in self._sources:
+            self._reject("srtp-sources")
         elif self.on_media is None:
             self._media_from = address
             self._queue(data, QUEUE_MAX)
         elif self.on_media(data):
-            self._media_from, self._heard_s = address, time.monotonic()
+            self._media_from = address
+            self._authentic(data)
         else:
             self._reject("srtp-undecryptable")
 
+    def _authentic(self, data: bytes) -> None:
+        self._heard_s = time.monotonic()
+        self._sources.add(_source(data))
+
     async def _handle_rtp(self, data: bytes, arrival_time_ms: int) -> None:
         """What aiortc does with RTP that it has decrypted, for whatever is in it."""
-        self._heard_s = time.monotonic()
+        self._authentic(data)
         try:
             packet = RtpPacket.parse(data, self._dtls._rtp_header_extensions_map)
             receiver = self._dtls._rtp_router.route_rtp(packet)
@@ -340,7 +352,7 @@ class Door:
 
     async def _handle_rtcp(self, data: bytes) -> None:
         """What aiortc does with RTCP that it has decrypted, for whatever is in it."""
-        self._heard_s = time.monotonic()
+        self._authentic(data)
         router = self._dtls._rtp_router
         try:
             routed = [(packet, router.route_rtcp(packet)) for packet in RtcpPacket.parse(data)]
@@ -449,6 +461,11 @@ class Door:
         forgotten = self._known - used
         self._known &= used
         return bool(forgotten)
+
+
+def _source(data: bytes) -> bytes:
+    """The source of an RTP or RTCP packet, which is never encrypted."""
+    return data[4:8] if 191 < data[1] < 224 else data[8:12]
 
 
 _HANDSHAKE, _ALERT, _CHANGE_CIPHER = 22, 21, 20

@@ -1,0 +1,325 @@
+"""Bends real datagrams and throws them at a connection: see `scripts/fuzz-datagrams --help`.
+
+A publisher that is connected over loopback stands on the other side. Half of what is thrown comes
+from its own address and knows its keys: STUN is signed again after it was bent, RTP and RTCP are
+encrypted again, so that what lies behind the signatures is reached too. Everything follows from
+the seed, but for the keys that both sides draw.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import collections
+import contextlib
+import json
+import logging
+import random
+import struct
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from aioice import stun
+from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc.rtcdtlstransport import RTCDtlsTransport
+
+from streaming.sfu import aiortc_adapter, sockets
+from streaming.sfu.aiortc_engine import AiortcEngine, AiortcPublication
+from streaming.sfu.sockets import Address, Door
+
+ROOT = Path(__file__).resolve().parents[1]
+CORPUS = ROOT / "tests" / "data" / "datagrams"
+BLOCKED_MS_MAX = 20.0
+PORTION = 32
+HONEST = b"\x10\x00honest"
+NUMBERS = (0, 1, 3, 4, 7, 8, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF)
+
+
+def corpus() -> list[bytes]:
+    """The committed datagrams, in the order of their names."""
+    return [path.read_bytes() for path in sorted(CORPUS.glob("*.bin"))]
+
+
+class Mutator:
+    """Bends datagrams, always in the same way for the same seed."""
+
+    def __init__(self, seeds: list[bytes], seed: int) -> None:
+        self._seeds = seeds
+        self.random = random.Random(seed)  # noqa: S311
+
+    def datagram(self) -> bytes:
+        """One datagram: seldom random or empty, mostly a real one that was bent."""
+        rng = self.random
+        if rng.random() < 0.05:
+            return rng.randbytes(rng.choice((0, 1, 2, 12, 20, rng.randrange(2048))))
+        data = bytearray(rng.choice(self._seeds))
+        for _ in range(rng.choice((0, 1, 1, 2, 3, 6))):
+            self._bend(data)
+        if len(data) > 20 and data[0] < 4 and rng.random() < 0.6:
+            data[2:4] = (len(data) - 20).to_bytes(2, "big")
+        return bytes(data[:2048])
+
+    def _bend(self, data: bytearray) -> None:
+        rng = self.random
+        at = rng.randrange(len(data) + 1)
+        size = rng.choice((1, 2, 4, rng.randrange(1, 64)))
+        kind = rng.randrange(8)
+        if kind == 0 and at < len(data):
+            data[at] ^= 1 << rng.randrange(8)
+        elif kind == 1 and at < len(data):
+            data[at] = rng.randrange(256)
+        elif kind == 2:
+            del data[at:]
+        elif kind == 3:
+            del data[at : at + size]
+        elif kind == 4:
+            data[at:at] = rng.randbytes(size)
+        elif kind == 5:
+            data[at:at] = data[at : at + size] * rng.randrange(1, 5)
+        elif kind == 6:
+            data[at : at + 2] = rng.choice(NUMBERS).to_bytes(2, "big")
+        else:
+            other = rng.choice(self._seeds)
+            data[at:] = other[rng.randrange(len(other)) :]
+
+
+def signed(data: bytes, name: bytes, password: bytes) -> bytes:
+    """A bent STUN message with a valid USERNAME and MESSAGE-INTEGRITY behind its attributes."""
+    attributes, at = b"", 20
+    while at + 4 <= len(data):
+        kind, length = struct.unpack_from("!HH", data, at)
+        end = at + 4 + length + (-length & 3)
+        if kind not in (0x0006, 0x0008, 0x8028):
+            attributes += data[at:end].ljust(end - at, b"\0") if end - at < 600 else data[at:]
+        at = end
+    attributes += struct.pack("!HH", 6, len(name)) + name + bytes(-len(name) & 3)
+    attributes += bytes(-len(attributes) & 3)
+    message = data[:2] + len(attributes).to_bytes(2, "big") + data[4:20] + attributes
+    message += struct.pack("!HH", 8, 20) + stun.message_integrity(message, password)
+    message = stun.set_body_length(message, len(message) - 20 + stun.FINGERPRINT_LENGTH)
+    return message + struct.pack("!HHI", 0x8028, 4, stun.message_fingerprint(message))
+
+
+def framed(data: bytes) -> bytes:
+    """A bent DTLS datagram as one record, and one message, whose lengths are right."""
+    body = data[13:]
+    if data[0] == 22 and len(body) > 12 and data[3:5] == b"\0\0":
+        length = (len(body) - 12).to_bytes(3, "big")
+        body = body[:1] + length + body[4:6] + b"\0\0\0" + length + body[12:]
+    return data[:1] + b"\xfe\xfd" + data[3:11] + len(body).to_bytes(2, "big") + body
+
+
+@dataclass
+class Report:
+    """What came of it."""
+
+    thrown: int = 0
+    slowest_ms: float = 0.0
+    """The longest that one datagram kept the loop, in processor time."""
+    rejected: dict[str, int] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+    """What was written to the log from `warning` on."""
+    frames_sent: int = 0
+    frames_received: int = 0
+    state: str = ""
+
+    @property
+    def findings(self) -> list[str]:
+        """What must not be."""
+        found = list(self.log)
+        if self.slowest_ms > BLOCKED_MS_MAX:
+            found.append(f"one datagram took {self.slowest_ms:.1f} ms")
+        if self.state != "connected":
+            found.append(f"the connection is {self.state}")
+        if self.frames_received != self.frames_sent:
+            found.append(f"{self.frames_received} of {self.frames_sent} frames arrived")
+        return found
+
+
+class _Ears(logging.Handler):
+    def __init__(self, report: Report) -> None:
+        super().__init__(logging.WARNING)
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._report.log.append(logging.Formatter().format(record))
+
+
+class Target:
+    """A server's connection with a publisher, and the publisher's side of it."""
+
+    def __init__(self, publication: AiortcPublication, client: RTCPeerConnection) -> None:
+        self.publication = publication
+        self.dtls: Any = publication.pc.getTransceivers()[0].receiver.transport
+        self.connection: Any = self.dtls.transport._connection
+        self.protocol = self.connection._protocols[0]
+        transport: Any = self.protocol.transport
+        self.door: Door = transport._door
+        self.client: Any = client.getTransceivers()[0].receiver.transport
+        self.name = f"{self.connection.local_username}:{self.connection.remote_username}".encode()
+        self.password = self.connection.local_password.encode()
+        self.outlet = aiortc_adapter.Outlet(self.client)
+        self._sequence = 0
+        self._arrived = 0
+        self._track = publication.publisher.tracks["video"]
+        self._track.receive = self._receive  # type: ignore[method-assign]
+
+    def _receive(
+        self, payload_type: int, ssrc: int, packet: tuple[int, int, int, bytes], now_us: int
+    ) -> None:
+        self._arrived += packet[3] == HONEST
+        type(self._track).receive(self._track, payload_type, ssrc, packet, now_us)
+
+    @property
+    def peer(self) -> Address:
+        """The publisher's address."""
+        pair = self.connection._nominated.get(1)
+        address: Address = ("127.7.0.1", 9) if pair is None else pair.remote_addr
+        return address
+
+    async def frame(self) -> int:
+        """Send one picture of one packet, honestly, and say whether it has arrived."""
+        before = self._arrived
+        self._sequence += 1
+        kind = 0x80 | self._track.codec.payload_type
+        stamp = self._sequence * 3000
+        header = struct.pack("!BBHII", 0x80, kind, self._sequence & 0xFFFF, stamp, 77)
+        self.outlet.send(header, HONEST)
+        for _ in range(200):
+            await asyncio.sleep(0.001)
+            if self._arrived > before:
+                return 1
+        return 0
+
+    def sealed(self, data: bytes) -> bytes:
+        """RTP or RTCP as the publisher encrypts it, or as it is where that cannot be done."""
+        session = self.client._tx_srtp
+        with contextlib.suppress(Exception):
+            if data[1] in range(192, 224):
+                return bytes(session.protect_rtcp(data))
+            # Not the source of the honest pictures, whose numbers must not run away.
+            return bytes(session.protect(data[:8] + b"\0\0\0" + data[11:]))
+        return data
+
+
+@contextlib.asynccontextmanager
+async def connected(*, handshake: bool = True) -> AsyncIterator[Target]:
+    """A publisher over loopback; without `handshake` one that never answers DTLS."""
+    engine = AiortcEngine()
+    client = aiortc_adapter.new_peer()
+    client.addTransceiver("video", direction="sendonly")
+    await client.setLocalDescription(await client.createOffer())
+    try:
+        publication = await engine.publish(1, client.localDescription.sdp, sound_alone=False)
+        mute = patch.object(RTCDtlsTransport, "start", _never) if not handshake else None
+        dtls: Any = publication.pc.getTransceivers()[0].receiver.transport
+        with mute or contextlib.nullcontext():
+            answer = RTCSessionDescription(sdp=publication.answer, type="answer")
+            await client.setRemoteDescription(answer)
+            for _ in range(5000):
+                states = [pc.connectionState for pc in (publication.pc, client)]
+                if (
+                    states == ["connected"] * 2
+                    if handshake
+                    else dtls.transport.state == "completed"
+                ):
+                    break
+                await asyncio.sleep(0.002)
+        yield Target(publication, client)
+    finally:
+        await client.close()
+        await engine.close()
+
+
+async def _never(self: RTCDtlsTransport, _parameters: Any) -> None:
+    """Stands in for a client that does nothing after ICE."""
+
+
+async def _fuzz(target: Target, mutator: Mutator, inputs: int, report: Report) -> None:
+    rng = mutator.random
+    frames = max(inputs // 50, 10)
+    every = max(inputs // frames, 1)
+    for number in range(inputs):
+        data = mutator.datagram()
+        own = rng.random() < 0.7
+        address = target.peer if own else ("127.7.0.1", rng.randrange(1024, 65536))
+        if data and data[0] < 4 and len(data) >= 20 and rng.random() < 0.5:
+            data = signed(data, target.name, target.password)
+        elif own and len(data) > 12 and 127 < data[0] < 192 and rng.random() < 0.7:
+            data = target.sealed(data)
+        elif own and len(data) > 13 and 19 < data[0] < 64 and rng.random() < 0.5:
+            data = framed(data)
+        began = time.thread_time()
+        target.door.received(target.protocol, data, address)
+        report.slowest_ms = max(report.slowest_ms, (time.thread_time() - began) * 1000)
+        report.thrown += 1
+        if number % PORTION == 0:
+            began = time.thread_time()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            turn_ms = (time.thread_time() - began) * 1000 / PORTION
+            report.slowest_ms = max(report.slowest_ms, turn_ms)
+        if number % every == 0 and target.dtls._rx_srtp is not None:
+            report.frames_sent += 1
+            report.frames_received += await target.frame()
+
+
+async def fuzz(inputs: int, seed: int, *, handshake: bool = True) -> Report:
+    """Throw so many datagrams at one connection."""
+    report = Report()
+    ears = _Ears(report)
+    logging.getLogger().addHandler(ears)
+    # A limit of requests a second would keep most of them from what lies behind it.
+    unlimited = patch.object(sockets, "STUN_REQUESTS_A_SECOND", 1 << 60)
+    try:
+        with unlimited:
+            async with connected(handshake=handshake) as target:
+                await _fuzz(target, Mutator(corpus(), seed), inputs, report)
+                await asyncio.sleep(0.01)
+                report.rejected = dict(target.door.shared.rejected)
+                report.state = target.publication.pc.connectionState
+                if not handshake:
+                    report.state = "connected"  # who bends its own handshake has none
+    finally:
+        logging.getLogger().removeHandler(ears)
+    return report
+
+
+def main() -> int:
+    """Entry point. Gives 1 where something was found."""
+    parser = argparse.ArgumentParser(prog="scripts/fuzz-datagrams", description=__doc__)
+    parser.add_argument("--inputs", type=int, default=10_000, help="how many datagrams")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--handshake",
+        action="store_true",
+        help="throw them at connections whose DTLS has not come about, 250 at each",
+    )
+    given = parser.parse_args()
+    total: collections.Counter[str] = collections.Counter()
+    findings: list[str] = []
+    thrown, slowest = 0, 0.0
+    each = 250 if given.handshake else 10_000
+    while thrown < given.inputs:
+        inputs = min(each, given.inputs - thrown)
+        report = asyncio.run(fuzz(inputs, given.seed + thrown, handshake=not given.handshake))
+        thrown += report.thrown
+        slowest = max(slowest, report.slowest_ms)
+        total.update(report.rejected)
+        if report.findings:
+            findings = report.findings
+            sys.stderr.write(f"seed {given.seed + thrown - inputs}, {inputs} inputs:\n")
+            sys.stderr.write("\n".join(findings) + "\n")
+            break
+    found = {"inputs": thrown, "slowest_ms": round(slowest, 2), "rejected": dict(total)}
+    print(json.dumps(found))
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
