@@ -43,9 +43,11 @@ EGRESS_BUFFER_BYTES: Final = 256 << 10
 """Room in the kernel for a viewer, who sends reports."""
 ADDRESSES_MAX: Final = 16
 """From how many addresses one peer may come at a time."""
-STUN_REQUEST_BYTES_MIN: Final = 76
-"""An address that is new gets no reply longer than its question: the longest reply (IPv6, or a
-role conflict) has 76 bytes. ffmpeg 8.0 asks with exactly as many, everybody else with more."""
+STUN_ANSWER_BYTES: Final = 64
+STUN_ANSWER_BYTES_MAX: Final = 76
+"""What a check is answered with: the longer one over IPv6, and where roles conflict. An address
+that is new gets no answer longer than its question. ffmpeg 8.0 asks with 76 bytes, everybody else
+with more."""
 STUN_REQUESTS_A_SECOND: Final = 100
 ROLE_CONFLICTS_MAX: Final = 3
 QUEUE_MAX: Final = 1024
@@ -431,7 +433,8 @@ class Door:
             self._reject("stun-unsigned")
             return
         if address not in self._known:
-            if length < STUN_REQUEST_BYTES_MIN:
+            long = ":" in address[0] or "ICE-CONTROLLED" in message.attributes
+            if length < (STUN_ANSWER_BYTES_MAX if long else STUN_ANSWER_BYTES):
                 self._reject("stun-small")
                 return
             if len(self._known) >= ADDRESSES_MAX and not self._forget_idle():
@@ -457,6 +460,7 @@ class Door:
         kept = [p for p in connection._check_list if p in nominated or p.state not in ended]
         connection._check_list[:] = kept
         used = {pair.remote_addr for pair in kept}
+        used.update(address for _, address, _ in connection._early_checks)
         connection._remote_candidates[:] = [pair.remote_candidate for pair in kept]
         forgotten = self._known - used
         self._known &= used
