@@ -25,6 +25,7 @@ from offchain.cli.wallets import Names
 from offchain.keys import Keystore
 from offchain.ledger.errors import NodeUnreachable, WrongRuntime
 from offchain.ledger.types import Head
+from streaming.sfu.reach import Reach
 from tests.cli.fake_ledger import FakeLedger
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,6 +133,21 @@ def test_the_keystore(tmp_path: Path) -> None:
 def test_network() -> None:
     assert state_of(machine.loopback_udp()) == "ok"
     assert state_of(machine.receive_buffer()) in {"ok", "warning"}
+
+
+def test_media_addresses_are_tried_as_the_server_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = list(machine.media_addresses(["127.0.0.1"], "127.0.0.1", None))
+    assert [state_of(check) for check in found] == ["ok", "warning"]
+    assert "only loopback" in found[1].found
+    answers = [
+        Reach("192.0.2.9", 40000, "unanswered", own=True),
+        Reach("203.0.113.9", 40000, "unanswered", own=False),
+        Reach("198.51.100.9", 40000, "open", own=True),
+    ]
+    monkeypatch.setattr("streaming.cli.try_media", lambda _config: answers)
+    found = list(machine.media_addresses([], "0.0.0.0", (40000, 40009)))
+    assert [state_of(check) for check in found] == ["failed", "warning", "ok"]
+    assert "203.0.113.9" in found[1].found
 
 
 @pytest.mark.parametrize(

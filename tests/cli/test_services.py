@@ -81,6 +81,12 @@ def test_listen_addresses() -> None:
         (["relay", "--metrics-port", "70000"], "--metrics-port"),
         (["serve", "--connections-max", "0"], "--connections-max"),
         (["serve", "--log-level", "loud"], "--log-level"),
+        (["serve", "--listen", "127.0.0.1:0", "--udp-ports", "40000"], "--udp-ports"),
+        (["serve", "--listen", "127.0.0.1:0", "--udp-ports", "2-1"], "--udp-ports"),
+        (["serve", "--listen", "127.0.0.1:0", "--udp-ports", "0-9"], "--udp-ports"),
+        (["serve", "--listen", "127.0.0.1:0", "--udp-ports", "65530-65536"], "--udp-ports"),
+        (["serve", "--listen", "127.0.0.1:0", "--ice-host", "192.0.2.256"], "--ice-host"),
+        (["doctor", "--udp-ports", "x-y"], "--udp-ports"),
     ],
 )
 def test_a_value_out_of_range(arguments: list[str], word: str) -> None:
@@ -96,11 +102,13 @@ def test_serve_passes_on_what_it_was_told(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     monkeypatch.setattr("streaming.cli.run_serve", run_serve)
     monkeypatch.setenv("PAYSTREAM_ICE_HOST", "192.0.2.1 192.0.2.2")
+    monkeypatch.setenv("PAYSTREAM_UDP_PORTS", "40000-40999")
     result = run("serve", "--listen", "127.0.0.1:0", "--origin", "https://live.example")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout) == {"event": "ready", "url": "http://127.0.0.1:1234"}
     (config,) = seen
     assert config.ice_hosts == ("192.0.2.1", "192.0.2.2")
+    assert config.udp_ports == (40_000, 40_999)
     assert config.origin == "https://live.example"
     assert config.socket == tmp_path / "state" / "relay.sock"
 

@@ -520,6 +520,21 @@ def test_a_small_buffer_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     assert "net.core.rmem_max" in caplog.text
 
 
+def test_keyframes_at_line_rate_wait_in_the_kernel() -> None:
+    """200 packets and more, sent while the loop is busy, and read afterwards."""
+    shared = MediaSockets()
+    sock = shared.bind("127.0.0.1", sockets.INGEST_BUFFER_BYTES)
+    try:
+        if sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) < sockets.INGEST_BUFFER_BYTES:
+            pytest.skip("this machine's net.core.rmem_max is small")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for _ in range(800):
+                sender.sendto(bytes(1200), sock.getsockname())
+        assert sum(1 for _ in range(800) if sock.recv(1200)) == 800
+    finally:
+        shared.close(sock)
+
+
 def test_the_buffer_is_raised() -> None:
     shared = MediaSockets()
     small, large = shared.bind("127.0.0.1", 1 << 15), shared.bind("127.0.0.1", 1 << 17)
