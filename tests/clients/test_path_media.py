@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,11 +11,32 @@ from typing import Any
 
 import pytest
 
+from streaming.clients.browser import chromium
 from streaming.clients.path.model import CLEAR, Counts, PathSettings
 from streaming.clients.path.proxy import PathConfig, RunningPath, path_before
+from tests.http.fake_relayer import WATCH_TOKEN
 from tests.sfu.rig import Rig, rig
 
 pytestmark = pytest.mark.media
+
+WHEP_BY_HAND = """async (token) => {
+  const pc = (window.pc = new RTCPeerConnection());
+  for (const kind of ["video", "audio"]) pc.addTransceiver(kind, { direction: "recvonly" });
+  await pc.setLocalDescription();
+  const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/sdp" };
+  const body = pc.localDescription.sdp;
+  const answer = await fetch("/whep/1", { method: "POST", headers, body });
+  await pc.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+}"""
+"""A WHEP viewer that knows nothing of us."""
+STATISTICS = """async () => {
+  const all = [...(await window.pc.getStats()).values()];
+  const pair = all.find(({ type, nominated }) => type === "candidate-pair" && nominated);
+  const server = all.find(({ id }) => id === pair?.remoteCandidateId);
+  const media = all.filter(({ type }) => type === "inbound-rtp");
+  const received = media.reduce((sum, { packetsReceived }) => sum + packetsReceived, 0);
+  return { port: server?.port, round_trip_s: pair?.currentRoundTripTime, received };
+}"""
 
 
 @asynccontextmanager
@@ -111,5 +133,28 @@ def test_a_rate_below_the_streams_fills_the_queue_and_drops() -> None:
             viewers.change(CLEAR)
             watching.cancel()
             await watching
+
+    asyncio.run(main())
+
+
+@pytest.mark.browser
+def test_a_browser_finds_nothing_but_the_relay() -> None:
+    async def main() -> None:
+        slow = PathSettings(delay_ms=100)
+        async with behind(viewers=slow) as (_, path), chromium() as browser:
+            page = await browser.new_page()
+            await page.goto(f"{path.url}/")
+            await page.evaluate(WHEP_BY_HAND, WATCH_TOKEN)
+            seen: dict[str, Any] = {}
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(15):
+                    while seen.get("received", 0) < 200:
+                        await asyncio.sleep(0.2)
+                        seen = await page.evaluate(STATISTICS)
+            (relay,) = path.proxy.viewers.relays.values()
+            assert seen["port"] == relay.address[1]
+            assert seen["received"] >= 200
+            assert seen["round_trip_s"] >= 0.2
+            assert path.proxy.viewers.to_client.packets >= seen["received"]
 
     asyncio.run(main())
