@@ -163,11 +163,28 @@ def test_a_killed_relayer_goes_on_where_it_was() -> None:
     assert "+" not in viewer["session"], "one session, not two"
 
 
+def test_a_long_way_is_reconciled_and_stands_in_the_report(node: NodeProcess) -> None:
+    path = ("--delay-ms", "40", "--jitter-ms", "20", "--rate-kbps", "5000", "--seed", "7")
+    report = reconciled("--seconds", "12", *path, "--chain", node.url)
+    assert report["path"] == {
+        "loss": 0,
+        "delay_ms": 40,
+        "jitter_ms": 20,
+        "rate_kbps": 5000,
+        "loss_in": 0,
+        "seed": 7,
+    }
+    (viewer,) = report["viewers"]
+    assert viewer["paid_seconds"] >= 9
+    assert viewer["freezes_ms"] < 2_000
+
+
 @pytest.mark.browser
 def test_pages_in_a_browser_are_reconciled() -> None:
     report = reconciled("--browser", "--seconds", "12")
     (viewer,) = report["viewers"]
     assert viewer["frames_decoded"] > 100
+    assert viewer["freezes_ms"] < 4_000
     assert viewer["paid_seconds"] >= 8
 
 

@@ -154,6 +154,8 @@ class PathProxy:
     async def close(self) -> None:
         """Close all relays."""
         self._looking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._looking
         for side in (self.viewers, self.publishers):
             for resource, relay in list(side.relays.items()):
                 side.close(resource, relay)
