@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import math
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -476,6 +479,43 @@ def test_the_command_line_sets_each_side() -> None:
     assert (config.listen_host, config.listen_port, config.seed) == ("::1", 9000, 7)
     assert config.viewers == PathSettings(loss_percent=2, delay_ms=40, rate_kbps=600)
     assert config.publishers == PathSettings(loss_percent=1, outages=((10, 300),), rtp_alone=True)
+
+
+def process(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "streaming.clients.path", "--to", "http://127.0.0.1:9"]
+    return subprocess.Popen(
+        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["to a reader", "to nobody"])
+def test_the_process_says_when_it_stands_and_what_became_of_packets(heard: bool) -> None:
+    with process() as path:
+        assert path.stdout is not None
+        assert path.stderr is not None
+        ready = json.loads(path.stdout.readline())
+        assert ready["event"] == "ready"
+        assert ready["url"].startswith("http://127.0.0.1:")
+        if not heard:
+            path.stdout.close()
+        path.terminate()
+        if heard:
+            ended = json.loads(path.stdout.readline())
+            assert ended["event"] == "ended"
+            assert ended["viewers"]["to_client"]["packets"] == 0
+        assert path.wait(10) == 0
+        assert path.stderr.read() == ""
+
+
+def test_a_port_that_is_taken_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with process("--listen", f"127.0.0.1:{port}") as path:
+            assert path.stderr is not None
+            assert path.wait(10) == 1
+            said = path.stderr.read()
+    assert said.startswith("Error: cannot listen on 127.0.0.1")
+    assert len(said.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -123,8 +124,12 @@ def _config(arguments: Sequence[str] | None) -> PathConfig:
 
 
 def _say(event: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(event) + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(json.dumps(event) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody listens any more; Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 async def _run(config: PathConfig) -> None:
@@ -144,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         asyncio.run(_run(config))
     except OSError as error:
-        sys.stderr.write(f"Error: --listen: {error}\n")
+        sys.stderr.write(f"Error: cannot listen on {config.listen_host}: {error}\n")
         return 1
     return 0
 
