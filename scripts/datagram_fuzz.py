@@ -170,7 +170,7 @@ class Target:
         self.outlet = aiortc_adapter.Outlet(self.client)
         self._sequence = 0
         self._arrived = 0
-        self._track = publication.publisher.tracks["video"]
+        self._track = publication.published.tracks["video"]
         self._track.receive = self._receive  # type: ignore[method-assign]
 
     def _receive(
