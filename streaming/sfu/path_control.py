@@ -95,11 +95,16 @@ class PathControl:
         self._stream_bps = bits_per_second or self._stream_bps
         self._set_rates()
 
-    def feedback(self, outcome: Outcome) -> None:
-        """What a transport-wide feedback told."""
+    def feedback(self, outcome: Outcome) -> bool:
+        """What a transport-wide feedback told. Whether a catch-up has filled the path: then the
+        rest of it is worth nothing, and the picture had better begin with a new keyframe."""
         self.estimator.take(outcome)
         self._repair_loss.take(outcome)
+        filled = self._catching_up and self.estimator.queue_us >= STANDING_US
+        if filled:
+            self._catching_up = False
         self._set_rates()
+        return filled
 
     def report(self, lost: int, expected: int, now_us: int) -> None:
         """What a receiver report added, where there is no better feedback."""

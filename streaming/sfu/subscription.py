@@ -50,6 +50,7 @@ REPAIR_ROUND_TRIPS = 4
 REPAIR_MAX_US = 2_000_000
 UNKNOWN_SETTLES_US = 400_000
 """Packets whose feedback was lost count as received if nobody asks for them so long."""
+UNKNOWN_ASKED_MAX = 3
 UNKNOWN_MAX = 4096
 KEYFRAME_ASK_US = 1_000_000
 KEYFRAME_ASK_MAX_US = 8_000_000
@@ -98,8 +99,9 @@ class Feed:
         self.lost = 0
         self.keyframe_us = 0
         """When a keyframe was forwarded last."""
-        self.asked_us: dict[int, int] = {}
-        """Packets that the viewer has asked for again, and when it did so last; bounded."""
+        self.asked: dict[int, tuple[int, int]] = {}
+        """Packets that the viewer has asked for again: when it did so last, and how often.
+        Bounded."""
         self._key = 0 if meter is not None else 1
         self._payload_type = payload_type
         self._rtx = rtx
@@ -306,10 +308,10 @@ class Feed:
             number = sequence - self._offset
             if sequence > self._out or number < self._from or sequence < self._out - RESEND_WINDOW:
                 continue
-            again_us = self.asked_us.get(sequence, -RESEND_AGAIN_US) + RESEND_AGAIN_US
-            self._remember_asked(sequence, now_us)
+            asked_us, times = self.asked.get(sequence, (-RESEND_AGAIN_US, 0))
+            self._remember_asked(sequence, (now_us, times + 1))
             packet = self.track.history.get(number)
-            if packet is None or now_us < again_us:
+            if packet is None or now_us - asked_us < RESEND_AGAIN_US:
                 continue
             size = len(packet.payload)
             if not self.path.budget.take(size, now_us):
@@ -321,6 +323,14 @@ class Feed:
                     self.send(header, packet.payload)
             else:
                 self._send_on_rtx(packet, sequence, self._rtx, now_us)
+
+    def probe(self, sequence: int, now_us: int) -> None:
+        """Send a packet once more to learn from the feedback whether the viewer has it."""
+        packet = None if self.track is None else self.track.history.get(sequence - self._offset)
+        if packet is None or self._rtx is None or sequence - self._offset < self._from:
+            return
+        if self.path.budget.take(len(packet.payload), now_us):
+            self._send_on_rtx(packet, sequence, self._rtx, now_us)
 
     def _send_on_rtx(
         self, packet: Packet, sequence: int, rtx: tuple[int, int], now_us: int
@@ -336,10 +346,10 @@ class Feed:
         if self.meter is not None:
             self.meter.repaired(sequence)
 
-    def _remember_asked(self, sequence: int, now_us: int) -> None:
-        self.asked_us[sequence] = now_us
-        if len(self.asked_us) > RESEND_WINDOW:
-            del self.asked_us[next(iter(self.asked_us))]
+    def _remember_asked(self, sequence: int, asked: tuple[int, int]) -> None:
+        self.asked[sequence] = asked
+        if len(self.asked) > RESEND_WINDOW:
+            del self.asked[next(iter(self.asked))]
 
     def sender_report(self, cname: bytes, rtp_time: int, ntp: int) -> bytes | None:
         """Our own report about this feed; nothing before its first packet."""
@@ -396,6 +406,8 @@ class Subscriber:
     def attach(self, published: PublishedTracks | None, now_us: int) -> None:
         """Follow another publisher (or none) of the same codecs."""
         self.published = published
+        if published is not None:
+            self.path.stream_rate(published.bitrate_bps)
         for kind, feed in self.feeds.items():
             feed.attach(published.tracks.get(kind) if published is not None else None)
         if published is not None and not self._reasons:
@@ -549,7 +561,9 @@ class Subscriber:
         for key in outcome.unknown:
             if not key & 1 and len(self._unknown) < UNKNOWN_MAX:
                 self._unknown.append((now_us + UNKNOWN_SETTLES_US, key >> 1))
-        self.path.feedback(outcome)
+        if self.path.feedback(outcome):
+            self.counted.source_changed()
+            self._want_keyframe(now_us)
         self._settle(now_us)
 
     def _settle(self, now_us: int) -> None:
@@ -569,14 +583,18 @@ class Subscriber:
 
     def _settle_unknown(self, now_us: int) -> None:
         """Believe that packets have come whose feedback was lost, and that nobody has asked for
-        since: what a viewer misses it asks for again and again."""
-        unknown, asked_us = self._unknown, self.counted.asked_us
+        since: what a viewer misses it asks for again and again. One that it has asked for often
+        it may have given up: it is sent once more, and the feedback about that will tell."""
+        unknown, asked = self._unknown, self.counted.asked
         while unknown and unknown[0][0] <= now_us:
             due_us, sequence = unknown.popleft()
-            if asked_us.get(sequence, 0) <= due_us - UNKNOWN_SETTLES_US:
+            asked_us, times = asked.get(sequence, (0, 0))
+            if asked_us > due_us - UNKNOWN_SETTLES_US:
+                unknown.append((now_us + UNKNOWN_SETTLES_US, sequence))
+            elif times <= UNKNOWN_ASKED_MAX:
                 self.meter.received(sequence)
             else:
-                unknown.append((now_us + UNKNOWN_SETTLES_US, sequence))
+                self.counted.probe(sequence, now_us)
 
     def _reception_report(self, block: ReceptionReport, now_us: int) -> None:
         for feed in self.feeds.values():
@@ -590,6 +608,7 @@ class Subscriber:
         packets, what it was sent since does not count."""
         if self._reasons or self.counted.kind != "video":
             return
+        self._unknown.clear()
         if not self.meter.per_packet and self.counted.flowing:
             self.meter.break_off()
             self._chain_broken(now_us)

@@ -18,10 +18,11 @@ def watch(
     seed: int = 1,
     camera: Camera | None = None,
     path_in: PathSettings = CLEAR,
+    back: PathSettings | None = None,
     numbered: bool = True,
 ) -> Viewer:
     publishing = world(camera=camera, path_in=path_in, seed=seed)
-    viewer = Viewer(publishing, path=path, seed=seed, numbered=numbered)
+    viewer = Viewer(publishing, path=path, back=back, seed=seed, numbered=numbered)
     publishing.clock.run(seconds)
     return viewer
 
@@ -64,3 +65,47 @@ def test_the_tolerated_path_is_paid(path: PathSettings, numbered: bool) -> None:
         viewer = watch(path, seed=seed, numbered=numbered)
         assert viewer.watched_ms > 25_000
         assert_paid(viewer, 0.95)
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_up_to_fifteen_percent_of_loss_seconds_count(numbered: bool) -> None:
+    viewer = watch(PathSettings(loss_percent=15, delay_ms=AWAY), numbered=numbered)
+    assert viewer.watched_ms > 28_000
+    assert_paid(viewer, 0.95)
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+@pytest.mark.parametrize("loss", [20, 25, 30, 40, 60])
+def test_beyond_that_less_counts_but_never_more_than_was_watched(
+    loss: float, numbered: bool
+) -> None:
+    for seed in SEEDS:
+        path = PathSettings(loss_percent=loss, delay_ms=AWAY)
+        viewer = watch(path, seed=seed, numbered=numbered)
+        assert viewer.delivered_ms <= viewer.watched_ms + 500
+
+
+def test_from_a_quarter_on_it_ends_and_says_that_receipt_fails() -> None:
+    viewer = watch(PathSettings(loss_percent=30, delay_ms=AWAY))
+    assert viewer.ended == "unconfirmed"
+
+
+@pytest.mark.parametrize("loss", [0, 2])
+def test_a_stream_of_2500_kbps_over_a_downlink_of_3000_does_not_collapse(loss: float) -> None:
+    camera = Camera(packets=9, keyframe_packets=60, size=1_200, keyframe_every_us=2_000_000)
+    path = PathSettings(rate_kbps=3_000, delay_ms=AWAY, loss_percent=loss)
+    viewer = watch(path, back=PathSettings(delay_ms=AWAY), camera=camera)
+    assert viewer.watched_ms > 26_000
+    assert_paid(viewer, 0.95)
+
+
+def test_the_catch_up_of_a_join_is_paced() -> None:
+    """Two seconds of the past go out at 2.5 times the stream's rate, beside what is live."""
+    camera = Camera(packets=3, keyframe_every_us=60_000_000)
+    publishing = world(camera=camera)
+    publishing.clock.run(1.2)
+    viewer = Viewer(publishing, path=CLEAR)
+    publishing.clock.run(0.5)
+    rate_bps = viewer.bytes * 8 / 0.5
+    assert 1_200_000 < rate_bps < 1_650_000
+    assert viewer.decoder.frames > 20
