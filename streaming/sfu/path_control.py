@@ -34,9 +34,14 @@ class PathControl:
         self._repair_loss = RepairLoss()
         self._stream_bps = UNKNOWN_STREAM_BPS
         self._catching_up = False
+        self._stands = False
+        """Whether a queue was last seen to stand on the path."""
         self._pacer: Pacer[Send] = Pacer(
             LIVE_LEAST_BPS, bytes_max=QUEUE_BYTES_MAX, age_max_us=QUEUE_AGE_MAX_US
         )
+        self.may_go = self._pacer.offer
+        """Whether a packet of the picture (size in bytes, time) may go at once; it is then
+        counted as sent. Otherwise let it `wait`."""
         self.budget = RetransmitBudget()
         self._set_rates()
 
@@ -47,12 +52,9 @@ class PathControl:
         self._catching_up = True
         self._set_rates()
 
-    def send(self, what: Send, size: int, now_us: int) -> None:
-        """Send a packet of the picture now, or in its turn."""
-        pacer = self._pacer
-        if pacer.offer(size, now_us):
-            what(now_us)
-        elif pacer.push(what, size, now_us) and len(pacer) == 1:
+    def wait(self, what: Send, size: int, now_us: int) -> None:
+        """Send a packet of the picture in its turn, since it may not go at once."""
+        if self._pacer.push(what, size, now_us) and len(self._pacer) == 1:
             self._wake(now_us)
 
     def passes(self, size: int, now_us: int) -> None:
@@ -91,7 +93,7 @@ class PathControl:
     # --- what is known of the path -----------------------------------------------------------
 
     def stream_rate(self, bits_per_second: int) -> None:
-        """What the publisher sends; 0 while it is not measured yet."""
+        """What the publisher sends; 0 while it is not measured yet. Call some times a second."""
         self._stream_bps = bits_per_second or self._stream_bps
         self._set_rates()
 
@@ -100,10 +102,13 @@ class PathControl:
         rest of it is worth nothing, and the picture had better begin with a new keyframe."""
         self.estimator.take(outcome)
         self._repair_loss.take(outcome)
-        filled = self._catching_up and self.estimator.queue_us >= STANDING_US
+        stands = self.estimator.queue_us >= STANDING_US
+        filled = stands and self._catching_up
         if filled:
             self._catching_up = False
-        self._set_rates()
+        if stands != self._stands:
+            self._stands = stands
+            self._set_rates()
         return filled
 
     def report(self, lost: int, expected: int, now_us: int) -> None:

@@ -196,12 +196,13 @@ class Feed:
         size = len(packet.payload)
         if self.kind == "audio":
             self.path.passes(size, now_us)
-            self._transmit(packet, sequence, timestamp, now_us)
-        else:
+        elif not self.path.may_go(size, now_us):
             # Not counted before it leaves: what is dropped while it waits was never sent.
-            self.path.send(
+            self.path.wait(
                 lambda at_us: self._transmit(packet, sequence, timestamp, at_us), size, now_us
             )
+            return
+        self._transmit(packet, sequence, timestamp, now_us)
 
     def _transmit(self, packet: Packet, sequence: int, timestamp: int, now_us: int) -> None:
         meter = self.meter
