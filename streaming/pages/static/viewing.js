@@ -32,15 +32,13 @@ const ENDS_FOR_GOOD = [
 /** @typedef {"connecting" | "playing" | "waiting-live" | "reconnecting" | "leaving" | "ended"}
  *   ViewingState */
 
-/** @typedef {{watched_ms: number, freezes_ms: number, frames_decoded: number}} Measure */
-
 /**
  * @typedef {object} Remembered
  * @property {string} account
  * @property {string} session
  * @property {string} resume
  * @property {number} seen_at_ms
- * @property {Measure & {reconnects: number}} measure
+ * @property {{watched_ms: number, frames_decoded: number, reconnects: number}} measure
  */
 
 /** @param {number} stream */
@@ -93,7 +91,7 @@ export class Viewing extends EventTarget {
    * @param {number} stream
    * @param {string} account
    * @param {string} token
-   * @param {() => Measure} measure asked when remembering
+   * @param {() => {watched_ms: number, frames_decoded: number}} measure asked when remembering
    */
   constructor(stream, account, token, measure) {
     super();

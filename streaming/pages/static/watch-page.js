@@ -47,7 +47,7 @@ class WatchPage {
   /** @type {string | null} */ #token = null;
   /** @type {Viewing | null} */ #viewing = null;
   /** What was measured before this viewing began, and on earlier loads of the page. */
-  #base = { watched_ms: 0, freezes_ms: 0, frames_decoded: 0 };
+  #base = { watched_ms: 0, frames_decoded: 0 };
   /** The measure of the viewing that ended last. @type {Record<string, unknown> | null} */
   #last = null;
   #startedAt = 0;
@@ -62,12 +62,9 @@ class WatchPage {
     };
     this.#wallet.addEventListener("account", () => this.#accountChanged());
     this.#vault.addEventListener("changed", () => this.#vaultChanged());
-    this.#player.addEventListener("attention", () => {
-      if (this.#player.isUnattended) this.#meter.halt();
-      this.#viewing?.setPaused(this.#player.isUnattended);
-    });
-    // A hidden page is told of no frame, though they come.
-    document.addEventListener("visibilitychange", () => document.hidden && this.#meter.halt());
+    this.#player.addEventListener("attention", () =>
+      this.#viewing?.setPaused(this.#player.isUnattended),
+    );
     window.addEventListener("pagehide", () => this.#viewing?.remember());
     setInterval(() => this.#showPictureState(), 500);
     await this.#load();
@@ -357,7 +354,6 @@ class WatchPage {
     this.#meter.firstFrameAt = null;
     this.#base = {
       watched_ms: (memory?.measure.watched_ms ?? 0) - this.#meter.watchedMs,
-      freezes_ms: (memory?.measure.freezes_ms ?? 0) - this.#meter.freezesMs,
       frames_decoded: (memory?.measure.frames_decoded ?? 0) - this.#meter.frames,
     };
     viewing.addEventListener("change", () => this.#viewingChanged(viewing));
@@ -396,7 +392,6 @@ class WatchPage {
   /** @param {Viewing} viewing */
   #viewingChanged(viewing) {
     if (viewing !== this.#viewing) return;
-    if (["leaving", "ended"].includes(viewing.state)) this.#meter.halt();
     if (viewing.state === "leaving") {
       this.#showProgress("Stopping…", "The last seconds are confirmed and the session is closed.");
       this.#player.say("Stopping…", "", { busy: true });
@@ -553,7 +548,6 @@ class WatchPage {
   #measured() {
     return {
       watched_ms: Math.round(this.#base.watched_ms + this.#meter.watchedMs),
-      freezes_ms: Math.round(this.#base.freezes_ms + this.#meter.freezesMs),
       frames_decoded: this.#base.frames_decoded + this.#meter.frames,
     };
   }
@@ -570,8 +564,8 @@ class WatchPage {
   }
 
   /**
-   * What this device saw: the sum of the gaps between frames, for how long the picture stood
-   * still, and how many frames there were, of the present session or of the last one. Nothing that the server counted goes into it.
+   * What this device saw: the sum of the gaps between frames and how many there were, of the
+   * present session or of the last one. Nothing that the server counted goes into it.
    */
   measure() {
     if (this.#viewing) return { ...this.#measured(), ...this.#reference(this.#viewing) };

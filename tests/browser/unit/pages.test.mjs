@@ -48,52 +48,6 @@ test("frames between two callbacks are counted, also after another source", () =
   assert.equal(meter.frames, 5);
 });
 
-/** A meter that has seen frames with these gaps between them, and when the last one came. */
-function meterAfter(gaps) {
-  const { meter, frame } = meterOfFakeVideo();
-  let at = 1_000;
-  frame(at);
-  for (const gap of gaps) frame((at += gap));
-  return { meter, frame, at };
-}
-
-const USUAL = Array(30).fill(40);
-
-test("a freeze is what a gap is longer than the usual one, as our own viewer counts it", () => {
-  for (const [gaps, freezesMs] of [
-    [USUAL, 0],
-    [[...USUAL, 199, ...USUAL], 0],
-    [[...USUAL, 200, ...USUAL], 160],
-    [[...USUAL, 5_040, ...USUAL, 1_040], 6_000],
-    [[...Array(30).fill(100), 300, 301], 201],
-    [Array(30).fill(2_000), 0],
-    [[40, 40, 40, 40, 1_000], 0],
-    [[40, 40, 40, 40, 40, 1_000], 960],
-    [[...USUAL, ...Array(60).fill(1_000)], 15 * 960],
-  ]) {
-    assert.equal(meterAfter(gaps).meter.freezesMs, freezesMs, `${gaps.slice(-3)}`);
-  }
-});
-
-test("what comes after a pause is no freeze, and what stood still before it is", () => {
-  const { meter, frame, at } = meterAfter(USUAL);
-  meter.halt(at + 1_040);
-  assert.equal(meter.freezesMs, 1_000);
-  meter.halt(at + 5_000);
-  frame(at + 9_000);
-  assert.equal(meter.freezesMs, 1_000);
-  frame(at + 9_500);
-  assert.equal(meter.freezesMs, 1_460);
-});
-
-test("frames of which a busy page heard nothing make no freeze", () => {
-  const { meter, frame, at } = meterAfter(USUAL);
-  frame(at + 400, 41);
-  assert.equal(meter.freezesMs, 0);
-  frame(at + 1_400, 42);
-  assert.equal(meter.freezesMs, 960);
-});
-
 test("an account is the same whatever the network prefix", () => {
   assert.equal(publicKeyOf(ALICE), ALICE_KEY);
   assert.equal(publicKeyOf(ALICE_ON_POLKADOT), ALICE_KEY);
