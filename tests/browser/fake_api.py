@@ -26,6 +26,7 @@ from tests.browser.fake_system import (
     ALICE,
     GENESIS,
     UNIT,
+    FakeIntents,
     FakeSession,
     FakeSystem,
     Picture,
@@ -97,7 +98,8 @@ def _bearer(system: FakeSystem, request: web.Request, purpose: str | None = None
 def _answer(problem: Problem) -> web.Response:
     body = json.dumps(problem.body)
     kind = "application/problem+json"
-    return web.Response(status=problem.status, text=body, content_type=kind)
+    status, headers = problem.status, problem.headers
+    return web.Response(status=status, text=body, content_type=kind, headers=headers)
 
 
 class FakeApi:
@@ -130,7 +132,8 @@ class FakeApi:
                 web.delete(f"{api}/sessions/{{ref}}", self.close_session),
                 web.post("/whep/{id}", self.whep),
                 web.delete("/whep/{id}/{resource}", self.whep_leave),
-                web.post("/whep/{id}/{resource}/{action}", self.whep_action),
+                web.get("/whep/{id}/{resource}", self.whep_status),
+                web.post("/whep/{id}/{resource}/{action}", self.whep_intent),
                 web.post("/whip/{id}", self.whip),
                 web.delete("/whip/{id}/{resource}", self.whip_leave),
             ]
@@ -313,6 +316,8 @@ class FakeApi:
         system = self.system
         account = _bearer(system, request, "watch")
         stream = self._stream(request.match_info["id"])
+        if system.refusals:
+            raise system.refusals.pop(0)
         if stream["status"] == "ended":
             raise Problem(410, "stream-ended", "The stream has ended.")
         if not stream["live"]:
@@ -340,6 +345,7 @@ class FakeApi:
         await connection.setLocalDescription(await connection.createAnswer())
         resource = secrets.token_hex(8)
         system.whep[resource] = (connection, session)
+        system.intents[resource] = FakeIntents()
         session.run(running=True)
         headers = {
             "Location": f"/whep/{stream['id']}/{resource}",
@@ -352,22 +358,74 @@ class FakeApi:
         sdp = connection.localDescription.sdp
         return web.Response(status=201, text=sdp, content_type="application/sdp", headers=headers)
 
-    async def whep_leave(self, request: web.Request) -> web.Response:
+    def _watching(self, request: web.Request) -> tuple[RTCPeerConnection, FakeSession]:
         _bearer(self.system, request, "watch")
-        found = self.system.whep.pop(request.match_info["resource"], None)
+        found = self.system.whep.get(request.match_info["resource"])
         if found is None:
-            raise Problem(404, "resource-not-found", "There is no such connection.")
-        connection, session = found
+            raise Problem(404, "connection-not-found", "There is no such connection.")
+        return found
+
+    async def whep_leave(self, request: web.Request) -> web.Response:
+        if self.system.stops_lost > 0:
+            self.system.stops_lost -= 1
+            await self._never(request)
+        connection, session = self._watching(request)
+        self.system.whep.pop(request.match_info["resource"])
         self.system.tick()
         self.system.end(session, None)
         await connection.close()
         return web.json_response({"delivered_ms": session.delivered()})
 
-    async def whep_action(self, request: web.Request) -> web.Response:
-        _bearer(self.system, request, "watch")
-        _, session = self.system.whep[request.match_info["resource"]]
-        session.run(running=request.match_info["action"] == "resume")
-        return web.json_response({})
+    async def _never(self, request: web.Request) -> None:
+        """The connection breaks off, and nobody is answered."""
+        assert request.transport is not None
+        request.transport.close()
+        await asyncio.sleep(0)
+
+    async def whep_intent(self, request: web.Request) -> web.Response:
+        action = request.match_info["action"]
+        body = await request.json()
+        number = int(body["number"])
+        fault = self.system.faults.pop(0) if self.system.faults else ""
+        if fault == "lost":
+            await self._never(request)
+            return web.Response()
+        if fault == "late":
+            await asyncio.sleep(1.0)
+        if fault == "busy":
+            raise Problem(429, "too-many-pauses", "Wait a moment.", retry_after_s=1)
+        _, session = self._watching(request)
+        intents = self.system.intents[request.match_info["resource"]]
+        intents.heard.append((action, number))
+        if number > intents.number:
+            intents.number = number
+            if action == "sound":
+                intents.sound_alone = body["sound_alone"]
+            else:
+                intents.paused = action == "pause"
+                session.run(running=not intents.paused)
+        if fault == "unanswered":
+            await self._never(request)
+        if not self.system.knows_numbers:
+            return web.Response(status=204)
+        return web.json_response(self._now(intents, session))
+
+    def _now(self, intents: FakeIntents, session: FakeSession) -> dict[str, Any]:
+        return {
+            "paused": intents.paused,
+            "number": intents.number,
+            "delivered_ms": session.delivered(),
+        }
+
+    async def whep_status(self, request: web.Request) -> web.Response:
+        if not self.system.knows_numbers:
+            raise Problem(405, "method-not-allowed", "Use DELETE.")
+        _, session = self._watching(request)
+        intents = self.system.intents[request.match_info["resource"]]
+        reasons = [*self.system.reasons, *(["paused"] if intents.paused else [])]
+        state = {"state": "held" if reasons else "forwarding", "reasons": reasons}
+        forwarded = {"forwarded_ms": session.delivered()}
+        return web.json_response(state | self._now(intents, session) | forwarded)
 
     async def whip(self, request: web.Request) -> web.Response:
         _bearer(self.system, request, "publish")

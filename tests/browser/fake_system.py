@@ -24,9 +24,12 @@ ALICE = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
 class Problem(Exception):
     """Answered as `application/problem+json`."""
 
-    def __init__(self, status: int, code: str, detail: str, **more: Any) -> None:
+    def __init__(
+        self, status: int, code: str, detail: str, *, retry_after_s: int | None = None, **more: Any
+    ) -> None:
         super().__init__(detail)
         self.status = status
+        self.headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
         self.body = {"type": f"/docs#{code}", "status": status, "code": code, "detail": detail}
         self.body |= {"title": detail, **more}
 
@@ -84,6 +87,17 @@ class FakeSession:
 
 
 @dataclass
+class FakeIntents:
+    """What one connection's viewer wants, as far as the server has heard."""
+
+    number: int = 0
+    paused: bool = False
+    sound_alone: bool | None = None
+    heard: list[tuple[str, int]] = field(default_factory=list)
+    """Every intent that came, also those that were overtaken."""
+
+
+@dataclass
 class FakeSystem:
     """Everything, in memory; amounts in the smallest unit."""
 
@@ -97,6 +111,20 @@ class FakeSystem:
     submissions: dict[str, dict[str, Any]] = field(default_factory=dict)
     whep: dict[str, tuple[RTCPeerConnection, FakeSession]] = field(default_factory=dict)
     whip: dict[str, tuple[RTCPeerConnection, int]] = field(default_factory=dict)
+    intents: dict[str, FakeIntents] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list)
+    """Why the server does not simply forward."""
+    faults: list[str] = field(default_factory=list)
+    """What befalls the next requests to pause, resume or go on with sound: `lost` on the way in,
+    `unanswered`, `late` (it is overtaken), `busy` (429)."""
+    knows_numbers: bool = True
+    """A server of before answers 204, and does not say what a connection does."""
+    refusals: list[Problem] = field(default_factory=list)
+    """Answers to the next joins."""
+    stops_lost: int = 0
+    """So many requests to leave come to nothing."""
+    extra_terms: dict[str, Any] = field(default_factory=dict)
+    """Is added to `needs` of all terms; `has` and `short_by` beside it."""
     requests: list[str] = field(default_factory=list)
     received: int = 0
     """Frames of picture and sound that came from those who publish."""
@@ -216,7 +244,9 @@ class FakeSystem:
             "sessions_max": grant["sessions_max"],
             "sessions_open": 0,
         }
-        return {
+        extra = dict(self.extra_terms)
+        beside = {name: extra.pop(name) for name in ("has", "short_by") if name in extra}
+        return beside | {
             "genesis_hash": GENESIS,
             "stream": number,
             "asset": "native",
@@ -232,6 +262,7 @@ class FakeSystem:
                 "cap": str(600 * rate),
                 "rate_max_per_second": str(rate),
                 "gap_ms": 120_000,
+                **extra,
             },
             "payable": not missing,
         }

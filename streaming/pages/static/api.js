@@ -55,6 +55,19 @@
  */
 
 /**
+ * What paying takes; the last four are in the chain's own token, and servers of before did not say.
+ * @typedef {object} Needs
+ * @property {string} deposit
+ * @property {string} cap
+ * @property {string} rate_max_per_second
+ * @property {number} gap_ms
+ * @property {string} [storage_deposit] held for the grant
+ * @property {string} [fees]
+ * @property {string} [existential_deposit] has to stay in the account
+ * @property {string} [total]
+ */
+
+/**
  * @typedef {object} TermsFields
  * @property {number} stream
  * @property {string} rate_per_second
@@ -64,7 +77,10 @@
  * @property {Grant | null} grant
  * @property {string} free_balance
  * @property {string[]} missing any of `funds`, `grant`, `rate`, `cap`, `slot`, `gap`
- * @property {{deposit: string, cap: string, rate_max_per_second: string, gap_ms: number}} [needs]
+ * @property {Needs} [needs]
+ * @property {{native?: string} & Record<string, string>} [has] of the chain's own token, where the
+ *   stream is priced in another
+ * @property {string} [short_by] what it has too little
  * @property {boolean} payable
  */
 /** @typedef {TermsFields & Unit} Terms */
@@ -130,7 +146,6 @@ export async function problemOf(response) {
   } catch {
     // Not every refusal on the way is ours: a proxy may answer with a page.
   }
-  const wait = Number(response.headers.get("Retry-After"));
   return new Problem(
     response.status,
     String(body.code ?? "unexpected"),
@@ -138,9 +153,19 @@ export async function problemOf(response) {
     {
       field: body.field,
       terms: body.terms,
-      retryAfterMs: Number.isFinite(wait) && wait > 0 ? wait * 1000 : undefined,
+      retryAfterMs: waitMs(response.headers.get("Retry-After")),
     },
   );
+}
+
+/**
+ * @param {string | null} value of `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3)
+ * @returns {number | undefined}
+ */
+function waitMs(value) {
+  if (value === null) return undefined;
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  return ms > 0 ? ms : undefined;
 }
 
 /**

@@ -72,17 +72,37 @@ const EXPLANATIONS = {
     text: "You paid for what was delivered. The rest is in your vault.",
     remedy: "again",
   },
+  "budget-spent": {
+    title: "Too much is not charged yet",
+    text: "The server lends a few seconds until the chain has been paid, and yours are lent. Wait a minute, then watch on.",
+    remedy: "again",
+  },
   unconfirmed: {
-    title: "Your connection was too bad",
-    text: "Your device no longer confirmed what it received, so the stream was stopped.",
+    title: "Your device confirmed nothing",
+    text: "No report of what it received has reached the server for 10 s, so the stream was stopped. What was not confirmed is free.",
     remedy: "again",
   },
   unreachable: {
     title: "The server cannot be reached",
-    text: "Nothing is charged meanwhile. Check your connection and try again.",
+    text: "What it has charged is not known here. Without your device's reports it stops by itself, and what they do not confirm is free.",
     remedy: "again",
   },
+  "no-video": {
+    title: "Your browser cannot play this stream's picture",
+    text: "Another browser may, or its creator can send in another format.",
+    remedy: "none",
+  },
+  "no-audio": {
+    title: "Your browser cannot play this stream's sound",
+    text: "Another browser may, or its creator can send in another format.",
+    remedy: "none",
+  },
   left: { title: "You stopped watching", text: "", remedy: "again" },
+  "left-unanswered": {
+    title: "The server has not answered the stop",
+    text: "Your device receives nothing any more. The server stops by itself when your reports cease, within 10 s; at most what had reached you by then is charged.",
+    remedy: "again",
+  },
 };
 
 /** Other names under which the same reasons come. @type {Record<string, string>} */
@@ -102,18 +122,104 @@ const SAME = {
   vanished: "unreachable",
   shutdown: "unreachable",
   "connection-lost": "unreachable",
+  "codec-unsupported": "no-video",
 };
+
+/** Of these the server's own words say more, such as which format the stream has. */
+const SERVER_SAYS_MORE = ["no-video", "no-audio"];
 
 /**
  * @param {string | null | undefined} code
  * @param {string} [detail] what the server itself said, for codes that are not known here
+ * @param {boolean} [hadBegun] whether there was a connection
  * @returns {Explanation}
  */
-export function explain(code, detail) {
-  const known = EXPLANATIONS[SAME[code ?? ""] ?? code ?? ""];
+export function explain(code, detail, hadBegun = true) {
+  const name = SAME[code ?? ""] ?? code ?? "";
+  const known = EXPLANATIONS[name];
+  if (known && detail && SERVER_SAYS_MORE.includes(name)) {
+    return { ...known, text: `${asSentence(detail)} ${known.text}` };
+  }
   if (known) return known;
-  return { title: "The stream has stopped", text: detail ?? "", remedy: "again" };
+  const title = hadBegun ? "The stream has stopped" : "The stream could not be started";
+  return { title, text: asSentence(detail ?? ""), remedy: "again" };
 }
+
+/**
+ * Details of problems begin small and end without a stop, as parts of longer messages do.
+ * @param {string} detail
+ * @returns {string}
+ */
+export function asSentence(detail) {
+  const text = detail.trim();
+  if (!text) return "";
+  return text[0].toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");
+}
+
+/**
+ * Why the server holds back, as it says itself; the first that applies is shown. All but `path`
+ * mean that nothing is forwarded or counted.
+ * @type {Record<string, {title: string, text: string}>}
+ */
+const HELD_BACK = {
+  "budget-money": {
+    title: "Waiting for your payment",
+    text: "What the server lends is used up, and your balance pays no further. Add time to go on. Nothing is charged meanwhile.",
+  },
+  "budget-report": {
+    title: "Waiting for your device's reports",
+    text: "What the server lends without them is used up. The picture goes on when they arrive. Nothing is charged meanwhile.",
+  },
+  "budget-block": {
+    title: "Waiting for the chain",
+    text: "What the server lends until a block is used up. The picture goes on with the next one. Nothing is charged meanwhile.",
+  },
+  budget: {
+    title: "Waiting for the chain",
+    text: "What the server lends until you have paid is used up. The picture goes on when a block, a report of your device or money comes. Nothing is charged meanwhile.",
+  },
+  wait: {
+    title: "Waiting for the chain",
+    text: "The picture goes on when your payment is confirmed. Nothing is charged meanwhile.",
+  },
+  lease: {
+    title: "Waiting for the payment service",
+    text: "The server has lost touch with it, and sends nothing until it is back. Nothing is charged meanwhile.",
+  },
+  unconfirmed: {
+    title: "Your connection reports nothing",
+    text: "The server does not hear what reaches your device, so it has stopped sending. It goes on by itself when reports arrive, and ends after 10 s without. Nothing is charged meanwhile.",
+  },
+  "picture-broken": {
+    title: "The picture was damaged on its way",
+    text: "It comes back with the next whole picture from the creator. Nothing is charged meanwhile.",
+  },
+  path: {
+    title: "Your connection cannot carry the picture",
+    text: "",
+  },
+};
+
+/**
+ * @param {string[]} reasons as the server names them; what follows a colon is a detail
+ * @returns {{code: string, title: string, text: string} | null} `null` if none is known here
+ */
+export function whyHeldBack(reasons) {
+  const names = reasons.map((reason) => reason.replace(":", "-"));
+  const code = Object.keys(HELD_BACK).find((known) => names.includes(known));
+  return code ? { code, ...HELD_BACK[code] } : null;
+}
+
+/** The viewer's own pause: what is known of it. @type {Record<string, {title: string, text: string}>} */
+export const PAUSE_TEXTS = {
+  pausing: { title: "Pausing…", text: "What is sent until the server answers still counts." },
+  paused: { title: "Paused", text: "Nothing is charged while it is paused." },
+  resuming: { title: "Going on…", text: "" },
+  unknown: {
+    title: "The server does not answer",
+    text: "Whether it has paused is not known here. This page has closed its end, and the server stops by itself when your device's reports cease: at most the 15 s before that are counted.",
+  },
+};
 
 /** What each step of a wallet's transaction is called. @type {Record<string, string>} */
 export const STEP_TEXTS = {

@@ -5,23 +5,40 @@
  */
 
 import { problemOf, request } from "./api.js";
+import { withOpus } from "./opus-offer.js";
 
 /** Candidates that have not come by then are not waited for: the server's own suffice. */
 const GATHERED_WITHIN_MS = 400;
 
 /**
+ * Sets the local offer, with `opus` where the browser takes it so.
+ * @param {RTCPeerConnection} connection
+ * @param {Record<string, string>} opus
+ */
+async function describe(connection, opus) {
+  const { type, sdp = "" } = await connection.createOffer();
+  try {
+    await connection.setLocalDescription({ type, sdp: withOpus(sdp, opus) });
+  } catch {
+    // Sound in mono is better than none.
+    await connection.setLocalDescription();
+  }
+}
+
+/**
  * Makes the local offer and waits for its candidates, for the server takes no later ones.
  * @param {RTCPeerConnection} connection
+ * @param {Record<string, string>} opus what the offer says about Opus
  * @returns {Promise<string>} the offer's SDP
  */
-export async function makeOffer(connection) {
+export async function makeOffer(connection, opus) {
   const gathered = new Promise((resolve) => {
     connection.addEventListener("icegatheringstatechange", () => {
       if (connection.iceGatheringState === "complete") resolve(null);
     });
     setTimeout(resolve, GATHERED_WITHIN_MS);
   });
-  await connection.setLocalDescription();
+  await describe(connection, opus);
   if (connection.iceGatheringState !== "complete") await gathered;
   return connection.localDescription?.sdp ?? "";
 }
@@ -30,12 +47,13 @@ export async function makeOffer(connection) {
  * Posts the offer and applies the answer.
  * @param {RTCPeerConnection} connection
  * @param {string} endpoint such as `/whep/1`
- * @param {{token: string, headers?: Record<string, string>, signal?: AbortSignal}} options
+ * @param {{token: string, opus: Record<string, string>, headers?: Record<string, string>,
+ *   signal?: AbortSignal}} options `opus`: what the offer says about Opus
  * @returns {Promise<{resource: string, response: Response}>} the resource's address
  * @throws {import("./api.js").Problem}
  */
-export async function exchange(connection, endpoint, { token, headers = {}, signal }) {
-  const offer = await makeOffer(connection);
+export async function exchange(connection, endpoint, { token, opus, headers = {}, signal }) {
+  const offer = await makeOffer(connection, opus);
   const response = await request(endpoint, {
     method: "POST",
     headers: { ...headers, Authorization: `Bearer ${token}`, "Content-Type": "application/sdp" },
@@ -56,7 +74,7 @@ export async function exchange(connection, endpoint, { token, headers = {}, sign
 }
 
 /**
- * Ends the resource.
+ * Ends the resource; the request outlives the page.
  * @param {string} resource
  * @param {string} token
  * @returns {Promise<Response>}
@@ -65,6 +83,7 @@ export function release(resource, token) {
   return request(resource, {
     method: "DELETE",
     headers: { Authorization: `Bearer ${token}` },
+    keepalive: true,
     withinMs: 5_000,
   });
 }

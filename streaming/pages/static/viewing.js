@@ -7,6 +7,7 @@
 import * as api from "./api.js";
 import { readStored } from "./wallet.js";
 import { Playback } from "./whep.js";
+import { LEASE_MS } from "./wanted-state.js";
 
 /** How long a session waits for its viewer to come back. */
 const RESUME_WITHIN_MS = 15_000;
@@ -14,7 +15,17 @@ const RESUME_WITHIN_MS = 15_000;
 const RETRY_WITHIN_MS = 60_000;
 const RETRY_FIRST_MS = 400;
 const RETRY_MAX_MS = 5_000;
+/** From one question to the next; never more than one is asked in that time. */
 const POLL_MS = 1_000;
+/** The same while it is paused, and the server has said so. */
+const CALM_POLL_MS = 5_000;
+/** Every so many questions one is about the connection; the others are about the session. */
+const STATUS_EVERY = { uneasy: 2, usual: 5 };
+/** What the server said is taken for the present for so long. */
+const STATUS_FRESH_MS = 6_500;
+/** Delivered seconds that do not rise for so long stand still. */
+const STILL_MS = 2_000;
+const WAIT_FOR_TURN_MS = 5_000;
 /** From a leave until the page asks for the close itself. */
 const CLOSE_ASKED_AFTER_MS = 6_000;
 const CLOSED_WITHIN_MS = 30_000;
@@ -29,8 +40,17 @@ const ENDS_FOR_GOOD = [
   "session-closed",
 ];
 
-/** @typedef {"connecting" | "playing" | "waiting-live" | "reconnecting" | "leaving" | "ended"}
- *   ViewingState */
+/**
+ * `waiting-turn`: the server asks to wait. `parked`: paused, and without a connection.
+ * @typedef {"connecting" | "playing" | "waiting-live" | "waiting-turn" | "reconnecting" | "parked"
+ *   | "leaving" | "ended"} ViewingState
+ */
+
+/**
+ * What is known about the viewer's own pause. Only `paused` means that the server has said so;
+ * `unknown` that it was silent for so long that the page has closed its end of the media.
+ * @typedef {"none" | "pausing" | "paused" | "unknown" | "resuming"} PauseState
+ */
 
 /**
  * @typedef {object} Remembered
@@ -38,7 +58,8 @@ const ENDS_FOR_GOOD = [
  * @property {string} session
  * @property {string} resume
  * @property {number} seen_at_ms
- * @property {{watched_ms: number, frames_decoded: number, reconnects: number}} measure
+ * @property {{watched_ms: number, frames_decoded: number, freezes_ms: number,
+ *   reconnects: number}} measure
  */
 
 /** @param {number} stream */
@@ -72,6 +93,12 @@ export class Viewing extends EventTarget {
   /** What the server last said about it. @type {api.Session | null} */
   session = null;
   reconnects = 0;
+  /** Whether the server has answered the stop; `null` before that. @type {boolean | null} */
+  isStopAnswered = null;
+  /** When it is tried again, by `performance.now()`. */
+  retryAt = 0;
+  /** The page sees no picture, so that the server is asked more often. */
+  isUneasy = false;
 
   /** Tells the other tabs of this browser who has which session. */
   #tabs = new BroadcastChannel("paystream.viewing");
@@ -79,6 +106,13 @@ export class Viewing extends EventTarget {
   #playback = null;
   #resume = "";
   #paused = false;
+  /** @type {import("./whep.js").Status | null} */
+  #status = null;
+  #statusAt = -Infinity;
+  #delivered = { ms: -1, since: 0, heard: 0 };
+  #turn = 0;
+  #hasChosen = false;
+  #askedToWaitMs = 0;
   #stopped = false;
   #attempt = 0;
   #tryingSince = 0;
@@ -86,12 +120,15 @@ export class Viewing extends EventTarget {
   #retry;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #poll;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #silence;
 
   /**
    * @param {number} stream
    * @param {string} account
    * @param {string} token
-   * @param {() => {watched_ms: number, frames_decoded: number}} measure asked when remembering
+   * @param {() => {watched_ms: number, frames_decoded: number, freezes_ms: number}} measure asked
+   *   when remembering
    */
   constructor(stream, account, token, measure) {
     super();
@@ -99,6 +136,50 @@ export class Viewing extends EventTarget {
     this.account = account;
     this.token = token;
     this.measure = measure;
+  }
+
+  /** @returns {PauseState} */
+  get pause() {
+    const pause = this.#playback?.pause;
+    if (!pause) return "none";
+    if (pause.isGone || pause.isAnswered) return this.#paused ? "paused" : "none";
+    if (!this.#paused) return "resuming";
+    return pause.silentMs > LEASE_MS ? "unknown" : "pausing";
+  }
+
+  /** Why the server does not simply forward, as it said last; empty if it does. */
+  get reasons() {
+    const fresh = performance.now() - this.#statusAt < STATUS_FRESH_MS;
+    return (fresh && this.#status?.reasons) || [];
+  }
+
+  /** Whether the server says, again and again, that no further second was delivered. */
+  get standsStill() {
+    const { since, heard } = this.#delivered;
+    return heard - since >= STILL_MS;
+  }
+
+  /**
+   * What the viewer has chosen where the path carries sound alone, and whether the server has
+   * answered; `null` before there is a choice.
+   * @type {{alone: boolean, isAnswered: boolean} | null}
+   */
+  get soundChoice() {
+    const sound = this.#playback?.sound;
+    if (!sound || !this.#hasChosen) return null;
+    return { alone: sound.wanted, isAnswered: sound.isAnswered };
+  }
+
+  /** @param {boolean} alone to go on with sound, or else to wait for the picture */
+  chooseSound(alone) {
+    this.#hasChosen = true;
+    this.#playback?.sound.want(alone);
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** How long the browser says that the picture stood still. */
+  async freezesMs() {
+    return (await this.#playback?.freezesMs()) ?? 0;
   }
 
   /** @param {ViewingState} state */
@@ -119,6 +200,9 @@ export class Viewing extends EventTarget {
       if (data === this.reference) this.#end("replaced");
     };
     if (memory) this.#tabs.postMessage(this.reference);
+    this.#silence = setInterval(() => {
+      if (this.pause === "unknown" && this.#playback && this.state !== "parked") this.#park(this.#playback);
+    }, POLL_MS);
     return this.#connect();
   }
 
@@ -138,19 +222,30 @@ export class Viewing extends EventTarget {
 
   /** @param {Playback} playback */
   #attach(playback) {
+    this.#playback?.forget();
     this.#playback = playback;
+    this.#status = null;
+    this.#hasChosen = false;
     if (this.reference !== playback.session) this.session = null;
     this.reference = playback.session;
     this.#resume = playback.resume;
     this.#attempt = 0;
     this.media = playback.media;
     playback.addEventListener("lost", () => this.#lost(playback));
+    playback.addEventListener("intent", () => this.#intentChanged(playback));
     this.remember();
     this.#tabs.postMessage(this.reference);
     this.dispatchEvent(new Event("media"));
     this.#set("playing");
-    if (this.#paused) playback.setPaused(true).catch(() => null);
+    playback.pause.want(this.#paused);
     this.#look();
+  }
+
+  /** @param {Playback} playback */
+  #intentChanged(playback) {
+    if (playback !== this.#playback || this.#stopped) return;
+    this.dispatchEvent(new Event("change"));
+    if (playback.pause.isGone) this.#lost(playback);
   }
 
   /** @param {unknown} error */
@@ -168,6 +263,9 @@ export class Viewing extends EventTarget {
     if (problem.status === 409 && problem.code === "not-live") {
       if (!patient) return this.#end("publisher-gone");
       return this.#again("waiting-live", problem.retryAfterMs ?? 2_000);
+    }
+    if (problem.status === 429) {
+      return this.#again("waiting-turn", problem.retryAfterMs ?? WAIT_FOR_TURN_MS);
     }
     const passing = problem.status === 0 || problem.status >= 500 || problem.status === 409;
     if (!passing || !patient) return this.#end(problem.status === 0 ? "unreachable" : problem.code);
@@ -188,13 +286,30 @@ export class Viewing extends EventTarget {
   #again(state, afterMs) {
     this.#set(state);
     clearTimeout(this.#retry);
+    this.retryAt = performance.now() + afterMs;
     this.#retry = setTimeout(() => this.#connect(), afterMs);
   }
 
   /** @param {Playback} playback */
   async #lost(playback) {
-    if (playback !== this.#playback || this.#stopped) return;
+    if (playback !== this.#playback || this.#stopped || this.state === "parked") return;
+    if (this.#paused) return this.#park(playback);
+    await this.#connectAgain(playback);
+  }
+
+  /**
+   * Nobody watches: no connection is made until somebody does. A pause that was not answered is
+   * still repeated, until the server says that it is so, or that the connection is gone.
+   * @param {Playback} playback
+   */
+  #park(playback) {
     playback.close();
+    this.#set("parked");
+  }
+
+  /** @param {Playback} playback the connection that was */
+  async #connectAgain(playback) {
+    playback.forget();
     this.#playback = null;
     clearTimeout(this.#poll);
     this.#tryingSince = performance.now();
@@ -215,13 +330,33 @@ export class Viewing extends EventTarget {
     return ENDS_FOR_GOOD.includes(reason) ? reason : null;
   }
 
-  /** Asks for the session's figures, now and every second. */
+  /** Asks for the session's figures and, more rarely, what the server does; again and again. */
   async #look() {
     clearTimeout(this.#poll);
-    await this.#refresh();
+    const paused = this.pause === "paused";
+    const uneasy = paused || this.isUneasy || this.reasons.length > 0;
+    const every = uneasy ? STATUS_EVERY.uneasy : STATUS_EVERY.usual;
+    const isTold = this.#turn++ % every === 1 && (await this.#askStatus());
+    if (!isTold) await this.#refresh();
     if (this.session?.status === "closed") await this.#findNext();
     this.remember();
-    if (!this.#stopped && this.#playback) this.#poll = setTimeout(() => this.#look(), POLL_MS);
+    if (this.#stopped || !this.#playback) return;
+    const afterMs = Math.max(this.pause === "paused" ? CALM_POLL_MS : POLL_MS, this.#askedToWaitMs);
+    this.#askedToWaitMs = 0;
+    clearTimeout(this.#poll);
+    this.#poll = setTimeout(() => this.#look(), afterMs);
+  }
+
+  /** @returns {Promise<boolean>} whether the server has said what it does */
+  async #askStatus() {
+    const playback = this.#playback;
+    const status = (await playback?.status()) ?? null;
+    if (!status || playback !== this.#playback) return false;
+    this.#status = status;
+    this.#statusAt = performance.now();
+    if (!status.reasons.includes("path")) this.#hasChosen = false;
+    this.dispatchEvent(new Event("change"));
+    return true;
   }
 
   /**
@@ -239,11 +374,21 @@ export class Viewing extends EventTarget {
     if (!this.reference) return;
     try {
       this.session = await api.session(this.reference, this.token);
+      this.#hear(this.session.delivered_ms);
       this.dispatchEvent(new Event("figures"));
     } catch (error) {
       // The media says soon enough when it is over; figures may be missing for a while.
-      if (error instanceof api.Problem) this.problem = error;
+      if (!(error instanceof api.Problem)) return;
+      this.problem = error;
+      if (error.status === 429) this.#askedToWaitMs = error.retryAfterMs ?? WAIT_FOR_TURN_MS;
     }
+  }
+
+  /** @param {number} ms the sum that the server has just said */
+  #hear(ms) {
+    const now = performance.now();
+    if (ms !== this.#delivered.ms) this.#delivered = { ms, since: now, heard: now };
+    else this.#delivered.heard = now;
   }
 
   /** Keeps what a reload needs to go on with the same session. */
@@ -261,20 +406,36 @@ export class Viewing extends EventTarget {
   }
 
   /**
-   * Nothing is sent, and nothing paid, while nobody sees or hears it.
+   * Nothing is to be sent while nobody sees or hears it; see `pause` for what is so.
    * @param {boolean} paused
    */
   setPaused(paused) {
     if (paused === this.#paused) return;
     this.#paused = paused;
-    this.#playback?.setPaused(paused).catch(() => null);
+    if (this.state === "parked" && this.#playback) {
+      if (!paused) this.#connectAgain(this.#playback);
+      return;
+    }
+    this.#playback?.pause.want(paused);
+    clearTimeout(this.#poll);
+    if (!this.#stopped && this.#playback) this.#poll = setTimeout(() => this.#look(), POLL_MS);
+  }
+
+  /**
+   * The page goes away, perhaps to come back in a moment (a reload): the session is kept for
+   * that, and nothing more is sent. A stop that was asked for is said once more.
+   */
+  pageHides() {
+    this.remember();
+    if (!this.#stopped) this.setPaused(true);
+    this.#playback?.flush();
   }
 
   /** @param {string} reason */
   #end(reason) {
     if (this.#stopped) return;
     this.#stop(reason);
-    this.#playback?.close();
+    this.#playback?.forget();
     this.#set("ended");
     if (reason !== "replaced") this.#untilClosed(false);
   }
@@ -286,6 +447,7 @@ export class Viewing extends EventTarget {
     this.#tabs.close();
     clearTimeout(this.#retry);
     clearTimeout(this.#poll);
+    clearInterval(this.#silence);
     sessionStorage.removeItem(memoryKey(this.stream));
   }
 
@@ -297,8 +459,8 @@ export class Viewing extends EventTarget {
     if (this.#stopped) return;
     this.#stop("left");
     this.#set("leaving");
-    await this.#playback?.leave();
-    await this.#untilClosed(true);
+    this.isStopAnswered = (await this.#playback?.leave()) ?? true;
+    if (this.isStopAnswered) await this.#untilClosed(true);
     this.#set("ended");
   }
 

@@ -66,7 +66,7 @@ export async function findWallets() {
 /**
  * Asks one wallet for access; it may ask its user.
  * @param {string} name
- * @returns {Promise<Account[]>}
+ * @returns {Promise<{usable: Account[], others: {name: string, type: string}[]}>}
  * @throws {WalletError}
  */
 export async function enable(name) {
@@ -75,19 +75,30 @@ export async function enable(name) {
   try {
     if (!enabled.has(name)) enabled.set(name, await wallet.enable("PayStream"));
     const accounts = await enabled.get(name)?.accounts.get();
-    return (accounts ?? [])
-      .filter((/** @type {any} */ account) => publicKeyOf(account.address) !== null)
-      .filter((/** @type {any} */ { type }) => !type || type === "sr25519" || type === "ed25519")
-      .map((/** @type {any} */ account) => ({
-        address: account.address,
-        name: account.name || "Account",
-        type: account.type ?? "sr25519",
-        wallet: name,
-      }));
+    return sortAccounts(accounts ?? [], name);
   } catch (error) {
     enabled.delete(name);
     throw refusal(error, "The wallet did not give access to its accounts.");
   }
+}
+
+/**
+ * The accounts that can sign in here, and those that cannot: of another kind of key (ecdsa), or
+ * of another kind of chain (ethereum).
+ * @param {any[]} accounts as a wallet lists them
+ * @param {string} wallet
+ * @returns {{usable: Account[], others: {name: string, type: string}[]}}
+ */
+export function sortAccounts(accounts, wallet) {
+  const read = accounts.map(({ address, name, type }) => ({
+    address,
+    name: name || "Account",
+    type: type ?? (publicKeyOf(address) === null ? "unknown" : "sr25519"),
+    wallet,
+  }));
+  const isUsable = (/** @type {Account} */ { address, type }) =>
+    publicKeyOf(address) !== null && (type === "sr25519" || type === "ed25519");
+  return { usable: read.filter(isUsable), others: read.filter((account) => !isUsable(account)) };
 }
 
 /**
@@ -179,9 +190,35 @@ export async function signIn(account, purpose, stream) {
   const current = storedToken(account, purpose, stream);
   if (current) return keepFresh(current, key, account);
   const asked = await api.challenge({ account: account.address, purpose, stream });
+  const since = performance.now();
   const signature = await signText(account, asked.message);
-  const given = await api.token({ challenge: asked.challenge, signature });
-  return keep(key, account, given);
+  try {
+    return keep(key, account, await api.token({ challenge: asked.challenge, signature }));
+  } catch (error) {
+    throw late(error, TEXT_GONE, performance.now() - since, "Sign in again");
+  }
+}
+
+/** Codes for a text or transaction that the server no longer waits for. */
+const TEXT_GONE = ["challenge-unknown", "challenge-expired"];
+const CALL_GONE = ["submission-unknown", "submission-expired"];
+/** A signature that took less is not called late: the server may have been started again. */
+const LATE_FROM_MS = 60_000;
+
+/**
+ * @param {unknown} error what the server made of a signature
+ * @param {string[]} gone the codes that may mean that it came too late
+ * @param {number} tookMs how long the wallet took
+ * @param {string} remedy
+ * @returns {unknown} the error in words about what happened
+ */
+export function late(error, gone, tookMs, remedy) {
+  if (!(error instanceof api.Problem) || !gone.includes(error.code)) return error;
+  const why =
+    tookMs < LATE_FROM_MS
+      ? "The server no longer knows what you signed; it may have been started again."
+      : `Your signature came ${Math.floor(tookMs / 60_000)} min after it was asked for, and that is too late.`;
+  return new WalletError(`${why} Nothing was done. ${remedy}, and confirm it soon.`);
 }
 
 /**
@@ -245,6 +282,7 @@ export async function send(account, call, { token = null, onStep = () => {}, isE
   const { payload, submission, summary } = await api.prepare(account.address, call, token);
   onStep("signing", summary);
   const signer = await signerOf(account);
+  const since = performance.now();
   let signature;
   try {
     ({ signature } = await signer.signPayload(payload));
@@ -252,7 +290,11 @@ export async function send(account, call, { token = null, onStep = () => {}, isE
     throw refusal(error, "The wallet did not sign.");
   }
   onStep("sending", summary);
-  await api.submit(submission, signature, token);
+  try {
+    await api.submit(submission, signature, token);
+  } catch (error) {
+    throw late(error, CALL_GONE, performance.now() - since, "Try again");
+  }
   onStep("waiting", summary);
   return follow(submission, { token, onStep, isEnough, summary });
 }

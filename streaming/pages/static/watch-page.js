@@ -5,20 +5,24 @@
  */
 
 import { costOf, formatAmount, formatBrief, formatTime, fromWire, secondsFor } from "./amounts.js";
+import { nativeOf, shortOf, takenBy } from "./affordable.js";
 import * as api from "./api.js";
 import "./components/cost-panel.js";
+import { PathChoice, SOUND_FREE_MS } from "./components/path-choice.js";
 import "./components/player.js";
 import { TimeChoice } from "./components/time-choice.js";
 import { VaultPanel } from "./components/vault-panel.js";
 import "./components/wallet-chooser.js";
-import { button, fill, h, notice, setText } from "./dom.js";
-import { MISSING_TEXTS, STEP_TEXTS, explain } from "./reasons.js";
+import { button, figure, fill, h, notice, setText } from "./dom.js";
+import { MISSING_TEXTS, PAUSE_TEXTS, STEP_TEXTS, asSentence, explain, whyHeldBack } from "./reasons.js";
 import { sameAccount, shortAddress } from "./ss58.js";
 import { PictureMeter } from "./picture-meter.js";
 import { Viewing, remembered } from "./viewing.js";
 import { WalletError, forgetToken, send, signIn, storedToken } from "./wallet.js";
 
 const STREAM_POLL_MS = 5_000;
+/** Where the server asks to wait and does not say how long. */
+const WAIT_FOR_TURN_MS = 5_000;
 /** No frame for this long, and the page says that it waits for the picture. */
 const PICTURE_LATE_MS = 2_500;
 /** A permission lasts at least this long. */
@@ -42,17 +46,23 @@ class WatchPage {
   #meter = new PictureMeter(this.#player.video);
 
   /** @type {api.ChainInfo} */ #info = { genesis_hash: "", chain: "", symbol: "", decimals: 0 };
+  /** The chain's own token, where the stream may be priced in another. */
+  #chain = this.#info;
   /** @type {api.Stream | null} */ #stream = null;
   /** @type {api.Terms | null} */ #terms = null;
   /** @type {string | null} */ #token = null;
   /** @type {Viewing | null} */ #viewing = null;
   /** What was measured before this viewing began, and on earlier loads of the page. */
-  #base = { watched_ms: 0, frames_decoded: 0 };
+  #base = { watched_ms: 0, frames_decoded: 0, freezes_ms: 0 };
   /** The measure of the viewing that ended last. @type {Record<string, unknown> | null} */
   #last = null;
   #startedAt = 0;
   #toppedUp = false;
   #busy = false;
+  #choice = new PathChoice();
+  /** Since when the path has carried sound alone. @type {number | null} */
+  #soundAloneSince = null;
+  #wasHidden = document.hidden;
 
   async start() {
     /** @type {any} */ (window).paystream = {
@@ -62,12 +72,30 @@ class WatchPage {
     };
     this.#wallet.addEventListener("account", () => this.#accountChanged());
     this.#vault.addEventListener("changed", () => this.#vaultChanged());
-    this.#player.addEventListener("attention", () =>
-      this.#viewing?.setPaused(this.#player.isUnattended),
+    this.#player.addEventListener("attention", () => this.#attentionChanged());
+    this.#choice.addEventListener("choose", (event) =>
+      this.#viewing?.chooseSound(/** @type {CustomEvent<boolean>} */ (event).detail),
     );
-    window.addEventListener("pagehide", () => this.#viewing?.remember());
+    window.addEventListener("pagehide", () => this.#viewing?.pageHides());
+    window.addEventListener("pageshow", ({ persisted }) => persisted && this.#attentionChanged());
     setInterval(() => this.#showPictureState(), 500);
+    setInterval(() => this.#measureFreezes(), 1_000);
     await this.#load();
+  }
+
+  #attentionChanged() {
+    // Frames that nobody can see are presented by no browser: that is no freeze.
+    if (document.hidden || this.#wasHidden) this.#meter.interrupt();
+    this.#wasHidden = document.hidden;
+    this.#viewing?.setPaused(this.#player.isUnattended);
+  }
+
+  async #measureFreezes() {
+    const viewing = this.#viewing;
+    if (!viewing || viewing.state !== "playing") return;
+    if (this.#player.isUnattended || viewing.pause !== "none") this.#meter.interrupt();
+    const totalMs = await viewing.freezesMs();
+    if (viewing === this.#viewing) this.#meter.addStats(totalMs);
   }
 
   // --- the stream ------------------------------------------------------------------------
@@ -79,6 +107,7 @@ class WatchPage {
     this.#player.say("Loading…", "", { busy: true, solid: true });
     try {
       const [info, stream] = await Promise.all([api.info(), api.stream(this.#id)]);
+      this.#chain = info;
       this.#info = api.inUnitOf(info, stream);
       this.#stream = stream;
     } catch (error) {
@@ -258,6 +287,7 @@ class WatchPage {
     if (this.#viewing) this.#time.question = "How much longer do you want to be able to watch?";
     this.#time.show(rate, decimals, symbol);
     const note = h("p", { class: "small" });
+    const parts = h("dl", { class: "figures small" });
     const label = h("span");
     const action = this.#action("allow", label, async () => {
       await this.#allow();
@@ -265,25 +295,60 @@ class WatchPage {
     });
     const update = () => {
       const plan = this.#plan();
-      const short = plan.deposit > plan.balance;
-      action.disabled = short;
+      const short = this.#shortText(plan);
+      action.disabled = short !== "";
+      fill(parts, ...this.#parts(plan));
       setText(
         label,
         plan.deposit > 0n
           ? `Deposit ${formatAmount(plan.deposit, decimals, symbol)} ${then}`
           : `Allow ${formatTime(this.#time.seconds)} ${then}`,
       );
-      note.classList.toggle("is-error", short);
-      setText(
-        note,
-        short
-          ? `Your account holds ${formatBrief(plan.balance, decimals, symbol)}. Choose a shorter time, or send tokens to it.`
-          : this.#whatIsSigned(plan),
-      );
+      note.classList.toggle("is-error", short !== "");
+      setText(note, short || this.#whatIsSigned(plan));
     };
     this.#time.addEventListener("change", update);
     update();
-    return h("div", { class: "stack" }, this.#time, action, note);
+    return h("div", { class: "stack" }, this.#time, parts, action, note);
+  }
+
+  /**
+   * What the account lacks, in words; empty if it can pay.
+   * @param {{taken: import("./affordable.js").Taken, balance: bigint}} plan
+   */
+  #shortText({ taken, balance }) {
+    const short = shortOf(taken, /** @type {api.Terms} */ (this.#terms));
+    if (short.asset === 0n && short.native === 0n) return "";
+    const own = (/** @type {bigint} */ value) => formatBrief(value, this.#info.decimals, this.#info.symbol);
+    const chain = (/** @type {bigint} */ value) => formatBrief(value, this.#chain.decimals, this.#chain.symbol);
+    const lacks = short.asset > 0n ? own(short.asset) : chain(short.native);
+    const fees = !taken.isNative && short.asset === 0n ? " for deposit and fees" : "";
+    const helps = fees ? "Send it tokens of the chain" : "Choose a shorter time, or send tokens to it";
+    return `Your account holds ${own(balance)}. It lacks ${lacks}${fees}. ${helps}. Nothing was signed.`;
+  }
+
+  /**
+   * The parts of what the account has to have, and their sum; nothing where the deposit is all.
+   * @param {{taken: import("./affordable.js").Taken}} plan
+   */
+  #parts({ taken }) {
+    const native = nativeOf(taken);
+    if (native === (taken.isNative ? taken.deposit : 0n)) return [];
+    /** @type {[string, bigint, api.ChainInfo][]} */
+    const rows = [
+      ["Into your vault", taken.deposit, this.#info],
+      ["Held for the permission, comes back", taken.storage, this.#chain],
+      ["Fees, at most", taken.fees, this.#chain],
+      ["Has to stay in your account", taken.existential, this.#chain],
+      [taken.isNative ? "Your account needs" : `Your account needs, beside ${this.#info.symbol}`, native, this.#chain],
+    ];
+    return rows
+      .filter(([, amount]) => amount > 0n)
+      .map(([label, amount, unit]) => {
+        const { row, value } = figure(label);
+        setText(value, formatAmount(amount, unit.decimals, unit.symbol));
+        return row;
+      });
   }
 
   /** @param {{call: {kind: string}, cap: bigint, lastsMs: number}} plan */
@@ -329,7 +394,7 @@ class WatchPage {
           gap_ms: terms.needs?.gap_ms ?? GAP_MS,
           expires_at_ms: Date.now() + lastsMs,
         };
-    return { call, deposit, cap, balance, lastsMs };
+    return { call, deposit, cap, balance, lastsMs, taken: takenBy(terms, deposit, !suffices) };
   }
 
   async #allow() {
@@ -355,9 +420,13 @@ class WatchPage {
     this.#base = {
       watched_ms: (memory?.measure.watched_ms ?? 0) - this.#meter.watchedMs,
       frames_decoded: (memory?.measure.frames_decoded ?? 0) - this.#meter.frames,
+      freezes_ms: (memory?.measure.freezes_ms ?? 0) - this.#meter.freezesMs,
     };
     viewing.addEventListener("change", () => this.#viewingChanged(viewing));
-    viewing.addEventListener("media", () => viewing.media && this.#player.attach(viewing.media));
+    viewing.addEventListener("media", () => {
+      this.#meter.restart();
+      if (viewing.media) this.#player.attach(viewing.media);
+    });
     viewing.addEventListener("figures", () => this.#showFigures(viewing));
     this.#cost.reset();
     this.#wallet.hidden = true;
@@ -402,22 +471,57 @@ class WatchPage {
   #showPictureState() {
     const viewing = this.#viewing;
     if (!viewing || viewing.state === "ended" || viewing.state === "leaving") return;
-    if (viewing.state === "waiting-live") {
-      return this.#player.say("Waiting for the creator", "Nothing is charged until the picture is here.", { busy: true });
-    }
-    if (viewing.state === "reconnecting") {
-      return this.#player.say("Connecting again…", "Nothing is charged meanwhile.", { busy: true });
-    }
+    if (this.#showWaiting(viewing) || this.#showPause(viewing)) return;
     const seen = this.#meter.lastFrameAt;
     const late = seen === null || performance.now() - Math.max(seen, this.#startedAt) > PICTURE_LATE_MS;
+    viewing.isUneasy = late;
+    const held = whyHeldBack(viewing.reasons);
+    if (held?.code === "path") return this.#showPathChoice(viewing, held.title);
+    this.#soundAloneSince = null;
+    if (late && held) return this.#player.say(held.title, held.text, { busy: true });
     if (this.#meter.firstFrameAt === null || seen === null) {
       return this.#player.say("Connecting…", "", { busy: true, solid: true });
     }
     if (!late) return this.#player.say();
-    if (this.#player.isUnattended) {
-      return this.#player.say("Paused", "Nothing is charged while it is paused.");
-    }
-    this.#player.say("Waiting for the picture…", "Nothing is charged meanwhile.", { busy: true });
+    const free = viewing.standsStill ? "Nothing is charged meanwhile." : "";
+    this.#player.say("Waiting for the picture…", free, { busy: true });
+  }
+
+  /**
+   * @param {Viewing} viewing
+   * @returns {boolean} whether there is no connection, and that was said
+   */
+  #showWaiting(viewing) {
+    const seconds = Math.max(1, Math.ceil((viewing.retryAt - performance.now()) / 1000));
+    if (viewing.state === "waiting-live") {
+      this.#player.say("Waiting for the creator", "Nothing is charged until the picture is here.", { busy: true });
+    } else if (viewing.state === "waiting-turn") {
+      const { title, text } = explain(viewing.problem?.code, viewing.problem?.message, false);
+      this.#player.say(title, `${text} It is tried again in ${formatTime(seconds)}.`, { busy: true, solid: true });
+    } else if (viewing.state === "reconnecting") {
+      this.#player.say("Connecting again…", "You pay only for what reaches you.", { busy: true });
+    } else return false;
+    return true;
+  }
+
+  /**
+   * @param {Viewing} viewing
+   * @returns {boolean} whether the viewer's own pause is what there is to say
+   */
+  #showPause(viewing) {
+    const { pause } = viewing;
+    if (pause === "none") return false;
+    const { title, text } = PAUSE_TEXTS[pause];
+    this.#player.say(title, text, { busy: pause !== "paused" });
+    return true;
+  }
+
+  /** @param {Viewing} viewing @param {string} title */
+  #showPathChoice(viewing, title) {
+    this.#soundAloneSince ??= performance.now();
+    const freeMs = SOUND_FREE_MS - (performance.now() - this.#soundAloneSince);
+    this.#choice.show(viewing.soundChoice, freeMs);
+    this.#player.say(title, "", { action: this.#choice });
   }
 
   /** @param {Viewing} viewing */
@@ -427,9 +531,10 @@ class WatchPage {
     this.#player.detach();
     this.#wallet.hidden = false;
     this.#cost.hidden = true;
-    const explained = explain(viewing.reason, viewing.problem?.message);
-    const text = viewing.reason === "left" ? "" : explained.text;
-    this.#player.say(viewing.reason === "left" ? "Stopped" : explained.title, text, { solid: true });
+    const stopped = viewing.reason === "left" && viewing.isStopAnswered !== false;
+    const reason = viewing.reason === "left" && !stopped ? "left-unanswered" : viewing.reason;
+    const explained = explain(reason, viewing.problem?.message, viewing.reference !== "");
+    this.#player.say(stopped ? "Stopped" : explained.title, explained.text, { solid: true });
     this.#pollStream();
     if (explained.remedy === "sign-in") {
       forgetToken("watch");
@@ -457,13 +562,14 @@ class WatchPage {
    */
   #summary(viewing, explained) {
     const { decimals, symbol } = this.#info;
-    const left = viewing.reason === "left";
+    const left = viewing.reason === "left" && viewing.isStopAnswered !== false;
     const figures = h("span");
     const show = () => {
       const { session } = viewing;
       const paid = session && `${formatTime(session.paid_seconds)} paid, ${formatAmount(fromWire(session.paid), decimals, symbol)} in all.`;
       const rest = session?.status === "closed" ? "The rest is back in your vault." : "The session is being closed on the chain.";
-      setText(figures, paid ? `${paid} ${rest}` : "Nothing was charged.");
+      const none = viewing.reference ? "What was charged is not known yet." : "Nothing was charged.";
+      setText(figures, paid ? `${paid} ${rest}` : none);
     };
     show();
     viewing.addEventListener("figures", () => {
@@ -534,6 +640,7 @@ class WatchPage {
       this.#showSignIn();
       return this.#step.prepend(notice("warning", "Your sign-in has ended", error.message));
     }
+    if (error instanceof api.Problem && error.status === 429) return this.#waitForTurn(error, again);
     const text = error instanceof Error ? error.message : String(error);
     const cancelled = error instanceof WalletError && error.cancelled;
     this.#put(
@@ -543,12 +650,33 @@ class WatchPage {
     );
   }
 
+  /**
+   * The server asks to wait: the page does, and says for how long.
+   * @param {api.Problem} problem
+   * @param {() => void | Promise<void>} again
+   */
+  #waitForTurn(problem, again) {
+    const at = performance.now() + (problem.retryAfterMs ?? WAIT_FOR_TURN_MS);
+    const left = h("span");
+    const said = notice("warning", "The server asks to wait", [`${asSentence(problem.message)} `, left]);
+    const tick = () => {
+      const ms = at - performance.now();
+      if (ms <= 0) return void again();
+      setText(left, `It goes on in ${formatTime(Math.ceil(ms / 1000))}.`);
+      // Whatever else is shown by then has taken its place.
+      setTimeout(() => said.isConnected && tick(), Math.min(ms, 1_000));
+    };
+    this.#put(said);
+    tick();
+  }
+
   // --- the viewer's own measure ----------------------------------------------------------
 
   #measured() {
     return {
       watched_ms: Math.round(this.#base.watched_ms + this.#meter.watchedMs),
       frames_decoded: this.#base.frames_decoded + this.#meter.frames,
+      freezes_ms: this.#base.freezes_ms + this.#meter.freezesMs,
     };
   }
 
@@ -564,8 +692,9 @@ class WatchPage {
   }
 
   /**
-   * What this device saw: the sum of the gaps between frames and how many there were, of the
-   * present session or of the last one. Nothing that the server counted goes into it.
+   * What this device saw: the sum of the gaps between frames, how many there were and how long
+   * the picture stood still, of the present session or of the last one. Nothing that the server
+   * counted goes into it.
    */
   measure() {
     if (this.#viewing) return { ...this.#measured(), ...this.#reference(this.#viewing) };

@@ -3,10 +3,27 @@
  * @module
  */
 
-import { request } from "./api.js";
+import { Problem, request } from "./api.js";
+import { WATCH_PARAMETERS } from "./opus-offer.js";
 import { exchange, preferForwardable, release, watchConnection } from "./sdp-exchange.js";
+import { LEASE_MS, Numbers, REPEAT_FIRST_MS, REPEAT_MAX_MS, WantedState } from "./wanted-state.js";
 
-/** One peer connection. Dispatches `lost` when the media path or the server has ended it. */
+/**
+ * What the server does with a connection, in its own words.
+ * @typedef {object} Status
+ * @property {string} state
+ * @property {string[]} reasons why it does not simply forward; see `reasons.js`
+ * @property {boolean} paused
+ * @property {number} number of the newest intent that it has seen
+ * @property {number} delivered_ms
+ * @property {number} forwarded_ms
+ * @property {boolean} [sound_alone]
+ */
+
+/**
+ * One peer connection. Dispatches `lost` when the media path or the server has ended it, and
+ * `intent` when what is known about pause or sound has changed.
+ */
 export class Playback extends EventTarget {
   /** What arrives; tracks are added as they come. */
   media = new MediaStream();
@@ -14,12 +31,34 @@ export class Playback extends EventTarget {
   session = "";
   /** The secret with which the next connection goes on with this session. */
   resume = "";
+  /** Whether the server is to send nothing. While it does not send, nothing is paid. */
+  pause;
+  /** Whether the viewer goes on with sound where the path cannot carry the picture. */
+  sound;
 
   #resource = "";
   #token = "";
   #left = false;
-  #paused = false;
+  #leaving = false;
+  #hasStatus = true;
+  #freezesMs = 0;
   #connection = new RTCPeerConnection();
+
+  constructor() {
+    super();
+    const numbers = new Numbers();
+    this.pause = new WantedState(async (paused, number, signal) => {
+      const said = await this.#say(paused ? "pause" : "resume", { number }, signal);
+      return said && { ...said, value: said.paused };
+    }, numbers);
+    this.sound = new WantedState(async (alone, number, signal) => {
+      const said = await this.#say("sound", { number, sound_alone: alone }, signal);
+      return said && { ...said, value: said.sound_alone };
+    }, numbers);
+    for (const wanted of [this.pause, this.sound]) {
+      wanted.addEventListener("change", () => this.dispatchEvent(new Event("intent")));
+    }
+  }
 
   /**
    * @param {number} stream
@@ -52,6 +91,7 @@ export class Playback extends EventTarget {
     try {
       const { resource, response } = await exchange(connection, `/whep/${stream}`, {
         token,
+        opus: WATCH_PARAMETERS,
         headers,
         signal,
       });
@@ -68,38 +108,103 @@ export class Playback extends EventTarget {
   }
 
   /**
-   * Tells the server to stop or go on sending; while it does not send, nothing is paid.
-   * @param {boolean} paused
+   * @param {string} what
+   * @param {object} body
+   * @param {AbortSignal} signal
+   * @returns {Promise<any>} `null` from a server that only consents
    */
-  async setPaused(paused) {
-    if (this.#left || paused === this.#paused) return;
-    this.#paused = paused;
-    await request(`${this.#resource}/${paused ? "pause" : "resume"}`, {
+  async #say(what, body, signal) {
+    const response = await request(`${this.#resource}/${what}`, {
       method: "POST",
-      headers: { Authorization: `Bearer ${this.#token}` },
+      headers: { Authorization: `Bearer ${this.#token}`, "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+      keepalive: true,
+      signal,
     });
+    if (response.status === 204) return null;
+    const said = await response.json();
+    return Number.isSafeInteger(said.number) ? said : null;
+  }
+
+  /**
+   * Asks what the server does with this connection.
+   * @returns {Promise<Status | null>} `null` if it does not say
+   */
+  async status() {
+    if (!this.#hasStatus || this.pause.isGone) return null;
+    try {
+      const headers = { Authorization: `Bearer ${this.#token}`, Accept: "application/json" };
+      const said = await (await request(this.#resource, { headers, withinMs: 5_000 })).json();
+      this.pause.observe({ ...said, value: said.paused });
+      return said;
+    } catch (error) {
+      const status = error instanceof Problem ? error.status : 0;
+      // Servers of before do not tell: the path is there, for DELETE.
+      if (status === 405) this.#hasStatus = false;
+      if (status === 404 || status === 410) this.pause.gone();
+      return null;
+    }
+  }
+
+  /** @returns {Promise<number>} how long the picture has stood still, by the browser's count */
+  async freezesMs() {
+    const report = await this.#connection.getStats().catch(() => null);
+    report?.forEach((entry) => {
+      if (entry.type !== "inbound-rtp" || entry.kind !== "video") return;
+      this.#freezesMs = Math.round((entry.totalFreezesDuration ?? 0) * 1000);
+    });
+    return this.#freezesMs;
   }
 
   /**
    * Leaves: the server stops sending, waits for the report that covers the last packet, and
-   * answers. Only then the connection is closed, so that what was sent is also seen.
-   * @returns {Promise<{delivered_ms?: number, session?: unknown}>}
+   * answers. Only then the connection is closed, so that what was sent is also seen. Repeated
+   * until it is answered, for as long as a lease lasts.
+   * @returns {Promise<boolean>} whether the server has said that it has stopped
    */
   async leave() {
-    if (this.#left) return {};
-    this.#left = true;
-    try {
-      return await (await release(this.#resource, this.#token)).json();
-    } catch {
-      return {}; // The server notices by itself that nobody is there.
-    } finally {
+    if (this.#leaving) return true;
+    this.#left = this.#leaving = true;
+    this.pause.close();
+    this.sound.close();
+    const since = performance.now();
+    for (let attempt = 0; performance.now() - since < LEASE_MS; attempt++) {
+      const waitMs = await this.#leaveOnce();
       this.close();
+      if (waitMs === null) return true;
+      const backOff = Math.min(REPEAT_MAX_MS, REPEAT_FIRST_MS * 2 ** attempt);
+      await new Promise((resolve) => setTimeout(resolve, waitMs ?? backOff));
+    }
+    return false;
+  }
+
+  /** @returns {Promise<number | undefined | null>} `null` when answered, else when to repeat */
+  async #leaveOnce() {
+    try {
+      await release(this.#resource, this.#token);
+      return null;
+    } catch (error) {
+      if (!(error instanceof Problem)) return undefined;
+      return error.status === 404 || error.status === 410 ? null : error.retryAfterMs;
     }
   }
 
-  /** Closes this end only. */
+  /** The page goes away: what the server has to know is sent now and outlives the page. */
+  flush() {
+    if (this.#leaving) release(this.#resource, this.#token).catch(() => null);
+    else this.pause.flush();
+  }
+
+  /** Closes this end of the media; the server then stops by itself. */
   close() {
     this.#left = true;
     this.#connection.close();
+  }
+
+  /** Closes this end, and asks the server for nothing more. */
+  forget() {
+    this.close();
+    this.pause.close();
+    this.sound.close();
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import { Problem } from "./api.js";
+import { publishParameters } from "./opus-offer.js";
 import { exchange, preferForwardable, release, watchConnection } from "./sdp-exchange.js";
 
 const RETRY_FIRST_MS = 500;
@@ -71,6 +72,7 @@ export class Publisher extends EventTarget {
       for (const track of this.media.getTracks()) this.#add(connection, track);
       const { resource } = await exchange(connection, `/whip/${this.stream}`, {
         token: this.#token,
+        opus: publishParameters(this.media.getAudioTracks()[0]?.getSettings().channelCount),
       });
       this.#resource = resource;
       if (!this.#wanted) return void (await this.stop());

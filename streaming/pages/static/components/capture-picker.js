@@ -118,7 +118,7 @@ async function capture(camera, microphone) {
     id === NONE ? false : { ...more, ...(id ? { deviceId: { ideal: id } } : {}) };
   const size = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
   const video = wants(camera, size);
-  const audio = wants(microphone, {});
+  const audio = wants(microphone, { channelCount: { ideal: 2 } });
   if (!video && !audio) throw new DOMException("", "NothingChosen");
   try {
     return await navigator.mediaDevices.getUserMedia({ video, audio });

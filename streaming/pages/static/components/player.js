@@ -26,6 +26,8 @@ export class Player extends HTMLElement {
     hidden: true,
   });
   #pausedByUser = false;
+  /** @type {unknown[]} */
+  #said = [];
 
   connectedCallback() {
     if (this.childElementCount > 0) return;
@@ -51,13 +53,18 @@ export class Player extends HTMLElement {
   /** Whether nobody can see or hear it: paused, or hidden without sound or a window of its own. */
   get isUnattended() {
     if (this.#pausedByUser) return true;
-    const silent = this.video.muted || this.video.volume === 0 || !this.#hasSound();
-    return document.hidden && silent && document.pictureInPictureElement !== this.video;
+    return document.hidden && !this.#isHeard() && !this.#isApart();
   }
 
-  #hasSound() {
+  #isHeard() {
     const source = this.video.srcObject;
-    return source instanceof MediaStream && source.getAudioTracks().length > 0;
+    const hasSound = source instanceof MediaStream && source.getAudioTracks().length > 0;
+    return hasSound && !this.video.muted && this.video.volume > 0;
+  }
+
+  /** Whether the picture has a window of its own. */
+  #isApart() {
+    return document.pictureInPictureElement === this.video;
   }
 
   /**
@@ -88,7 +95,7 @@ export class Player extends HTMLElement {
     this.#pausedByUser = false;
     this.#sound.hidden = true;
     this.showControls(false);
-    if (document.pictureInPictureElement === this.video) {
+    if (this.#isApart()) {
       document.exitPictureInPicture().catch(() => null);
     }
   }
@@ -105,6 +112,10 @@ export class Player extends HTMLElement {
    * @param {{busy?: boolean, action?: HTMLElement | null, solid?: boolean}} [options]
    */
   say(title = "", text = "", { busy = false, action = null, solid = false } = {}) {
+    // What is there already stays, so that a button keeps the focus and nothing is read out twice.
+    const said = [title, text, busy, solid, action];
+    if (said.every((part, position) => part === this.#said[position])) return;
+    this.#said = said;
     this.#message.hidden = !title;
     this.#message.classList.toggle("solid", solid);
     if (!title) return fill(this.#message);
@@ -130,8 +141,7 @@ export class Player extends HTMLElement {
   }
 
   #pip() {
-    const leaving = document.pictureInPictureElement === this.video;
-    (leaving ? document.exitPictureInPicture() : this.video.requestPictureInPicture()).catch(() => null);
+    (this.#isApart() ? document.exitPictureInPicture() : this.video.requestPictureInPicture()).catch(() => null);
   }
 
   #full() {
@@ -139,8 +149,10 @@ export class Player extends HTMLElement {
   }
 
   #changed() {
-    // A media key or the browser itself may pause it, too.
-    if (this.video.srcObject && !document.hidden) this.#pausedByUser = this.video.paused;
+    // A media key or its own window may pause it, too. In a hidden page a browser pauses by itself
+    // what nobody sees or hears, and goes on by itself.
+    const byUser = !document.hidden || this.#isHeard() || this.#isApart();
+    if (this.video.srcObject && byUser) this.#pausedByUser = this.video.paused;
     const paused = this.#pausedByUser;
     fill(this.#playButton, icon(paused ? "play" : "pause"));
     this.#playButton.setAttribute("aria-label", paused ? "Play" : "Pause");

@@ -13,6 +13,8 @@ export class WalletChooser extends HTMLElement {
   account = null;
   /** @type {Account[]} */
   #accounts = [];
+  /** Accounts of the wallet that cannot sign in here. @type {{name: string, type: string}[]} */
+  #others = [];
 
   connectedCallback() {
     this.#start();
@@ -64,14 +66,17 @@ export class WalletChooser extends HTMLElement {
   async #connect(name, wallets, address) {
     fill(this, h("p", { class: "quiet-line" }, `Waiting for ${walletTitle(name)}…`));
     try {
-      this.#accounts = await enable(name);
+      ({ usable: this.#accounts, others: this.#others } = await enable(name));
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       return this.#showWallets(wallets, notice("error", "Not connected", text));
     }
     if (this.#accounts.length === 0) {
-      const text = "Make an account in it (sr25519 or ed25519), allow this site to see it, and connect again.";
-      return this.#showWallets(wallets, notice("warning", "The wallet shows no account", text));
+      const remedy = "Make an account in it (sr25519 or ed25519), allow this site to see it, and connect again.";
+      const none = this.#others.length === 0;
+      const title = none ? "The wallet shows no account" : "None of the wallet's accounts can be used here";
+      const text = none ? remedy : `${othersText(this.#others)} ${remedy}`;
+      return this.#showWallets(wallets, notice("warning", title, text));
     }
     const known = this.#accounts.find((account) => account.address === address);
     this.#choose(known ?? this.#accounts[0]);
@@ -105,6 +110,7 @@ export class WalletChooser extends HTMLElement {
         button("link", "Disconnect", disconnect),
       ),
       select,
+      this.#others.length > 0 ? h("p", { class: "small" }, othersText(this.#others)) : null,
     );
   }
 
@@ -114,6 +120,15 @@ export class WalletChooser extends HTMLElement {
     if (account) rememberChoice(account);
     this.dispatchEvent(new Event("account"));
   }
+}
+
+/**
+ * @param {{name: string, type: string}[]} others
+ * @returns {string}
+ */
+function othersText(others) {
+  const named = others.map(({ name, type }) => `${name} (${type})`).join(", ");
+  return `Not usable here: ${named}. Keys have to be sr25519 or ed25519.`;
 }
 
 /** @param {string} name @returns {string} */
