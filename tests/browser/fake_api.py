@@ -41,6 +41,7 @@ CSP = (
 )
 CONFIRMED_AFTER_S = 0.3
 FINAL_AFTER_S = 0.8
+UNANSWERED_S = 6.0
 
 
 def _verifies(account: str, message: bytes, signature: str) -> bool:
@@ -188,8 +189,8 @@ class FakeApi:
     async def token(self, request: web.Request) -> web.Response:
         given = await request.json()
         asked = self.system.challenges.pop(given["challenge"], None)
-        if asked is None:
-            raise Problem(401, "challenge-expired", "Ask for a new challenge.")
+        if asked is None or self.system.forget_challenges:
+            raise Problem(400, "challenge-unknown", "this challenge has expired: ask for a new one")
         if not _verifies(asked["account"], asked["message"].encode(), given["signature"]):
             raise Problem(401, "signature-invalid", "The signature is not the account's.")
         if asked["purpose"] == "publish":
@@ -337,7 +338,9 @@ class FakeApi:
                 await old.close()
         session.resume = secrets.token_urlsafe(16)
         connection = RTCPeerConnection()
-        await connection.setRemoteDescription(RTCSessionDescription(await request.text(), "offer"))
+        offer = await request.text()
+        self.system.offers.append(offer)
+        await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         for transceiver in connection.getTransceivers():
             video = transceiver.kind == "video"
             transceiver.sender.replaceTrack(Picture(system) if video else AudioStreamTrack())
@@ -368,7 +371,7 @@ class FakeApi:
     async def whep_leave(self, request: web.Request) -> web.Response:
         if self.system.stops_lost > 0:
             self.system.stops_lost -= 1
-            await self._never(request)
+            await self._never()
         connection, session = self._watching(request)
         self.system.whep.pop(request.match_info["resource"])
         self.system.tick()
@@ -376,11 +379,9 @@ class FakeApi:
         await connection.close()
         return web.json_response({"delivered_ms": session.delivered()})
 
-    async def _never(self, request: web.Request) -> None:
-        """The connection breaks off, and nobody is answered."""
-        assert request.transport is not None
-        request.transport.close()
-        await asyncio.sleep(0)
+    async def _never(self) -> None:
+        """Nobody is answered. Breaking off would not do: a browser repeats that by itself."""
+        await asyncio.sleep(UNANSWERED_S)
 
     async def whep_intent(self, request: web.Request) -> web.Response:
         action = request.match_info["action"]
@@ -388,7 +389,7 @@ class FakeApi:
         number = int(body["number"])
         fault = self.system.faults.pop(0) if self.system.faults else ""
         if fault == "lost":
-            await self._never(request)
+            await self._never()
             return web.Response()
         if fault == "late":
             await asyncio.sleep(1.0)
@@ -405,7 +406,7 @@ class FakeApi:
                 intents.paused = action == "pause"
                 session.run(running=not intents.paused)
         if fault == "unanswered":
-            await self._never(request)
+            await self._never()
         if not self.system.knows_numbers:
             return web.Response(status=204)
         return web.json_response(self._now(intents, session))
@@ -434,7 +435,9 @@ class FakeApi:
             raise Problem(410, "stream-ended", "This stream has ended. Make another one.")
         connection = RTCPeerConnection()
         connection.on("track", self._receive)
-        await connection.setRemoteDescription(RTCSessionDescription(await request.text(), "offer"))
+        offer = await request.text()
+        self.system.offers.append(offer)
+        await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         await connection.setLocalDescription(await connection.createAnswer())
         resource = secrets.token_hex(8)
         self.system.whip[resource] = (connection, stream["id"])

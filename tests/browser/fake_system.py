@@ -125,6 +125,11 @@ class FakeSystem:
     """So many requests to leave come to nothing."""
     extra_terms: dict[str, Any] = field(default_factory=dict)
     """Is added to `needs` of all terms; `has` and `short_by` beside it."""
+    terms_unit: dict[str, Any] = field(default_factory=dict)
+    """The asset of all terms, where it is not the chain's own token."""
+    forget_challenges: bool = False
+    """Texts to be signed are forgotten before they are."""
+    offers: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     received: int = 0
     """Frames of picture and sound that came from those who publish."""
@@ -265,6 +270,7 @@ class FakeSystem:
                 **extra,
             },
             "payable": not missing,
+            **self.terms_unit,
         }
 
     def apply(self, account: str, call: dict[str, Any]) -> dict[str, Any]:

@@ -167,13 +167,13 @@ export class Viewing extends EventTarget {
   get soundChoice() {
     const sound = this.#playback?.sound;
     if (!sound || !this.#hasChosen) return null;
-    return { alone: sound.wanted, isAnswered: sound.isAnswered };
+    return { alone: sound.wanted === true, isAnswered: sound.isAnswered };
   }
 
   /** @param {boolean} alone to go on with sound, or else to wait for the picture */
   chooseSound(alone) {
     this.#hasChosen = true;
-    this.#playback?.sound.want(alone);
+    this.#playback?.sound.want(alone, true);
     this.dispatchEvent(new Event("change"));
   }
 

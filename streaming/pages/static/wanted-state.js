@@ -18,8 +18,10 @@ export const PACE_MS = 300;
 /** As `LEASE_MS` in `session_state.py`: how long what was allowed stays so without a word. */
 export const LEASE_MS = 15_000;
 
-/** What the server says is so. `value` is `undefined` where it did not name it. */
-/** @typedef {{value: boolean | undefined, number: number, delivered_ms?: number}} Answer */
+/**
+ * What the server says is so; `value` is `undefined` where it did not name it.
+ * @typedef {{value: boolean | undefined, number: number, delivered_ms?: number}} Answer
+ */
 
 /** Numbers the intents of one connection, of whatever kind. */
 export class Numbers {
@@ -44,8 +46,8 @@ const CLOCK = {
 
 /** Dispatches `change` when what is known about the state has changed. */
 export class WantedState extends EventTarget {
-  /** @type {boolean} */
-  wanted = false;
+  /** `null` where nothing was ever wanted. @type {boolean | null} */
+  wanted;
   /** Whether the server has said that the newest intent is so. */
   isAnswered = true;
   /** The server knows no such connection: nothing is sent over it. */
@@ -70,10 +72,12 @@ export class WantedState extends EventTarget {
    *   one attempt; `null` is the bare consent of a server that knows no numbers. Throws a
    *   `Problem`.
    * @param {Numbers} numbers
+   * @param {boolean | null} initial what is so on both sides before a word is said
    * @param {Clock} [clock]
    */
-  constructor(send, numbers, clock = CLOCK) {
+  constructor(send, numbers, initial, clock = CLOCK) {
     super();
+    this.wanted = initial;
     this.#send = send;
     this.#numbers = numbers;
     this.#clock = clock;
@@ -85,9 +89,12 @@ export class WantedState extends EventTarget {
     return this.#clock.now() - Math.max(this.#askedAt, this.#reachedAt);
   }
 
-  /** @param {boolean} value */
-  want(value) {
-    if (this.#closed || this.isGone || value === this.wanted) return;
+  /**
+   * @param {boolean} value
+   * @param {boolean} [again] to be said even if it was already
+   */
+  want(value, again = false) {
+    if (this.#closed || this.isGone || (value === this.wanted && !again)) return;
     this.wanted = value;
     this.#intend();
     this.#flight?.abort();
@@ -117,7 +124,7 @@ export class WantedState extends EventTarget {
     this.#reachedAt = this.#clock.now();
     if (answer.number < this.#number) return;
     const value = answer.value ?? this.wanted;
-    this.answer = { ...answer, value };
+    this.answer = answer;
     if (value === this.wanted) return this.#settle();
     // Something with a higher number has changed it: what is wanted gets a higher one yet.
     this.#numbers.latest = Math.max(this.#numbers.latest, answer.number);
@@ -173,8 +180,9 @@ export class WantedState extends EventTarget {
     const expire = this.#clock.after(withinMs, () => flight.abort());
     let afterMs;
     try {
-      const answer = await this.#send(this.wanted, number, flight.signal);
-      if (flight === this.#flight) this.observe(answer ?? { value: this.wanted, number });
+      const value = this.wanted === true;
+      const answer = await this.#send(value, number, flight.signal);
+      if (flight === this.#flight) this.observe(answer ?? { value, number });
     } catch (error) {
       if (flight === this.#flight) afterMs = this.#refused(/** @type {any} */ (error));
     } finally {

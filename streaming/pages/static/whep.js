@@ -50,11 +50,11 @@ export class Playback extends EventTarget {
     this.pause = new WantedState(async (paused, number, signal) => {
       const said = await this.#say(paused ? "pause" : "resume", { number }, signal);
       return said && { ...said, value: said.paused };
-    }, numbers);
+    }, numbers, false);
     this.sound = new WantedState(async (alone, number, signal) => {
       const said = await this.#say("sound", { number, sound_alone: alone }, signal);
       return said && { ...said, value: said.sound_alone };
-    }, numbers);
+    }, numbers, null);
     for (const wanted of [this.pause, this.sound]) {
       wanted.addEventListener("change", () => this.dispatchEvent(new Event("intent")));
     }
@@ -136,6 +136,8 @@ export class Playback extends EventTarget {
       const headers = { Authorization: `Bearer ${this.#token}`, Accept: "application/json" };
       const said = await (await request(this.#resource, { headers, withinMs: 5_000 })).json();
       this.pause.observe({ ...said, value: said.paused });
+      const choice = said.sound_alone;
+      if (this.sound.wanted !== null && choice !== undefined) this.sound.observe({ ...said, value: choice });
       return said;
     } catch (error) {
       const status = error instanceof Problem ? error.status : 0;

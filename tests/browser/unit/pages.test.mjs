@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GAP_MAX_MS, PictureMeter } from "../../../streaming/pages/static/picture-meter.js";
-import { explain } from "../../../streaming/pages/static/reasons.js";
+import { nativeOf, shortOf, takenBy } from "../../../streaming/pages/static/affordable.js";
+import { Problem } from "../../../streaming/pages/static/api.js";
+import { PAUSE_TEXTS, asSentence, explain, whyHeldBack } from "../../../streaming/pages/static/reasons.js";
 import { publicKeyOf, sameAccount, shortAddress } from "../../../streaming/pages/static/ss58.js";
+import { late, sortAccounts } from "../../../streaming/pages/static/wallet.js";
 
 const ALICE = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";
 const ALICE_ON_POLKADOT = "15oF4uVJwmo4TdGW7VfQxNLavjCXviqxT9S1MgbjMNHr6Sp5";
@@ -73,4 +76,102 @@ test("every reason has words and a remedy, unknown ones the server's own", () =>
     text: "Says the server.",
     remedy: "again",
   });
+});
+
+test("freezes are the larger of the long gaps and of what the browser counts", () => {
+  const { meter, frame } = meterOfFakeVideo();
+  frame(0);
+  meter.addStats(0);
+  frame(GAP_MAX_MS);
+  assert.equal(meter.freezesMs, 0);
+  frame(2 * GAP_MAX_MS + 500);
+  assert.equal(meter.freezesMs, GAP_MAX_MS + 500);
+  meter.addStats(2_400);
+  assert.equal(meter.freezesMs, 2_400);
+  meter.addStats(2_400);
+  assert.equal(meter.freezesMs, 2_400);
+});
+
+test("a viewer's own pause is no freeze, nor is the time between two connections", () => {
+  const { meter, frame } = meterOfFakeVideo();
+  frame(0);
+  meter.addStats(0);
+  meter.interrupt();
+  meter.addStats(0);
+  frame(60_000);
+  // The browser counts the pause when the first frame after it has come.
+  meter.addStats(60_000);
+  assert.equal(meter.freezesMs, 0);
+  meter.addStats(60_300);
+  assert.equal(meter.freezesMs, 300, "what comes afterwards counts again");
+  meter.restart();
+  frame(90_000);
+  meter.addStats(200);
+  assert.equal(meter.freezesMs, 500, "another connection counts from nothing");
+});
+
+test("the first reason that applies is said, with what the viewer can do", () => {
+  assert.equal(whyHeldBack([]), null);
+  assert.equal(whyHeldBack(["paused", "something-new"]), null);
+  assert.equal(whyHeldBack(["wait", "budget:report"]).code, "budget-report");
+  assert.equal(whyHeldBack(["path"]).code, "path");
+  for (const reason of ["wait", "lease", "unconfirmed", "picture-broken", "budget"]) {
+    assert.match(whyHeldBack([reason]).text, /Nothing is charged/, reason);
+  }
+});
+
+test("only an answered pause is called free", () => {
+  assert.match(PAUSE_TEXTS.paused.text, /Nothing is charged/);
+  for (const state of ["pausing", "resuming", "unknown"]) {
+    assert.doesNotMatch(PAUSE_TEXTS[state].text, /[Nn]othing is charged/, state);
+  }
+});
+
+test("the server's words about a format are shown as sentences", () => {
+  assert.match(explain("no-video", "the stream's picture is VP8").text, /^The stream's picture is VP8\. /);
+  assert.equal(explain("bundle-required", "add a=group", false).title, "The stream could not be started");
+  assert.equal(asSentence(""), "");
+});
+
+const terms = (more) => ({ asset: "native", free_balance: "1000", missing: ["grant"], ...more });
+const needs = { storage_deposit: "200", fees: "10", existential_deposit: "1" };
+
+test("what an account needs is deposit, storage, fees and what has to stay", () => {
+  const taken = takenBy(terms({ needs }), 700n, true);
+  assert.equal(nativeOf(taken), 911n);
+  assert.deepEqual(shortOf(taken, terms({ needs })), { asset: 0n, native: 0n });
+  const more = takenBy(terms({ needs }), 790n, true);
+  assert.equal(shortOf(more, terms({ needs })).native, 1n);
+  assert.equal(nativeOf(takenBy(terms({ needs }), 790n, false)), 801n, "a deposit alone makes no grant");
+  assert.equal(nativeOf(takenBy(terms({}), 700n, true)), 700n, "a server that does not say");
+});
+
+test("a stream in another asset needs the chain's token for the rest", () => {
+  const asset = { asset: "1984", needs };
+  const taken = takenBy(terms(asset), 1_200n, true);
+  assert.deepEqual(shortOf(taken, terms({ ...asset, has: { native: "200" } })), { asset: 200n, native: 11n });
+  assert.equal(shortOf(taken, terms({ ...asset, short_by: "7" })).native, 7n);
+  assert.equal(shortOf(taken, terms(asset)).native, 0n);
+});
+
+test("accounts of other kinds of keys are told apart", () => {
+  const { usable, others } = sortAccounts(
+    [
+      { address: ALICE, name: "A", type: "sr25519" },
+      { address: BOB, name: "B" },
+      { address: BOB, name: "C", type: "ecdsa" },
+      { address: "0x52908400098527886E0F7030069857D2E4169EE7", name: "D", type: "ethereum" },
+    ],
+    "test",
+  );
+  assert.deepEqual(usable.map(({ name }) => name), ["A", "B"]);
+  assert.deepEqual(others.map(({ type }) => type), ["ecdsa", "ethereum"]);
+});
+
+test("a signature that came too late hears how late, a quick one something else", () => {
+  const gone = new Problem(400, "challenge-unknown", "…");
+  assert.match(late(gone, ["challenge-unknown"], 360_000, "Sign in again").message, /6 min after/);
+  assert.match(late(gone, ["challenge-unknown"], 900, "Sign in again").message, /started again/);
+  const other = new Problem(401, "signature-invalid", "…");
+  assert.equal(late(other, ["challenge-unknown"], 360_000, "Sign in again"), other);
 });

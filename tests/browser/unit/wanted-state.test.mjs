@@ -11,7 +11,7 @@ import {
 } from "../../../streaming/pages/static/wanted-state.js";
 
 /** A clock that stands until it is told to go on, and a server whose answers are told one by one. */
-function scene({ numbers = new Numbers() } = {}) {
+function scene({ numbers = new Numbers(), initial = false } = {}) {
   let now = 0;
   let timers = [];
   const clock = {
@@ -46,7 +46,7 @@ function scene({ numbers = new Numbers() } = {}) {
     }
     now = until;
   };
-  const wanted = new WantedState(send, numbers, clock);
+  const wanted = new WantedState(send, numbers, initial, clock);
   return { wanted, requests, pass, numbers };
 }
 
@@ -182,6 +182,19 @@ test("a page that goes away says what is still to be said at once", async () => 
   assert.deepEqual([requests[1].value, requests[1].number], [false, 2]);
   wanted.flush();
   assert.equal(requests.length, 2);
+});
+
+test("a first choice is said whichever it is, and said again when asked for", async () => {
+  const { wanted, requests, pass } = scene({ initial: null });
+  wanted.want(false);
+  await pass(0);
+  assert.deepEqual([requests[0].value, requests[0].number], [false, 1]);
+  requests[0].resolve({ value: undefined, number: 1 });
+  await pass(PACE_MS);
+  assert.ok(wanted.isAnswered, "the server did not name it, and answered");
+  wanted.want(false, true);
+  await pass(0);
+  assert.deepEqual([requests[1].value, requests[1].number], [false, 2]);
 });
 
 test("a connection that is closed here says nothing any more", async () => {

@@ -38,7 +38,7 @@ export class PathChoice extends HTMLElement {
  * @param {number} freeSeconds
  * @returns {string}
  */
-export function textOf(choice, freeSeconds) {
+function textOf(choice, freeSeconds) {
   if (choice && !choice.isAnswered) return "Telling the server…";
   if (choice?.alone) return "You hear the sound, and its seconds are paid. The picture comes back by itself.";
   if (choice) return "Nothing is charged. The picture comes back when your connection carries it.";
