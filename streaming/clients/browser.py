@@ -355,9 +355,10 @@ async def watch_in_browser(
     """Signs in, deposits and grants for `watch_minutes` if that is needed, watches, and stops.
 
     Watches for `seconds` from the first picture, or until `until` is set, or until the page
-    stops by itself. `watched_ms` and `frames_decoded` are the page's own measure. Returns
-    `account`, `delegate`, `session` (`grant-index`), `watched_ms`, `frames_decoded`,
-    `first_frame_ms`, `reconnects`, `end_reason`. Raises `BrowserFailed`.
+    stops by itself. `watched_ms`, `frames_decoded` and `freezes_ms` are the page's own measure (see
+    `picture-meter.js`). Returns `account`, `delegate`, `session` (`grant-index`), `watched_ms`,
+    `frames_decoded`, `freezes_ms`, `first_frame_ms`, `reconnects`, `end_reason`. Raises
+    `BrowserFailed`.
     """
     async with page_with_wallet(browser, wallet) as page:
         await page.goto(f"{server_url}/watch?stream={stream}")

@@ -74,17 +74,21 @@ const EXPLANATIONS = {
   },
   "budget-spent": {
     title: "Too much is not charged yet",
-    text: "The server lends a few seconds until the chain has been paid, and yours are lent. Wait a minute, then watch on.",
+    text: "The server lends a few seconds until the chain has been paid, and yours are lent.",
     remedy: "again",
   },
   unconfirmed: {
     title: "Your device confirmed nothing",
-    text: "No report of what it received has reached the server for 10 s, so the stream was stopped. What was not confirmed is free.",
+    text:
+      "No report of what it received has reached the server for 10 s, so the stream was stopped. " +
+      "What was not confirmed is free.",
     remedy: "again",
   },
   unreachable: {
     title: "The server cannot be reached",
-    text: "What it has charged is not known here. Without your device's reports it stops by itself, and what they do not confirm is free.",
+    text:
+      "What it has charged is not known here. Without your device's reports it stops by itself, " +
+      "and what they do not confirm is free.",
     remedy: "again",
   },
   "no-video": {
@@ -100,7 +104,9 @@ const EXPLANATIONS = {
   left: { title: "You stopped watching", text: "", remedy: "again" },
   "left-unanswered": {
     title: "The server has not answered the stop",
-    text: "Your device receives nothing any more. The server stops by itself when your reports cease, within 10 s; at most what had reached you by then is charged.",
+    text:
+      "Your device receives nothing any more, and the server stops by itself, within 10 s. " +
+      "At most what had reached you by then is charged.",
     remedy: "again",
   },
 };
@@ -164,19 +170,21 @@ export function asSentence(detail) {
 const HELD_BACK = {
   "budget-money": {
     title: "Waiting for your payment",
-    text: "What the server lends is used up, and your balance pays no further. Add time to go on. Nothing is charged meanwhile.",
+    text: "Your balance pays no further. Add time to go on. Nothing is charged meanwhile.",
   },
   "budget-report": {
     title: "Waiting for your device's reports",
-    text: "What the server lends without them is used up. The picture goes on when they arrive. Nothing is charged meanwhile.",
+    text: "The picture goes on when they arrive. Nothing is charged meanwhile.",
   },
   "budget-block": {
     title: "Waiting for the chain",
-    text: "What the server lends until a block is used up. The picture goes on with the next one. Nothing is charged meanwhile.",
+    text: "The picture goes on with its next block. Nothing is charged meanwhile.",
   },
   budget: {
     title: "Waiting for the chain",
-    text: "What the server lends until you have paid is used up. The picture goes on when a block, a report of your device or money comes. Nothing is charged meanwhile.",
+    text:
+      "What the server lends is used up. It goes on with a block, a report of your device, or money. " +
+      "Nothing is charged meanwhile.",
   },
   wait: {
     title: "Waiting for the chain",
@@ -188,7 +196,9 @@ const HELD_BACK = {
   },
   unconfirmed: {
     title: "Your connection reports nothing",
-    text: "The server does not hear what reaches your device, so it has stopped sending. It goes on by itself when reports arrive, and ends after 10 s without. Nothing is charged meanwhile.",
+    text:
+      "The server hears nothing of what reaches you, so it sends nothing. It goes on with the next " +
+      "report, and ends after 10 s without. Nothing is charged meanwhile.",
   },
   "picture-broken": {
     title: "The picture was damaged on its way",
@@ -217,7 +227,9 @@ export const PAUSE_TEXTS = {
   resuming: { title: "Going on…", text: "" },
   unknown: {
     title: "The server does not answer",
-    text: "Whether it has paused is not known here. This page has closed its end, and the server stops by itself when your device's reports cease: at most the 15 s before that are counted.",
+    text:
+      "Whether it has paused is not known. This page has closed its end, and without reports the " +
+      "server stops by itself: at most the 15 s before that count.",
   },
 };
 

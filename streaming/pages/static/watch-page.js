@@ -287,7 +287,7 @@ class WatchPage {
     if (this.#viewing) this.#time.question = "How much longer do you want to be able to watch?";
     this.#time.show(rate, decimals, symbol);
     const note = h("p", { class: "small" });
-    const parts = h("dl", { class: "figures small" });
+    const parts = h("dl", { class: "figures sum" });
     const label = h("span");
     const action = this.#action("allow", label, async () => {
       await this.#allow();
@@ -322,9 +322,10 @@ class WatchPage {
     const own = (/** @type {bigint} */ value) => formatBrief(value, this.#info.decimals, this.#info.symbol);
     const chain = (/** @type {bigint} */ value) => formatBrief(value, this.#chain.decimals, this.#chain.symbol);
     const lacks = short.asset > 0n ? own(short.asset) : chain(short.native);
-    const fees = !taken.isNative && short.asset === 0n ? " for deposit and fees" : "";
-    const helps = fees ? "Send it tokens of the chain" : "Choose a shorter time, or send tokens to it";
-    return `Your account holds ${own(balance)}. It lacks ${lacks}${fees}. ${helps}. Nothing was signed.`;
+    const isFees = !taken.isNative && short.asset === 0n;
+    const fees = isFees ? " for the fees and what is held" : "";
+    const helps = isFees ? "Send it tokens of the chain" : "Choose a shorter time, or send tokens to it";
+    return `Your account holds ${own(balance)}. It lacks ${lacks}${fees}. ${helps}. Nothing is signed until then.`;
   }
 
   /**
@@ -337,7 +338,7 @@ class WatchPage {
     /** @type {[string, bigint, api.ChainInfo][]} */
     const rows = [
       ["Into your vault", taken.deposit, this.#info],
-      ["Held for the permission, comes back", taken.storage, this.#chain],
+      ["Held for the permission", taken.storage, this.#chain],
       ["Fees, at most", taken.fees, this.#chain],
       ["Has to stay in your account", taken.existential, this.#chain],
       [taken.isNative ? "Your account needs" : `Your account needs, beside ${this.#info.symbol}`, native, this.#chain],
