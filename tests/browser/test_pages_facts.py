@@ -15,7 +15,7 @@ from streaming.clients.browser import connect_wallet, first_picture, pay_and_wat
 from tests.browser.conftest import Asked, Driven
 from tests.browser.fake_api import FakeServer
 from tests.browser.fake_system import UNIT, FakeIntents, FakeSession, Problem
-from tests.browser.test_pages import BOB, SOON_MS, measured, on_browser, opened, ready, until
+from tests.browser.page_scene import BOB, SOON_MS, measured, on_browser, opened, ready, until
 
 pytestmark = pytest.mark.browser
 
@@ -296,7 +296,9 @@ async def test_a_viewer_without_the_format_is_told_which_it_is(
     detail = "the stream's picture is H.264 (high profile), which the offer does not take"
     fake.system.refusals = [Problem(422, "no-video", detail)]
     async with opened(driven, BOB, ready(fake), Asked()) as page:
-        await pay_and_watch(page, 10)
+        await connect_wallet(page)
+        await page.locator("#sign-in").click()
+        await page.locator("#allow").click()
         await expect(said(page, "H.264 (high profile)")).to_be_visible(timeout=SOON_MS)
         await expect(said(page, "Your browser cannot play")).to_be_visible()
 
