@@ -1,6 +1,6 @@
 //! The methods that this node serves beside those of every Substrate node.
 
-use crate::service::FullClient;
+use crate::client::FullClient;
 use jsonrpsee::RpcModule;
 use paystream_runtime::opaque::Block;
 use polkadot_sdk::{

@@ -1,5 +1,6 @@
 //! Puts the node together: database, pool, network, block production and finality.
 
+use crate::client::{FullClient, FullExecutor};
 use paystream_runtime::{apis::RuntimeApi, opaque::Block};
 use polkadot_sdk::*;
 use sc_client_api::BlockBackend;
@@ -8,7 +9,7 @@ use sc_consensus_grandpa::{
 	GrandpaBlockImport, GrandpaParams, LinkHalf, SharedVoterState,
 	ThreeQuartersOfTheUnfinalizedChain, VotingRulesBuilder,
 };
-use sc_executor::{HeapAllocStrategy, WasmExecutor, DEFAULT_HEAP_ALLOC_STRATEGY};
+use sc_executor::{HeapAllocStrategy, DEFAULT_HEAP_ALLOC_STRATEGY};
 use sc_network::{
 	config::{FullNetworkConfiguration, Role},
 	service::{traits::NetworkService, NotificationMetrics},
@@ -32,9 +33,6 @@ use sp_timestamp::InherentDataProvider as TimestampProvider;
 use std::{env, path::PathBuf, sync::Arc, time::Duration};
 use substrate_prometheus_endpoint::Registry;
 
-/// The client: state, blocks and calls into the runtime.
-pub type FullClient = sc_service::TFullClient<Block, RuntimeApi, FullExecutor>;
-type FullExecutor = WasmExecutor<sp_io::SubstrateHostFunctions>;
 type FullBackend = sc_service::TFullBackend<Block>;
 type FullSelectChain = sc_consensus::LongestChain<FullBackend, Block>;
 type FullPool = TransactionPoolHandle<Block, FullClient>;
