@@ -5,6 +5,7 @@
 
 #![no_main]
 
+mod names;
 mod outside;
 mod story;
 mod watch;

@@ -2,7 +2,7 @@
 
 //! What happens outside of the ledger: to its assets, to accounts, and in the rest of the block.
 
-use crate::story::{Money, Outside, Who};
+use crate::names::{Money, Who};
 use frame::deps::frame_system::limits::BlockWeights;
 use frame::{
 	deps::frame_support::{
@@ -20,6 +20,23 @@ use paystream_oracle::{
 	call::destroy,
 	runtime::{AllAssets, Assets, PayStream, Runtime, RuntimeOrigin, System, BANK},
 };
+
+/// What happens outside of the ledger and that it has to bear.
+#[derive(Decode, Debug)]
+pub enum Outside {
+	/// An asset's owner freezes all of it, or thaws it.
+	Freeze { asset: Money, frozen: bool },
+	/// An asset's owner blocks an account, or thaws it.
+	Block { who: Who, asset: Money, blocked: bool },
+	/// An asset is destroyed, with everybody's balances.
+	Destroy { asset: Money },
+	/// Somebody gives away all that can go.
+	Drain { who: Who, asset: Money },
+	/// Others have used the free share of the block.
+	FillFreeLane,
+	/// Others have left so much of the block.
+	FillBlock { left: u8 },
+}
 
 /// Let it happen; `None` if it cannot, and then nothing has.
 pub fn happens(outside: &Outside) -> Option<()> {

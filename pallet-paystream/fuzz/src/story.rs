@@ -1,67 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! What happens, in few bytes: names of accounts, entries and amounts that are likely to mean something.
+//! What happens, in few bytes.
 
-use crate::outside;
+use crate::{
+	names::{Amount, Money, Pick, Span, Who},
+	outside::{self, Outside},
+};
 use frame::{
-	deps::frame_support::storage::with_storage_layer, prelude::*, token::fungible::NativeOrWithId,
-	traits::fungibles::Mutate,
+	deps::frame_support::storage::with_storage_layer, prelude::*, traits::fungibles::Mutate,
 };
 use pallet_paystream::{
-	BatchOf, GrantTerms, Grants, Moment, NextGrantId, NextStreamId, Order, OrderOf, Payee,
-	Sessions, SignedOrder, StreamChange, Streams, Subscriptions, Tier, Tiers,
+	BatchOf, GrantTerms, Grants, Moment, Order, OrderOf, Payee, Sessions, SignedOrder,
+	StreamChange, Streams, Subscriptions, Tier, Tiers,
 };
 use paystream_oracle::{
 	call::{dispatch, LedgerCall},
 	keys::Keyring,
-	runtime::{
-		begin_block, AllAssets, Kind, PayStream, Runtime, RuntimeOrigin, BANK, BEGIN_MS, TREASURY,
-	},
+	runtime::{begin_block, AllAssets, PayStream, Runtime, RuntimeOrigin, BEGIN_MS},
 };
-
-/// Amounts at which something changes: deposits, minimum balances, endowments, ends of the type.
-const AMOUNTS: [u128; 24] = [
-	0,
-	1,
-	2,
-	3,
-	5,
-	7,
-	9,
-	10,
-	11,
-	15,
-	20,
-	40,
-	60,
-	100,
-	150,
-	300,
-	700,
-	2_000,
-	9_000,
-	19_000,
-	20_000,
-	u64::MAX as u128,
-	u128::MAX / 2,
-	u128::MAX,
-];
-
-/// Somebody: a holder, nobody, the bank, the treasury or the pot.
-#[derive(Decode, Debug)]
-pub struct Who(u8);
-/// An amount by its place among `AMOUNTS`.
-#[derive(Decode, Debug)]
-pub struct Amount(u8);
-/// Milliseconds by a step and a little beside it.
-#[derive(Decode, Debug)]
-pub struct Span(u8, i8);
-/// One of the newest entries, or one that is not there.
-#[derive(Decode, Debug)]
-pub struct Pick(u8);
-/// An asset: the native one, one of the known, or an unknown one.
-#[derive(Decode, Debug)]
-pub struct Money(u8);
 
 /// An order, with its totals told as what they add.
 #[derive(Decode, Debug)]
@@ -230,23 +186,6 @@ pub enum Action {
 /// How many kinds of action there are.
 const KINDS: u8 = 29;
 
-/// What happens outside of the ledger and that it has to bear.
-#[derive(Decode, Debug)]
-pub enum Outside {
-	/// An asset's owner freezes all of it, or thaws it.
-	Freeze { asset: Money, frozen: bool },
-	/// An asset's owner blocks an account, or thaws it.
-	Block { who: Who, asset: Money, blocked: bool },
-	/// An asset is destroyed, with everybody's balances.
-	Destroy { asset: Money },
-	/// Somebody gives away all that can go.
-	Drain { who: Who, asset: Money },
-	/// Others have used the free share of the block.
-	FillFreeLane,
-	/// Others have left so much of the block.
-	FillBlock { left: u8 },
-}
-
 /// Read a story: an action's kind is a byte, folded into the range, and the rest is SCALE. A byte at
 /// which nothing can be read is skipped.
 pub fn actions(mut bytes: &[u8], most: usize) -> Vec<Action> {
@@ -273,62 +212,6 @@ pub struct Terms {
 	life: Span,
 	tips_max: Amount,
 	renewals_max: u8,
-}
-
-impl Who {
-	pub(crate) fn account(&self) -> u64 {
-		match self.0 % 16 {
-			known @ 0..=11 => u64::from(known % 5) + 1,
-			12 => 99,
-			13 => BANK,
-			14 => TREASURY,
-			_ => PayStream::pot(),
-		}
-	}
-}
-
-impl Amount {
-	fn value(&self) -> u128 {
-		AMOUNTS[usize::from(self.0) % AMOUNTS.len()]
-	}
-}
-
-impl Span {
-	fn ms(&self) -> u64 {
-		const STEPS: [u64; 12] =
-			[0, 500, 1_000, 2_000, 5_000, 6_000, 10_000, 20_000, 30_000, 60_000, 90_000, 400_000];
-		let step = STEPS[usize::from(self.0) % STEPS.len()];
-		step.saturating_add_signed(i64::from(self.1) / 16)
-	}
-}
-
-impl Pick {
-	fn below(&self, next: u64) -> u64 {
-		match self.0 % 16 {
-			15 => next,
-			back => next.saturating_sub(1 + u64::from(back) / 4),
-		}
-	}
-
-	fn stream(&self) -> u64 {
-		self.below(NextStreamId::<Runtime>::get())
-	}
-
-	fn grant(&self) -> u64 {
-		self.below(NextGrantId::<Runtime>::get())
-	}
-}
-
-impl Money {
-	pub(crate) fn kind(&self) -> Kind {
-		match self.0 % 12 {
-			0..=5 => NativeOrWithId::Native,
-			6..=8 => NativeOrWithId::WithId(7),
-			9 => NativeOrWithId::WithId(8),
-			10 => NativeOrWithId::WithId(9),
-			_ => NativeOrWithId::WithId(77),
-		}
-	}
 }
 
 /// Makes what happens happen.

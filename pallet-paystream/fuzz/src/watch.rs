@@ -2,7 +2,7 @@
 
 //! What must hold after every call, and across it.
 
-use crate::story::{Action, Outside};
+use crate::{outside::Outside, story::Action};
 use frame::{
 	deps::{frame_support::storage::storage_prefix, sp_io, sp_io::hashing::twox_128},
 	traits::fungibles::Inspect,
