@@ -16,10 +16,11 @@ from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
 from offchain.cli.output import Output
 from offchain.cli.ports import is_port_free
+from offchain.config import cache_dir_default
 
 NAME: Final = "paystream-node"
 RPC_PORT: Final = 9944
-BUILD: Final = "cargo build --release -p paystream-node"
+BUILD: Final = "scripts/setup --chain-only"
 
 
 def add_to(app: typer.Typer, panel: str) -> None:
@@ -49,7 +50,7 @@ def node(
             "--node",
             "The node's program.",
             "FILE",
-            show_default="looked for on PATH and in target/release",
+            show_default="looked for on PATH, then what scripts/setup built",
         ),
     ] = None,
 ) -> None:
@@ -90,23 +91,37 @@ def find_node(given: Path | None) -> Path:
     on_path = shutil.which(NAME)
     if on_path is not None:
         return Path(on_path)
-    for folder in _build_folders():
-        built = folder / "release" / NAME
+    for folder in _folders():
+        built = folder / NAME
         if os.access(built, os.X_OK):
-            return built.absolute()
+            return built.resolve()
     raise Failure(
-        f"there is no {NAME} on PATH or in target/release: build it in the checkout with "
-        f"`{BUILD}` (some minutes), or name one with --node",
+        f"there is no {NAME} on PATH and none that was built: build it in the checkout with "
+        f"`{BUILD}` (it takes a while), or name one with --node",
         Exit.MACHINE,
         "node-missing",
     )
 
 
-def _build_folders() -> list[Path]:
-    """Where cargo puts what it builds: its own variable, this checkout, the current directory."""
-    folders = [Path(os.environ["CARGO_TARGET_DIR"])] if os.environ.get("CARGO_TARGET_DIR") else []
+def _folders() -> list[Path]:
+    """Where a built node may be, the likeliest first.
+
+    `scripts/setup` links the node of its checkout at `.node`. A command that is installed elsewhere
+    has no checkout; for it there is the node that any checkout of this user used last.
+    """
     checkout = Path(__file__).resolve().parents[2]
-    return [*folders, checkout / "target", Path.cwd() / "target"]
+    cargo = os.environ.get("CARGO_TARGET_DIR")
+    targets = [*([Path(cargo)] if cargo else []), checkout / "target", Path.cwd() / "target"]
+    kept = sorted((cache_dir_default() / "nodes").glob("[!.]*"), key=_used_at, reverse=True)
+    return [checkout / ".node", *(target / "release" for target in targets), *kept]
+
+
+def _used_at(folder: Path) -> float:
+    """Say when `scripts/setup` last used a kept node, in seconds since 1970; 0 if it is gone."""
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _rpc_port(arguments: list[str]) -> int:

@@ -77,7 +77,7 @@ def test_missing_and_wrong_packages_are_named(monkeypatch: pytest.MonkeyPatch) -
 
 def test_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("offchain.cli.node._build_folders", list)
+    monkeypatch.setattr("offchain.cli.node._folders", list)
     assert state_of(machine.ffmpeg()) == "warning"
     assert state_of(machine.node_program(None)) == "warning"
     broken = tmp_path / "ffmpeg"

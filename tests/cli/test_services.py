@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from offchain.cli import app
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
-from offchain.cli.node import _rpc_port
+from offchain.cli.node import _rpc_port, find_node
 from offchain.cli.ports import parse_listen
 from offchain.keys.signer import dev_key
 
@@ -146,11 +146,48 @@ def test_a_batch_account_is_opened_before_the_relayer_runs(
 def test_a_missing_node_says_how_to_build_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("offchain.cli.node._build_folders", lambda: [tmp_path])
+    monkeypatch.setattr("offchain.cli.node._folders", lambda: [tmp_path])
     monkeypatch.setattr(os, "execv", lambda path, given: pytest.fail(f"{path} was started"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    refused(run("node"), Exit.MACHINE, "cargo build --release", "--node")
-    refused(run("node", "--node", "/nope"), Exit.MACHINE, "/nope", "cargo build")
+    refused(run("node"), Exit.MACHINE, "scripts/setup --chain-only", "--node")
+    refused(run("node", "--node", "/nope"), Exit.MACHINE, "/nope", "scripts/setup")
+
+
+def test_the_node_that_setup_built_is_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def program(folder: Path, used_at: int = 0) -> Path:
+        folder.mkdir(parents=True)
+        path = folder / "paystream-node"
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o700)
+        os.utime(folder, (used_at, used_at))
+        return path
+
+    nodes = tmp_path / "cache/paystream/nodes"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CARGO_TARGET_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("offchain.cli.node.__file__", str(tmp_path / "clone/offchain/cli/node.py"))
+    with pytest.raises(Failure):
+        find_node(None)
+
+    program(nodes / "old", 1)
+    used_last = program(nodes / "new", 2)
+    program(nodes / ".new.half", 3)
+    assert find_node(None) == used_last
+
+    by_cargo = program(tmp_path / "target/release")
+    assert find_node(None) == by_cargo
+
+    link = tmp_path / "clone/.node"
+    link.parent.mkdir()
+    link.symlink_to(nodes / "old")
+    assert find_node(None) == nodes / "old/paystream-node"
+    link.unlink()
+    link.symlink_to(nodes / "gone")
+    assert find_node(None) == by_cargo
 
 
 def test_the_node_takes_this_process_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -23,17 +23,16 @@ class OracleMissing(Exception):
 
 
 def oracle_binary() -> Path:
-    """Find the oracle: `PAYSTREAM_ORACLE`, else beside the node, in cargo's release directory.
+    """Find the oracle: `PAYSTREAM_ORACLE`, else beside the node (`PAYSTREAM_NODE`, else `.node`).
 
     Raises OracleMissing.
     """
     named = os.environ.get("PAYSTREAM_ORACLE")
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    node = Path(os.environ.get("PAYSTREAM_NODE", target / "release/paystream-node"))
+    node = Path(os.environ.get("PAYSTREAM_NODE", ROOT / ".node/paystream-node"))
     binary = Path(named) if named else node.parent / "paystream-oracle"
     if not binary.is_file():
         raise OracleMissing(
-            f"there is no oracle at {binary}: build it with `cargo build --release --workspace`"
+            f"there is no oracle at {binary}: build it with `scripts/setup --chain-only`"
         )
     return binary
 

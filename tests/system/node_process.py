@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +11,9 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+from offchain.cli.failure import Failure
+from offchain.cli.node import find_node
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 20.0
@@ -23,23 +25,12 @@ class NodeMissing(Exception):
 
 
 def node_binary() -> Path:
-    """Find the node: `PAYSTREAM_NODE`, cargo's release directory, then `PATH`."""
+    """Find the node: `PAYSTREAM_NODE`, then where `paystream node` looks. Raises NodeMissing."""
     named = os.environ.get("PAYSTREAM_NODE")
-    if named:
-        if not Path(named).is_file():
-            raise NodeMissing(f"PAYSTREAM_NODE names {named}, which is no file: correct it")
-        return Path(named)
-    target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
-    built = target / "release" / "paystream-node"
-    if built.is_file():
-        return built
-    found = shutil.which("paystream-node")
-    if found:
-        return Path(found)
-    raise NodeMissing(
-        f"there is no node at {built} and none in PATH: build it with "
-        "`cargo build --release -p paystream-node`, or name one in PAYSTREAM_NODE"
-    )
+    try:
+        return find_node(Path(named) if named else None)
+    except Failure as failure:
+        raise NodeMissing(failure.message) from None
 
 
 def free_port() -> int:
