@@ -9,9 +9,9 @@ from aiohttp import web
 from streaming.http.problem import ProblemError
 from streaming.http.request_input import body_of
 from streaming.sfu.media_engine import MediaError
+from streaming.sfu.sdp import SDP_BYTES_MAX
 
 SDP_MIME: Final = "application/sdp"
-SDP_BYTES_MAX: Final = 256 * 1024
 
 
 async def sdp_of(request: web.Request) -> str:

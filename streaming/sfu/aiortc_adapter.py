@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.codecs import CODECS, HEADER_EXTENSIONS
 from aiortc.rtcconfiguration import RTCBundlePolicy
 from aiortc.rtcdtlstransport import RTCDtlsTransport
@@ -82,20 +81,6 @@ def new_peer() -> RTCPeerConnection:
     )
 
 
-def passive_offer(sdp: str) -> str:
-    """The offer without its candidates.
-
-    Whoever reaches the server tells its address by doing so. Without candidates the server
-    sends nothing to addresses that strangers name, and resolves no mDNS name (1 s each).
-    """
-    lines = [
-        line
-        for line in sdp.replace("\r\n", "\n").split("\n")
-        if not line.startswith(("a=candidate:", "a=end-of-candidates"))
-    ]
-    return "\r\n".join(lines)
-
-
 def prefer(transceiver: RTCRtpTransceiver, names: Sequence[str], profile: str | None) -> None:
     """Let a transceiver negotiate these codecs only, and retransmission of them."""
     capabilities = RTCRtpSender.getCapabilities(transceiver.kind).codecs
@@ -126,13 +111,6 @@ def keep_first_codec(transceiver: RTCRtpTransceiver) -> TrackCodec:
 def negotiated_extension(transceiver: RTCRtpTransceiver, uri: str) -> int | None:
     """The id under which the peer takes (or sends) a header extension."""
     return next((found.id for found in transceiver._headerExtensions if found.uri == uri), None)
-
-
-def keep_extensions(transceiver: RTCRtpTransceiver, uris: Sequence[str]) -> None:
-    """Negotiate these RTP header extensions only."""
-    transceiver._headerExtensions = [
-        found for found in transceiver._headerExtensions if found.uri in uris
-    ]
 
 
 def numbered_by(pc: RTCPeerConnection) -> int | None:
@@ -176,23 +154,6 @@ def _read_little(connection: Any) -> None:
         # Of asyncio's own transports only; another loop's have no such limit.
         if hasattr(protocol.transport, "max_size"):
             protocol.transport.max_size = READ_BYTES
-
-
-async def read_offer(pc: RTCPeerConnection, sdp: str) -> None:
-    """Apply a remote offer. Raises whatever aiortc raises for one it cannot read."""
-    await pc.setRemoteDescription(RTCSessionDescription(sdp=passive_offer(sdp), type="offer"))
-
-
-async def make_answer(pc: RTCPeerConnection) -> str:
-    """Set and return the answer, with all candidates in it."""
-    await pc.setLocalDescription(await pc.createAnswer())
-    return str(pc.localDescription.sdp)
-
-
-def cname_of(sdp: str) -> bytes:
-    """The canonical name that a description announces for its sources."""
-    found = re.search(r"^a=ssrc:\d+ cname:(\S+)", sdp, re.MULTILINE)
-    return (found.group(1) if found else "paystream").encode()
 
 
 # --- the way out -------------------------------------------------------------------------

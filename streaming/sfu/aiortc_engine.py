@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable, Sequence
 
 from aiortc import RTCPeerConnection
-from aiortc.sdp import MediaDescription, SessionDescription
 
-from streaming.sfu import aiortc_adapter
+from streaming.sfu import aiortc_adapter, codecs, negotiation, offer
 from streaming.sfu.addresses import LOOPBACK
 from streaming.sfu.aiortc_adapter import now_us
 from streaming.sfu.ice import IceListener
 from streaming.sfu.media_engine import ConnectionFigures, Ended, LiveState, MediaError
-from streaming.sfu.publication import PublishedTracks, Track, TrackCodec
+from streaming.sfu.offer import Negotiated
+from streaming.sfu.publication import PublishedTracks, Track
 from streaming.sfu.sockets import Door, MediaSockets
 from streaming.sfu.subscription import Feed, Numbering, Subscriber, meter_for
 from streaming.sfu.transport_cc import URI as NUMBERED
@@ -28,9 +28,6 @@ log = logging.getLogger(__name__)
 TEND_EVERY_S = 0.1
 PUBLISHER_GRACE_S = 15.0
 CONNECT_WITHIN_S = 15.0
-VIDEO_CODECS = ("VP8", "H264")
-AUDIO_CODECS = ("opus",)
-MEDIA_SECTIONS_MAX = 4
 
 
 class AiortcPublication:
@@ -62,9 +59,15 @@ class AiortcSubscription:
     """One viewer's peer connection."""
 
     def __init__(
-        self, pc: RTCPeerConnection, subscriber: Subscriber, live: LiveStream, on_ended: Ended
+        self,
+        pc: RTCPeerConnection,
+        negotiated: Negotiated,
+        subscriber: Subscriber,
+        live: LiveStream,
+        on_ended: Ended,
     ):
         self.subscriber = subscriber
+        self.negotiated = negotiated
         self._pc = pc
         self._live = live
         self._on_ended: Ended | None = on_ended
@@ -129,19 +132,26 @@ class AiortcPrepared:
     """A viewer's offer that can be served."""
 
     def __init__(
-        self, pc: RTCPeerConnection, subscriber: Subscriber, live: LiveStream, door: Door
-    ) -> None:
+        self,
+        pc: RTCPeerConnection,
+        negotiated: Negotiated,
+        subscriber: Subscriber,
+        live: LiveStream,
+        door: Door,
+    ):
         self._pc = pc
+        self._negotiated = negotiated
         self._subscriber = subscriber
         self._live = live
         self._door = door
 
     async def answer(self, on_ended: Ended) -> tuple[str, AiortcSubscription]:
         """The SDP answer, and the held subscription."""
-        aiortc_adapter.EgressPort(self._subscriber, self._pc, self._door)
-        answer = await aiortc_adapter.make_answer(self._pc)
-        self._subscriber.cname = aiortc_adapter.cname_of(answer)
-        return answer, AiortcSubscription(self._pc, self._subscriber, self._live, on_ended)
+        subscriber, negotiated = self._subscriber, self._negotiated
+        aiortc_adapter.EgressPort(subscriber, self._pc, self._door)
+        answer, subscriber.cname = await negotiation.make_answer(self._pc, negotiated)
+        subscription = AiortcSubscription(self._pc, negotiated, subscriber, self._live, on_ended)
+        return answer, subscription
 
     async def close(self) -> None:
         """Drop it."""
@@ -168,9 +178,7 @@ class LiveStream:
         self.gone_s = time.monotonic()
         for subscription in list(self.subscriptions):
             subscription.subscriber.attach(self.published, now_us())
-            if publication is not None and not _serves(
-                publication.published, subscription.subscriber
-            ):
+            if publication is not None and not _serves(publication.published, subscription):
                 subscription.ended("publisher-gone")
 
     def tend(self, now: int, unix: int) -> None:
@@ -184,13 +192,14 @@ class LiveStream:
                 subscription.ended(reason)
 
 
-def _serves(published: PublishedTracks, subscriber: Subscriber) -> bool:
-    for kind, feed in subscriber.feeds.items():
+def _serves(published: PublishedTracks, subscription: AiortcSubscription) -> bool:
+    """Whether a viewer can decode what another publisher sends, in the formats it was answered."""
+    for kind, feed in subscription.subscriber.feeds.items():
         track = published.tracks.get(kind)
         if track is None:
             if feed.meter is not None:
                 return False
-        elif track.codec.name != feed.codec_name:
+        elif not codecs.covers(subscription.negotiated.codecs[kind], track.codec):
             return False
     return True
 
@@ -209,38 +218,13 @@ class AiortcEngine:
 
     # --- publishing ------------------------------------------------------------------
 
-    async def publish(self, stream: int, offer: str, *, sound_alone: bool) -> AiortcPublication:
+    async def publish(self, stream: int, sdp: str, *, sound_alone: bool) -> AiortcPublication:
         """Answer a publisher's offer; once connected it replaces an earlier one."""
         self._start()
-        sections = _sections(offer)
-        chosen = {
-            kind: _first_usable(section)
-            for kind, section in sections.items()
-            if section.direction in (None, "sendonly", "sendrecv")
-        }
-        if not chosen:
-            raise MediaError(
-                422,
-                "no-media",
-                "the offer sends neither picture nor sound; add a video track to it",
-            )
-        if "video" not in chosen and not sound_alone:
-            raise MediaError(
-                422,
-                "no-video",
-                "the offer has no video section that sends; add a video track, or publish sound "
-                "alone by adding ?sound_alone=1 to the address",
-            )
-        pc = aiortc_adapter.new_peer()
+        negotiated = offer.publishing(offer.read(sdp), sound_alone=sound_alone)
+        pc = await negotiation.open_peer(negotiated)
         try:
-            for kind in sections:
-                transceiver = pc.addTransceiver(
-                    kind, direction="recvonly" if kind in chosen else "inactive"
-                )
-                if kind in chosen:
-                    aiortc_adapter.prefer(transceiver, [chosen[kind]], None)
-            await _read(pc, offer)
-            publication = await self._answer_publisher(pc, stream, set(chosen))
+            publication = await self._answer_publisher(pc, stream, negotiated)
         except BaseException:
             await aiortc_adapter.close_quietly(pc)
             raise
@@ -248,22 +232,19 @@ class AiortcEngine:
         return publication
 
     async def _answer_publisher(
-        self, pc: RTCPeerConnection, stream: int, kinds: set[str]
+        self, pc: RTCPeerConnection, stream: int, negotiated: Negotiated
     ) -> AiortcPublication:
         tracks: dict[str, Track] = {}
         outlet = aiortc_adapter.Outlet(pc.getTransceivers()[0].receiver.transport)
         published = PublishedTracks(stream, tracks)
-        for transceiver in pc.getTransceivers():
-            if transceiver.kind not in kinds:
-                continue
-            codec = aiortc_adapter.keep_first_codec(transceiver)
+        for kind, codec in negotiated.codecs.items():
+            transceiver = negotiation.transceiver_of(pc, negotiated, kind)
             rtcp_ssrc, _ = aiortc_adapter.sources_of(transceiver.sender)
-            track = Track(codec, rtcp_ssrc, outlet.send_rtcp)
-            tracks[codec.kind] = track
-        numbered_by = aiortc_adapter.numbered_by(pc)
+            tracks[kind] = Track(codec, rtcp_ssrc, outlet.send_rtcp)
         door = self._listener.listen(pc, publisher=True)
+        numbered_by = negotiated.extension_id(NUMBERED)
         aiortc_adapter.IngestPort(pc, published, numbered_by, outlet.send_rtcp, door)
-        answer = await aiortc_adapter.make_answer(pc)
+        answer, _ = await negotiation.make_answer(pc, negotiated)
         publication = AiortcPublication(pc, published, answer)
         publication.on_closed = self._publication_closed
 
@@ -310,44 +291,25 @@ class AiortcEngine:
 
     # --- watching --------------------------------------------------------------------
 
-    async def prepare(self, stream: int, offer: str) -> AiortcPrepared:
+    async def prepare(self, stream: int, sdp: str) -> AiortcPrepared:
         """Read a viewer's offer and see whether it can be served."""
-        sections = _sections(offer)
+        read = offer.read(sdp)
         live = self._streams.get(stream)
         published = None if live is None else live.published
         if live is None or published is None:
             raise MediaError(
                 409, "not-live", f"nobody publishes stream {stream} at the moment; try again soon"
             )
-        wanted = {
-            kind: track.codec
-            for kind, track in published.tracks.items()
-            if kind in sections and sections[kind].direction in (None, "recvonly", "sendrecv")
-        }
-        missing = "video" if "video" in published.tracks else "audio"
-        if missing not in wanted:
-            raise MediaError(
-                422,
-                f"no-{missing}",
-                f"the stream has {missing}, and the offer has no {missing} section that "
-                f"receives; add a recvonly {missing} transceiver",
-            )
-        pc = aiortc_adapter.new_peer()
+        wanted = {kind: track.codec for kind, track in published.tracks.items()}
+        negotiated = offer.watching(read, wanted)
+        pc = await negotiation.open_peer(negotiated)
         try:
-            for kind in sections:
-                transceiver = pc.addTransceiver(
-                    kind, direction="sendonly" if kind in wanted else "inactive"
-                )
-                if kind in wanted:
-                    codec = wanted[kind]
-                    aiortc_adapter.prefer(transceiver, [codec.name], codec.profile)
-            await _read(pc, offer)
-            subscriber = _subscriber(pc, wanted)
+            subscriber = _subscriber(pc, negotiated)
             door = self._listener.listen(pc, publisher=False)
         except BaseException:
             await aiortc_adapter.close_quietly(pc)
             raise
-        return AiortcPrepared(pc, subscriber, live, door)
+        return AiortcPrepared(pc, negotiated, subscriber, live, door)
 
     # --- state -----------------------------------------------------------------------
 
@@ -422,103 +384,26 @@ class AiortcEngine:
         await asyncio.gather(*self._closing)
 
 
-def _subscriber(pc: RTCPeerConnection, wanted: dict[str, TrackCodec]) -> Subscriber:
+def _subscriber(pc: RTCPeerConnection, negotiated: Negotiated) -> Subscriber:
     feeds: dict[str, Feed] = {}
-    numbered_by = aiortc_adapter.numbered_by(pc)
-    for transceiver in pc.getTransceivers():
-        aiortc_adapter.keep_extensions(transceiver, [] if numbered_by is None else [NUMBERED])
-        if transceiver.kind not in wanted:
-            continue
-        codec = aiortc_adapter.keep_first_codec(transceiver)
+    for kind, codec in negotiated.codecs.items():
+        transceiver = negotiation.transceiver_of(pc, negotiated, kind)
         ssrc, rtx_ssrc = aiortc_adapter.sources_of(transceiver.sender)
-        feeds[codec.kind] = Feed(
-            codec.kind,
+        feeds[kind] = Feed(
+            kind,
             codec_name=codec.name,
             ssrc=ssrc,
             payload_type=codec.payload_type,
             clock_rate=codec.clock_rate,
             rtx=None if codec.rtx_payload_type is None else (rtx_ssrc, codec.rtx_payload_type),
-            meter=meter_for(set(wanted), codec.kind, codec.clock_rate),
+            meter=meter_for(set(negotiated.codecs), kind, codec.clock_rate),
         )
-    numbering = None if numbered_by is None else Numbering(numbered_by)
-    return Subscriber(feeds, now_us(), numbering=numbering)
-
-
-def _sections(offer: str) -> dict[str, MediaDescription]:
-    """The offer's media sections by kind. Raises `MediaError` for what cannot be read."""
-    if not offer.strip():
-        raise MediaError(400, "sdp-empty", "the request has no body; send the SDP offer in it")
-    if not offer.lstrip().startswith("v="):
-        raise MediaError(
-            400, "sdp-invalid", "the body is no SDP: an offer begins with the line v=0"
-        )
-    try:
-        description = SessionDescription.parse(offer)
-    except Exception as error:  # aiortc's parser raises whatever it stumbles over
-        raise MediaError(
-            400,
-            "sdp-invalid",
-            f"the SDP cannot be read ({type(error).__name__}); send the offer exactly as the "
-            "peer connection made it",
-        ) from None
-    sections: dict[str, MediaDescription] = {}
-    if not description.media:
-        raise MediaError(
-            422, "no-media", "the offer has no media section; add a video transceiver to it"
-        )
-    if len(description.media) > MEDIA_SECTIONS_MAX:
-        raise MediaError(422, "too-many-sections", "the offer has more than 4 media sections")
-    for section in description.media:
-        if section.kind not in ("audio", "video"):
-            raise MediaError(
-                422, "data-channel", "the offer has a data channel; make it without one"
-            )
-        if section.kind in sections:
-            raise MediaError(
-                422,
-                "too-many-sections",
-                f"the offer has more than one {section.kind} section; one each is taken",
-            )
-        sections[section.kind] = section
-    bundled = {
-        mid for group in description.group if group.semantic == "BUNDLE" for mid in group.items
-    }
-    if len(sections) > 1 and any(s.rtp.muxId not in bundled for s in sections.values()):
-        raise MediaError(
-            422,
-            "bundle-required",
-            "the offer does not bundle its sections; use bundlePolicy max-bundle",
-        )
-    return sections
-
-
-def _first_usable(section: MediaDescription) -> str:
-    usable = VIDEO_CODECS if section.kind == "video" else AUDIO_CODECS
-    for codec in section.rtp.codecs:
-        for name in usable:
-            if codec.name.lower() == name.lower():
-                return name
-    raise MediaError(
-        422,
-        "codec-unsupported",
-        f"none of the offer's {section.kind} codecs can be used; offer {' or '.join(usable)}",
+    extension = negotiated.extension_id(NUMBERED)
+    numbered = frozenset(
+        kind
+        for kind in negotiated.codecs
+        if negotiated.extension_id(NUMBERED, kind) is not None
+        and negotiated.has_feedback(kind, "transport-cc")
     )
-
-
-async def _read(pc: RTCPeerConnection, offer: str) -> None:
-    try:
-        await aiortc_adapter.read_offer(pc, offer)
-    except Exception as error:
-        if type(error).__name__ == "OperationError":
-            raise MediaError(
-                422,
-                "codec-unsupported",
-                "no common codec: the picture is VP8, or H.264 in constrained baseline with "
-                "packetization-mode 1; the sound is Opus",
-            ) from None
-        raise MediaError(
-            400,
-            "sdp-invalid",
-            f"the offer cannot be applied ({type(error).__name__}: {error}); send it exactly as "
-            "the peer connection made it",
-        ) from None
+    numbering = None if extension is None else Numbering(extension)
+    return Subscriber(feeds, now_us(), numbering=numbering, numbered=numbered)

@@ -1,7 +1,7 @@
 """ICE as a server does it: fixed addresses, no checks of its own accord, cheap waiting.
 
 aioice is made for both sides. A server whose peers come to it (their candidates are dropped,
-`aiortc_adapter.passive_offer`) needs no timer to look for pairs: each check that arrives starts
+`answer.engine_offer`) needs no timer to look for pairs: each check that arrives starts
 the one in return. Each private member touched here is named in `tests/sfu/test_ice.py`.
 """
 

@@ -114,14 +114,15 @@ class PreparedSubscription(Protocol):
 class MediaEngine(Protocol):
     """Publications in, subscriptions out."""
 
-    async def publish(self, stream: int, offer: str, *, sound_alone: bool) -> Publication:
+    async def publish(self, stream: int, sdp: str, *, sound_alone: bool) -> Publication:
         """Answer a publisher's offer; an earlier publication of the stream is replaced.
 
-        Raises `MediaError`: 400 for SDP that is none, 422 for media that cannot be used.
+        Raises `MediaError`: 400 for SDP that is none, 413 for what is too long, 422 for media
+        that cannot be used. The offer is judged completely before anything is done.
         """
 
-    async def prepare(self, stream: int, offer: str) -> PreparedSubscription:
-        """Read a viewer's offer. Raises `MediaError`: 400, 409 `not-live`, or 422."""
+    async def prepare(self, stream: int, sdp: str) -> PreparedSubscription:
+        """Read a viewer's offer. Raises `MediaError`: 400, 409 `not-live`, 413, or 422."""
 
     def live(self, stream: int) -> LiveState | None:
         """State of one stream, if it is being published."""

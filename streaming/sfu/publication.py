@@ -43,6 +43,8 @@ class TrackCodec:
     rtx_payload_type: int | None = None
     profile: str | None = None
     """H.264's `profile-level-id`."""
+    packetization_mode: int | None = None
+    """H.264's: 0 single units, 1 also aggregated and fragmented ones."""
 
 
 class PacketSink(Protocol):

@@ -370,8 +370,15 @@ class Subscriber:
     """All feeds of one viewer, its meter, and why nothing is forwarded to it at the moment."""
 
     def __init__(
-        self, feeds: dict[str, Feed], now_us: int, *, numbering: Numbering | None = None
+        self,
+        feeds: dict[str, Feed],
+        now_us: int,
+        *,
+        numbering: Numbering | None = None,
+        numbered: frozenset[str] = frozenset({"audio", "video"}),
     ) -> None:
+        """`numbered` are the kinds whose packets carry the numbers of `numbering`; what is
+        counted has to be among them, or reports are all that is known."""
         self.feeds = feeds
         self.counted = next(feed for feed in feeds.values() if feed.meter is not None)
         self.meter = meter_of(self.counted)
@@ -379,6 +386,8 @@ class Subscriber:
         self.cname = b""
         self.send_rtcp: Callable[[bytes], None] = _drop
         self.connected = False
+        if self.counted.kind not in numbered:
+            numbering = None
         self.meter.reports_alone = numbering is None
         self.path = PathControl()
         self._numbering = numbering
@@ -395,13 +404,14 @@ class Subscriber:
         sound = feeds.get("audio")
         self._sound_feed = sound if sound is not self.counted else None
         self._sound = SoundAlone(48_000 if sound is None else sound.clock_rate)
-        self._sound.meter.reports_alone = numbering is None
+        self._sound.meter.reports_alone = numbering is None or "audio" not in numbered
         self._picture_held = False
         self._sound_held = False
         for feed in feeds.values():
             feed.on_blocked = self._blocked
             feed.on_broken = self._chain_broken
-            feed.numbering = numbering
+            if feed.kind in numbered:
+                feed.numbering = numbering
             feed.path = self.path
 
     def attach(self, published: PublishedTracks | None, now_us: int) -> None:

@@ -29,6 +29,8 @@ from streaming.session_state import (
 from streaming.session_state import Hello as Greeting
 from streaming.session_state import decode_from_relayer as decode
 
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
 
 async def told(
     relayer: StandInRelayer, folder: Path, *messages: Greeting | States | Request
@@ -112,6 +114,8 @@ def test_only_watching_viewers_are_summed(tmp_path: Path) -> None:
 
 def test_only_a_server_on_this_machine_is_attacked() -> None:
     command = [sys.executable, "-m", "measure.door_attack", "posts", "http://192.0.2.1:80", "1"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, cwd=SCRIPTS
+    )
     assert ended.returncode == 1
     assert "only a server on 127.0.0.1 is attacked" in ended.stderr

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.metadata
 import struct
 from types import SimpleNamespace
 from typing import Any
 
-from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
-from aiortc.rtcdtlstransport import RTCDtlsTransport
+import pytest
+from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCSessionDescription
+from aiortc.rtcdtlstransport import RTCDtlsTransport, generate_certificate
+from aiortc.rtp import HeaderExtensionsMap
+from cryptography.hazmat.primitives.asymmetric import rsa
+from OpenSSL import SSL
 from pylibsrtp import Policy, Session
 
-from streaming.sfu import aiortc_adapter, transport_cc
+from streaming.sfu import aiortc_adapter, negotiation, offer, transport_cc
 from streaming.sfu.ice import IceListener
 from streaming.sfu.publication import PublishedTracks, Track, TrackCodec
 from streaming.sfu.sockets import READ_BYTES
+from tests.sfu.bent_offers import real_offers
 
 VP8 = TrackCodec(kind="video", name="VP8", clock_rate=90_000, payload_type=96, rtx_payload_type=97)
 
@@ -24,15 +30,21 @@ def test_aiortc_is_the_version_whose_inside_is_known() -> None:
     assert importlib.metadata.version("aiortc") == "1.16.0"
 
 
+async def offered(*kinds: str, direction: str = "sendonly") -> tuple[RTCPeerConnection, str]:
+    """A peer connection with these media, and its offer."""
+    pc = aiortc_adapter.new_peer()
+    for kind in kinds:
+        pc.addTransceiver(kind, direction=direction)
+    await pc.setLocalDescription(await pc.createOffer())
+    return pc, str(pc.localDescription.sdp)
+
+
 def test_private_members_exist_and_behave() -> None:
     async def main() -> None:
-        server = aiortc_adapter.new_peer()
-        publisher = aiortc_adapter.new_peer()
-        publisher.addTransceiver("video", direction="sendonly")
-        await publisher.setLocalDescription(await publisher.createOffer())
-        transceiver = server.addTransceiver("video", direction="recvonly")
-        aiortc_adapter.prefer(transceiver, ["VP8"], None)
-        await aiortc_adapter.read_offer(server, publisher.localDescription.sdp)
+        publisher, sdp = await offered("video")
+        negotiated = offer.publishing(offer.read(sdp), sound_alone=False)
+        server = await negotiation.open_peer(negotiated)
+        transceiver = negotiation.transceiver_of(server, negotiated, "video")
         assert [c.name for c in transceiver._codecs] == ["VP8", "rtx"]
         assert [e.uri for e in transceiver._headerExtensions] != []
         codec = aiortc_adapter.keep_first_codec(transceiver)
@@ -40,6 +52,8 @@ def test_private_members_exist_and_behave() -> None:
         assert codec.rtx_payload_type == codec.payload_type + 1
         assert isinstance(transceiver.sender._ssrc, int)
         assert transceiver.sender._rtx_ssrc != transceiver.sender._ssrc
+        assert isinstance(transceiver.sender._stream_id, str)
+        assert isinstance(transceiver.sender._track_id, str)
         assert "_RTCRtpReceiver__remote_bitrate_estimator" in vars(transceiver.receiver)
 
         dtls = transceiver.receiver.transport
@@ -50,8 +64,8 @@ def test_private_members_exist_and_behave() -> None:
         assert connection._nominated == {}
 
         IceListener().listen(server, publisher=True)
-        answer = await aiortc_adapter.make_answer(server)
-        assert aiortc_adapter.cname_of(answer) != b"paystream"
+        _, cname = await negotiation.make_answer(server, negotiated)
+        assert cname == server._RTCPeerConnection__cname.encode()  # type: ignore[attr-defined]
         assert connection._protocols
         aiortc_adapter.read_little(publisher)
         protocols = publisher.getTransceivers()[0].receiver.transport.transport._connection
@@ -126,20 +140,21 @@ def test_packets_protected_in_the_work_area_are_pylibsrtps_own() -> None:
 
 def test_transport_wide_numbers_are_negotiated() -> None:
     async def main() -> None:
-        server, client = aiortc_adapter.new_peer(), aiortc_adapter.new_peer()
-        for kind in ("video", "audio"):
-            client.addTransceiver(kind, direction="recvonly")
-            server.addTransceiver(kind, direction="sendonly")
-        await client.setLocalDescription(await client.createOffer())
-        await aiortc_adapter.read_offer(server, client.localDescription.sdp)
-        number = aiortc_adapter.numbered_by(server)
+        client, sdp = await offered("video", "audio", direction="recvonly")
+        wanted = {
+            "video": VP8,
+            "audio": TrackCodec(kind="audio", name="opus", clock_rate=48_000, payload_type=111),
+        }
+        negotiated = offer.watching(offer.read(sdp), wanted)
+        number = negotiated.extension_id(transport_cc.URI)
         assert number is not None
-        answer = await aiortc_adapter.make_answer(server)
+        server = await negotiation.open_peer(negotiated)
+        IceListener(["127.0.0.1"]).listen(server, publisher=False)
+        answer, _ = await negotiation.make_answer(server, negotiated)
         assert answer.count(f"a=extmap:{number} {transport_cc.URI}") == 2
-        assert answer.count("transport-cc") >= 2
-        for transceiver in server.getTransceivers():
-            aiortc_adapter.keep_extensions(transceiver, [])
-        assert aiortc_adapter.numbered_by(server) is None
+        assert answer.count("transport-cc") == 2
+        await client.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
+        assert aiortc_adapter.numbered_by(client) == number
         await client.close()
         await server.close()
 
@@ -178,9 +193,106 @@ def test_media_is_taken_off_the_socket_once_there_are_keys() -> None:
     assert control == [rtcp]
 
 
-def test_offers_are_stripped_of_addresses_to_send_to() -> None:
-    sdp = (
-        "v=0\r\na=candidate:1 1 udp 1 10.0.0.1 9 typ host\r\n"
-        "a=candidate:2 1 udp 1 4b1d.local 9 typ host\r\na=end-of-candidates\r\na=mid:0\r\n"
-    )
-    assert aiortc_adapter.passive_offer(sdp) == "v=0\r\na=mid:0\r\n"
+# --- what is put in the place of what aiortc negotiates -------------------------------------
+
+
+def test_profiles_that_aiortc_does_not_know_are_negotiated() -> None:
+    text = dict(real_offers())["07-ffmpeg-high-profile-high"]
+
+    async def main() -> None:
+        negotiated = offer.publishing(offer.read(text), sound_alone=False)
+        pc = await negotiation.open_peer(negotiated)
+        IceListener(["127.0.0.1"]).listen(pc, publisher=True)
+        said, _ = await negotiation.make_answer(pc, negotiated)
+        transceiver = negotiation.transceiver_of(pc, negotiated, "video")
+        parameters = pc._RTCPeerConnection__remoteRtp(transceiver)  # type: ignore[attr-defined]
+        (codec,) = parameters.codecs
+        assert (codec.payloadType, codec.parameters["profile-level-id"]) == (106, "64001f")
+        assert [encoding.ssrc for encoding in parameters.encodings] == [2_027_728_186]
+        assert pc.getTransceivers()[0].currentDirection == "recvonly"
+        assert said.count("a=setup:active\r\n") == 2
+        await pc.close()
+
+    asyncio.run(main())
+
+
+def test_extensions_that_aiortc_does_not_offer_are_read() -> None:
+    text = dict(real_offers())["23-setup-active-or-passive-active"]
+
+    async def main() -> None:
+        negotiated = offer.publishing(offer.read(text), sound_alone=False)
+        pc = await negotiation.open_peer(negotiated)
+        IceListener(["127.0.0.1"]).listen(pc, publisher=True)
+        await negotiation.make_answer(pc, negotiated)
+        transceiver = negotiation.transceiver_of(pc, negotiated, "video")
+        parameters = pc._RTCPeerConnection__remoteRtp(transceiver)  # type: ignore[attr-defined]
+        extensions = HeaderExtensionsMap()
+        extensions.configure(parameters)
+        number = negotiated.extension_id(offer.TRANSPORT_SEQUENCE_URI)
+        assert number == 3
+        written = bytes([number << 4 | 1, 0x12, 0x34, 0])
+        assert extensions.get(0xBEDE, written).transport_sequence_number == 0x1234
+        await pc.close()
+
+    asyncio.run(main())
+
+
+def handshake(client: SSL.Connection, server: SSL.Connection) -> None:
+    """DTLS between two connections in memory."""
+    client.set_connect_state()
+    server.set_accept_state()
+    for _ in range(20):
+        done = 0
+        for one, other in ((client, server), (server, client)):
+            try:
+                one.do_handshake()
+                done += 1
+            except SSL.WantReadError:
+                pass
+            with contextlib.suppress(SSL.WantReadError):
+                while True:
+                    other.bio_write(one.bio_read(1500))
+        if done == 2:
+            return
+    pytest.fail("no handshake")
+
+
+def rsa_context() -> SSL.Context:
+    """A peer as GStreamer is: an RSA certificate, and suites that fit it alone."""
+    key = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
+    context = SSL.Context(SSL.DTLS_METHOD)
+    context.set_verify(SSL.VERIFY_PEER, lambda *_a: True)
+    context.use_certificate(generate_certificate(key))  # type: ignore[arg-type]
+    context.use_privatekey(key)
+    context.set_cipher_list(b"ECDHE-RSA-AES128-GCM-SHA256")
+    context.set_tlsext_use_srtp(b"SRTP_AES128_CM_SHA1_80:SRTP_AEAD_AES_128_GCM")
+    return context
+
+
+def test_peers_with_rsa_certificates_are_taken_and_gcm_is_preferred() -> None:
+    async def main() -> tuple[SSL.Context, list[bytes]]:
+        text = dict(real_offers())["31-bundle-only-port-0-gstreamer"]
+        negotiated = offer.publishing(offer.read(text), sound_alone=False)
+        pc = await negotiation.open_peer(negotiated)
+        dtls: Any = pc.getTransceivers()[0].receiver.transport
+        assert dtls._role == "server"
+        certificate = dtls._RTCDtlsTransport__local_certificate
+        context = certificate._create_ssl_context(srtp_profiles=dtls._srtp_profiles)
+        profiles = [profile.openssl_profile for profile in dtls._srtp_profiles]
+        await pc.close()
+        return context, profiles
+
+    context, profiles = asyncio.run(main())
+    assert profiles[0] == b"SRTP_AEAD_AES_128_GCM"
+    assert len(profiles) == 3
+    # We are the client where the offer is passive: the server's certificate decides the suite.
+    peer = SSL.Connection(rsa_context())
+    handshake(SSL.Connection(context), peer)
+    assert peer.get_cipher_name() == "ECDHE-RSA-AES128-GCM-SHA256"
+    # We are the server otherwise: our order of SRTP profiles counts, and any certificate does.
+    other = rsa_context()
+    other.set_cipher_list(b"DEFAULT")
+    ours = SSL.Connection(context)
+    handshake(SSL.Connection(other), ours)
+    assert ours.get_selected_srtp_profile() == b"SRTP_AEAD_AES_128_GCM"
+    assert ours.get_peer_certificate(as_cryptography=True) is not None

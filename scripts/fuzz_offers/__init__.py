@@ -1,0 +1,1 @@
+"""Bends real SDP offers and holds the judge to its rules; see `scripts/fuzz-offers --help`."""

@@ -1,0 +1,129 @@
+"""The engine in this process: offers of the field answered, and who is served by whom."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from streaming.sfu import offer, sdp
+from streaming.sfu.aiortc_engine import AiortcEngine, AiortcPublication, LiveStream
+from streaming.sfu.media_engine import MediaError
+from streaming.sfu.publication import PublishedTracks, Track, TrackCodec
+from tests.sfu.bent_offers import real_offers
+from tests.sfu.test_offer import OPUS, PUBLISHERS, REFUSED, STREAMS, VP8, h264
+
+FIELD = dict(real_offers())
+
+
+def publication(engine: AiortcEngine, *codecs: TrackCodec) -> AiortcPublication:
+    """A publication of stream 1 with these codecs, without a publisher."""
+    tracks = {codec.kind: Track(codec, 1, lambda _packet: None) for codec in codecs}
+    made = AiortcPublication.__new__(AiortcPublication)
+    made.published = PublishedTracks(1, tracks)
+    engine._streams.setdefault(1, LiveStream(1)).follow(made)
+    return made
+
+
+async def closed(engine: AiortcEngine) -> None:
+    for live in engine._streams.values():
+        live.publication = None
+    await engine.close()
+
+
+def test_publishers_of_the_field_are_answered_with_our_addresses() -> None:
+    async def main() -> None:
+        engine = AiortcEngine(["203.0.113.9"])
+        for name in PUBLISHERS:
+            made = await engine.publish(1, FIELD[name], sound_alone=False)
+            asked, got = sdp.parse(FIELD[name]), sdp.parse(made.answer)
+            assert [s.kind for s in got.sections] == [s.kind for s in asked.sections]
+            for section in got.sections:
+                candidates = section.attributes.get("candidate", [])
+                hosts = {line.value.split(" ")[4] for line in candidates}
+                assert hosts == ({"203.0.113.9"} if section.port else set())
+                assert section.port in {0, *(int(c.value.split(" ")[5]) for c in candidates)}
+            assert {"video"} <= set(made.published.tracks) <= {"video", "audio"}
+            await made.close()
+        assert engine._connecting == set()
+        await closed(engine)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("name", [name for name in REFUSED if "watch" not in name])
+def test_what_is_refused_opens_no_connection(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streaming.sfu.negotiation.open_peer", None)
+
+    async def main() -> None:
+        engine = AiortcEngine()
+        with pytest.raises(MediaError) as raised:
+            await engine.publish(1, FIELD[name], sound_alone=False)
+        assert raised.value.code == REFUSED[name][1]
+        await closed(engine)
+
+    asyncio.run(main())
+
+
+def test_a_viewer_is_answered_in_the_streams_codec() -> None:
+    text = FIELD["13-safari-ios-h264-first-watch"]
+
+    async def main() -> None:
+        engine = AiortcEngine()
+        with pytest.raises(MediaError) as raised:
+            await engine.prepare(1, text)
+        assert (raised.value.status, raised.value.code) == (409, "not-live")
+        for stream, number in (("high", 96), ("baseline", 98), ("vp8", 104)):
+            publication(engine, STREAMS[stream], OPUS)
+            prepared = await engine.prepare(1, text)
+            said, subscription = await prepared.answer(lambda _reason: None)
+            video = next(s for s in sdp.parse(said).sections if s.kind == "video")
+            assert video.formats[0] == str(number)
+            feed = subscription.subscriber.feeds["video"]
+            (group,) = video.attributes["ssrc-group"]
+            assert group.value.split(" ")[:2] == ["FID", str(feed.ssrc)]
+            cname = subscription.subscriber.cname.decode()
+            assert video.attributes["ssrc"][0].value == f"{feed.ssrc} cname:{cname}"
+            await subscription.close()
+        await closed(engine)
+
+    asyncio.run(main())
+
+
+def test_a_viewer_that_cannot_decode_the_next_publisher_is_ended() -> None:
+    text = FIELD["11-firefox-watch"]
+
+    async def main() -> list[str]:
+        engine = AiortcEngine()
+        ended: list[str] = []
+        publication(engine, h264("42001f"), OPUS)
+        prepared = await engine.prepare(1, text)
+        _, subscription = await prepared.answer(ended.append)
+        publication(engine, h264("42e01f", 0), OPUS)
+        assert ended == []
+        publication(engine, h264("640028"), OPUS)
+        assert ended == ["publisher-gone"]
+        await subscription.close()
+        await closed(engine)
+        return ended
+
+    asyncio.run(main())
+
+
+def test_a_stream_without_sound_is_watched_without() -> None:
+    text = FIELD["31-bundle-only-port-0-gstreamer-watch"]
+
+    async def main() -> None:
+        engine = AiortcEngine()
+        publication(engine, VP8)
+        prepared = await engine.prepare(1, text)
+        said, subscription = await prepared.answer(lambda _reason: None)
+        assert "a=inactive" in said
+        assert set(subscription.subscriber.feeds) == {"video"}
+        number = subscription.negotiated.extension_id(offer.TRANSPORT_SEQUENCE_URI)
+        assert number is None
+        assert subscription.negotiated.has_feedback("video", "transport-cc")
+        await subscription.close()
+        await closed(engine)
+
+    asyncio.run(main())
