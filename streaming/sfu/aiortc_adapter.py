@@ -241,10 +241,11 @@ class EgressPort:
 
     def __init__(self, subscriber: Subscriber, pc: RTCPeerConnection, door: Door) -> None:
         self._subscriber = subscriber
-        self._door = door
         self._dtls: RTCDtlsTransport = pc.getTransceivers()[0].receiver.transport
         self._outlet = Outlet(self._dtls)
         self._timer: asyncio.TimerHandle | None = None
+        intake = MediaIntake(self._dtls, on_rtp=_ignore_media, on_rtcp=self._heard)
+        door.on_media = intake.take
         self._waiting = {t.mid for t in pc.getTransceivers() if t.direction == "sendonly"}
         for transceiver in pc.getTransceivers():
             self._replace(transceiver)
@@ -260,8 +261,6 @@ class EgressPort:
         idle._RTCRtpReceiver__remote_bitrate_estimator = None  # 100 kB that nothing will use
 
     def _start(self) -> None:
-        intake = MediaIntake(self._dtls, on_rtp=_ignore_media, on_rtcp=self._heard)
-        self._door.on_media = intake.take
         for feed in self._subscriber.feeds.values():
             feed.send = self._outlet.send
         self._subscriber.send_rtcp = self._outlet.send_rtcp
@@ -304,6 +303,16 @@ class MediaIntake:
         self._on_rtp = on_rtp
         self._on_rtcp = on_rtcp
         self._srtp: Any = None
+        # What comes before there are keys queues up in aiortc, and is decrypted there.
+        queued: Any = dtls
+        queued._handle_rtp_data = self._queued_rtp
+        queued._handle_rtcp_data = self._queued_rtcp
+
+    async def _queued_rtp(self, data: bytes, arrival_time_ms: int) -> None:  # noqa: ARG002
+        self._on_rtp(data)
+
+    async def _queued_rtcp(self, data: bytes) -> None:
+        self._on_rtcp(data)
 
     def stand_before_sockets(self) -> None:
         """Take the datagrams of a client's own sockets, which no `Door` reads."""
@@ -363,12 +372,10 @@ class IngestPort:
     ) -> None:
         """`numbered_by` is the extension that carries transport-wide numbers, if any does;
         `door` reads the sockets of a server, a client's are read as they are."""
-        self._door = door
         self._dtls: RTCDtlsTransport = pc.getTransceivers()[0].receiver.transport
         self._published = published
         self._numbered_by = numbered_by
         self._tracks: dict[int, Track] = {}
-        self._started = False
         for track in published.tracks.values():
             self._tracks[track.codec.payload_type] = track
             if track.codec.rtx_payload_type is not None:
@@ -379,21 +386,17 @@ class IngestPort:
             published.send_feedback = send_rtcp
         for transceiver in pc.getTransceivers():
             self._replace(transceiver)
-
-    def _replace(self, transceiver: RTCRtpTransceiver) -> None:
-        async def receive(parameters: RTCRtpReceiveParameters) -> None:  # noqa: ARG001
-            if not self._started:
-                self._started = True
-                self._take_media()
-
-        transceiver.receiver.receive = receive  # type: ignore[method-assign]
-
-    def _take_media(self) -> None:
         intake = MediaIntake(self._dtls, on_rtp=self._media, on_rtcp=self._control)
-        if self._door is None:
+        if door is None:
             intake.stand_before_sockets()
         else:
-            self._door.on_media = intake.take
+            door.on_media = intake.take
+
+    def _replace(self, transceiver: RTCRtpTransceiver) -> None:
+        async def receive(parameters: RTCRtpReceiveParameters) -> None:
+            """Start nothing: no decoder, no jitter buffer."""
+
+        transceiver.receiver.receive = receive  # type: ignore[method-assign]
 
     def _media(self, data: bytes) -> None:
         found = read_packet(data)
