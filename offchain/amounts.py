@@ -11,6 +11,10 @@ from typing import Final
 AMOUNT_MAX: Final = 2**128 - 1
 """The ledger's balance type holds no more."""
 
+_EXPONENT: Final = re.compile(
+    r"\s*([0-9]{1,40})(?:\.([0-9]{1,40}))?[eE]([+-]?[0-9]{1,2})\s*([A-Za-z][A-Za-z0-9]*)?\s*"
+)
+_COMMA: Final = re.compile(r"\s*([0-9]+),([0-9]+)\s*([A-Za-z][A-Za-z0-9]*)?\s*")
 _AMOUNT: Final = re.compile(r"\s*([0-9]+)(?:\.([0-9]+))?\s*([A-Za-z][A-Za-z0-9]*)?\s*")
 
 
@@ -25,11 +29,19 @@ def parse_amount(text: str, symbol: str, decimals: int) -> int:
     the asset's. Raises AmountInvalid where the text is no amount, names another asset, has more
     digits than the asset, or is above what the ledger can hold.
     """
-    found = _AMOUNT.fullmatch(text)
-    if found is None:
+    found = None if text.strip().lower().startswith("0x") else _AMOUNT.fullmatch(text)
+    exponent = _EXPONENT.fullmatch(text)
+    if exponent is not None and (found is None or found[3] != symbol):
         raise AmountInvalid(
-            f"{text!r} is no amount: write a number with a point and no sign, such as "
-            f"'1.5 {symbol}'"
+            f"{text!r} has an exponent: write all its digits, "
+            f"'{_without_exponent(exponent)} {symbol}'"
+        )
+    if found is None:
+        comma = _COMMA.fullmatch(text)
+        hint = f"{comma[1]}.{comma[2]}" if comma is not None else "1.5"
+        raise AmountInvalid(
+            f"{text[:60]!r} is no amount: write digits with at most one point between them, no "
+            f"sign, comma or other mark, such as '{hint} {symbol}'"
         )
     whole, fraction, unit = found.group(1), found.group(2) or "", found.group(3)
     if unit is not None and unit != symbol:
@@ -45,6 +57,17 @@ def parse_amount(text: str, symbol: str, decimals: int) -> int:
     if amount > AMOUNT_MAX:
         raise AmountInvalid(f"{text!r} is more than the ledger can hold")
     return amount
+
+
+def _without_exponent(found: re.Match[str]) -> str:
+    """Write a number with an exponent as the same number without one."""
+    whole, fraction, power = found[1], found[2] or "", int(found[3])
+    digits, point = whole + fraction, len(whole) + power
+    if point <= 0:
+        digits, point = "0" * (1 - point) + digits, 1
+    digits = digits.ljust(point, "0")
+    before, after = digits[:point].lstrip("0") or "0", digits[point:].rstrip("0")
+    return f"{before}.{after}" if after else before
 
 
 def format_amount(amount: int, symbol: str = "UNIT", decimals: int = 12) -> str:

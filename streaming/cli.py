@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 from streaming.clients.config import PublishConfig, PublishResult, WatchConfig, WatchResult
 from streaming.clients.signer import Signer
 from streaming.http.config import ServeConfig
+from streaming.http.limits import Limits
+from streaming.http.tls import CertificateFiles
 
 if TYPE_CHECKING:
     from streaming.http.self_test import Reach
 
 __all__ = [
+    "CertificateFiles",
+    "Limits",
     "PublishConfig",
     "PublishResult",
     "ServeConfig",
@@ -32,8 +36,8 @@ __all__ = [
 async def run_serve(config: ServeConfig) -> None:
     """Run the media server until SIGTERM or SIGINT, then end within 3 s.
 
-    Raises `OSError` if the port cannot be listened on, and
-    `streaming.sfu.addresses.IceHostInvalid`.
+    Raises `OSError` if the port cannot be listened on, `streaming.http.config.ServeConfigInvalid`
+    and `streaming.sfu.addresses.IceHostInvalid`.
     """
     from streaming.http.server import serve  # noqa: PLC0415  (aiortc takes a second to import)
 

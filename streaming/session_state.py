@@ -79,7 +79,8 @@ class PublisherState(msgspec.Struct, frozen=True, kw_only=True):
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
     """First message of a connection. A new `boot_id` means that every connection of the
-    earlier one is gone, and that its last state was its final one."""
+    earlier one is gone, and that its last state was its final one. While a server with another
+    `boot_id` is connected and talks, the relayer refuses."""
 
     protocol_version: int
     server_id: str
@@ -152,7 +153,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """What went wrong, in the manner of RFC 9457, for pages, players and people.
 
     `status` is the HTTP status that fits it, `code` a stable word for programs, `detail`
-    says what is wrong and how to mend it. `terms` comes with 402.
+    says what is wrong and how to mend it. `terms` comes with 402, `retry_after_s` (seconds, at
+    least 1) with 429 and 503 where it is known when to ask again.
     """
 
     status: int
@@ -160,6 +162,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     field: str | None = None
     terms: dict[str, Any] | None = None
+    retry_after_s: int | None = None
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True, tag="response"):

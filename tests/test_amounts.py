@@ -37,8 +37,20 @@ def test_amounts_are_read_exactly(text: str, amount: int) -> None:
     [
         ("", "is no amount"),
         ("-1", "is no amount"),
-        ("1e3", "is in e3"),
-        ("1,5", "is no amount"),
+        ("1e3", "has an exponent: write all its digits, '1000 UNIT'"),
+        ("1E18", "'1000000000000000000 UNIT'"),
+        ("1.25e1 UNIT", "'12.5 UNIT'"),
+        ("1e-7", "'0.0000001 UNIT'"),
+        ("0.5e+2", "'50 UNIT'"),
+        ("12.5e-1", "'1.25 UNIT'"),
+        ("1,5", "such as '1.5 UNIT'"),
+        ("1,5 UNIT", "such as '1.5 UNIT'"),
+        ("1_000", "no sign, comma or other mark"),
+        ("1,000,000", "is no amount"),
+        ("+1", "is no amount"),
+        ("0x10", "is no amount"),
+        ("１", "is no amount"),
+        ("9" * 500 + "-", "is no amount"),
         ("1.5 DOT", "is in DOT: this asset is called UNIT"),
         ("0.0000000000001", "more than 12 digits"),
         ("9" * 60, "more than the ledger can hold"),
@@ -51,6 +63,10 @@ def test_amounts_are_read_exactly(text: str, amount: int) -> None:
 def test_what_is_no_amount_is_named(text: str, says: str) -> None:
     with pytest.raises(AmountInvalid, match=says):
         parse_amount(text, "UNIT", 12)
+
+
+def test_an_asset_may_be_called_like_an_exponent() -> None:
+    assert parse_amount("1e3", "e3", 2) == 100
 
 
 @given(st.integers(0, AMOUNT_MAX), st.integers(0, 18))

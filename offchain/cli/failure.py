@@ -44,6 +44,7 @@ _KNOWN: Final[dict[str, tuple[Exit, str]]] = {
     "offchain.relayer.link.SocketInUse": (Exit.MACHINE, "socket-in-use"),
     "offchain.relayer.settings.SettingsInvalid": (Exit.USAGE, "settings-invalid"),
     "streaming.sfu.addresses.IceHostInvalid": (Exit.USAGE, "ice-host-invalid"),
+    "streaming.http.config.ServeConfigInvalid": (Exit.USAGE, "config-invalid"),
     "offchain.keys.keystore.KeyNotFound": (Exit.KEYS, "key-not-found"),
     "offchain.keys.keystore.WrongPassword": (Exit.KEYS, "wrong-password"),
     "offchain.keys.keystore.KeystoreCorrupt": (Exit.KEYS, "keystore-corrupt"),

@@ -1,7 +1,8 @@
 """What a command says: data on standard output, everything else on standard error.
 
-With `--json` standard output is one JSON object and nothing else. Without, it is text for people,
-as wide as the terminal; where it is no terminal, 120 columns and no colours.
+With `--json` standard output is one JSON object and nothing else; an integer that JavaScript would
+round (2^53 and more) is text in it, so that no reader changes an amount. Without, it is text for
+people, as wide as the terminal; where it is no terminal, 120 columns and no colours.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+SAFE_INTEGER_MAX: Final = 2**53 - 1
+"""The highest integer that a reader with double floats, such as JavaScript, keeps exactly."""
 
 Row = tuple[str, object]
 
@@ -27,12 +31,13 @@ class Output:
 
     def json(self, data: Mapping[str, Any]) -> None:
         """Print the one JSON object. Numbers are integers, moments unix milliseconds."""
-        sys.stdout.write(json.dumps(data, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(exact(data), ensure_ascii=False) + "\n")
         sys.stdout.flush()
 
     def event(self, data: Mapping[str, Any]) -> None:
         """Print one line of JSON at once, for programs that wait for a process to be ready."""
-        sys.stdout.write(json.dumps(data, ensure_ascii=False, separators=(",", ":")) + "\n")
+        line = json.dumps(exact(data), ensure_ascii=False, separators=(",", ":"))
+        sys.stdout.write(line + "\n")
         sys.stdout.flush()
 
     def text(self, text: str) -> None:
@@ -101,6 +106,17 @@ class Output:
         stream = sys.stderr if stderr else sys.stdout
         width = None if stream.isatty() or os.environ.get("COLUMNS") else 120
         return Console(file=stream, width=width, highlight=False, soft_wrap=False)
+
+
+def exact(value: Any) -> Any:
+    """Give JSON data in which integers beyond `SAFE_INTEGER_MAX` are decimal text."""
+    if isinstance(value, Mapping):
+        return {name: exact(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [exact(each) for each in value]
+    if isinstance(value, int) and abs(value) > SAFE_INTEGER_MAX:
+        return str(value)
+    return value
 
 
 def facts(rows: Iterable[Row], title: str | None = None) -> RenderableType:

@@ -16,7 +16,8 @@ INTRODUCTION = """\
 *Written by `scripts/cli-reference` from the commands' own help; a test keeps it true.*
 
 Every command has `--help` with an example, and `--json`: one JSON object on standard output and
-nothing else. Amounts in JSON are integers in the smallest unit, moments unix milliseconds. An
+nothing else. Amounts in JSON are integers in the smallest unit, moments unix milliseconds; an
+integer of 2^53 or more, which JavaScript would round, is text (`"10000000000000000"`). An
 error is then `{"error": {"code", "message", "exit"}}`; in any case it is one `Error:` line on
 standard error. Without `--json`, data goes to standard output and everything else to standard
 error. The processes that run on (`serve`, `relay`, `publish`) print a line of JSON when they are

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,9 @@ from offchain.cli.output import Output
 from offchain.cli.ports import parse_listen, parse_udp_ports, refuse_taken_port
 from offchain.cli.wallets import Wallets
 
+if TYPE_CHECKING:
+    from streaming.cli import CertificateFiles
+
 
 def add_to(app: typer.Typer, panel: str) -> None:
     """Register both commands."""
@@ -23,8 +26,9 @@ def add_to(app: typer.Typer, panel: str) -> None:
         app,
         "serve",
         "paystream serve",
-        "paystream serve --listen 0.0.0.0:8080 --origin https://live.example --ice-host 192.0.2.7",
-        "paystream serve --listen 0.0.0.0:8080 --udp-ports 40000-41999",
+        "paystream serve --listen 0.0.0.0:443 --origin https://live.example "
+        "--tls-cert fullchain.pem --tls-key privkey.pem --udp-ports 40000-41999",
+        "paystream serve --origin https://live.example --trusted-proxy 127.0.0.1",
         panel=panel,
     )(serve)
     command(
@@ -45,6 +49,28 @@ LogLevel = Annotated[
         "LEVEL",
     ),
 ]
+
+
+def _limit(name: str, text: str) -> Any:
+    return options.option(name, text, "N", min=0)
+
+
+def _certificate(cert: Path | None, key: Path | None) -> CertificateFiles | None:
+    """Give the pair of files. Raises Failure where there is only one."""
+    from streaming.cli import CertificateFiles
+
+    if cert is None and key is None:
+        return None
+    if cert is None or key is None:
+        missing, given = (
+            ("--tls-cert", "--tls-key") if cert is None else ("--tls-key", "--tls-cert")
+        )
+        raise Failure(
+            f"{given} alone is not enough: give {missing} too, or neither for plain HTTP",
+            Exit.USAGE,
+            "usage",
+        )
+    return CertificateFiles(cert, key)
 
 
 def _log_to_stderr(level: str) -> None:
@@ -84,26 +110,93 @@ def serve(
     cors_origin: Annotated[
         list[str] | None,
         options.option(
-            "--cors-origin", "Other origin whose pages may call this server; repeatable.", "URL"
+            "--cors-origin",
+            "Other origin whose pages may call this server, such as https://site.example, or * "
+            "for all; repeatable.",
+            "URL",
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        options.option(
+            "--tls-cert",
+            "Serve HTTPS with this certificate and its chain (PEM); SIGHUP reads it again.",
+            "FILE",
+            show_default="plain HTTP",
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        options.option("--tls-key", "The certificate's key (PEM, without a password).", "FILE"),
+    ] = None,
+    plain_http: Annotated[
+        bool,
+        options.option(
+            "--plain-http",
+            "Plain HTTP on other than loopback: a proxy on another machine does TLS.",
+        ),
+    ] = False,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        options.option(
+            "--trusted-proxy",
+            "Address or network of a proxy whose X-Forwarded-For names the client; repeatable.",
+            "ADDRESS",
         ),
     ] = None,
     connections_max: Annotated[
         int, options.option("--connections-max", "Connections at a time.", "N", min=1)
     ] = 1000,
+    requests_per_second: Annotated[
+        int,
+        _limit("--requests-per-second", "HTTP requests a second and address."),
+    ] = 50,
+    joins_per_minute: Annotated[
+        int,
+        _limit("--joins-per-minute", "Offers (to watch or publish) a minute and address."),
+    ] = 120,
+    half_open_per_address: Annotated[
+        int,
+        _limit(
+            "--half-open-per-address", "Peer connections of an address that are not yet connected."
+        ),
+    ] = 64,
+    half_open_per_stream: Annotated[
+        int,
+        _limit("--half-open-per-stream", "Viewers of a stream who are not yet connected."),
+    ] = 400,
+    http_connections_per_address: Annotated[
+        int,
+        _limit("--http-connections-per-address", "TCP connections of an address at a time."),
+    ] = 256,
+    pauses_per_second: Annotated[
+        int,
+        _limit("--pauses-per-second", "Pauses and resumptions a second and viewer."),
+    ] = 4,
+    request_timeout: Annotated[
+        int,
+        options.option(
+            "--request-timeout",
+            "Seconds for a request's header to arrive, and as long for its body; 0 for ever.",
+            "SECONDS",
+            min=0,
+        ),
+    ] = 10,
     log_level: LogLevel = "warning",
     state_dir: options.StateDir = None,
 ) -> None:
     """Run the media server: WHIP in, WHEP out, pages and API. It holds no keys.
 
-    Prints one line of JSON when it is ready: {"event":"ready","url":...}. SIGTERM ends it.
+    Prints one line of JSON when it is ready: {"event":"ready","url":...}. SIGTERM ends it. A limit
+    of 0 is no limit; who connects from this machine has none, unless a trusted proxy speaks for
+    somebody else.
     """
     import asyncio
 
     _log_to_stderr(log_level)
     host, port = parse_listen(listen)
-    refuse_taken_port(host, port, "--listen")
     media_ports = parse_udp_ports(udp_ports)
-    from streaming.cli import ServeConfig, run_serve
+    from streaming.cli import Limits, ServeConfig, run_serve
 
     def ready(url: str) -> None:
         out.event({"event": "ready", "url": url})
@@ -118,9 +211,23 @@ def serve(
         ice_hosts=tuple(ice_host or ()),
         udp_ports=media_ports,
         cors_origins=tuple(cors_origin or ()),
+        tls=_certificate(tls_cert, tls_key),
+        plain_http=plain_http,
+        trusted_proxies=tuple(trusted_proxy or ()),
         connections_max=connections_max,
+        limits=Limits(
+            requests_per_second=requests_per_second,
+            joins_per_minute=joins_per_minute,
+            half_open_per_address=half_open_per_address,
+            half_open_per_stream=half_open_per_stream,
+            http_connections_per_address=http_connections_per_address,
+            pauses_per_second=pauses_per_second,
+            request_timeout_s=request_timeout,
+        ),
         on_ready=ready,
     )
+    config.check()
+    refuse_taken_port(host, port, "--listen")
     asyncio.run(run_serve(config))
 
 

@@ -317,6 +317,11 @@ def _scheme(document: dict[str, Any], source: str = "") -> str:
     content = document["encoding"].get("content")
     if content in (["pkcs8", "sr25519"], ["pkcs8", "ed25519"]):
         return str(content[1])
+    if content in (["pkcs8", "ecdsa"], ["pkcs8", "ethereum"]):
+        raise KeystoreCorrupt(
+            f"{source} holds an ECDSA key, which is not taken: make an account of type sr25519 or "
+            "ed25519 in the wallet, send the money there, and import that"
+        )
     raise _corrupt(source, "it holds no sr25519 or ed25519 key")
 
 

@@ -88,7 +88,12 @@ class LocalKey:
 
 def fresh_key() -> LocalKey:
     """Make a new sr25519 key from the system's randomness."""
-    return LocalKey(Keypair.create_from_seed(secrets.token_bytes(32), ss58_format=SS58_FORMAT))
+    return key_of_seed(secrets.token_bytes(32))
+
+
+def key_of_seed(seed: bytes) -> LocalKey:
+    """Give the sr25519 key of a secret seed of 32 bytes."""
+    return LocalKey(Keypair.create_from_seed(seed, ss58_format=SS58_FORMAT))
 
 
 def dev_key(name: str) -> LocalKey:

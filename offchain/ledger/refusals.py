@@ -76,7 +76,8 @@ _SIGNED_DOCS: Final = {
     "Stale": "another transaction of the account took this nonce: compose and sign it again",
     "Future": "earlier transactions of the account are missing: send them first, or sign again",
     "BadProof": (
-        "the signature does not fit the transaction: sign again with this chain's current runtime"
+        "the signature does not fit the transaction, or came too late for it (it is good for some "
+        "minutes): compose it again from this chain's current runtime, and sign it at once"
     ),
     "AncientBirthBlock": "it was signed too long ago: sign it again",
     "Payment": "the account cannot pay the fee: send it some of the native token first",

@@ -56,6 +56,11 @@ def account_id(account: str | bytes) -> bytes:
             raw = bytes.fromhex(ss58_decode(account))
     except (ValueError, IndexError) as error:
         raise AddressInvalid(f"{account!r} is no SS58 address: {error}") from None
+    if len(raw) == 20:
+        raise AddressInvalid(
+            f"{account!r} is an Ethereum address: choose an account of type sr25519 or ed25519, "
+            "whose address is SS58"
+        )
     if len(raw) != 32:
         raise AddressInvalid(f"{account!r} has {len(raw)} bytes, an account has 32")
     return raw

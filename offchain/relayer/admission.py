@@ -20,6 +20,7 @@ from offchain.keys.keystore import KeystoreError
 from offchain.ledger.errors import LaneFull, LedgerError, OrderRefused
 from offchain.ledger.types import Asset, Currency, Grant, Stream, Subscription, Tier
 from offchain.relayer import cadence
+from offchain.relayer.budget import CAPACITY_MS
 from offchain.relayer.chain import Interest, bounded
 from offchain.relayer.core import Core
 from offchain.relayer.delegates import Delegates
@@ -273,12 +274,15 @@ class Admission:
 
     def _check_budget(self, viewer: str) -> None:
         core = self._core
-        if core.book.budget_left_ms(viewer, core.unix_ms(), core.settled()) <= 0:
+        wait_s = core.book.budget_wait_s(viewer, core.unix_ms(), core.settled())
+        if wait_s > 0:
             raise Refused(
                 429,
                 "budget-spent",
-                "too much was watched lately that could not be charged: wait a minute, and check "
-                "the connection's losses",
+                f"{CAPACITY_MS // 1000} s were watched that no block has charged, and more is not "
+                f"given in advance: ask again in {wait_s} s (what a block charges frees it sooner; "
+                "what can no longer be charged comes back by 1 s a minute)",
+                retry_after_s=wait_s,
             )
 
     async def _payment_required(

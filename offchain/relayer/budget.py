@@ -41,6 +41,15 @@ def spend(budget: Budget, amount_ms: int, now_ms: int) -> Budget:
     return Budget(current.spent_ms + max(0, amount_ms), current.at_ms)
 
 
+def wait_s(budget: Budget, now_ms: int, at_risk_ms: int = 0) -> int:
+    """Tell after how many seconds something is left again, at the latest; 0 if it is now.
+
+    What is at risk is not waited for longer than it would take to be refilled.
+    """
+    short_ms = 1 - left_ms(budget, now_ms, at_risk_ms)
+    return max(0, -(-short_ms * REFILL_DIVISOR // 1000))
+
+
 def left_ms(budget: Budget, now_ms: int, at_risk_ms: int = 0) -> int:
     """Tell how much more may be forwarded unpaid; 0 or less means that media waits."""
     return CAPACITY_MS - refilled(budget, now_ms).spent_ms - at_risk_ms

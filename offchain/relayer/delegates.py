@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from pathlib import Path
-from typing import Final
 
 import trio
 
 from offchain.journal import JournalUnavailable, put_delegate
 from offchain.journal_schema import DelegateRecord
 from offchain.keys.keystore import Keystore
-from offchain.keys.signer import LocalKey, Signer, fresh_key
+from offchain.keys.signer import LocalKey, Signer, key_of_seed
 from offchain.ledger.errors import LedgerError
 from offchain.ledger.orders import sign_grant_proof
 from offchain.relayer.chain import bounded
 from offchain.relayer.core import Core
 from offchain.relayer.problems import chain_unavailable, journal_unavailable
-
-OFFERED_MAX: Final = 4_096
-"""How many keys of accounts that have not signed in yet are remembered."""
 
 
 class KeystoreKeyring:
@@ -80,7 +77,7 @@ class Delegates:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._by_viewer: dict[str, list[DelegateRecord]] = {}
-        self._offered: dict[str, LocalKey] = {}
+        self._seed = secrets.token_bytes(32)
         self._making: dict[str, trio.Lock] = {}
 
     def restore(self, delegates: list[DelegateRecord]) -> None:
@@ -100,17 +97,18 @@ class Delegates:
     async def offer(self, viewer: str) -> bytes:
         """Give the public key that a challenge names.
 
-        Anybody may ask for any account, so a fresh key stays in memory until the account's
-        signature comes. Raises Refused.
+        Anybody may ask for any account, so nothing is stored before the account's signature has
+        come. Raises Refused.
         """
         kept = await self._usable(viewer)
         if kept is not None:
             return kept
-        if viewer not in self._offered:
-            while len(self._offered) >= OFFERED_MAX:
-                del self._offered[next(iter(self._offered))]
-            self._offered[viewer] = fresh_key()
-        return self._offered[viewer].public_key
+        return self._next(viewer).public_key
+
+    def _next(self, viewer: str) -> LocalKey:
+        """Give the key that a viewer's next grant will name: the same until it is made."""
+        count = len(self._by_viewer.get(viewer, ()))
+        return key_of_seed(hmac.digest(self._seed, f"{viewer} {count}".encode(), "sha256"))
 
     async def current(self, viewer: str) -> bytes:
         """Give the public key that a viewer should grant, or has: a fresh one after a grant ended.
@@ -156,11 +154,10 @@ class Delegates:
 
     async def _make(self, viewer: str) -> bytes:
         name = f"delegate-{secrets.token_hex(8)}"
-        key = self._offered.get(viewer) or fresh_key()
+        key = self._next(viewer)
         await self._core.keyring.keep(name, key)
         record = DelegateRecord(public=key.public_key, viewer=viewer, key_name=name)
         await self._keep(record)
-        self._offered.pop(viewer, None)
         return record.public
 
     async def _keep(self, record: DelegateRecord) -> None:

@@ -1,8 +1,9 @@
 """The socket that the media server connects to: local, one user, one server at a time.
 
-The socket file has mode 0600 and the peer's user id is checked as well. A newer hello replaces an
-older connection. Every queue is bounded: states are answered at once, requests at most
-`REQUESTS_AT_ONCE` at a time.
+The socket file has mode 0600 and the peer's user id is checked as well. A server that connects
+again replaces its older connection; another server is refused while the first one talks, so that
+two never take the link from each other in turn. Every queue is bounded: states are answered at
+once, requests at most `REQUESTS_AT_ONCE` at a time.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ REQUESTS_AT_ONCE: Final = 256
 OUTGOING_MAX: Final = 1_024
 HELLO_WITHIN_S: Final = 5.0
 WRITE_WITHIN_S: Final = 10.0
+SILENT_AFTER_S: Final = 5.0
+"""A server that has said nothing for so long (it tells its state each 500 ms) gives way."""
 _UCRED: Final = struct.Struct("3i")
 
 
@@ -63,7 +66,7 @@ class Link:
         self._leaser = leaser
         self._requests = requests
         self._boot_id = boot_id
-        self._current: trio.CancelScope | None = None
+        self._current: _Peer | None = None
 
     async def serve(self, listener: trio.SocketListener) -> None:
         """Accept connections for ever."""
@@ -79,11 +82,11 @@ class Link:
                     await self._talk(stream, scope)
                 except (PeerGone, trio.BrokenResourceError, trio.ClosedResourceError) as error:
                     log.info("event=link-closed why=%r", str(error))
-        if self._current is scope:
+        if self._current is not None and self._current.scope is scope:
             self._current = None
 
     async def _talk(self, stream: trio.SocketStream, scope: trio.CancelScope) -> None:
-        owner = peer_uid(stream)
+        process, owner = peer_of(stream)
         if owner != os.getuid():
             log.warning("event=link-refused uid=%d", owner)
             return
@@ -93,29 +96,38 @@ class Link:
         if not isinstance(hello, Hello):
             raise PeerGone("it did not say hello")
         if hello.protocol_version != PROTOCOL_VERSION:
-            await self._refuse(stream, hello)
+            await self._refuse(
+                stream,
+                f"the media server speaks version {hello.protocol_version}, this relayer version "
+                f"{PROTOCOL_VERSION}: run both from the same release of paystream",
+            )
             return
-        if self._current is not None:
+        current = self._current
+        if current is not None and current.keeps_out(hello, trio.current_time()):
+            await self._refuse(
+                stream,
+                f"another media server ({current.server_id[:80]!r}, process {current.process}) "
+                "is connected to this relayer and talks to it: end that one, or start this one "
+                "with the --socket of a relayer of its own",
+            )
+            return
+        if current is not None:
             log.info("event=link-replaced")
-            self._current.cancel()
-        self._current = scope
+            current.scope.cancel()
+        peer = _Peer(hello, process, scope, trio.current_time())
+        self._current = peer
         self._leaser.greet(hello.boot_id)
         log.info("event=link-open server=%r origin=%r", hello.server_id[:80], hello.origin[:200])
-        await self._converse(stream, hello)
+        await self._converse(stream, hello, peer)
 
-    async def _refuse(self, stream: trio.SocketStream, hello: Hello) -> None:
+    async def _refuse(self, stream: trio.SocketStream, why: str) -> None:
         refusal = HelloAck(
-            protocol_version=PROTOCOL_VERSION,
-            relayer_boot_id=self._boot_id,
-            refused=(
-                f"the media server speaks version {hello.protocol_version}, this relayer version "
-                f"{PROTOCOL_VERSION}: run both from the same release of paystream"
-            ),
+            protocol_version=PROTOCOL_VERSION, relayer_boot_id=self._boot_id, refused=why
         )
-        log.warning("event=link-refused version=%d", hello.protocol_version)
+        log.warning("event=link-refused why=%r", why)
         await stream.send_all(encode_frame(refusal))
 
-    async def _converse(self, stream: trio.SocketStream, hello: Hello) -> None:
+    async def _converse(self, stream: trio.SocketStream, hello: Hello, peer: _Peer) -> None:
         send, receive = trio.open_memory_channel[FromRelayer](OUTGOING_MAX)
         failure: PeerGone | trio.BrokenResourceError | trio.ClosedResourceError | None = None
         async with trio.open_nursery() as nursery:
@@ -126,7 +138,9 @@ class Link:
             conversation = _Conversation(send, nursery, hello)
             try:
                 while True:
-                    self._take(await read_message(stream), conversation)
+                    message = await read_message(stream)
+                    peer.heard_s = trio.current_time()
+                    self._take(message, conversation)
             except (PeerGone, trio.BrokenResourceError, trio.ClosedResourceError) as error:
                 failure = error
             nursery.cancel_scope.cancel()
@@ -180,6 +194,21 @@ class Link:
             scope.cancel()
 
 
+class _Peer:
+    """The media server that is connected, and when it last said something (trio's clock)."""
+
+    def __init__(self, hello: Hello, process: int, scope: trio.CancelScope, now: float) -> None:
+        self.server_id = hello.server_id
+        self.boot_id = hello.boot_id
+        self.process = process
+        self.scope = scope
+        self.heard_s = now
+
+    def keeps_out(self, hello: Hello, now: float) -> bool:
+        """Tell whether it is another than the one that says hello, and alive."""
+        return hello.boot_id != self.boot_id and now - self.heard_s < SILENT_AFTER_S
+
+
 class _Conversation:
     """One greeted connection."""
 
@@ -200,7 +229,10 @@ class _Conversation:
 
 
 _BUSY: Final = Problem(
-    status=503, code="busy", detail="the relayer has too much to answer: try again in a second"
+    status=503,
+    code="busy",
+    detail="the relayer has too much to answer: try again in a second",
+    retry_after_s=1,
 )
 _CRASHED: Final = Problem(
     status=500,
@@ -241,10 +273,11 @@ async def _exactly(stream: trio.SocketStream, length: int) -> bytes:
     return bytes(received)
 
 
-def peer_uid(stream: trio.SocketStream) -> int:
-    """Tell which user the process at the other end runs as (SO_PEERCRED)."""
+def peer_of(stream: trio.SocketStream) -> tuple[int, int]:
+    """Give the process at the other end, and the user that it runs as (SO_PEERCRED)."""
     raw = stream.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-    return int(_UCRED.unpack(raw)[1])
+    process, user, _ = _UCRED.unpack(raw)
+    return int(process), int(user)
 
 
 @asynccontextmanager

@@ -18,9 +18,17 @@ class Refused(Exception):
         *,
         field: str | None = None,
         terms: dict[str, Any] | None = None,
+        retry_after_s: int | None = None,
     ) -> None:
         super().__init__(detail)
-        self.problem = Problem(status=status, code=code, detail=detail, field=field, terms=terms)
+        self.problem = Problem(
+            status=status,
+            code=code,
+            detail=detail,
+            field=field,
+            terms=terms,
+            retry_after_s=retry_after_s,
+        )
 
 
 def chain_unavailable() -> Refused:
@@ -29,6 +37,7 @@ def chain_unavailable() -> Refused:
         503,
         "chain-unavailable",
         "the chain does not answer at the moment: try again in a few seconds",
+        retry_after_s=6,
     )
 
 
@@ -39,6 +48,7 @@ def journal_unavailable() -> Refused:
         "journal-unavailable",
         "the relayer cannot write its journal, so it admits nobody: its operator must make room "
         "on the disk. What is open stays paid as it is",
+        retry_after_s=30,
     )
 
 

@@ -138,6 +138,7 @@ class Requests:
             "streams": (NoParams, self._streams),
             "stream": (StreamParams, self._stream),
             "terms": (TermsParams, self._terms),
+            "watch": (TermsParams, self._watch),
             "admit": (AdmitParams, self._admit),
             "publish": (TermsParams, self._publish),
             "wallet_prepare": (PrepareParams, self._wallet_prepare),
@@ -204,7 +205,7 @@ class Requests:
             )
         else:
             await self._owned(account, params.stream)
-        challenge = self._tokens.challenge(
+        name, challenge = self._tokens.challenge(
             purpose=params.purpose,
             account=account,
             origin=origin,
@@ -213,7 +214,7 @@ class Requests:
             now_ms=self._core.unix_ms(),
         )
         answer: dict[str, Any] = {
-            "challenge": challenge.id,
+            "challenge": name,
             "message": challenge.message,
             "expires_at_ms": challenge.expires_at_ms,
         }
@@ -266,6 +267,14 @@ class Requests:
     async def _terms(self, params: TermsParams) -> dict[str, Any]:
         token = self._tokens.check(params.token, "watch", self._core.unix_ms())
         return await self._admission.terms(token, params.stream)
+
+    async def _watch(self, params: TermsParams) -> dict[str, Any]:
+        """Tell that a token may ask to watch a stream. Changes nothing, and seldom asks the chain:
+        it comes before the offer is even read."""
+        self._tokens.check(params.token, "watch", self._core.unix_ms())
+        if params.stream not in self._core.published:
+            await self._admission.stream(params.stream)
+        return {"stream": params.stream}
 
     async def _admit(self, params: AdmitParams) -> dict[str, Any]:
         token = self._tokens.check(params.token, "watch", self._core.unix_ms())

@@ -366,13 +366,22 @@ class Book:
         `settled` are the sessions that are in a block: of those that are to be opened, what was
         delivered is at risk as well.
         """
+        at_risk_ms = self._at_risk_ms(viewer, settled)
+        return budget.left_ms(self.budgets.get(viewer, Budget()), now_ms, at_risk_ms)
+
+    def budget_wait_s(self, viewer: str, now_ms: int, settled: frozenset[SessionRef]) -> int:
+        """Tell after how many seconds a viewer may watch unpaid again, at the latest."""
+        at_risk_ms = self._at_risk_ms(viewer, settled)
+        return budget.wait_s(self.budgets.get(viewer, Budget()), now_ms, at_risk_ms)
+
+    def _at_risk_ms(self, viewer: str, settled: frozenset[SessionRef]) -> int:
         at_risk_ms = 0
         for session in self.of_viewer(viewer):
             if not session.done:
                 at_risk_ms += session.unconfirmed_ms
                 if session.record.phase == "opening" and session.ref not in settled:
                     at_risk_ms += session.delivered_ms
-        return budget.left_ms(self.budgets.get(viewer, Budget()), now_ms, at_risk_ms)
+        return at_risk_ms
 
     def conclude(self, session: LiveSession, **fields: object) -> None:
         """End a session for good: what was delivered goes into its record."""

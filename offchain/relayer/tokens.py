@@ -1,12 +1,19 @@
 """Who asks: challenges that a wallet signs, and the tokens that it gets for them.
 
 A challenge is text that a person can read, over origin, chain, account, delegate or stream, nonce
-and expiry. Of tokens only digests are kept. Watch and publish tokens are told apart by their first
-letters and by what is stored, so neither passes for the other.
+and expiry. It is not stored: its id carries what it says, under a code that only this process can
+make, so nobody who asks for many pushes out another's. Of tokens only digests are kept. Watch and
+publish tokens are told apart by their first letters and by what is stored, so neither passes for
+the other.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
+import hmac
+import re
 import secrets
 from contextlib import suppress
 from typing import Final, Literal, TypeAlias
@@ -22,30 +29,63 @@ from offchain.relayer.sessions import digest
 
 TOKEN_LIFETIME_MS: Final = 12 * 3600 * 1000
 CHALLENGE_LIFETIME_MS: Final = 5 * 60 * 1000
-CHALLENGES_MAX: Final = 4096
-CHALLENGES_PER_ACCOUNT_MAX: Final = 8
+CHALLENGE_CHARS_MAX: Final = 2_048
 TOKENS_MAX: Final = 100_000
 TOKEN_CHARS_MAX: Final = 128
 ACCOUNT_CHARS_MAX: Final = 128
 SIGNATURE_CHARS_MAX: Final = 512
 PREFIXES: Final = {"watch": "psw_", "publish": "psp_"}
 
+_TAGS: Final = ("00", "01")
+"""First byte of a signature with its scheme in front: ed25519, sr25519. ECDSA has 02 there, or is
+65 bytes long without."""
+_ETHEREUM: Final = re.compile(r"0x[0-9a-fA-F]{40}")
+
 Purpose: TypeAlias = Literal["watch", "publish"]
 
 
 class Challenge(msgspec.Struct, frozen=True, kw_only=True):
-    """Text that waits for its account's signature."""
+    """What an account is asked to sign."""
 
-    id: str
     purpose: Purpose
     account: str
+    origin: str
+    genesis_hash: str
     stream: int | None
-    message: str
+    delegate: str | None
+    nonce: str
     expires_at_ms: int
+
+    @property
+    def message(self) -> str:
+        """The text to be signed."""
+        watch = self.purpose == "watch"
+        verb = "watch and pay by the second" if watch else "publish a stream"
+        return "\n".join(
+            (
+                f"PayStream: sign in to {verb}.",
+                "This signature moves no money.",
+                "",
+                f"Origin: {self.origin}",
+                f"Account: {self.account}",
+                f"Delegate key: {self.delegate}" if watch else f"Stream: {self.stream}",
+                f"Chain: {self.genesis_hash}",
+                f"Nonce: {self.nonce}",
+                f"Expires: {self.expires_at_ms} (unix ms)",
+            )
+        )
 
 
 def read_account(text: str) -> str:
     """Give an account's address in this chain's format. Raises Refused."""
+    if _ETHEREUM.fullmatch(text):
+        raise Refused(
+            400,
+            "account-invalid",
+            "this is an Ethereum address: choose an account of type sr25519 or ed25519 in the "
+            "wallet (polkadot.js makes those by default), and send the money there",
+            field="account",
+        )
     with suppress(AddressInvalid):
         if len(text) <= ACCOUNT_CHARS_MAX:
             return address(text)
@@ -58,12 +98,14 @@ def read_account(text: str) -> str:
 
 
 class Tokens:
-    """Challenges in memory, tokens in the journal."""
+    """Tokens in the journal, and of challenges only which were used."""
 
     def __init__(self, journal: Journal, genesis_hash: str) -> None:
         self._journal = journal
         self._genesis_hash = genesis_hash
-        self._challenges: dict[str, Challenge] = {}
+        self._secret = secrets.token_bytes(32)
+        self._used: dict[str, int] = {}
+        """Nonces of challenges that gave a token, and when they expire."""
         self._tokens: dict[bytes, TokenRecord] = {}
         self._publishers: dict[int, bytes] = {}
 
@@ -82,73 +124,66 @@ class Tokens:
         stream: int | None,
         delegate: str | None,
         now_ms: int,
-    ) -> Challenge:
-        """Make the text that `account` is to sign."""
-        self._forget_challenges(account, now_ms)
-        expires_at_ms = now_ms + CHALLENGE_LIFETIME_MS
-        subject = f"Delegate key: {delegate}" if purpose == "watch" else f"Stream: {stream}"
-        verb = "watch and pay by the second" if purpose == "watch" else "publish a stream"
-        message = "\n".join(
-            (
-                f"PayStream: sign in to {verb}.",
-                "This signature moves no money.",
-                "",
-                f"Origin: {origin}",
-                f"Account: {account}",
-                subject,
-                f"Chain: {self._genesis_hash}",
-                f"Nonce: {secrets.token_hex(16)}",
-                f"Expires: {expires_at_ms} (unix ms)",
-            )
-        )
-        challenge = Challenge(
-            id=secrets.token_urlsafe(18),
+    ) -> tuple[str, Challenge]:
+        """Make a challenge that `account` is to sign: its id and what it says."""
+        made = Challenge(
             purpose=purpose,
             account=account,
+            origin=origin,
+            genesis_hash=self._genesis_hash,
             stream=stream,
-            message=message,
-            expires_at_ms=expires_at_ms,
+            delegate=delegate,
+            nonce=secrets.token_hex(16),
+            expires_at_ms=now_ms + CHALLENGE_LIFETIME_MS,
         )
-        self._challenges[challenge.id] = challenge
-        return challenge
+        content = msgspec.json.encode(made)
+        return base64.urlsafe_b64encode(self._code(content) + content).decode(), made
 
-    def _forget_challenges(self, account: str, now_ms: int) -> None:
-        kept = self._challenges
-        for key in [key for key, known in kept.items() if known.expires_at_ms <= now_ms]:
-            del kept[key]
-        own = [key for key, known in kept.items() if known.account == account]
-        for key in own[: max(0, len(own) - CHALLENGES_PER_ACCOUNT_MAX + 1)]:
-            del kept[key]
-        # the oldest give way: who floods must be quicker than people sign
-        for key in list(kept)[: max(0, len(kept) - CHALLENGES_MAX + 1)]:
-            del kept[key]
+    def _code(self, content: bytes) -> bytes:
+        return hmac.digest(self._secret, content, hashlib.sha256)
+
+    def _opened(self, challenge: str) -> Challenge:
+        """Read a challenge's id. Raises Refused where it was not made by this process."""
+        with suppress(binascii.Error, ValueError, msgspec.MsgspecError):
+            if len(challenge) <= CHALLENGE_CHARS_MAX:
+                raw = base64.urlsafe_b64decode(challenge.encode("ascii"))
+                if hmac.compare_digest(raw[:32], self._code(raw[32:])):
+                    return msgspec.json.decode(raw[32:], type=Challenge)
+        raise Refused(
+            400,
+            "challenge-unknown",
+            "this challenge is not known here (the relayer may have started anew): ask for "
+            "another and sign that",
+            field="challenge",
+        )
 
     def redeem(self, challenge: str, signature: str, now_ms: int) -> Challenge:
         """Check a challenge's signature; each is good for one token. Raises Refused."""
-        known = self._challenges.get(challenge)
-        if known is None or known.expires_at_ms <= now_ms:
+        known = self._opened(challenge)
+        late_s = (now_ms - known.expires_at_ms) // 1000
+        if late_s >= 0:
             raise Refused(
                 400,
-                "challenge-unknown",
-                "this challenge has expired or was used: ask for a new one and sign that",
+                "challenge-expired",
+                f"the signature came {late_s} s too late: a challenge is good for "
+                f"{CHALLENGE_LIFETIME_MS // 60_000} minutes. Ask for another and sign that",
                 field="challenge",
             )
+        if known.nonce in self._used:
+            raise _challenge_used()
         if not signed_by(known.account, known.message, signature):
-            raise Refused(
-                401,
-                "signature-invalid",
-                f"the signature is not by {known.account} over the challenge's message: choose "
-                "that account in the wallet and sign the message as it is",
-                field="signature",
-            )
+            raise _signature_invalid(known.account, signature)
         return known
 
     # --- tokens --------------------------------------------------------------------------
 
     async def issue(self, challenge: Challenge, now_ms: int) -> tuple[str, TokenRecord]:
         """Make the token of a redeemed challenge. Raises Refused."""
-        if self._challenges.pop(challenge.id, None) is None:
-            raise Refused(400, "challenge-unknown", "this challenge was used: ask for a new one")
+        if challenge.nonce in self._used:
+            raise _challenge_used()
+        for nonce in [nonce for nonce, until_ms in self._used.items() if until_ms <= now_ms]:
+            del self._used[nonce]
+        self._used[challenge.nonce] = challenge.expires_at_ms
         await self._forget_tokens(now_ms)
         token = PREFIXES[challenge.purpose] + secrets.token_urlsafe(32)
         record = TokenRecord(
@@ -184,7 +219,12 @@ class Tokens:
         if ended:
             await self._journal.commit([drop_tokens(now_ms)])
         if len(self._tokens) >= TOKENS_MAX:
-            raise Refused(503, "too-many-tokens", "too many people are signed in: try again later")
+            raise Refused(
+                503,
+                "too-many-tokens",
+                f"{TOKENS_MAX} tokens are in use: try again in some minutes",
+                retry_after_s=300,
+            )
 
     def check(self, token: str, purpose: Purpose | None, now_ms: int) -> TokenRecord:
         """Give what a token stands for. Raises Refused (401, or 403 for the other purpose)."""
@@ -227,6 +267,29 @@ class Tokens:
         """Tell whether the token that publishes a stream has ended, where it is known."""
         token_digest = self._publishers.get(stream)
         return token_digest is not None and self.ended(token_digest, now_ms)
+
+
+def _challenge_used() -> Refused:
+    return Refused(
+        400,
+        "challenge-used",
+        "this challenge has given its token: ask for another and sign that",
+        field="challenge",
+    )
+
+
+def _signature_invalid(account: str, signature: str) -> Refused:
+    detail = (
+        f"the signature is not by {account} over the challenge's message: choose that account in "
+        "the wallet and sign the message as it is, with every line"
+    )
+    if len(signature.removeprefix("0x")) == 130 and signature.removeprefix("0x")[:2] not in _TAGS:
+        detail = (
+            "this is an ECDSA signature, which is not taken: choose an account of type sr25519 or "
+            "ed25519 in the wallet (polkadot.js makes those by default), and watch or publish "
+            "with that"
+        )
+    return Refused(401, "signature-invalid", detail, field="signature")
 
 
 def signed_by(account: str, message: str, signature: str) -> bool:

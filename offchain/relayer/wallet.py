@@ -21,6 +21,7 @@ from offchain.ledger.errors import (
     NodeUnreachable,
     SignatureMismatch,
 )
+from offchain.ledger.extrinsics import ERA_BLOCKS
 from offchain.ledger.types import Currency, DelegateKey, Receipt, SignedPayload, Terms
 from offchain.relayer.chain import bounded
 from offchain.relayer.core import Core
@@ -31,6 +32,8 @@ log = logging.getLogger("paystream.relay.wallet")
 
 SUBMISSIONS_MAX: Final = 2_048
 SUBMISSION_LIFETIME_MS: Final = 10 * 60 * 1000
+LATE_MAX: Final = 4_096
+"""Of so many forgotten submissions it is still known that they were late, and not unknown."""
 DETAIL_CHARS_MAX: Final = 500
 
 
@@ -97,6 +100,12 @@ class Submission:
         self.block: int | None = None
         self.result: dict[str, Any] | None = None
 
+    @property
+    def last_block(self) -> int | None:
+        """The last block that takes it (its era's end), where it has one."""
+        birth = self.payload.json.get("blockNumber")
+        return None if birth is None else int(str(birth), 16) + ERA_BLOCKS - 1
+
 
 class Wallet:
     """Prepares, submits and follows wallets' transactions."""
@@ -106,6 +115,7 @@ class Wallet:
         self._delegates = delegates
         self._nursery = nursery
         self._submissions: dict[str, Submission] = {}
+        self._late: dict[str, None] = {}
 
     async def prepare(self, account: str, call: WalletCall) -> dict[str, Any]:
         """Give the payload that `account` is to sign. Raises Refused."""
@@ -242,6 +252,10 @@ class Wallet:
         """Send a signed transaction and follow it. Raises Refused."""
         submission = self._get(number)
         if submission.status == "prepared":
+            best = self._core.view.best
+            last = submission.last_block
+            if best is not None and last is not None and best.number >= last:
+                raise _late(f"it was good until block {last}, and the chain is at {best.number}")
             submission.status = "waiting"
             self._nursery.start_soon(self._follow, submission, signature)
         return self._describe(number, submission)
@@ -286,6 +300,8 @@ class Wallet:
 
     def _get(self, number: str) -> Submission:
         submission = self._submissions.get(number)
+        if submission is None and number in self._late:
+            raise _late(f"it was prepared more than {SUBMISSION_LIFETIME_MS // 60_000} min ago")
         if submission is None:
             raise Refused(
                 404,
@@ -300,8 +316,17 @@ class Wallet:
         for number, submission in list(self._submissions.items()):
             if submission.made_at_ms < old_ms and submission.status != "waiting":
                 del self._submissions[number]
+                if submission.status == "prepared":
+                    self._late[number] = None
+        while len(self._late) > LATE_MAX:
+            del self._late[next(iter(self._late))]
         if len(self._submissions) >= SUBMISSIONS_MAX:
-            raise Refused(429, "too-many-submissions", "too many transactions wait: try later")
+            raise Refused(
+                429,
+                "too-many-submissions",
+                "too many transactions wait for their signatures: try again in a minute",
+                retry_after_s=60,
+            )
 
     def _describe(self, number: str, submission: Submission) -> dict[str, Any]:
         described: dict[str, Any] = {"submission": number, "status": submission.status}
@@ -312,6 +337,16 @@ class Wallet:
             if value is not None:
                 described[name] = value
         return described
+
+
+def _late(why: str) -> Refused:
+    return Refused(
+        410,
+        "signature-late",
+        f"the signature came too late for this transaction: {why}. Nothing was sent. Prepare it "
+        "again, and sign it within five minutes",
+        field="submission",
+    )
 
 
 def _shown(amount: int, currency: Currency) -> str:

@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from streaming.http import openapi
+from streaming.http.door import DOOR
 from streaming.http.problem import ProblemError
 from streaming.http.request_input import (
     ENGINE,
@@ -188,6 +189,7 @@ async def status(request: web.Request) -> web.Response:
         "connections": len(request.app[CONNECTIONS]),
         "publishers": len(request.app[ENGINE].all_live()),
         "relayer_connected": link.connected,
+        "relayer_refuses": link.refused,
         "final_states_unacknowledged": link.unacknowledged,
     }
     return _json({"server": server, "relayer": relayer, "relayer_problem": problem})
@@ -223,6 +225,8 @@ async def metrics(request: web.Request) -> web.Response:
         "delivered_milliseconds_total": totals.delivered_ms,
         "forwarded_milliseconds_total": totals.forwarded_ms,
         "unconfirmed_milliseconds": sum(state.unconfirmed_ms for state in states),
+        "half_open_connections": len(request.app[DOOR].half_open),
+        "refused_by_address_total": request.app[DOOR].refusals,
         "packets_sent_total": totals.packets_sent,
         "bytes_sent_total": totals.bytes_sent,
         "relayer_connected": int(link.connected),

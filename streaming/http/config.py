@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
+
+from streaming.http.client_address import ClientAddresses, ProxyInvalid
+from streaming.http.limits import Limits
+from streaming.http.origin import OriginInvalid, read_origin, read_origins
+from streaming.http.tls import CertificateFiles, CertificateInvalid
+
+
+class ServeConfigInvalid(ValueError):
+    """An option that cannot be served with; the message names it and says what to write."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServeConfig:
-    """Options of the media server (`run_serve`)."""
+    """Options of the media server (`run_serve`). `check` says whether they can be served with."""
 
     socket: Path
     """The relayer's local socket."""
@@ -25,9 +35,43 @@ class ServeConfig:
     udp_ports: tuple[int, int] | None = None
     """First and last UDP port of media sockets, both from 1 to 65535; by default any free one."""
     cors_origins: tuple[str, ...] = ()
-    """Other origins whose pages may call this server."""
+    """Other origins whose pages may call this server; `*` for every one."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of proxies whose `X-Forwarded-For` names the real client."""
+    tls: CertificateFiles | None = None
+    """Serve HTTPS with this certificate."""
+    plain_http: bool = False
+    """Somebody else encrypts: tokens may go over plain HTTP on other than loopback."""
+    limits: Limits = field(default_factory=Limits)
     server_id: str = "paystream-serve"
     connections_max: int = 1000
     on_ready: Callable[[str], None] | None = None
     """Called with the URL once requests are taken; by default one JSON line is printed:
     `{"event":"ready","url":...}`."""
+
+    def check(self) -> None:
+        """Raises `ServeConfigInvalid`."""
+        try:
+            read_origins(self.cors_origins)
+            if self.origin is not None:
+                read_origin(self.origin, "--origin")
+            ClientAddresses(self.trusted_proxies)
+            if self.tls is not None:
+                self.tls.context()
+        except ProxyInvalid as error:
+            raise ServeConfigInvalid(f"--trusted-proxy: {error}") from None
+        except (OriginInvalid, CertificateInvalid) as error:
+            raise ServeConfigInvalid(str(error)) from None
+        if self.tls is None and not self.plain_http and not _is_loopback(self.listen_host):
+            raise ServeConfigInvalid(
+                f"tokens would go over plain HTTP on {self.listen_host}, where everybody on the "
+                "way can take them: give --tls-cert and --tls-key; or listen on 127.0.0.1 behind "
+                "a proxy that does TLS; or, if that proxy is on another machine, say --plain-http"
+            )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

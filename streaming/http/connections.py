@@ -13,8 +13,11 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from streaming.http.limits import Limits
 from streaming.http.link import Link
+from streaming.http.pausing import Pausing
 from streaming.session_state import (
     LEASE_MS,
     ConnectionState,
@@ -47,6 +50,7 @@ class Connection:
         stream: int,
         subscription: Subscription,
         lease_ms: int,
+        pauses_per_second: float,
     ) -> None:
         self.connection = connection
         self.session = session
@@ -54,7 +58,11 @@ class Connection:
         self.stream = stream
         self.subscription = subscription
         self.resource = secrets.token_urlsafe(18)
-        self.paused = False
+        self.sound_alone = False
+        """Whether the viewer goes on with sound, and pays for it, where no picture comes."""
+        self.sound_number = 0
+        """The highest number of a choice about it."""
+        self.pausing = Pausing(pauses_per_second, time.monotonic())
         self.allowed = True
         self.denied: str | None = None
         self.lease: Lease | None = None
@@ -76,10 +84,48 @@ class Connection:
             packets_sent=figures.packets_sent,
             bytes_sent=figures.bytes_sent,
             packets_lost=figures.packets_lost,
-            paused=self.paused,
+            paused=self.pausing.paused,
             final=self.ended.is_set(),
             end_reason=self.end_reason if self.ended.is_set() else None,
         )
+
+    def playing(self) -> dict[str, Any]:
+        """What the player is told after a pause or resumption: what is so now."""
+        return {
+            "paused": self.pausing.paused,
+            "number": self.pausing.number,
+            "delivered_ms": self.subscription.figures().delivered_ms,
+        }
+
+    def hearing(self) -> dict[str, Any]:
+        """What the player is told after a choice about sound alone: what is so now."""
+        return {
+            "sound_alone": self.sound_alone,
+            "number": self.sound_number,
+            "delivered_ms": self.subscription.figures().delivered_ms,
+        }
+
+    def shown(self) -> dict[str, Any]:
+        """What the page is told: whether media flows, and if not, for which reasons."""
+        reasons = set(self.subscription.held)
+        if "wait" in reasons and self.lease is not None and self.lease.reason is not None:
+            reasons.add(self.lease.reason)
+        if self.end_reason is not None:
+            state = "ending"
+        elif not self.subscription.connected:
+            state = "connecting"
+        elif self.pausing.paused:
+            state = "paused"
+        else:
+            state = "held" if reasons else "forwarding"
+        figures = self.subscription.figures()
+        return {
+            "state": state,
+            "reasons": sorted(reasons),
+            **self.playing(),
+            "sound_alone": self.sound_alone,
+            "forwarded_ms": figures.forwarded_ms,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +142,9 @@ class Totals:
 class Connections:
     """All of them, by id and by resource."""
 
-    def __init__(self, boot_id: str) -> None:
+    def __init__(self, boot_id: str, limits: Limits | None = None) -> None:
         self._boot_id = boot_id
+        self._limits = limits or Limits()
         self._numbers = itertools.count(1)
         self._by_id: dict[str, Connection] = {}
         self._by_resource: dict[str, Connection] = {}
@@ -161,6 +208,7 @@ class Connections:
             stream=stream,
             subscription=subscription,
             lease_ms=lease_ms,
+            pauses_per_second=self._limits.pauses_per_second,
         )
         self._by_id[one.connection] = one
         self._by_resource[one.resource] = one
@@ -169,15 +217,44 @@ class Connections:
 
     # --- pausing ---------------------------------------------------------------------
 
-    def pause(self, one: Connection) -> None:
-        """The viewer's player is paused or hidden: forward nothing."""
-        one.paused = True
-        one.subscription.hold("paused")
+    def choose_sound(self, one: Connection, number: int | None, *, alone: bool) -> None:
+        """The viewer goes on with sound alone, or rather waits for the picture.
 
-    def resume(self, one: Connection) -> None:
-        """The viewer's player goes on."""
-        one.paused = False
-        one.subscription.release("paused")
+        Numbered as pauses are, by numbers of their own. Raises `ProblemError` 429.
+        """
+        one.pausing.take_request(time.monotonic())
+        number = one.sound_number + 1 if number is None else number
+        if number > one.sound_number:
+            one.sound_number = number
+            one.sound_alone = alone
+            one.subscription.choose_sound(chosen=alone)
+
+    def pause(self, one: Connection, number: int | None) -> None:
+        """The viewer's player is paused or hidden: forward nothing.
+
+        Raises `ProblemError` 429 for who asks too often.
+        """
+        one.pausing.take_request(time.monotonic())
+        if one.pausing.ask(number, paused=True):
+            one.pausing.pause()
+            one.subscription.hold("paused")
+
+    async def resume(self, one: Connection, number: int | None) -> None:
+        """The viewer's player goes on: at once, or when the pace of resumptions allows it.
+
+        Returns when it has come about, or something newer was asked for. Raises `ProblemError`
+        429 for who asks too often.
+        """
+        one.pausing.take_request(time.monotonic())
+        if not one.pausing.ask(number, paused=False):
+            return
+        number = one.pausing.number
+        while one.pausing.still(number) and one.end_reason is None:
+            wait = one.pausing.resume(time.monotonic())
+            if wait == 0:
+                one.subscription.release("paused")
+                return
+            await asyncio.sleep(wait)
 
     # --- leases ----------------------------------------------------------------------
 

@@ -119,6 +119,8 @@ class Link:
                 failures = 0
                 try:
                     await self._converse(reader, writer)
+                except _RefusedError:
+                    pass  # it was said when the reason was new
                 except (OSError, EOFError, TimeoutError) as error:
                     log.warning("the relayer has gone (%s)", error or type(error).__name__)
                 except ProblemError as error:
@@ -141,7 +143,7 @@ class Link:
                 log.error("the relayer refuses this server: %s", reason)
             self.refused = reason
             await asyncio.sleep(BACKOFF_S[-1])
-            raise EOFError(reason)
+            raise _RefusedError(reason)
         self.refused = None
         self._writer = writer
         self.connects += 1
@@ -249,6 +251,10 @@ class Link:
             self._writer.transport.abort()
             raise _unavailable("the relayer reads nothing any more")
         self._writer.write(encode_frame(message))
+
+
+class _RefusedError(Exception):
+    """The relayer will not talk to this server; it is asked again, since that may change."""
 
 
 async def _read(reader: asyncio.StreamReader) -> FromRelayer:

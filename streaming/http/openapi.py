@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any, Final
 
+from streaming.sfu.sdp import SDP_BYTES_MAX
+
 _Security = list[dict[str, list[str]]]
 _WATCH: Final[_Security] = [{"watch": []}]
 _PUBLISH: Final[_Security] = [{"publish": []}]
@@ -19,7 +21,9 @@ _FIELDS: Final[dict[str, dict[str, Any]]] = {
     },
     "purpose": {"enum": ["watch", "publish"]},
     "number": {"type": "integer", "minimum": 0},
+    "count": {"type": "integer", "minimum": 1, "maximum": (1 << 53) - 1},
     "text": {"type": "string"},
+    "flag": {"type": "boolean"},
     "hex": {"type": "string", "pattern": "^0x[0-9a-f]*$"},
     "call": {
         "type": "object",
@@ -43,7 +47,7 @@ def _sdp(what: str) -> dict[str, Any]:
     return {
         "required": True,
         "description": what,
-        "content": {"application/sdp": {"schema": {"type": "string", "maxLength": 262_144}}},
+        "content": {"application/sdp": {"schema": {"type": "string", "maxLength": SDP_BYTES_MAX}}},
     }
 
 
@@ -92,6 +96,10 @@ _RENEW_HEADER = {
     "as far as the grant allows renewals",
 }
 
+_PLAYING: Final = "what is so now: `paused`, `number` (the highest that was heard), `delivered_ms`"
+_TOO_MANY: Final = "a limit by address, which `detail` names; `Retry-After` says when to ask again"
+_NUMBERED: Final = {**_body({}, {"number": "count"}), "required": False}
+
 _PATHS: Final[dict[str, dict[str, Any]]] = {
     "/whip/{stream}": {
         "post": _operation(
@@ -102,9 +110,11 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
                 "401": "no valid publish token",
                 "403": "the token is for something else",
                 "410": "the stream has ended",
-                "413": "larger than 32 KiB",
+                "408": "the offer did not arrive in time",
+                "413": f"larger than {SDP_BYTES_MAX // 1024} KiB",
                 "415": "not application/sdp",
                 "422": "the offer cannot be used; the detail names the line and the remedy",
+                "429": _TOO_MANY,
             },
             parameters=("stream",),
             body=_sdp("the offer; VP8 or H.264, and Opus"),
@@ -125,6 +135,10 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
                 "402": "it cannot be paid; `terms` says what is missing",
                 "409": "`not-live`: nobody publishes it at the moment",
                 "410": "the stream has ended",
+                "422": "nothing in the offer can be used",
+                "429": _TOO_MANY,
+                "503": "the server is full, or too many viewers of the stream are just "
+                "connecting; `Retry-After` says when to ask again",
             },
             parameters=("stream",),
             headers=[_RESUME_HEADER, _RENEW_HEADER],
@@ -133,19 +147,54 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
         )
     },
     "/whep/{stream}/{resource}": {
+        "get": _operation(
+            "Whether media flows. The address is the secret; no token is needed.",
+            {
+                "200": "`state`: `connecting`, `forwarding`, `paused`, `held` or `ending`; "
+                "`reasons` for which nothing is sent; `delivered_ms`, `forwarded_ms`; `paused` "
+                "and `number` as below",
+                "404": "it has ended",
+            },
+            parameters=("stream", "resource"),
+        ),
         "delete": _operation(
             "Leave. Waits at most 1.6 s for the report about what was sent last.",
             {"200": "`delivered_ms` and `session`"},
             parameters=("stream", "resource"),
-        )
+        ),
     },
     "/whep/{stream}/{resource}/pause": {
         "post": _operation(
-            "Stop sending; nothing is paid.", {"204": "paused"}, parameters=("stream", "resource")
+            "Stop sending; nothing is paid from the answer on. `number` counts the pauses and "
+            "resumptions of a connection: send one again until it is answered; one that was "
+            "overtaken by a higher number changes nothing.",
+            {"200": _PLAYING, "429": "too many of them a second; see `Retry-After`"},
+            parameters=("stream", "resource"),
+            body=_NUMBERED,
         )
     },
     "/whep/{stream}/{resource}/resume": {
-        "post": _operation("Go on sending.", {"204": "going on"}, parameters=("stream", "resource"))
+        "post": _operation(
+            "Go on sending. At most one in a second takes effect, three in a row: the answer "
+            "comes when it has, or when something newer was asked for.",
+            {"200": _PLAYING, "429": "too many of them a second; see `Retry-After`"},
+            parameters=("stream", "resource"),
+            body=_NUMBERED,
+        )
+    },
+    "/whep/{stream}/{resource}/sound": {
+        "post": _operation(
+            "Where the path is too narrow for the picture (reason `path`): go on with sound alone "
+            "and pay for its seconds (`sound_alone` true), or wait. Sound alone is free for 10 s; "
+            "then it waits, too (reason `sound-alone`), until it is chosen. `number` counts these "
+            "choices.",
+            {
+                "200": "what is so now: `sound_alone`, `number`, `delivered_ms`",
+                "429": "too many of them a second; see `Retry-After`",
+            },
+            parameters=("stream", "resource"),
+            body=_body({"sound_alone": "flag"}, {"number": "count"}),
+        )
     },
     "/api/v1/info": {"get": _operation("Chain, token and limits.", {"200": "facts"})},
     "/api/v1/challenge": {

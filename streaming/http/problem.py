@@ -12,6 +12,7 @@ from streaming.session_state import Problem
 
 MIME = "application/problem+json"
 _TYPE = "urn:paystream:problem:"
+_RETRIED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 class ProblemError(Exception):
@@ -34,12 +35,14 @@ class ProblemError(Exception):
     @classmethod
     def of(cls, problem: Problem) -> ProblemError:
         """The exception for a problem that the relayer answered."""
+        wait_s = problem.retry_after_s
         return cls(
             problem.status,
             problem.code,
             problem.detail,
             field=problem.field,
             terms=problem.terms,
+            headers=None if wait_s is None else {"Retry-After": str(max(1, wait_s))},
         )
 
 
@@ -60,11 +63,14 @@ def response(error: ProblemError) -> web.Response:
     headers = dict(error.headers)
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers.setdefault("WWW-Authenticate", 'Bearer realm="paystream"')
-    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE or problem.code == "not-live":
+    if problem.status in _RETRIED or problem.code == "not-live":
         headers.setdefault("Retry-After", "1")
-    return web.Response(
+    answer = web.Response(
         body=msgspec.json.encode(body), status=problem.status, content_type=MIME, headers=headers
     )
+    if headers.get("Connection") == "close":
+        answer.force_close()
+    return answer
 
 
 def _title(status: int) -> str:

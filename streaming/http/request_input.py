@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any, Final
 
@@ -17,14 +18,20 @@ JSON_BYTES_MAX: Final = 64 * 1024
 STREAM_MAX: Final = (1 << 64) - 1
 LINK: Final = web.AppKey("link", Link)
 ENGINE: Final = web.AppKey[MediaEngine]("engine", MediaEngine)
-_TOKEN = re.compile(r"[!-~]{1,256}")
+REQUEST_TIMEOUT_S: Final = web.AppKey("request_timeout_s", float)
+_TOKEN = re.compile(r"ps[wp]_[A-Za-z0-9_-]{1,124}")
+"""How every token of a relayer looks: what looks otherwise is refused without asking it."""
 _NUMBER = re.compile(r"[0-9]{1,20}")
 
 
 def bearer(request: web.Request) -> str:
-    """The token of the request. Raises 401 without one."""
+    """The token of the request. Raises 401 without one, or with one that cannot be one."""
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip()
+    if kind.lower() == "bearer" and token and " " not in token and not _TOKEN.fullmatch(token):
+        raise ProblemError(
+            401, "token-invalid", "this is no token of PayStream: sign in again", field="token"
+        )
     if kind.lower() != "bearer" or not _TOKEN.fullmatch(token):
         raise ProblemError(
             401,
@@ -77,7 +84,7 @@ async def json_of(request: web.Request) -> dict[str, Any]:
 
 
 async def body_of(request: web.Request, limit: int, what: str) -> bytes:
-    """The body, at most `limit` bytes of it. Raises 413."""
+    """The body, at most `limit` bytes of it, within the request's time. Raises 413 or 408."""
     too_large = ProblemError(
         413,
         "too-large",
@@ -86,8 +93,25 @@ async def body_of(request: web.Request, limit: int, what: str) -> bytes:
     if request.content_length is not None and request.content_length > limit:
         raise too_large
     body = bytearray()
-    async for chunk in request.content.iter_chunked(16 * 1024):
-        body += chunk
-        if len(body) > limit:
-            raise too_large
+    within_s = request.app[REQUEST_TIMEOUT_S]
+    try:
+        async with asyncio.timeout(within_s or None):
+            async for chunk in request.content.iter_chunked(16 * 1024):
+                body += chunk
+                if len(body) > limit:
+                    raise too_large
+    except TimeoutError:
+        raise ProblemError(
+            408,
+            "request-timeout",
+            f"the body did not arrive within {within_s:g} s (--request-timeout): send it in one go",
+            headers={"Connection": "close"},
+        ) from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise ProblemError(
+            400,
+            "body-incomplete",
+            "the body is not what its header says: send all of it, encoded as announced",
+            headers={"Connection": "close"},
+        ) from None
     return bytes(body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from streaming.http.problem import ProblemError
 from streaming.http.request_input import body_of
@@ -44,6 +45,15 @@ async def no_patch(request: web.Request) -> web.Response:  # noqa: ARG001
         "a viewer with its resume secret",
         headers={"Allow": "DELETE"},
     )
+
+
+def session_options(allow: str) -> Handler:
+    """A handler of OPTIONS on a session's resource: `allow` are the methods that it has."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:  # noqa: ARG001
+        return web.Response(status=204, headers={"Allow": allow})
+
+    return handler
 
 
 async def options(request: web.Request) -> web.Response:  # noqa: ARG001

@@ -10,20 +10,31 @@ import logging
 import secrets
 import signal
 import socket
+import ssl
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp.http import HttpProcessingError
+from aiohttp.typedefs import Handler
 
 from streaming.http import api, problem, whep, whip
 from streaming.http.config import ServeConfig
 from streaming.http.connections import Connections
+from streaming.http.door import DOOR, Door
 from streaming.http.link import Link
+from streaming.http.origin import cross_origin, read_origin, read_origins
 from streaming.http.problem import ProblemError
-from streaming.http.request_input import ENGINE, LINK
+from streaming.http.request_input import ENGINE, LINK, REQUEST_TIMEOUT_S
 from streaming.http.self_test import self_test
+from streaming.http.slow_requests import (
+    KEEP_ALIVE_S,
+    LINGER_S,
+    HttpConnections,
+    mark_requests,
+)
 from streaming.session_state import (
     PROTOCOL_VERSION,
     ConnectionState,
@@ -37,14 +48,7 @@ from streaming.sfu.media_engine import MediaEngine
 log = logging.getLogger(__name__)
 
 PAGES: Final = Path(__file__).parents[1] / "pages"
-CONTENT_SECURITY_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "media-src 'self' blob:; img-src 'self' data:; form-action 'none'; frame-ancestors 'none'; "
-    "base-uri 'none'"
-)
-_CORS_HEADERS: Final = "Authorization, Content-Type, PayStream-Resume, PayStream-Renew"
-_CORS_METHODS: Final = "GET, POST, DELETE, PATCH, OPTIONS"
-_EXPOSED: Final = "Location, PayStream-Session, PayStream-Resume, Retry-After"
+BACKLOG: Final = 1024
 
 
 class MediaServer:
@@ -56,7 +60,9 @@ class MediaServer:
         self.engine: MediaEngine = engine or AiortcEngine(
             offered_addresses(config.ice_hosts, config.listen_host), config.udp_ports
         )
-        self.connections = Connections(self.boot_id)
+        self.connections = Connections(self.boot_id, config.limits)
+        self.door = Door(config.limits, config.trusted_proxies)
+        self.http_connections: HttpConnections | None = None
         hello = Hello(
             protocol_version=PROTOCOL_VERSION,
             server_id=config.server_id,
@@ -106,10 +112,18 @@ class MediaServer:
     def application(self) -> web.Application:
         """The HTTP application."""
         app = web.Application(
-            middlewares=[_cors(frozenset(self.config.cors_origins)), _problems, self._refuse_late]
+            middlewares=[
+                mark_requests(lambda: self.http_connections),
+                cross_origin(read_origins(self.config.cors_origins)),
+                _problems,
+                self.door.keep_pace,
+                self._refuse_late,
+            ]
         )
         app[LINK] = self.link
         app[ENGINE] = self.engine
+        app[DOOR] = self.door
+        app[REQUEST_TIMEOUT_S] = self.config.limits.request_timeout_s
         app[whep.CONNECTIONS] = self.connections
         app[whep.CONNECTIONS_MAX] = self.config.connections_max
         app[api.BOOT_ID] = self.boot_id
@@ -118,6 +132,37 @@ class MediaServer:
         api.add_routes(app)
         _add_pages(app)
         return app
+
+    async def listen(self, listening: socket.socket) -> Listening:
+        """Take requests on a socket that is bound, over TLS where the configuration says so."""
+        wire = logging.getLogger("streaming.http.wire")
+        wire.addFilter(_without_traceback)
+        runner = web.AppRunner(
+            self.application(),
+            access_log=None,
+            logger=wire,
+            shutdown_timeout=0.5,
+            keepalive_timeout=KEEP_ALIVE_S,
+            lingering_time=LINGER_S,
+            auto_decompress=False,  # nothing that is sent here is worth packing
+        )
+        await runner.setup()
+        limits, tls = self.config.limits, self.config.tls
+        self.http_connections = HttpConnections(
+            cast(web.Server, runner.server),  # it is there after `setup`
+            self.door.addresses,
+            header_timeout_s=limits.request_timeout_s,
+            per_address=limits.http_connections_per_address,
+        )
+        context = None if tls is None else tls.context()
+        server = await asyncio.get_running_loop().create_server(
+            self.http_connections,
+            sock=listening,
+            backlog=BACKLOG,
+            ssl=context,
+            ssl_handshake_timeout=None if context is None else limits.request_timeout_s or None,
+        )
+        return Listening(runner, server, context)
 
     def start(self) -> None:
         """Connect to the relayer. Call inside a running loop."""
@@ -130,6 +175,39 @@ class MediaServer:
         await self.connections.close()
         await self.link.close()
         await self.engine.close()
+
+
+@dataclass(frozen=True)
+class Listening:
+    """An open HTTP port."""
+
+    runner: web.AppRunner
+    server: asyncio.Server
+    context: ssl.SSLContext | None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return int(self.server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Take nothing more, and end what is still open."""
+        self.server.close()
+        await self.runner.cleanup()
+
+
+_STRANGERS: Final = (HttpProcessingError, web.RequestPayloadError, ConnectionError)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """What strangers send is no defect of ours: one line in the log, and only where asked for."""
+    error = record.exc_info[1] if record.exc_info else None
+    if not isinstance(error, _STRANGERS):
+        return True
+    record.msg, record.args = "%s: %r", (record.getMessage(), str(error)[:200])
+    record.exc_info = None
+    record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    return log.isEnabledFor(logging.DEBUG)
 
 
 # --- HTTP ----------------------------------------------------------------------------------
@@ -160,32 +238,6 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         )
 
 
-def _cors(origins: frozenset[str]) -> Middleware:
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        origin = request.headers.get("Origin")
-        allowed = origin in origins
-        preflight = request.method == "OPTIONS" and (
-            "Access-Control-Request-Method" in request.headers
-        )
-        if preflight:
-            response: web.StreamResponse = web.Response(status=204 if allowed else 403)
-        else:
-            response = await handler(request)
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("Referrer-Policy", "no-referrer")
-        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-        if allowed and origin is not None:
-            response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Allow-Headers"] = _CORS_HEADERS
-            response.headers["Access-Control-Allow-Methods"] = _CORS_METHODS
-            response.headers["Access-Control-Expose-Headers"] = _EXPOSED
-            response.headers["Vary"] = "Origin"
-        return response
-
-    return middleware
-
-
 def _add_pages(app: web.Application) -> None:
     for path, name in (("/", "index"), ("/watch", "watch"), ("/broadcast", "broadcast")):
         app.router.add_get(path, _page(PAGES / f"{name}.html"))
@@ -205,10 +257,11 @@ def _page(path: Path) -> Handler:
 
 
 async def serve(config: ServeConfig) -> None:
-    """Run the media server until SIGTERM or SIGINT.
+    """Run the media server until SIGTERM or SIGINT; SIGHUP reads the certificate again.
 
-    Raises `OSError` if it cannot listen, and `IceHostInvalid`.
+    Raises `ServeConfigInvalid`, `IceHostInvalid`, and `OSError` if it cannot listen.
     """
+    config.check()
     for library in ("aioice", "aiortc"):
         logging.getLogger(library).setLevel(logging.WARNING)  # they tell every packet's path
     hosts = await asyncio.to_thread(resolve_ice_hosts, config.ice_hosts)
@@ -217,33 +270,33 @@ async def serve(config: ServeConfig) -> None:
     listening = _listen(config)
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
-    url = f"http://{shown}:{port}"
-    server = MediaServer(config, config.origin or url)
+    url = f"{'http' if config.tls is None else 'https'}://{shown}:{port}"
+    origin = url if config.origin is None else read_origin(config.origin, "--origin")
+    server = MediaServer(config, origin)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
+    taking = await server.listen(listening)
     try:
-        site = web.SockSite(runner, listening)
-        await site.start()
+        if config.tls is not None and taking.context is not None:
+            loop.add_signal_handler(signal.SIGHUP, config.tls.reload, taking.context)
         server.start()
         (config.on_ready or _say_ready)(url)
         await stop.wait()
-        await site.stop()
+        taking.server.close()
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.remove_signal_handler(number)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(server.close(), 2.5)
-        await runner.cleanup()
+        await taking.close()
 
 
 def _listen(config: ServeConfig) -> socket.socket:
     family = socket.AF_INET6 if ":" in config.listen_host else socket.AF_INET
     return socket.create_server(
-        (config.listen_host, config.listen_port), family=family, backlog=1024
+        (config.listen_host, config.listen_port), family=family, backlog=BACKLOG
     )
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+from collections.abc import Callable
 from typing import Any, Final
 
 from aiohttp import web
 
 from streaming.http.connections import Connection, Connections
+from streaming.http.door import DOOR
+from streaming.http.limits import HalfOpenPlace, too_many
+from streaming.http.pausing import NUMBER_MAX
 from streaming.http.problem import ProblemError
-from streaming.http.request_input import (
-    ENGINE,
-    LINK,
-    bearer,
-    stream_of,
+from streaming.http.request_input import ENGINE, LINK, json_of, stream_of
+from streaming.http.sdp_exchange import (
+    SDP_MIME,
+    no_patch,
+    options,
+    problem_of,
+    sdp_of,
+    session_options,
 )
-from streaming.http.sdp_exchange import SDP_MIME, no_patch, options, problem_of, sdp_of
 from streaming.session_state import LEASE_MS, SessionRef
 from streaming.sfu.media_engine import MediaError, PreparedSubscription, Subscription
 
@@ -25,15 +29,19 @@ CONNECTIONS_MAX: Final = web.AppKey("connections_max", int)
 RESUME: Final = "PayStream-Resume"
 SESSION: Final = "PayStream-Session"
 RENEW: Final = "PayStream-Renew"
+FULL_RETRY_S: Final = 10
 
 
 def add_routes(app: web.Application) -> None:
     """Mount `/whep/{stream}` and its resources."""
     app.router.add_post("/whep/{stream}", watch)
     app.router.add_options("/whep/{stream}", options)
+    app.router.add_get("/whep/{stream}/{resource}", state, allow_head=False)
     app.router.add_delete("/whep/{stream}/{resource}", leave)
     app.router.add_patch("/whep/{stream}/{resource}", no_patch)
+    app.router.add_options("/whep/{stream}/{resource}", session_options("DELETE, GET, OPTIONS"))
     app.router.add_post("/whep/{stream}/{resource}/pause", pause)
+    app.router.add_post("/whep/{stream}/{resource}/sound", sound)
     app.router.add_post("/whep/{stream}/{resource}/resume", resume)
 
 
@@ -58,33 +66,49 @@ class _Ender:
 
 
 async def watch(request: web.Request) -> web.Response:
-    """Answer a viewer's offer: 201 with the session, or 402 with what paying takes."""
+    """Answer a viewer's offer: 201 with the session, or 402 with what paying takes.
+
+    The token first, then the whole offer, and only then the relayer's admission.
+    """
     stream = stream_of(request)
-    token = bearer(request)
-    offer = await sdp_of(request)
+    door = request.app[DOOR]
+    address = door.take_join(request)
     connections = request.app[CONNECTIONS]
-    if len(connections) + connections.joining >= request.app[CONNECTIONS_MAX]:
-        raise ProblemError(503, "server-full", "this server has no room for another viewer")
+    connections_max = request.app[CONNECTIONS_MAX]
+    if len(connections) + connections.joining >= connections_max:
+        raise too_many(
+            503,
+            "server-full",
+            f"this server has no room for another viewer: {connections_max} watch "
+            "(--connections-max)",
+            FULL_RETRY_S,
+        )
     connections.joining += 1
     try:
-        return await _join(request, stream, token, offer)
+        token = await door.ask_about_token(request, "watch", stream, address)
+        place = door.half_open.enter(address, stream)
+        try:
+            return await _join(request, stream, token, place)
+        except BaseException:
+            door.half_open.leave(place)
+            raise
     finally:
         connections.joining -= 1
 
 
-async def _join(request: web.Request, stream: int, token: str, offer: str) -> web.Response:
+async def _join(
+    request: web.Request, stream: int, token: str, place: HalfOpenPlace
+) -> web.Response:
     connections = request.app[CONNECTIONS]
+    offer = await sdp_of(request)
     try:
         prepared = await request.app[ENGINE].prepare(stream, offer)
     except MediaError as error:
         raise problem_of(error) from None
-    params: dict[str, Any] = {"token": token, "stream": stream}
-    if RESUME in request.headers:
-        params["resume"] = request.headers[RESUME][:256]
-    if request.headers.get(RENEW) == "1":
-        params["renew"] = True
     ender = _Ender(connections)
-    admitted, (answer, subscription) = await _admit_and_answer(request, params, prepared, ender)
+    admitted, answer, subscription = await _admit_and_answer(
+        request, _admission(request, stream, token), prepared, ender
+    )
     session = SessionRef(grant=admitted["session"]["grant"], index=admitted["session"]["index"])
     connection = connections.add(
         session,
@@ -93,6 +117,7 @@ async def _join(request: web.Request, stream: int, token: str, offer: str) -> we
         subscription,
         lease_ms=admitted.get("lease_ms", LEASE_MS),
     )
+    place.over = _connected_or_ended(connection)
     ender.belongs_to(connection)
     request.app[LINK].tell_soon()
     subscription.release("admission")
@@ -109,20 +134,32 @@ async def _join(request: web.Request, stream: int, token: str, offer: str) -> we
     )
 
 
+def _admission(request: web.Request, stream: int, token: str) -> dict[str, Any]:
+    params: dict[str, Any] = {"token": token, "stream": stream}
+    if RESUME in request.headers:
+        params["resume"] = request.headers[RESUME][:256]
+    if request.headers.get(RENEW) == "1":
+        params["renew"] = True
+    return params
+
+
+def _connected_or_ended(connection: Connection) -> Callable[[], bool]:
+    return lambda: connection.subscription.connected or connection.end_reason is not None
+
+
 async def _admit_and_answer(
     request: web.Request, params: dict[str, Any], prepared: PreparedSubscription, ender: _Ender
-) -> tuple[dict[str, Any], tuple[str, Subscription]]:
-    """Let the relayer admit while the answer is being made; drop the one if the other fails."""
-    answering = asyncio.ensure_future(prepared.answer(ender.ended))
+) -> tuple[dict[str, Any], str, Subscription]:
+    """Have the relayer admit, then answer; whatever fails, the prepared offer is dropped."""
     try:
         admitted: dict[str, Any] = await request.app[LINK].request("admit", params)
-        return admitted, await answering
-    except BaseException:
-        with contextlib.suppress(Exception):
-            _, subscription = await answering
-            await subscription.close()
+        answer, subscription = await prepared.answer(ender.ended)
+    except BaseException as error:
         await prepared.close()
+        if isinstance(error, MediaError):
+            raise problem_of(error) from None
         raise
+    return admitted, answer, subscription
 
 
 def _connection(request: web.Request) -> Connection:
@@ -134,6 +171,11 @@ def _connection(request: web.Request) -> Connection:
     return connection
 
 
+async def state(request: web.Request) -> web.Response:
+    """Whether media flows to a connection, and if not, why."""
+    return _now(_connection(request).shown())
+
+
 async def leave(request: web.Request) -> web.Response:
     """End a connection: stop, wait at most 1.6 s for the tail's report, and say the sum."""
     connection = _connection(request)
@@ -143,11 +185,53 @@ async def leave(request: web.Request) -> web.Response:
 
 async def pause(request: web.Request) -> web.Response:
     """The player is paused or hidden: send nothing, count nothing."""
-    request.app[CONNECTIONS].pause(_connection(request))
-    return web.Response(status=204)
+    connection = _connection(request)
+    request.app[CONNECTIONS].pause(connection, await _number_of(request))
+    return _now(connection.playing())
 
 
 async def resume(request: web.Request) -> web.Response:
-    """The player goes on."""
-    request.app[CONNECTIONS].resume(_connection(request))
-    return web.Response(status=204)
+    """The player goes on; answered when it does."""
+    connection = _connection(request)
+    await request.app[CONNECTIONS].resume(connection, await _number_of(request))
+    return _now(connection.playing())
+
+
+async def sound(request: web.Request) -> web.Response:
+    """Where the path carries no picture: go on with sound alone and pay for it, or wait."""
+    connection = _connection(request)
+    body = await json_of(request)
+    alone = body.get("sound_alone")
+    if not isinstance(alone, bool):
+        raise ProblemError(
+            400,
+            "sound-alone-invalid",
+            "say whether to go on with sound alone: send sound_alone as true or false",
+            field="sound_alone",
+        )
+    request.app[CONNECTIONS].choose_sound(connection, _number_in(body), alone=alone)
+    return _now(connection.hearing())
+
+
+async def _number_of(request: web.Request) -> int | None:
+    """The number of a pause or resumption, if its body has one. Raises 400."""
+    return _number_in(await json_of(request)) if request.can_read_body else None
+
+
+def _number_in(body: dict[str, Any]) -> int | None:
+    number = body.get("number")
+    if number is None:
+        return None
+    if type(number) is not int or not 1 <= number <= NUMBER_MAX:
+        raise ProblemError(
+            400,
+            "number-invalid",
+            "the number is no whole number from 1 on: count the connection's pauses and "
+            "resumptions, each one higher than the last",
+            field="number",
+        )
+    return number
+
+
+def _now(value: dict[str, Any]) -> web.Response:
+    return web.json_response(value, headers={"Cache-Control": "no-store"})

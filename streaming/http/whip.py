@@ -3,48 +3,117 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
+from streaming.http.door import DOOR
 from streaming.http.problem import ProblemError
-from streaming.http.request_input import (
-    ENGINE,
-    LINK,
-    bearer,
-    stream_of,
+from streaming.http.request_input import ENGINE, stream_of
+from streaming.http.sdp_exchange import (
+    SDP_MIME,
+    no_patch,
+    options,
+    problem_of,
+    sdp_of,
+    session_options,
 )
-from streaming.http.sdp_exchange import SDP_MIME, no_patch, options, problem_of, sdp_of
 from streaming.sfu.media_engine import MediaError, Publication
 
-PUBLICATIONS: Final = web.AppKey("publications", dict[str, Publication])
+CONNECTING_PER_STREAM_MAX: Final = 2
+"""A stream's publications that were answered and send nothing yet; the oldest gives way."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """One publication and the secret address of it."""
+
+    resource: str
+    publication: Publication
+
+
+class Publications:
+    """All that still exist, by resource: an address is good until its publication is closed."""
+
+    def __init__(self) -> None:
+        self._by_resource: dict[str, Published] = {}
+
+    def _forget_closed(self) -> None:
+        for resource, one in list(self._by_resource.items()):
+            if one.publication.phase == "closed":
+                del self._by_resource[resource]
+
+    def get(self, resource: str, stream: int) -> Publication:
+        """The publication at an address. Raises `ProblemError` 404."""
+        self._forget_closed()
+        one = self._by_resource.get(resource)
+        if one is None or one.publication.stream != stream:
+            raise ProblemError(
+                404,
+                "publication-not-found",
+                "there is no such publication; it may have ended already",
+            )
+        return one.publication
+
+    async def add(self, publication: Publication) -> str:
+        """Give a publication its address. Too old a half-open one of its stream gives way; the
+        one that is live stays until the engine has replaced it."""
+        self._forget_closed()
+        connecting = [
+            one
+            for one in self._by_resource.values()
+            if one.publication.stream == publication.stream
+            and one.publication.phase == "connecting"
+        ]
+        resource = secrets.token_urlsafe(18)
+        self._by_resource[resource] = Published(resource, publication)
+        for one in connecting[: max(0, len(connecting) + 1 - CONNECTING_PER_STREAM_MAX)]:
+            self._by_resource.pop(one.resource, None)
+            await one.publication.close()
+        return resource
+
+    def remove(self, resource: str) -> None:
+        """Forget an address."""
+        self._by_resource.pop(resource, None)
+
+    def __len__(self) -> int:
+        self._forget_closed()
+        return len(self._by_resource)
+
+
+PUBLICATIONS: Final = web.AppKey("publications", Publications)
 
 
 def add_routes(app: web.Application) -> None:
     """Mount `/whip/{stream}` and its resources."""
-    app[PUBLICATIONS] = {}
+    app[PUBLICATIONS] = Publications()
     app.router.add_post("/whip/{stream}", publish)
     app.router.add_options("/whip/{stream}", options)
     app.router.add_delete("/whip/{stream}/{resource}", unpublish)
     app.router.add_patch("/whip/{stream}/{resource}", no_patch)
+    app.router.add_options("/whip/{stream}/{resource}", session_options("DELETE, OPTIONS"))
 
 
 async def publish(request: web.Request) -> web.Response:
     """Answer a publisher's offer with 201, the answer and the resource's address."""
     stream = stream_of(request)
-    token = bearer(request)
-    offer = await sdp_of(request)
-    sound_alone = request.query.get("sound_alone") == "1"
-    await request.app[LINK].request("publish", {"token": token, "stream": stream})
+    door = request.app[DOOR]
+    address = door.take_join(request)
+    await door.ask_about_token(request, "publish", stream, address)
+    place = door.half_open.enter(address, stream, publishing=True)
     try:
+        offer = await sdp_of(request)
+        sound_alone = request.query.get("sound_alone") == "1"
         publication = await request.app[ENGINE].publish(stream, offer, sound_alone=sound_alone)
-    except MediaError as error:
-        raise problem_of(error) from None
-    resources = request.app[PUBLICATIONS]
-    for name in [name for name, other in resources.items() if other.stream == stream]:
-        del resources[name]
-    resource = secrets.token_urlsafe(18)
-    resources[resource] = publication
+    except BaseException as error:
+        door.half_open.leave(place)
+        if isinstance(error, MediaError):
+            raise problem_of(error) from None
+        raise
+    place.over = _no_longer_connecting(publication)
+    resource = await request.app[PUBLICATIONS].add(publication)
     return web.Response(
         status=201,
         text=publication.answer,
@@ -53,14 +122,15 @@ async def publish(request: web.Request) -> web.Response:
     )
 
 
+def _no_longer_connecting(publication: Publication) -> Callable[[], bool]:
+    return lambda: publication.phase != "connecting"
+
+
 async def unpublish(request: web.Request) -> web.Response:
     """End a publication. Its address is a secret of its publisher."""
-    resources = request.app[PUBLICATIONS]
-    publication = resources.get(request.match_info["resource"])
-    if publication is None or publication.stream != stream_of(request):
-        raise ProblemError(
-            404, "publication-not-found", "there is no such publication; it may have ended already"
-        )
-    del resources[request.match_info["resource"]]
+    publications = request.app[PUBLICATIONS]
+    resource = request.match_info["resource"]
+    publication = publications.get(resource, stream_of(request))
+    publications.remove(resource)
     await publication.close()
     return web.Response()

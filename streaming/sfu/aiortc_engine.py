@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from aiortc import RTCPeerConnection
 
@@ -39,6 +40,7 @@ class AiortcPublication:
         self.answer = answer
         self.made_s = time.monotonic()
         self.on_closed: Callable[[AiortcPublication], None] = _nobody
+        self.phase: Literal["connecting", "live", "closed"] = "connecting"
 
     @property
     def stream(self) -> int:
@@ -47,6 +49,7 @@ class AiortcPublication:
 
     async def close(self) -> None:
         """End it. Its viewers wait for another publisher for a while."""
+        self.phase = "closed"
         self.on_closed(self)
         await aiortc_adapter.close_quietly(self.pc)
 
@@ -95,7 +98,12 @@ class AiortcSubscription:
         self.subscriber.choose_sound(now_us(), chosen=chosen)
 
     @property
-    def reasons(self) -> list[str]:
+    def connected(self) -> bool:
+        """Whether the peer connection was there."""
+        return self.subscriber.connected
+
+    @property
+    def held(self) -> list[str]:
         """Why nothing, or no picture, is forwarded at the moment; empty if all is."""
         return self.subscriber.reasons
 
@@ -144,6 +152,7 @@ class AiortcPrepared:
         self._subscriber = subscriber
         self._live = live
         self._door = door
+        live.prepared.add(self)
 
     async def answer(self, on_ended: Ended) -> tuple[str, AiortcSubscription]:
         """The SDP answer, and the held subscription."""
@@ -151,10 +160,12 @@ class AiortcPrepared:
         aiortc_adapter.EgressPort(subscriber, self._pc, self._door)
         answer, subscriber.cname = await negotiation.make_answer(self._pc, negotiated)
         subscription = AiortcSubscription(self._pc, negotiated, subscriber, self._live, on_ended)
+        self._live.prepared.discard(self)
         return answer, subscription
 
     async def close(self) -> None:
         """Drop it."""
+        self._live.prepared.discard(self)
         await aiortc_adapter.close_quietly(self._pc)
 
 
@@ -165,6 +176,8 @@ class LiveStream:
         self.stream = stream
         self.publication: AiortcPublication | None = None
         self.subscriptions: set[AiortcSubscription] = set()
+        self.prepared: set[AiortcPrepared] = set()
+        """Viewers who are being admitted: the stream stays for them too."""
         self.gone_s = time.monotonic()
 
     @property
@@ -264,6 +277,7 @@ class AiortcEngine:
         live = self._streams.setdefault(publication.stream, LiveStream(publication.stream))
         earlier = live.publication
         log.info("stream %d is being published", publication.stream)
+        publication.phase = "live"
         live.follow(publication)
         if earlier is not None:
             self._later(earlier)
@@ -279,6 +293,7 @@ class AiortcEngine:
             self._later(publication)
 
     def _later(self, publication: AiortcPublication) -> None:
+        publication.phase = "closed"
         task = asyncio.ensure_future(aiortc_adapter.close_quietly(publication.pc))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
@@ -360,7 +375,7 @@ class AiortcEngine:
             now, unix = now_us(), time.time_ns() // 1000
             for live in list(self._streams.values()):
                 live.tend(now, unix)
-                if live.publication is None and not live.subscriptions:
+                if live.publication is None and not live.subscriptions and not live.prepared:
                     del self._streams[live.stream]
             for publication in list(self._connecting):
                 if time.monotonic() - publication.made_s > CONNECT_WITHIN_S:

@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 class MediaError(Exception):
@@ -63,12 +63,24 @@ class Publication(Protocol):
     def stream(self) -> int:
         """The stream it feeds."""
 
+    @property
+    def phase(self) -> Literal["connecting", "live", "closed"]:
+        """Whether it was only answered, feeds its stream, or is over (closed, failed, replaced)."""
+
     async def close(self) -> None:
         """End it. Its viewers wait for another publisher for a while."""
 
 
 class Subscription(Protocol):
     """One viewer's connection. It forwards nothing before `release`."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the peer connection was there (for a moment at least)."""
+
+    @property
+    def held(self) -> Collection[str]:
+        """Why nothing, or no picture, is forwarded now: none while all flows."""
 
     def rejoins(self, owed_ms: int) -> None:
         """It goes on with a session that an earlier connection began, which owed so much."""
@@ -87,10 +99,6 @@ class Subscription(Protocol):
 
     def choose_sound(self, *, chosen: bool) -> None:
         """Go on with sound where the path carries no picture, and pay for it; or rather wait."""
-
-    @property
-    def reasons(self) -> list[str]:
-        """Why nothing, or no picture, is forwarded at the moment; empty if all is."""
 
     def figures(self) -> ConnectionFigures:
         """What was sent until now."""

@@ -19,6 +19,7 @@ from offchain.cli.failure import Failure
 from offchain.cli.node import _rpc_port, find_node
 from offchain.cli.ports import parse_listen
 from offchain.keys.signer import dev_key
+from streaming.cli import Limits
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +59,36 @@ def test_a_port_in_use_is_named_with_the_option(taken_port: int) -> None:
 
 
 def test_an_address_of_another_machine() -> None:
-    refused(run("serve", "--listen", "203.0.113.9:8080"), Exit.MACHINE, "203.0.113.9:8080")
+    elsewhere = ["serve", "--listen", "203.0.113.9:8080", "--plain-http"]
+    refused(run(*elsewhere), Exit.MACHINE, "203.0.113.9:8080")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--listen", "0.0.0.0:0"], ["plain HTTP", "--tls-cert", "127.0.0.1", "--plain-http"]),
+        (["--listen", "[::]:0"], ["plain HTTP", "--tls-cert"]),
+        (["--listen", "live.example:0"], ["plain HTTP", "--tls-cert"]),
+        (["--tls-cert", "cert.pem"], ["--tls-key"]),
+        (["--tls-key", "key.pem"], ["--tls-cert"]),
+        (["--tls-cert", "/no/cert", "--tls-key", "/no/key"], ["--tls-cert /no/cert", "read"]),
+        (["--cors-origin", "live.example"], ["scheme", "write https://live.example"]),
+        (["--cors-origin", "https://a.example/page"], ["no path", "write https://a.example"]),
+        (["--cors-origin", "null"], ["scheme"]),
+        (["--origin", "https://a.example/page"], ["--origin", "write https://a.example"]),
+        (["--trusted-proxy", "proxy.example"], ["--trusted-proxy", "10.0.0.0/8"]),
+    ],
+)
+def test_what_cannot_be_served_with_is_said_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: list[str]
+) -> None:
+    async def run_serve(config: Any) -> None:
+        pytest.fail(f"it was started with {config}")
+
+    monkeypatch.setattr("streaming.cli.run_serve", run_serve)
+    result = run("serve", *arguments)
+    refused(result, Exit.USAGE, *words)
+    assert "Traceback" not in result.output
 
 
 @pytest.mark.parametrize("text", ["", "8080", "host:", "host:99999", "a:b:c", "[::1]"])
@@ -80,6 +110,8 @@ def test_listen_addresses() -> None:
         (["relay", "--cadence-ms", "100"], "--cadence-ms"),
         (["relay", "--metrics-port", "70000"], "--metrics-port"),
         (["serve", "--connections-max", "0"], "--connections-max"),
+        (["serve", "--joins-per-minute", "-1"], "--joins-per-minute"),
+        (["serve", "--request-timeout", "soon"], "--request-timeout"),
         (["serve", "--log-level", "loud"], "--log-level"),
         (["serve", "--listen", "127.0.0.1:0", "--udp-ports", "40000"], "--udp-ports"),
         (["serve", "--listen", "127.0.0.1:0", "--udp-ports", "2-1"], "--udp-ports"),
@@ -103,13 +135,30 @@ def test_serve_passes_on_what_it_was_told(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr("streaming.cli.run_serve", run_serve)
     monkeypatch.setenv("PAYSTREAM_ICE_HOST", "192.0.2.1 192.0.2.2")
     monkeypatch.setenv("PAYSTREAM_UDP_PORTS", "40000-40999")
-    result = run("serve", "--listen", "127.0.0.1:0", "--origin", "https://live.example")
+    result = run(
+        *("serve", "--listen", "0.0.0.0:0", "--plain-http", "--origin", "https://live.example"),
+        *("--cors-origin", "*", "--trusted-proxy", "192.0.2.0/24", "--requests-per-second", "7"),
+        *("--joins-per-minute", "8", "--half-open-per-address", "9", "--half-open-per-stream", "0"),
+        *("--http-connections-per-address", "11", "--pauses-per-second", "12"),
+        *("--request-timeout", "13"),
+    )
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout) == {"event": "ready", "url": "http://127.0.0.1:1234"}
     (config,) = seen
     assert config.ice_hosts == ("192.0.2.1", "192.0.2.2")
     assert config.udp_ports == (40_000, 40_999)
     assert config.origin == "https://live.example"
+    assert (config.plain_http, config.tls) == (True, None)
+    assert (config.cors_origins, config.trusted_proxies) == (("*",), ("192.0.2.0/24",))
+    assert config.limits == Limits(
+        requests_per_second=7,
+        joins_per_minute=8,
+        half_open_per_address=9,
+        half_open_per_stream=0,
+        http_connections_per_address=11,
+        pauses_per_second=12,
+        request_timeout_s=13,
+    )
     assert config.socket == tmp_path / "state" / "relay.sock"
 
 

@@ -71,6 +71,7 @@ class FakeRelayer:
             "streams": lambda _p: {"streams": [STREAM]},
             "stream": lambda p: {**STREAM, "id": p["stream"]},
             "publish": self._publish,
+            "watch": self._watch,
             "admit": self._admit,
             "status": lambda _p: {"ok": True},
         }
@@ -81,6 +82,11 @@ class FakeRelayer:
         if not str(params["token"]).startswith(("psp_", WATCH_TOKEN)):
             return Problem(status=401, code="token-invalid", detail="sign in again")
         return {"stream": params["stream"], "rate_per_second": "1000"}
+
+    def _watch(self, params: dict[str, Any]) -> Any:
+        if params["token"] != WATCH_TOKEN:
+            return Problem(status=401, code="token-invalid", detail="sign in again")
+        return {"stream": params["stream"]}
 
     def _admit(self, params: dict[str, Any]) -> Any:
         if params["token"] != WATCH_TOKEN:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import socket
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
-from aiohttp import web
 
 from streaming.http.config import ServeConfig
-from streaming.http.server import MediaServer
-from streaming.sfu.media_engine import ConnectionFigures, Ended, LiveState
+from streaming.http.server import Listening, MediaServer
+from streaming.sfu.media_engine import ConnectionFigures, Ended, LiveState, MediaError
 from tests.http.fake_relayer import PUBLISH_TOKEN, WATCH_TOKEN, FakeRelayer
 
 WATCHING = {"Authorization": f"Bearer {WATCH_TOKEN}"}
@@ -29,10 +29,10 @@ class StillSubscription:
         self.on_ended = on_ended
         self.held: set[str] = {"admission"}
         self.closed = False
+        self.connected = True
         self.delivered_ms = 0
         self.owed_ms = 0
         self.rejoined_owing_ms: int | None = None
-        self.reasons: list[str] = []
         self.sound_chosen = False
 
     def rejoins(self, owed_ms: int) -> None:
@@ -76,6 +76,7 @@ class StillPrepared:
 
     async def answer(self, on_ended: Ended) -> tuple[str, StillSubscription]:
         subscription = StillSubscription(on_ended)
+        subscription.connected = self.engine.connects
         self.engine.subscriptions.append(subscription)
         return "v=0\r\nanswer", subscription
 
@@ -90,16 +91,22 @@ class StillPublication:
 
     def __init__(self, stream: int) -> None:
         self.stream = stream
-        self.closed = False
+        self.phase: Literal["connecting", "live", "closed"] = "connecting"
+
+    @property
+    def closed(self) -> bool:
+        return self.phase == "closed"
 
     async def close(self) -> None:
-        self.closed = True
+        self.phase = "closed"
 
 
 class StillEngine:
-    """Takes every offer; stream 1 is live."""
+    """Takes every offer but those that say no; stream 1 is live."""
 
     def __init__(self) -> None:
+        self.prepared: list[StillPrepared] = []
+        self.connects = True
         self.subscriptions: list[StillSubscription] = []
         self.publications: list[StillPublication] = []
         self.unpublished: list[int] = []
@@ -110,7 +117,10 @@ class StillEngine:
         return publication
 
     async def prepare(self, stream: int, offer: str) -> StillPrepared:
-        return StillPrepared(self)
+        if offer == "no":
+            raise MediaError(422, "no-video", "this offer says no")
+        self.prepared.append(StillPrepared(self))
+        return self.prepared[-1]
 
     def live(self, stream: int) -> LiveState | None:
         return next((state for state in self.all_live() if state.stream == stream), None)
@@ -143,6 +153,7 @@ class HttpRig:
     engine: StillEngine
     url: str
     client: aiohttp.ClientSession
+    listening: Listening
 
     async def ask(
         self, method: str, path: str, **options: Any
@@ -173,15 +184,14 @@ async def http_rig(*, real_engine: bool = False, **options: Any) -> AsyncIterato
         engine = StillEngine()
         config = ServeConfig(socket=relayer.socket, **options)
         server = MediaServer(config, "http://test", None if real_engine else engine)
-        runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=0.2)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        listening = await server.listen(socket.create_server(("127.0.0.1", 0)))
         server.start()
         try:
-            url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            scheme = "http" if config.tls is None else "https"
+            url = f"{scheme}://127.0.0.1:{listening.port}"
             async with aiohttp.ClientSession() as client:
-                yield HttpRig(relayer, server, engine, url, client)
+                yield HttpRig(relayer, server, engine, url, client, listening)
         finally:
             await server.close()
-            await runner.cleanup()
+            await listening.close()
             await relayer.stop()

@@ -162,6 +162,28 @@ def test_a_refusal_is_remembered_and_told_to_who_asks() -> None:
     asyncio.run(main())
 
 
+def test_a_refused_server_keeps_asking_quietly_and_takes_over(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("streaming.http.link.BACKOFF_S", (0.01,))
+
+    async def main() -> None:
+        async with linked() as (relayer, link, _):
+            relayer.refuses = "another media server is connected"
+            await relayer.stop()
+            await relayer.start()
+            await until(lambda: link.refused)
+            caplog.clear()
+            asked = len(relayer.hellos)
+            await until(lambda: len(relayer.hellos) > asked + 3)
+            assert [record.getMessage() for record in caplog.records] == []
+            relayer.refuses = None
+            await until(lambda: link.connected)
+            assert link.refused is None
+
+    asyncio.run(main())
+
+
 def test_rubbish_from_the_relayer_does_not_end_the_link() -> None:
     async def main() -> None:
         async with linked() as (relayer, link, _):

@@ -183,21 +183,6 @@ def test_silence_stops_the_media_and_the_next_lease_lets_it_go_on() -> None:
     asyncio.run(main())
 
 
-def test_pause_and_resume() -> None:
-    async def main() -> None:
-        async with http_rig() as r:
-            resource, _ = await join(r)
-            (one,) = r.engine.subscriptions
-            assert (await r.ask("POST", f"{resource}/pause"))[0] == 204
-            assert one.held == {"paused"}
-            await until(lambda: any(s.paused for s in r.relayer.states.values()))
-            assert (await r.ask("POST", f"{resource}/resume"))[0] == 204
-            assert one.held == set()
-            assert (await r.refused("POST", "/whep/1/nothing/pause"))[0] == 404
-
-    asyncio.run(main())
-
-
 def test_a_viewer_who_vanishes_has_a_final_state() -> None:
     async def main() -> None:
         async with http_rig() as r:

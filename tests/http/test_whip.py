@@ -8,8 +8,10 @@ import logging
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
+from streaming.http.whip import PUBLICATIONS
 from streaming.session_state import Problem
-from tests.http.rig import PUBLISHING, SDP, http_rig
+from tests.http.fake_relayer import PUBLISH_TOKEN
+from tests.http.rig import PUBLISHING, SDP, HttpRig, http_rig
 
 POST = {**PUBLISHING, **SDP}
 
@@ -44,14 +46,118 @@ def test_a_publication_has_an_address_and_ends_there() -> None:
     asyncio.run(main())
 
 
+async def publish(r: HttpRig) -> str:
+    status, headers, _ = await r.ask("POST", "/whip/1", headers=POST, data="v=0")
+    assert status == 201
+    return str(headers["Location"])
+
+
+def test_the_live_publishers_address_stays_good_until_another_replaces_it() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            first = await publish(r)
+            r.engine.publications[0].phase = "live"
+            second = await publish(r)  # and never connects
+            assert (await r.ask("DELETE", second))[0] == 200
+            third = await publish(r)
+            assert (await r.ask("OPTIONS", first))[0] == 204
+            r.engine.publications[2].phase = "live"
+            r.engine.publications[0].phase = "closed"  # as the engine does it
+            assert await r.refused("DELETE", first) == (404, "publication-not-found")
+            assert (await r.ask("DELETE", third))[0] == 200
+            assert await r.refused("DELETE", third) == (404, "publication-not-found")
+
+    asyncio.run(main())
+
+
+def test_the_first_can_be_deleted_after_a_second_post_that_never_connected() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            first = await publish(r)
+            r.engine.publications[0].phase = "live"
+            await publish(r)
+            assert (await r.ask("DELETE", first))[0] == 200
+            assert r.engine.publications[0].closed
+
+    asyncio.run(main())
+
+
+def test_half_open_publications_of_a_stream_give_way_to_the_newest() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            addresses = [await publish(r) for _ in range(5)]
+            assert [one.phase for one in r.engine.publications] == ["closed"] * 3 + [
+                "connecting"
+            ] * 2
+            codes = [(await r.ask("DELETE", address))[0] for address in addresses]
+            assert codes == [404, 404, 404, 200, 200]
+
+    asyncio.run(main())
+
+
+def test_an_offer_that_cannot_be_used_pushes_nobody_out() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            for _ in range(2):
+                await publish(r)
+            for _ in range(3):
+                status, _, _ = await r.ask("POST", "/whip/1", headers=POST, data=b"\xff")
+                assert status == 400
+            assert [one.phase for one in r.engine.publications] == ["connecting"] * 2
+
+    asyncio.run(main())
+
+
+def test_addresses_of_publications_that_vanished_go() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            address = await publish(r)
+            r.engine.publications[0].phase = "closed"
+            assert (await r.refused("DELETE", address))[0] == 404
+            assert len(r.server.application()[PUBLICATIONS]) == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [
+        ("bearer {}", 201),
+        ("BEARER {}", 201),
+        ("Bearer  {}", 201),
+        ("{}", 401),
+        ("Basic {}", 401),
+        ("Bearer", 401),
+        ("Bearer {}é", 401),
+        ("Bearer " + "a" * 4000, 401),
+    ],
+)
+def test_how_a_token_may_be_sent(value: str, status: int) -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            headers = {**SDP, "Authorization": value.format(PUBLISH_TOKEN)}
+            got, answered, _ = await r.ask("POST", "/whip/1", headers=headers, data="v=0")
+            assert got == status
+            if got == 401:
+                assert str(answered["WWW-Authenticate"]).startswith("Bearer")
+
+    asyncio.run(main())
+
+
 def test_what_rfc_9725_says_about_other_methods() -> None:
     async def main() -> None:
         async with http_rig() as r:
             status, headers, _ = await r.ask("OPTIONS", "/whip/1")
             assert (status, headers["Accept-Post"]) == (204, "application/sdp")
+            for path in ("/whip/1/x", "/whep/1/x"):
+                status, headers, _ = await r.ask("OPTIONS", path)
+                assert (status, "DELETE" in headers["Allow"]) == (204, True)
             status, headers, body = await r.ask("PATCH", "/whip/1/x", data="a")
             assert (status, headers["Allow"], body["code"]) == (405, "DELETE", "no-trickle")
-            assert (await r.refused("GET", "/whip/1"))[0] == 405
+            for method in ("GET", "HEAD", "PUT"):
+                for path in ("/whip/1", "/whip/1/x", "/whep/1"):
+                    status, headers, _ = await r.ask(method, path)
+                    assert (status, "OPTIONS" in headers["Allow"]) == (405, True), (method, path)
 
     asyncio.run(main())
 

@@ -90,6 +90,17 @@ def flipped(encoded: str) -> str:
     return base64.b64encode(raw).decode()
 
 
+@pytest.mark.parametrize("content", [["pkcs8", "ecdsa"], ["pkcs8", "ethereum"]])
+def test_an_ecdsa_key_is_told_the_way_out(store: Keystore, content: list[str]) -> None:
+    store.new("viewer", "secret")
+    path = store.directory / "viewer.json"
+    encoding = json.loads(path.read_text())["encoding"]
+    change(path, encoding={**encoding, "content": content})
+    with pytest.raises(KeystoreError, match="ECDSA") as raised:
+        store.load("viewer", "secret")
+    assert "sr25519 or ed25519" in str(raised.value)
+
+
 @pytest.mark.parametrize("damage", ["cut", "flip", "words", "list", "empty", "version", "address"])
 def test_damage_is_told_from_a_wrong_password(store: Keystore, damage: str) -> None:
     store.new("viewer", "secret")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,8 @@ import trio
 from trio.testing import MockClock
 
 from offchain.keys.signer import dev_key
+from offchain.ledger.extrinsics import ERA_BLOCKS
 from offchain.ledger.orders import Open
-from offchain.relayer.delegates import OFFERED_MAX
-from offchain.relayer.tokens import CHALLENGES_MAX
 from tests.relayer.fake_chain import BASE_MS, UNIT, account, sign_text
 from tests.relayer.rig import RATE, Rig, rig
 
@@ -87,12 +87,82 @@ async def test_a_challenge_is_good_for_one_token_and_five_minutes(
         signature = sign_text(dev_key("Alice"), asked["message"])
         await r.result("token", challenge=asked["challenge"], signature=signature)
         refused = await problem(r, "token", challenge=asked["challenge"], signature=signature)
-        assert refused.code == "challenge-unknown"
+        assert refused.code == "challenge-used"
         asked = await r.result("challenge", account=account("Alice"), purpose="watch")
-        await trio.sleep(301)
+        await trio.sleep(342)
         signature = sign_text(dev_key("Alice"), asked["message"])
         refused = await problem(r, "token", challenge=asked["challenge"], signature=signature)
+        assert refused.code == "challenge-expired"
+        assert "42 s too late" in refused.detail
+
+
+async def test_strangers_push_out_nobodys_challenge(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        asked = await r.result("challenge", account=account("Alice"), purpose="watch")
+        for _ in range(50):
+            await r.result("challenge", account=account("Alice"), purpose="watch")
+        for n in range(5_000):
+            raw = n.to_bytes(32, "little")
+            r.relayer.requests._tokens.challenge(
+                purpose="watch", account="0x" + raw.hex(), origin="o", stream=None,
+                delegate="0x", now_ms=BASE_MS,
+            )  # fmt: skip
+        signature = sign_text(dev_key("Alice"), asked["message"])
+        assert await r.result("token", challenge=asked["challenge"], signature=signature)
+
+
+@pytest.mark.parametrize("spoil", [0, 5, 31, 32, 60, -1])
+async def test_a_challenge_cannot_be_made_elsewhere(
+    tmp_path: Path, autojump_clock: MockClock, spoil: int
+) -> None:
+    async with rig(tmp_path) as r:
+        asked = await r.result("challenge", account=account("Alice"), purpose="watch")
+        signature = sign_text(dev_key("Alice"), asked["message"])
+        raw = bytearray(base64.urlsafe_b64decode(asked["challenge"]))
+        raw[spoil] ^= 1
+        bent = base64.urlsafe_b64encode(raw).decode()
+        refused = await problem(r, "token", challenge=bent, signature=signature)
         assert refused.code == "challenge-unknown"
+        await r.crash()
+        await r.start()
+        refused = await problem(r, "token", challenge=asked["challenge"], signature=signature)
+        assert refused.code == "challenge-unknown"
+
+
+async def test_what_is_not_taken_is_told_the_way_out(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        asked = await r.result("challenge", account=account("Alice"), purpose="watch")
+        for signature in ("0x02" + "5a" * 64, "5a" * 65):
+            refused = await problem(r, "token", challenge=asked["challenge"], signature=signature)
+            assert "ECDSA" in refused.detail
+            assert "sr25519 or ed25519" in refused.detail
+        altered = sign_text(dev_key("Alice"), asked["message"].replace("\n", "\r\n"))
+        refused = await problem(r, "token", challenge=asked["challenge"], signature=altered)
+        assert "sign the message as it is" in refused.detail
+        refused = await problem(r, "challenge", account="0x" + "ab" * 20, purpose="watch")
+        assert "Ethereum" in refused.detail
+
+
+async def test_asking_whether_a_token_may_watch_changes_nothing(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer("Bob")
+        before = r.relayer.core.journal.commits
+        assert await r.result("watch", token=token, stream=1) == {"stream": 1}
+        assert r.relayer.core.journal.commits == before
+        assert (await r.result("sessions", token=token))["sessions"] == []
+        for params, expected in (
+            ({"token": "psw_no", "stream": 1}, (401, "token-invalid")),
+            ({"token": token, "stream": 404}, (404, "stream-not-found")),
+            ({"token": await r.token("Bob", "publish", 1), "stream": 1}, (403, "wrong-purpose")),
+        ):
+            refused = await problem(r, "watch", **params)
+            assert (refused.status, refused.code) == expected
 
 
 async def test_watch_and_publish_tokens_are_never_confused(
@@ -135,12 +205,12 @@ async def test_asking_for_challenges_stores_nothing(
     """Anybody may ask for any account: only a signature makes a key that is kept."""
     async with rig(tmp_path) as r:
         before = r.relayer.core.journal.commits
-        for n in range(CHALLENGES_MAX + 10):
+        for n in range(500):
             raw = n.to_bytes(32, "little")
             await r.result("challenge", account="0x" + raw.hex(), purpose="watch")
         assert r.relayer.core.key_names == {}
         assert r.relayer.core.journal.commits <= before + 1
-        assert len(r.relayer.requests._delegates._offered) <= OFFERED_MAX
+        assert r.relayer.requests._delegates._by_viewer == {}
         token = await r.ready_viewer()  # and nobody is locked out
         assert (await r.result("terms", token=token, stream=1))["payable"]
         call = {
@@ -266,6 +336,28 @@ async def test_deposit_and_grant_is_one_signature(
         watching = await r.watch(token)
         await trio.sleep(3)
         assert watching.playing
+
+
+async def test_a_late_signature_hears_that_it_is_late(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        call = {"kind": "claim", "stream": 1}
+        prepared = await r.result("wallet_prepare", call=call, account=account("Alice"))
+        number = prepared["submission"]
+        best = r.relayer.core.view.best
+        assert best is not None
+        submission = r.relayer.requests._wallet._submissions[number]
+        submission.payload.json["blockNumber"] = hex(best.number - ERA_BLOCKS + 1)
+        refused = await problem(r, "wallet_submit", submission=number, signature="0x00")
+        assert (refused.status, refused.code) == (410, "signature-late")
+        assert f"until block {best.number}" in refused.detail
+        assert "Prepare it again" in refused.detail
+        await trio.sleep(601)
+        await r.result("wallet_prepare", call=call, account=account("Alice"))
+        refused = await problem(r, "wallet_submit", submission=number, signature="0x00")
+        assert (refused.status, refused.code) == (410, "signature-late")
+        assert "10 min" in refused.detail
 
 
 @pytest.mark.parametrize(

@@ -296,6 +296,13 @@ def test_a_budget_is_ten_seconds_and_refills_by_one_a_minute() -> None:
     assert budget.left_ms(spent, 60_000) == 1_000
     assert budget.left_ms(spent, 600_000) == 10_000
     assert budget.left_ms(Budget(), 0, at_risk_ms=4_000) == 6_000
+    assert budget.wait_s(Budget(), 0) == 0
+    wait_s = budget.wait_s(spent, 0)
+    assert 0 < wait_s <= 1
+    assert budget.left_ms(spent, wait_s * 1000) > 0
+    over = budget.spend(spent, 2_500, 0)
+    assert budget.left_ms(over, (budget.wait_s(over, 0) - 1) * 1000) <= 0
+    assert budget.left_ms(over, budget.wait_s(over, 0) * 1000) > 0
 
 
 @given(

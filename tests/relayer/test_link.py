@@ -114,7 +114,7 @@ async def test_the_socket_belongs_to_its_owner_alone(tmp_path: Path) -> None:
 
 
 async def test_another_user_is_turned_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link_module, "peer_uid", lambda stream: os.getuid() + 1)
+    monkeypatch.setattr(link_module, "peer_of", lambda stream: (1, os.getuid() + 1))
     async with served(tmp_path) as (where, _):
         client = await connect(where)
         assert await client.closed()
@@ -151,7 +151,7 @@ async def test_another_protocol_version_is_refused_with_the_remedy(tmp_path: Pat
         assert await client.closed()
 
 
-async def test_a_newer_hello_replaces_the_older_connection(tmp_path: Path) -> None:
+async def test_a_server_that_connects_again_replaces_its_older_connection(tmp_path: Path) -> None:
     async with served(tmp_path) as (where, _):
         first, second = await connect(where), await connect(where)
         await first.hello()
@@ -159,6 +159,42 @@ async def test_a_newer_hello_replaces_the_older_connection(tmp_path: Path) -> No
         assert await first.closed()
         await second.send(Request(id=1, method="info", params={}))
         assert isinstance(await second.receive(), Response)
+
+
+OTHER = Hello(
+    protocol_version=PROTOCOL_VERSION, server_id="s", boot_id="other", origin="https://live.example"
+)
+
+
+async def test_a_second_server_is_refused_while_the_first_talks(tmp_path: Path) -> None:
+    async with served(tmp_path) as (where, _):
+        first, second = await connect(where), await connect(where)
+        await first.hello()
+        ack = await second.hello(OTHER)
+        assert ack.refused is not None
+        assert f"process {os.getpid()}" in ack.refused
+        assert "end that one" in ack.refused
+        assert "--socket" in ack.refused
+        assert await second.closed()
+        await first.send(Request(id=1, method="info", params={}))
+        assert isinstance(await first.receive(), Response)
+
+
+async def test_the_second_takes_over_when_the_first_has_gone_or_is_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with served(tmp_path) as (where, relayer):
+        first = await connect(where)
+        await first.hello()
+        await first.stream.aclose()
+        second = await connect(where)
+        while (await second.hello(OTHER)).refused is not None:
+            second = await connect(where)
+        assert relayer.core.book.boot_id == "other"
+        monkeypatch.setattr(link_module, "SILENT_AFTER_S", 0.0)
+        third = await connect(where)
+        assert (await third.hello()).refused is None
+        assert await second.closed()
 
 
 @pytest.mark.parametrize(
@@ -216,6 +252,7 @@ HOSTILE: list[tuple[str, dict[str, Any], str]] = [
     ("token", {"challenge": "?", "signature": "0x"}, "challenge-unknown"),
     ("renew", {"token": "psw_" + "a" * 10_000}, "token-invalid"),
     ("terms", {"token": "", "stream": 1}, "token-invalid"),
+    ("watch", {"token": "psw_x", "stream": 1}, "token-invalid"),
     ("admit", {"token": "psw_x", "stream": 1}, "token-invalid"),
     ("publish", {"token": "psp_x", "stream": 1}, "token-invalid"),
     ("wallet_prepare", {"call": {"kind": "sudo"}, "account": "x"}, "invalid-params"),

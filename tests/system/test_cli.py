@@ -152,7 +152,7 @@ def test_a_vaults_life(shell: Shell) -> None:
     told = shell.data("vault", "deposit", "3 UNIT", *key)
     assert told["vault_after"] == before["vault"] + 3 * UNIT
     after = shell.data("vault", "show")
-    assert after["free"] == before["free"] - 3 * UNIT - told["fee"]
+    assert int(after["free"]) == int(before["free"]) - 3 * UNIT - told["fee"]
     assert shell.data("vault", "withdraw", "0.5 UNIT", *key)["amount"] == UNIT // 2
     assert "more than" in shell.refused(Exit.REFUSED, "vault", "withdraw", "9999 UNIT", *key)
     assert "more than" in shell.refused(Exit.REFUSED, "vault", "deposit", "2000000 UNIT", *key)
