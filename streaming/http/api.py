@@ -237,4 +237,9 @@ async def metrics(request: web.Request) -> web.Response:
     for name, value in figures.items():
         kind = "counter" if name.endswith("_total") else "gauge"
         lines += [f"# TYPE paystream_serve_{name} {kind}", f"paystream_serve_{name} {value}"]
+    lines.append("# TYPE paystream_serve_datagrams_turned_away_total counter")
+    lines += [
+        f'paystream_serve_datagrams_turned_away_total{{kind="{kind}"}} {count}'
+        for kind, count in request.app[ENGINE].turned_away().items()
+    ]
     return web.Response(text="\n".join(lines) + "\n", content_type="text/plain")

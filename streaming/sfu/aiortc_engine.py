@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from aiortc import RTCPeerConnection
@@ -297,6 +297,10 @@ class AiortcEngine:
         task = asyncio.ensure_future(aiortc_adapter.close_quietly(publication.pc))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+    def turned_away(self) -> Mapping[str, int]:
+        """Datagrams that media sockets have turned away, by kind, since the start."""
+        return self.sockets.rejected
 
     async def unpublish(self, stream: int) -> None:
         """End a stream's publication, if there is one."""

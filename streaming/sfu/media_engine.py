@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -137,6 +137,9 @@ class MediaEngine(Protocol):
 
     def all_live(self) -> list[LiveState]:
         """State of everything that is being published."""
+
+    def turned_away(self) -> Mapping[str, int]:
+        """Datagrams that media sockets have turned away, by kind, since the start."""
 
     async def unpublish(self, stream: int) -> None:
         """End a stream's publication, if there is one."""

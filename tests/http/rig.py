@@ -137,6 +137,9 @@ class StillEngine:
             )
         ]
 
+    def turned_away(self) -> dict[str, int]:
+        return {"stranger": 3}
+
     async def unpublish(self, stream: int) -> None:
         self.unpublished.append(stream)
 

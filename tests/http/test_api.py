@@ -124,6 +124,7 @@ def test_status_and_health_answer_without_a_relayer() -> None:
             assert body["server"]["relayer_connected"] is False
             status, _, text = await r.ask("GET", "/metrics")
             assert b"paystream_serve_relayer_connected 0\n" in text
+            assert b'paystream_serve_datagrams_turned_away_total{kind="stranger"} 3\n' in text
 
     asyncio.run(main())
 
