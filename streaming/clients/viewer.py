@@ -21,7 +21,7 @@ from streaming.clients.frame_clock import FrameClock, FrameCounter
 from streaming.clients.rest_client import ClientError, RestClient
 from streaming.session_state import RESUME_WITHIN_MS
 from streaming.sfu import aiortc_adapter
-from streaming.sfu.aiortc_adapter import ArrivalFeedback, now_us
+from streaming.sfu.aiortc_adapter import ReceiverFeedback, now_us
 from streaming.sfu.publication import PublishedTracks, Track
 
 log = logging.getLogger(__name__)
@@ -136,7 +136,7 @@ class _Watching:
         if self._config.count_only:
             self._count(pc)
         else:
-            self._spawn(ArrivalFeedback(pc).send_for_ever())
+            self._spawn(ReceiverFeedback(pc).send_for_ever())
         self._resource = answered.get("Location")
         self._resume = answered.get("PayStream-Resume")
         session = answered.get("PayStream-Session")

@@ -31,10 +31,11 @@ from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 from aiortc.rtp import RtpPacket
 from pylibsrtp._binding import ffi, lib
 
-from streaming.sfu import transport_cc
+from streaming.sfu import rtcp, transport_cc
 from streaming.sfu.publication import PublishedTracks, Track, TrackCodec
+from streaming.sfu.rtcp import LossDetector
 from streaming.sfu.rtcp_reader import SenderReport, read_compound
-from streaming.sfu.rtp import read_packet
+from streaming.sfu.rtp import read_packet, unwrap16
 from streaming.sfu.sockets import DATAGRAM_BYTES_MAX, READ_BYTES, Door
 from streaming.sfu.subscription import Subscriber
 
@@ -419,19 +420,25 @@ class IngestPort:
                 self._published.heard(message, now_us())
 
 
-class ArrivalFeedback:
-    """Lets aiortc's own receivers tell what arrives by transport-wide number, as browsers do."""
+class ReceiverFeedback:
+    """Lets aiortc's own receivers say what browsers say, and they do not: what has arrived by
+    transport-wide number, and again and again which packets of the picture are missing."""
 
     EVERY_S = 0.05
 
     def __init__(self, pc: RTCPeerConnection) -> None:
         transceivers = pc.getTransceivers()
+        self._ssrc = transceivers[0].sender._ssrc
         self._outlet = Outlet(transceivers[0].receiver.transport)
-        self._arrivals = transport_cc.Receiver(transceivers[0].sender._ssrc, 0)
+        self._arrivals = transport_cc.Receiver(self._ssrc, 0)
+        self._losses = LossDetector()
+        self._newest: int | None = None
+        self._media_ssrc = 0
         for transceiver in transceivers:
-            self._stand_before(transceiver.receiver)
+            self._stand_before(transceiver)
 
-    def _stand_before(self, receiver: Any) -> None:
+    def _stand_before(self, transceiver: RTCRtpTransceiver) -> None:
+        receiver: Any = transceiver.receiver
         usual = receiver._handle_rtp_packet
 
         async def handle(packet: RtpPacket, arrival_time_ms: int) -> None:
@@ -439,16 +446,38 @@ class ArrivalFeedback:
             if number is not None:
                 self._arrivals.media_ssrc = packet.ssrc
                 self._arrivals.add(number, now_us())
+            if transceiver.kind == "video":
+                repairs = {c.payloadType for c in transceiver._codecs if c.name == "rtx"}
+                self._note(packet, repair=packet.payload_type in repairs)
             await usual(packet, arrival_time_ms)
 
         receiver._handle_rtp_packet = handle
 
+    def _note(self, packet: RtpPacket, *, repair: bool) -> None:
+        """Remember which packet of the picture has come, at first or again."""
+        if repair:
+            if len(packet.payload) <= 2 or self._newest is None:
+                return
+            sequence = int.from_bytes(packet.payload[:2], "big")
+        else:
+            sequence = packet.sequence_number
+            self._media_ssrc = packet.ssrc
+        near = sequence if self._newest is None else self._newest
+        number = unwrap16(sequence, near)
+        self._newest = max(near, number)
+        self._losses.add(number)
+
     async def send_for_ever(self) -> None:
-        """Send feedback each 100 ms, until cancelled."""
+        """Send feedback each 100 ms, and requests as they are due, until cancelled."""
         while True:
             await asyncio.sleep(self.EVERY_S)
-            while (packet := self._arrivals.due(now_us())) is not None:
+            now = now_us()
+            while (packet := self._arrivals.due(now)) is not None:
                 self._outlet.send_rtcp(packet)
+            missing = self._losses.due(now)
+            if missing:
+                nack = rtcp.negative_acknowledgement(self._ssrc, self._media_ssrc, missing)
+                self._outlet.send_rtcp(nack)
 
 
 async def close_quietly(pc: RTCPeerConnection, within_s: float = 1.0) -> None:
