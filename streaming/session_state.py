@@ -153,8 +153,9 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """What went wrong, in the manner of RFC 9457, for pages, players and people.
 
     `status` is the HTTP status that fits it, `code` a stable word for programs, `detail`
-    says what is wrong and how to mend it. `terms` comes with 402, `retry_after_s` (seconds, at
-    least 1) with 429 and 503 where it is known when to ask again.
+    says what is wrong and how to mend it. `terms` comes with 402, and where an account
+    cannot pay what its wallet was to sign; `retry_after_s` (seconds, at least 1) with 429 and
+    503 where it is known when to ask again.
     """
 
     status: int

@@ -16,7 +16,8 @@ from offchain.cli.wallets import Wallets
 if TYPE_CHECKING:
     from offchain.keys import LocalKey
     from offchain.ledger.client import Ledger
-    from offchain.ledger.types import Fee, Receipt, Stream
+    from offchain.ledger.outlay import Outlay, Reckoning
+    from offchain.ledger.types import Receipt, Stream
 
 T = TypeVar("T")
 TIMEOUT_S = 10.0
@@ -27,6 +28,7 @@ class Plan:
     """A call that is about to be signed.
 
     `effect` says it for people; `data` for programs, with integers. `call` is the encoded call.
+    `outlay` is what it takes beside the fee, None where that is nothing; `money` is its deposit's.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Plan:
     call: bytes
     effect: Sequence[Row]
     data: Mapping[str, Any]
+    outlay: Outlay | None = None
+    money: Money | None = None
 
 
 @dataclass(frozen=True)
@@ -120,10 +124,11 @@ async def planned(
     effect: Sequence[Row],
     *,
     data: Mapping[str, Any] | None = None,
+    outlay: Outlay | None = None,
 ) -> Plan:
     """Encode a call into a plan."""
     encoded = await ledger.compose(pallet, call, params)
-    return Plan(f"{pallet}.{call}", params, encoded, effect, data or {})
+    return Plan(f"{pallet}.{call}", params, encoded, effect, data or {}, outlay)
 
 
 def transact(out: Output, sending: Sending, plan: Planner, tell: Teller | None = None) -> None:
@@ -138,12 +143,14 @@ def transact(out: Output, sending: Sending, plan: Planner, tell: Teller | None =
     async def work(ledger: Ledger) -> None:
         money = Money.of(ledger)
         made = await plan(ledger, money, account)
+        reckoning = await payable(ledger, account, made)
         if signer is None:
-            show_dry_run(out, money, account, made, await ledger.fee(made.call, account))
+            show_dry_run(out, money, account, made, reckoning)
             return
+        tell_outlay(out, money, made, reckoning)
         with out.working(f"{made.name}: waiting for {'finality' if sending.wait else 'a block'}"):
             receipt = await ledger.submit_signed(
-                made.call, signer, wait="finalized" if sending.wait else "in_block"
+                made.call, signer, wait="finalized" if sending.wait else "in_block", try_first=True
             )
         outcome = Outcome() if tell is None else await tell(ledger, money, receipt)
         _show_receipt(
@@ -159,7 +166,71 @@ def transact(out: Output, sending: Sending, plan: Planner, tell: Teller | None =
     with_ledger(sending.chain, work)
 
 
-def show_dry_run(out: Output, money: Money, account: str, plan: Plan, fee: Fee) -> None:
+async def payable(ledger: Ledger, account: str, plan: Plan) -> Reckoning:
+    """Put what a plan takes beside what the account has. Raises Failure where it cannot pay."""
+    from offchain.ledger.affordability import read_reckoning
+    from offchain.ledger.outlay import Outlay
+
+    reckoning = await read_reckoning(ledger, account, plan.call, plan.outlay or Outlay())
+    if not reckoning.is_payable:
+        raise unpayable(Money.of(ledger), plan.money, reckoning, account)
+    return reckoning
+
+
+def unpayable(native: Money, money: Money | None, reckoning: Reckoning, account: str) -> Failure:
+    """Make the failure that names what an account cannot pay, and the remedy."""
+    from offchain.ledger.outlay import shortfall
+
+    text = shortfall(reckoning, native.write, (money or native).write)
+    return Failure(f"{account} cannot pay this: {text}", Exit.REFUSED, "balance-too-low")
+
+
+def tell_outlay(out: Output, native: Money, plan: Plan, reckoning: Reckoning) -> None:
+    """Tell what a transaction takes together, before it is signed; not of a fee alone."""
+    if plan.outlay is not None:
+        rows = _outlay_rows(native, plan, reckoning)
+        out.note("; ".join(f"{name.strip()}: {value}" for name, value in rows))
+
+
+def _outlay_rows(native: Money, plan: Plan, reckoning: Reckoning) -> list[Row]:
+    rows: list[Row] = [("Fee at most", native.write(reckoning.fees))]
+    if reckoning.outlay.storage_deposit:
+        held = native.write(reckoning.outlay.storage_deposit)
+        rows.append(("Held for storage", f"{held}, until the entry is gone"))
+    if reckoning.frozen:
+        rows.append(("Frozen", native.write(reckoning.frozen)))
+    rows += [
+        ("Must stay", native.write(reckoning.existential_deposit)),
+        ("Needs together", f"{native.write(reckoning.total)} of {native.write(reckoning.has)}"),
+    ]
+    if reckoning.asset_total and plan.money is not None:
+        write = plan.money.write
+        text = f"{write(reckoning.asset_total)} of {write(reckoning.asset_has)}"
+        rows.append((f"Needs in {plan.money.symbol}", text))
+    return rows
+
+
+def _outlay_data(reckoning: Reckoning) -> dict[str, Any]:
+    """Give what a transaction takes for programs, as the server's terms have it."""
+    return {
+        "needs": {
+            "deposit": reckoning.outlay.deposit,
+            "deposit_max": reckoning.deposit_max,
+            "storage_deposit": reckoning.outlay.storage_deposit,
+            "fees": reckoning.fees,
+            "existential_deposit": reckoning.existential_deposit,
+            "frozen": reckoning.frozen,
+            "total": reckoning.total,
+            "asset_total": reckoning.asset_total,
+        },
+        "has": reckoning.has,
+        "short_by": reckoning.short_by,
+        "asset_has": reckoning.asset_has,
+        "asset_short_by": reckoning.asset_short_by,
+    }
+
+
+def show_dry_run(out: Output, money: Money, account: str, plan: Plan, reckoning: Reckoning) -> None:
     """Show what a call would do and cost."""
     if out.json_mode:
         out.json(
@@ -168,7 +239,8 @@ def show_dry_run(out: Output, money: Money, account: str, plan: Plan, fee: Fee) 
                 "call": plan.name,
                 "params": _plain(plan.params),
                 "account": account,
-                "fee": fee.partial_fee,
+                "fee": reckoning.fee,
+                **_outlay_data(reckoning),
                 **plan.data,
             }
         )
@@ -178,9 +250,11 @@ def show_dry_run(out: Output, money: Money, account: str, plan: Plan, fee: Fee) 
         ("Call", plan.name),
         *params,
         ("Signed by", account),
-        ("Fee", money.write(fee.partial_fee)),
+        ("Fee", money.write(reckoning.fee)),
         *plan.effect,
     ]
+    if plan.outlay is not None:
+        rows += _outlay_rows(money, plan, reckoning)
     out.show(facts(rows, "Dry run: nothing was signed or sent"))
 
 

@@ -60,7 +60,9 @@ def give(
     ] = None,
     deposit: Annotated[
         str | None,
-        options.option("--deposit", "Move this into the vault, in the same step.", "AMOUNT"),
+        options.option(
+            "--deposit", 'Move this (or "all") into the vault, in the same step.', "AMOUNT"
+        ),
     ] = None,
     rate_max: Annotated[
         str | None,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from offchain.cli import options
-from offchain.cli.chain import found_stream, show_dry_run, with_ledger
+from offchain.cli.chain import found_stream, payable, show_dry_run, tell_outlay, with_ledger
 from offchain.cli.command import command
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
@@ -309,12 +309,15 @@ def _make_payable(
             plan = await plan_grant(
                 ledger, money, signer.address, delegate, allowance, rate_per_second=rate
             )
+        reckoning = await payable(ledger, signer.address, plan)
         if dry_run:
-            fee = await ledger.fee(plan.call, signer.address)
-            show_dry_run(out, native, signer.address, plan, fee)
+            show_dry_run(out, native, signer.address, plan, reckoning)
             return
+        tell_outlay(out, native, plan, reckoning)
         with out.working(f"{plan.name}: waiting for finality"):
-            receipt = await ledger.submit_signed(plan.call, signer, wait="finalized")
+            receipt = await ledger.submit_signed(
+                plan.call, signer, wait="finalized", try_first=True
+            )
         out.note(f"{plan.name} is final in block {receipt.block_number}")
 
     with_ledger(chain, work)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from offchain.amounts import format_duration
-from offchain.cli.chain import Outcome, Plan
+from offchain.cli.chain import Outcome, Plan, unpayable
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
 from offchain.cli.money import Money, money_of
@@ -15,8 +15,10 @@ from offchain.cli.output import Row, moment, short
 
 if TYPE_CHECKING:
     from offchain.ledger.client import Ledger
+    from offchain.ledger.outlay import Outlay
     from offchain.ledger.types import DelegateKey, Receipt, Terms
 
+ALL = "all"
 GAP_MS_DEFAULT = 120_000
 EXPIRES_IN_DEFAULT = "30d"
 
@@ -76,27 +78,37 @@ class Allowance:
     renewals: int = 0
 
 
-async def plan_deposit(ledger: Ledger, money: Money, account: str, amount: str) -> Plan:
-    """Plan a deposit. Raises Failure where the account has less."""
-    from offchain.ledger.entries import asset_value
+async def plan_deposit(
+    ledger: Ledger,
+    money: Money,
+    account: str,
+    amount: str,
+    *,
+    call_of: Callable[[int], bytes] | None = None,
+    held: int = 0,
+) -> Plan:
+    """Plan a deposit; `all` is as much as everything else leaves. Raises Failure.
 
-    units = money.read(amount, "the deposit")
-    free = await ledger.balance(account, asset=money.asset)
-    if units == 0:
-        raise Failure("the deposit is zero: give more than nothing", Exit.USAGE, "amount-invalid")
-    if units > free:
-        raise Failure(
-            f"{money.write(units)} is more than the {money.write(free)} that {account} has free: "
-            "deposit less, or send it more first",
-            Exit.REFUSED,
-            "balance-too-low",
-        )
+    `call_of` makes the call from the deposit and `held` is that call's storage deposit, where it
+    does more than to deposit.
+    """
+    from offchain.ledger.entries import asset_value
+    from offchain.ledger.outlay import Outlay, least_deposit
+
     vault = await ledger.vault(account, asset=money.asset)
+    free = await ledger.balance(account, asset=money.asset)
+    least = least_deposit(vault, (await ledger.currency(money.asset)).minimum)
+    outlay = Outlay(asset=money.asset, storage_deposit=held, least=least)
+    make = call_of or (lambda deposit: ledger.calls.deposit(deposit, money.asset))
+    if amount.strip() == ALL:
+        units = await _all(ledger, money, account, make(max(free, least)), outlay)
+    else:
+        units = _checked_deposit(money, money.read(amount, "the deposit"), least)
     less = ", less the fee" if money.asset is None else ""
     return Plan(
         "PayStream.deposit",
         {"asset": asset_value(money.asset), "amount": units},
-        ledger.calls.deposit(units, money.asset),
+        make(units),
         [
             ("Vault", f"{money.write(vault)} → {money.write(vault + units)}"),
             ("Free balance", f"{money.write(free)} → {money.write(free - units)}{less}"),
@@ -107,7 +119,33 @@ async def plan_deposit(ledger: Ledger, money: Money, account: str, amount: str) 
             "vault_before": vault,
             "vault_after": vault + units,
         },
+        Outlay(asset=money.asset, deposit=units, storage_deposit=held, least=least),
+        money,
     )
+
+
+def _checked_deposit(money: Money, units: int, least: int) -> int:
+    if units == 0:
+        raise Failure("the deposit is zero: give more than nothing", Exit.USAGE, "amount-invalid")
+    if units < least:
+        raise Failure(
+            f"the deposit is {money.write(units)}: deposit at least {money.write(least)}, with "
+            "which the vault has what it must have",
+            Exit.REFUSED,
+            "deposit-too-low",
+        )
+    return units
+
+
+async def _all(ledger: Ledger, money: Money, account: str, call: bytes, outlay: Outlay) -> int:
+    """Give all that can be deposited. Raises Failure where that is less than a vault takes."""
+    from offchain.ledger.affordability import read_reckoning
+
+    reckoning = await read_reckoning(ledger, account, call, outlay)
+    if reckoning.deposit_max < outlay.least:
+        lacking = reckoning.with_deposit(outlay.least)
+        raise unpayable(Money.of(ledger), money, lacking, account)
+    return reckoning.deposit_max
 
 
 async def plan_grant(
@@ -124,6 +162,7 @@ async def plan_grant(
     `rate_per_second` is the stream's price, the highest rate unless the allowance names one.
     """
     from offchain.ledger.entries import key_value, signature_value, terms_value
+    from offchain.ledger.outlay import Outlay, grant_deposit
     from offchain.ledger.types import Terms
 
     rate_max = _rate_max(money, allowance, rate_per_second)
@@ -158,7 +197,6 @@ async def plan_grant(
         ("At a time", f"{allowance.sessions_max} session(s)"),
         *_beside(money, terms),
         ("Ends", f"{moment(expires_at)} (in {format_duration(allowance.expires_in_s)})"),
-        ("Grant's deposit", "held while the grant lasts, then returned"),
     ]
     data = {
         "asset": money.name,
@@ -169,16 +207,27 @@ async def plan_grant(
         "renewals_max": terms.renewals_max,
     }
     key, proof = delegate.key, delegate.proof
+    held = grant_deposit(ledger.constants, terms.sessions_max)
     if allowance.deposit is None:
         call = ledger.calls.grant(key, proof, terms)
-        return Plan("PayStream.grant", grant_params, call, effect, data)
-    deposit = await plan_deposit(ledger, money, account, allowance.deposit)
+        outlay = Outlay(asset=money.asset, storage_deposit=held)
+        return Plan("PayStream.grant", grant_params, call, effect, data, outlay, money)
+    deposit = await plan_deposit(
+        ledger,
+        money,
+        account,
+        allowance.deposit,
+        call_of=lambda units: ledger.calls.deposit_and_grant(units, key, proof, terms),
+        held=held,
+    )
     return Plan(
         "Utility.batch_all",
         {"PayStream.deposit": deposit.params, "PayStream.grant": grant_params},
-        ledger.calls.deposit_and_grant(int(deposit.params["amount"]), key, proof, terms),
+        deposit.call,
         [*deposit.effect, *effect],
         {**deposit.data, **data},
+        deposit.outlay,
+        money,
     )
 
 

@@ -77,6 +77,7 @@ def create(
 
     async def plan(ledger: Ledger, _native: Money, account: str) -> Plan:
         from offchain.ledger.entries import asset_value, payees_value
+        from offchain.ledger.outlay import Outlay, stream_deposit
 
         money = await named_money(ledger, asset)
         price = money.read(rate, "--rate")
@@ -101,6 +102,7 @@ def create(
             params,
             effect,
             data={"asset": money.name, "rate_per_second": price},
+            outlay=Outlay(storage_deposit=stream_deposit(ledger.constants, len(payees))),
         )
 
     async def tell(ledger: Ledger, native: Money, receipt: Receipt) -> Outcome:

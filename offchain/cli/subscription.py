@@ -52,6 +52,7 @@ def subscribe(
 
     async def plan(ledger: Ledger, native: Money, account: str) -> Plan:
         from offchain.ledger.entries import tier_value
+        from offchain.ledger.outlay import Outlay
 
         entry = await found_stream(ledger, stream)
         money = await money_of(ledger, entry.asset)
@@ -64,6 +65,8 @@ def subscribe(
                 Exit.REFUSED,
                 "vault-too-low",
             )
+        running = await ledger.subscription(stream, account)
+        held = 0 if running is not None else ledger.constants.subscription_deposit
         until = await _until(ledger, stream, account, chosen, periods)
         effect: list[Row] = [
             ("Tier", tier_text(money, chosen)),
@@ -86,6 +89,7 @@ def subscribe(
                 "periods": periods,
                 "amount": price,
             },
+            outlay=Outlay(storage_deposit=held),
         )
 
     async def tell(ledger: Ledger, _native: Money, receipt: Receipt) -> Outcome:

@@ -22,22 +22,24 @@ if TYPE_CHECKING:
 
 app = group("The prepaid balance that sessions are paid from.")
 
-Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help='Such as "1.5 UNIT".')]
-
 
 @command(
     app,
     "deposit",
     'paystream vault deposit "10 UNIT" --key viewer',
     'paystream vault deposit "10 USD" --asset usd --key viewer',
+    "paystream vault deposit all --key viewer --dry-run",
 )
 def deposit(
     out: Output,
     sending: Sending,
-    amount: Amount,
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help='Such as "1.5 UNIT", or "all".')],
     asset: options.AssetName = options.ASSET_DEFAULT,
 ) -> None:
-    """Move money from the account into its vault. It stays the account's own."""
+    """Move money from the account into its vault. It stays the account's own.
+
+    "all" leaves in the account what the fee takes and what an account must have to exist.
+    """
 
     async def plan(ledger: Ledger, _native: Money, account: str) -> Plan:
         money = await named_money(ledger, asset)
@@ -70,6 +72,7 @@ def withdraw(
             )
         if units == 0:
             raise Failure("there is nothing to withdraw", Exit.USAGE, "amount-invalid")
+        await _refuse_dust(ledger, money, vault - units)
         return await planned(
             ledger,
             "PayStream",
@@ -130,6 +133,26 @@ def show(
         )
 
     with_ledger(chain, work)
+
+
+async def _refuse_dust(ledger: Ledger, money: Money, left: int) -> None:
+    """Raise Failure where a vault would have less than the ledger lets it have."""
+    from offchain.ledger.errors import AssetUnknown
+
+    if left == 0:
+        return
+    try:
+        minimum = (await ledger.currency(money.asset)).minimum
+    except AssetUnknown:  # gone from the chain, and so is its minimum
+        return
+    entry = await ledger.asset_entry(money.asset)
+    if left < minimum and (entry is None or entry.status != "WrittenOff"):
+        raise Failure(
+            f"{money.write(left)} would be left in the vault: withdraw all of it, or leave at "
+            f"least {money.write(minimum)}",
+            Exit.REFUSED,
+            "vault-dust",
+        )
 
 
 def _tell(event: str) -> Teller:

@@ -8,7 +8,7 @@ from typing import Any
 from offchain.ledger.entries import account_value, asset_entry_from, asset_from, asset_value
 from offchain.ledger.errors import AssetUnknown
 from offchain.ledger.runtime import PALLET
-from offchain.ledger.types import NATIVE, Asset, AssetEntry, Constants, Currency
+from offchain.ledger.types import NATIVE, Asset, AssetEntry, Constants, Currency, Funds
 
 
 class Assets(ABC):
@@ -75,12 +75,28 @@ class Assets(ABC):
         self, account: str | bytes, *, asset: Asset = NATIVE, at: str | None = None
     ) -> int:
         """Read an account's free balance in an asset's smallest unit."""
+        return (await self.funds(account, asset=asset, at=at)).free
+
+    async def funds(
+        self, account: str | bytes, *, asset: Asset = NATIVE, at: str | None = None
+    ) -> Funds:
+        """Read an account's free balance, and what is held and frozen.
+
+        All of it is frozen where the account or the asset is, or where the asset is going.
+        """
         who = account_value(account)
         if asset is None:
-            value = await self._read("System", "Account", who, at=at)
-            return int(value["data"]["free"])
+            data = (await self._read("System", "Account", who, at=at))["data"]
+            return Funds(
+                free=int(data["free"]), held=int(data["reserved"]), frozen=int(data["frozen"])
+            )
         value = await self._read("Assets", "Account", asset, who, at=at)
-        return 0 if value is None else int(value["balance"])
+        if value is None:
+            return Funds(free=0)
+        free = int(value["balance"])
+        details = await self._read("Assets", "Asset", asset, at=at)
+        lives = details is not None and details["status"] == "Live"
+        return Funds(free=free, frozen=0 if lives and value["status"] == "Liquid" else free)
 
     async def free_balance(self, account: str | bytes, *, at: str | None = None) -> int:
         """Read an account's free native balance in the smallest unit."""

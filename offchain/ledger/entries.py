@@ -171,6 +171,11 @@ _ADDED: Final = {
     "tip_message_max": "MaxTipMessage",
     "period_min_ms": "PeriodMinMs",
     "treasury_share_max": "TreasuryShareMax",
+    "subscription_deposit": "SubscriptionDeposit",
+    "stream_deposit_base": "StreamDepositBase",
+    "stream_deposit_per_payee": "StreamDepositPerPayee",
+    "grant_deposit_base": "GrantDepositBase",
+    "grant_deposit_per_session": "GrantDepositPerSession",
 }
 
 

@@ -123,6 +123,13 @@ class Runtime:
             return body["len"] == 0 or self.is_empty(body["type"])
         return False
 
+    def type_string(self, *path: str) -> str:
+        """Give a type as scalecodec names it, by its path. Raises WrongRuntime."""
+        for number, body in self._types.items():
+            if tuple(body.get("path", ())) == path:
+                return f"scale_info::{number}"
+        raise self.wrong(f"there is no type {'::'.join(path)}")
+
     def encode(self, type_string: str, value: Any) -> bytes:
         """Encode a value; `type_string` as scalecodec names types. Raises CallInvalid."""
         try:

@@ -24,6 +24,7 @@ from offchain.ledger.chain import (
 )
 from offchain.ledger.errors import (
     BlockUnknown,
+    DispatchFailed,
     NodeUnreachable,
     NotIncluded,
     RpcError,
@@ -72,6 +73,24 @@ async def check(
     method = "TaggedTransactionQueue_validate_transaction"
     raw = await rpc.call("state_call", [method, "0x" + argument.hex(), best.hash])
     return from_validity(runtime, bytes.fromhex(raw[2:]), order=order)
+
+
+async def dry_run(rpc: RpcClient, runtime: Runtime, extrinsic: bytes) -> DispatchFailed | None:
+    """Execute a signed transaction on the best block's state, and keep nothing of it.
+
+    Gives what it would fail with although its fee is taken. None means that it would succeed, that
+    the pool would refuse it without a fee, or that this node cannot tell.
+    """
+    best = await read_head(rpc)
+    params = ["BlockBuilder_apply_extrinsic", "0x" + extrinsic.hex(), best.hash]
+    try:
+        raw = bytes.fromhex((await rpc.call("state_call", params))[2:])
+    except RpcError:
+        return None
+    if raw[:2] != b"\x00\x01":
+        return None
+    error = runtime.decode(runtime.type_string("sp_runtime", "DispatchError"), raw[2:])
+    return runtime.dispatch_error(error, ". It was not sent, and no fee was paid")
 
 
 class Tracker:

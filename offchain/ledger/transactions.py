@@ -24,7 +24,7 @@ from offchain.ledger.extrinsics import (
 from offchain.ledger.orders import Order, SignedOrder
 from offchain.ledger.rpc import RpcClient
 from offchain.ledger.runtime import Runtime
-from offchain.ledger.submission import Place, Tracker, check, submit
+from offchain.ledger.submission import Place, Tracker, check, dry_run, submit
 from offchain.ledger.types import (
     NATIVE,
     Asset,
@@ -166,23 +166,35 @@ class Transactions(ABC):
         wait: Wait = "in_block",
         timeout_s: float = _TIMEOUT_S,
         tip: int = 0,
+        try_first: bool = False,
     ) -> Receipt:
         """Sign a call for two minutes of blocks, send it, and follow it to its block or finality.
 
+        With `try_first` the node executes it for itself before it is sent: what fails there raises
+        DispatchFailed and costs no fee.
         The nonce follows the pool, so several submissions of one account may be under way at
         once; one that another program took is tried again with the next. Raises DispatchFailed
         (its subclass for the pallet's error), TransactionRefused, NotIncluded, NodeUnreachable.
         """
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return await self._sign_and_follow(call, signer, wait, timeout_s, tip)
+                return await self._sign_and_follow(
+                    call, signer, wait, timeout_s, tip, try_first=try_first
+                )
             except TransactionRefused as refused:
                 if refused.reason not in _NONCE_REASONS or attempt == _ATTEMPTS:
                     raise
         raise AssertionError("unreachable")
 
     async def _sign_and_follow(
-        self, call: bytes, signer: Signer, wait: Wait, timeout_s: float, tip: int
+        self,
+        call: bytes,
+        signer: Signer,
+        wait: Wait,
+        timeout_s: float,
+        tip: int,
+        *,
+        try_first: bool,
     ) -> Receipt:
         nonces = self._nonces.setdefault(signer.public_key, _Nonces())
         nonce: int | None = None
@@ -201,6 +213,8 @@ class Transactions(ABC):
             nonces.pending.add(nonce)
             context = await self._mortal_context(nonce, tip)
             extrinsic = signed_v4(self.runtime, context, signer, call)
+            if try_first:
+                await self._try(extrinsic)
             tracker = Tracker(
                 self.rpc, self.runtime, extrinsic, order=False, from_number=context.birth_number
             )
@@ -210,6 +224,12 @@ class Transactions(ABC):
             if nonce is not None:
                 nonces.pending.discard(nonce)
         return await self._receipt(tracker.hash, place)
+
+    async def _try(self, extrinsic: bytes) -> None:
+        """Let the node execute a signed transaction for itself. Raises DispatchFailed."""
+        failed = await dry_run(self.rpc, self.runtime, extrinsic)
+        if failed is not None:
+            raise failed
 
     async def _pool_nonce(self, account: str | bytes) -> int:
         return int(await self.rpc.call("system_accountNextIndex", [address(account)]))
@@ -312,10 +332,11 @@ class Transactions(ABC):
         """Put a wallet's signature to its payload, send it and follow it.
 
         `signature` is the wallet's `0x` hex, a `MultiSignature`. Raises SignatureMismatch before
-        anything is sent, else as `submit_signed`.
+        anything is sent, else as `submit_signed`, which tries it first.
         """
-        raw = checked_signature(payload, signature)
-        return await self._follow(assemble(payload, raw), wait, timeout_s, order=False)
+        extrinsic = assemble(payload, checked_signature(payload, signature))
+        await self._try(extrinsic)
+        return await self._follow(extrinsic, wait, timeout_s, order=False)
 
     # -- the pallet's calls --------------------------------------------------------------------
 

@@ -198,6 +198,22 @@ class Currency(_Entry, frozen=True, kw_only=True):
     minimum: int
 
 
+class Funds(_Entry, frozen=True, kw_only=True):
+    """What an account has of an asset: `free`, what is `held` beside it, and what is `frozen`.
+
+    A freeze is on both together, so what is held counts towards it.
+    """
+
+    free: int
+    held: int = 0
+    frozen: int = 0
+
+    @property
+    def locked(self) -> int:
+        """What may not be moved of the free balance."""
+        return max(0, self.frozen - self.held)
+
+
 class Tier(_Entry, frozen=True, kw_only=True):
     """What a creator offers to subscribers: `price` for each `period_ms` paid in advance.
 
@@ -287,6 +303,11 @@ class Constants(_Entry, frozen=True, kw_only=True):
     tip_message_max: int = 128
     period_min_ms: int = 3_600_000
     treasury_share_max: int = PERMILL_WHOLE
+    subscription_deposit: int = 0
+    stream_deposit_base: int = 0
+    stream_deposit_per_payee: int = 0
+    grant_deposit_base: int = 0
+    grant_deposit_per_session: int = 0
 
 
 class Head(_Entry, frozen=True, kw_only=True):

@@ -18,7 +18,17 @@ from offchain.journal import JournalError, JournalUnavailable, put_session
 from offchain.journal_schema import SessionRecord, TokenRecord
 from offchain.keys.keystore import KeystoreError
 from offchain.ledger.errors import LaneFull, LedgerError, OrderRefused
-from offchain.ledger.types import Asset, Currency, Grant, Stream, Subscription, Tier
+from offchain.ledger.outlay import Outlay, Reckoning, grant_deposit, least_deposit
+from offchain.ledger.types import (
+    Asset,
+    Currency,
+    DelegateKey,
+    Grant,
+    Stream,
+    Subscription,
+    Terms,
+    Tier,
+)
 from offchain.relayer import cadence
 from offchain.relayer.budget import CAPACITY_MS
 from offchain.relayer.chain import Interest, bounded
@@ -32,6 +42,7 @@ from offchain.relayer.problems import (
 )
 from offchain.relayer.sessions import LiveSession, digest
 from offchain.relayer.submit import Submitter, open_order
+from offchain.relayer.wallet_money import needs_json, nothing_to_pay, reckoned
 from streaming.session_state import LEASE_MS, SessionRef
 
 log = logging.getLogger("paystream.relay.admission")
@@ -39,8 +50,9 @@ log = logging.getLogger("paystream.relay.admission")
 SESSIONS_MAX: Final = 2_000
 SUGGESTED_SECONDS: Final = 3_600
 SUGGESTED_GAP_MS: Final = 120_000
+SUGGESTED_SESSIONS_MAX: Final = 1
+GRANT_LASTS_MS: Final = 30 * 86_400_000
 GAP_SLACK_MS: Final = 60_000
-FEE_RESERVE_DIVISOR: Final = 100
 PERIOD_MARGIN_MS: Final = 20_000
 """So long before the last paid period ends, sessions are opened at the full rate already: the order
 may take a while to its block, and no longer fits after the end."""
@@ -186,6 +198,9 @@ class Admission:
         if chosen is not None:
             public = chosen.key.public
         proof = await self._delegates.proof(viewer, public)
+        suggestion = self._suggestion(entry, standing)
+        key = DelegateKey(scheme="sr25519", public=public)
+        reckoning = await self._reckoned(standing, viewer, suggestion, key, proof[1:])
         try:
             currency = await core.currency(entry.asset)
         except LedgerError:
@@ -205,26 +220,67 @@ class Admission:
             "free_balance": str(standing.free_balance),
             "grant": None if chosen is None else _grant_json(standing.chosen, chosen),
             "missing": standing.missing,
-            "needs": self._needs(entry, standing),
+            **_needs_json(suggestion, reckoning),
             "payable": not standing.missing and entry.status == "Active",
         }
 
-    def _needs(self, stream: Stream, standing: Standing) -> dict[str, Any]:
-        """Suggest a deposit and a grant: an hour of the stream, or what the balance allows."""
+    def _suggestion(self, stream: Stream, standing: Standing) -> Terms:
+        """Suggest a grant for an hour of the stream."""
         price = cadence.cost(
             SUGGESTED_SECONDS, stream.rate_per_second, standing.tick_price, self._core.cadence_ms
         )
         hour = max(price, stream.funds_min)
-        spendable = standing.free_balance
-        if stream.asset is None:  # fees and deposits are native money
-            spendable -= spendable // FEE_RESERVE_DIVISOR
         gap_ms = max(SUGGESTED_GAP_MS, stream.gap_min_ms, 2 * self._core.cadence_ms + GAP_SLACK_MS)
-        return {
-            "deposit": str(min(max(0, hour - standing.vault), max(0, spendable))),
-            "cap": str(hour),
-            "rate_max_per_second": str(stream.rate_per_second),
-            "gap_ms": min(gap_ms, self._core.limits.gap_max_ms),
-        }
+        return Terms(
+            rate_max_per_second=stream.rate_per_second,
+            cap=hour,
+            sessions_max=SUGGESTED_SESSIONS_MAX,
+            gap_ms=min(gap_ms, self._core.limits.gap_max_ms),
+            expires_at=self._core.view.estimated_ms() + GRANT_LASTS_MS,
+            asset=stream.asset,
+        )
+
+    async def _reckoned(
+        self, standing: Standing, viewer: str, terms: Terms, key: DelegateKey, proof: bytes
+    ) -> Reckoning:
+        """Choose a deposit that the account can pay: an hour, or all it has, if that is enough.
+
+        Where it cannot pay the least that lets it watch, that least is named, and what it lacks.
+        """
+        core = self._core
+        calls, limits, asset = core.chain.calls, core.limits, terms.asset
+        is_granted = standing.chosen is not None and {"funds", "slot"} >= set(standing.missing)
+        held = 0 if is_granted else grant_deposit(limits, terms.sessions_max)
+        smallest = await self._smallest_deposit(standing)
+
+        async def of(deposit: int) -> Reckoning:
+            if is_granted and not deposit:
+                return await nothing_to_pay(core.chain, viewer, asset)
+            if is_granted:
+                call = calls.deposit(deposit, asset)
+            elif deposit:
+                call = calls.deposit_and_grant(deposit, key, proof, terms)
+            else:
+                call = calls.grant(key, proof, terms)
+            outlay = Outlay(asset=asset, deposit=deposit, storage_deposit=held, least=smallest)
+            return await reckoned(core.chain, viewer, call, outlay)
+
+        free = standing.vault - core.waiting_funds(viewer, asset)
+        lacking = cadence.least_funds(standing.rate_per_second, standing.stream.funds_min) - free
+        least = max(lacking, smallest) if lacking > 0 else 0
+        wanted = max(0, terms.cap - standing.vault, least)
+        if 0 < wanted < smallest:
+            wanted = smallest
+        first = await of(wanted)
+        deposit = suggested_deposit(wanted, least, smallest, first.deposit_max)
+        return first.with_deposit(deposit) if deposit or not wanted else await of(0)
+
+    async def _smallest_deposit(self, standing: Standing) -> int:
+        try:
+            currency = await self._core.currency(standing.stream.asset)
+        except LedgerError:
+            raise chain_unavailable() from None
+        return least_deposit(standing.vault, currency.minimum)
 
     # --- admission ---------------------------------------------------------------------------
 
@@ -296,12 +352,11 @@ class Admission:
             "gap": "the grant's gap is below what the stream asks: give a new grant",
             "slot": "every session of the grant is in use: grant more sessions",
         }
-        return Refused(
-            402,
-            "payment-required",
-            "; ".join(words[what] for what in missing),
-            terms=await self.terms(token, stream),
-        )
+        terms = await self.terms(token, stream)
+        detail = "; ".join(words[what] for what in missing)
+        if (terms["short_by"], terms["asset_short_by"]) != ("0", "0"):
+            detail += ". The account cannot pay that: `short_by` says what to send it first"
+        return Refused(402, "payment-required", detail, terms=terms)
 
     def _resumable(self, token: TokenRecord, stream: int, resume: str | None) -> LiveSession | None:
         if not resume or len(resume) > 128:
@@ -490,6 +545,28 @@ class Admission:
         session.deny = "open-refused"
         session.end("open-refused", trio.current_time())
         self._core.journal_bell.ring()
+
+
+def suggested_deposit(wanted: int, least: int, smallest: int, deposit_max: int) -> int:
+    """Choose a deposit: what is wanted, or all that can be paid, or the least there is.
+
+    `least` is what lets a viewer watch, 0 where the vault has that already; `smallest` is what the
+    ledger takes of any deposit.
+    """
+    if wanted <= deposit_max:
+        return wanted
+    return deposit_max if deposit_max >= max(least, smallest) else least
+
+
+def _needs_json(suggestion: Terms, reckoning: Reckoning) -> dict[str, Any]:
+    described = needs_json(reckoning)
+    described["needs"] |= {
+        "cap": str(suggestion.cap),
+        "rate_max_per_second": str(suggestion.rate_max_per_second),
+        "sessions_max": suggestion.sessions_max,
+        "gap_ms": suggestion.gap_ms,
+    }
+    return described
 
 
 def _check_open(stream: int, entry: Stream) -> None:

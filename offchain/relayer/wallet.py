@@ -22,11 +22,13 @@ from offchain.ledger.errors import (
     SignatureMismatch,
 )
 from offchain.ledger.extrinsics import ERA_BLOCKS
+from offchain.ledger.outlay import Outlay, grant_deposit, least_deposit, stream_deposit
 from offchain.ledger.types import Currency, DelegateKey, Receipt, SignedPayload, Terms
 from offchain.relayer.chain import bounded
 from offchain.relayer.core import Core
 from offchain.relayer.delegates import Delegates
 from offchain.relayer.problems import Refused, chain_unavailable
+from offchain.relayer.wallet_money import reckoned, refuse_unpayable
 
 log = logging.getLogger("paystream.relay.wallet")
 
@@ -89,11 +91,25 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="cl
 WalletCall = DepositAndGrant | Deposit | Withdraw | Revoke | CreateStream | Claim
 
 
+class Composed(msgspec.Struct, frozen=True):
+    """A call that a wallet is to sign: in words, as bytes, and what it takes beside its fee.
+
+    `currency` is the one of `outlay`, and `field` names the deposit in the request.
+    """
+
+    summary: str
+    call: bytes
+    currency: Currency
+    outlay: Outlay = Outlay()
+    field: str = "account"
+
+
 class Submission:
     """One prepared transaction."""
 
-    def __init__(self, payload: SignedPayload, made_at_ms: int) -> None:
+    def __init__(self, payload: SignedPayload, composed: Composed, made_at_ms: int) -> None:
         self.payload = payload
+        self.composed = composed
         self.made_at_ms = made_at_ms
         self.status: Literal["prepared", "waiting", "in_block", "finalized", "failed"] = "prepared"
         self.detail: str | None = None
@@ -119,17 +135,23 @@ class Wallet:
 
     async def prepare(self, account: str, call: WalletCall) -> dict[str, Any]:
         """Give the payload that `account` is to sign. Raises Refused."""
-        summary, encoded = await self._compose(account, call)
+        composed = await self._compose(account, call)
+        await self._check_payable(account, composed)
         try:
-            payload = await bounded(self._core.chain.signer_payload(account, encoded))
+            payload = await bounded(self._core.chain.signer_payload(account, composed.call))
         except LedgerError:
             raise chain_unavailable() from None
         number = secrets.token_urlsafe(18)
         self._forget()
-        self._submissions[number] = Submission(payload, self._core.unix_ms())
-        return {"payload": payload.json, "submission": number, "summary": summary}
+        self._submissions[number] = Submission(payload, composed, self._core.unix_ms())
+        return {"payload": payload.json, "submission": number, "summary": composed.summary}
 
-    async def _compose(self, account: str, call: WalletCall) -> tuple[str, bytes]:
+    async def _check_payable(self, account: str, composed: Composed) -> None:
+        chain = self._core.chain
+        reckoning = await reckoned(chain, account, composed.call, composed.outlay)
+        refuse_unpayable(chain, reckoning, composed.currency, composed.field)
+
+    async def _compose(self, account: str, call: WalletCall) -> Composed:
         calls = self._core.chain.calls
         try:
             match call:
@@ -138,26 +160,33 @@ class Wallet:
                 case Deposit():
                     amount = read_amount(call.amount, "amount")
                     currency = await self._currency(call.asset)
-                    await self._check_balance(account, amount, "amount", currency)
-                    shown = _shown(amount, currency)
-                    encoded = calls.deposit(amount, currency.asset)
-                    return f"Deposit {shown} into the vault", encoded
+                    least = await self._check_deposit(account, amount, "amount", currency)
+                    return Composed(
+                        f"Deposit {_shown(amount, currency)} into the vault",
+                        calls.deposit(amount, currency.asset),
+                        currency,
+                        Outlay(asset=currency.asset, deposit=amount, least=least),
+                        "amount",
+                    )
                 case Withdraw():
                     amount = read_amount(call.amount, "amount")
                     currency = await self._currency(call.asset)
+                    await self._check_withdrawal(account, amount, currency)
                     shown = _shown(amount, currency)
                     encoded = calls.withdraw(amount, currency.asset)
-                    return f"Withdraw {shown} from the vault", encoded
+                    return Composed(f"Withdraw {shown} from the vault", encoded, currency)
                 case Revoke():
-                    return f"Revoke grant {call.grant}", calls.revoke(call.grant)
+                    text = f"Revoke grant {call.grant}"
+                    return Composed(text, calls.revoke(call.grant), await self._currency("native"))
                 case CreateStream():
                     return await self._create_stream(call)
                 case Claim():
-                    return f"Claim the earnings of stream {call.stream}", calls.claim(call.stream)
+                    text = f"Claim the earnings of stream {call.stream}"
+                    return Composed(text, calls.claim(call.stream), await self._currency("native"))
         except CallInvalid as error:
             raise Refused(400, "call-invalid", str(error), field="call") from None
 
-    async def _create_stream(self, call: CreateStream) -> tuple[str, bytes]:
+    async def _create_stream(self, call: CreateStream) -> Composed:
         currency = await self._currency(call.asset)
         rate = read_amount(call.rate_per_second, "rate_per_second")
         if rate == 0:
@@ -168,7 +197,13 @@ class Wallet:
                 field="rate_per_second",
             )
         encoded = self._core.chain.calls.create_stream(rate_per_second=rate, asset=currency.asset)
-        return f"Create a stream at {_shown(rate, currency)} a second", encoded
+        held = stream_deposit(self._core.limits, payees=0)
+        return Composed(
+            f"Create a stream at {_shown(rate, currency)} a second",
+            encoded,
+            currency,
+            Outlay(asset=currency.asset, storage_deposit=held),
+        )
 
     async def _currency(self, asset: str) -> Currency:
         """Read an asset's name as JSON has it, and how it is written. Raises Refused."""
@@ -187,12 +222,14 @@ class Wallet:
         except LedgerError:
             raise chain_unavailable() from None
 
-    async def _deposit_and_grant(self, account: str, call: DepositAndGrant) -> tuple[str, bytes]:
+    async def _deposit_and_grant(self, account: str, call: DepositAndGrant) -> Composed:
         core = self._core
         currency = await self._currency(call.asset)
         deposit = read_amount(call.deposit, "deposit")
         cap = read_amount(call.cap, "cap")
         rate = read_amount(call.rate_max_per_second, "rate_max_per_second")
+        _positive("cap", cap)
+        _positive("rate_max_per_second", rate)
         limits = core.limits
         _bounded("gap_ms", call.gap_ms, limits.gap_min_ms, limits.gap_max_ms)
         _bounded("sessions_max", call.sessions_max, 1, limits.sessions_per_grant_max)
@@ -204,7 +241,9 @@ class Wallet:
                 field="expires_at_ms",
             )
         _bounded("renewals_max", call.renewals_max, 0, 2**32 - 1)
-        await self._check_balance(account, deposit, "deposit", currency)
+        least = 0
+        if deposit:
+            least = await self._check_deposit(account, deposit, "deposit", currency)
         if not self._delegates.has_signed_in(account):
             raise Refused(
                 401,
@@ -225,28 +264,68 @@ class Wallet:
             renewals_max=call.renewals_max,
         )
         key = DelegateKey(scheme="sr25519", public=public)
-        encoded = core.chain.calls.deposit_and_grant(deposit, key, proof[1:], terms)
-        text = (
-            f"Deposit {_shown(deposit, currency)} and allow this relayer to pay up to "
-            f"{_shown(cap, currency)}, at most {_shown(rate, currency)} a second"
+        calls = core.chain.calls
+        if deposit:
+            encoded = calls.deposit_and_grant(deposit, key, proof[1:], terms)
+            text = f"Deposit {_shown(deposit, currency)} and allow"
+        else:
+            encoded, text = calls.grant(key, proof[1:], terms), "Allow"
+        text += (
+            f" this relayer to pay up to {_shown(cap, currency)}, at most "
+            f"{_shown(rate, currency)} a second"
         )
-        return text + _beside(terms, currency), encoded
+        held = grant_deposit(limits, call.sessions_max)
+        outlay = Outlay(asset=currency.asset, deposit=deposit, storage_deposit=held, least=least)
+        return Composed(text + _beside(terms, currency), encoded, currency, outlay, "deposit")
 
-    async def _check_balance(
-        self, account: str, deposit: int, field: str, currency: Currency
-    ) -> None:
-        try:
-            free = await bounded(self._core.chain.balance(account, asset=currency.asset))
-        except LedgerError:
-            raise chain_unavailable() from None
-        if deposit > free:
+    async def _check_deposit(
+        self, account: str, amount: int, field: str, currency: Currency
+    ) -> int:
+        """Give the smallest deposit that the ledger takes. Raises Refused where it is less."""
+        least = least_deposit(await self._vault(account, currency), currency.minimum)
+        if amount < least:
             raise Refused(
                 400,
-                "balance-too-low",
-                f"the deposit of {_shown(deposit, currency)} is above the free balance of "
-                f"{_shown(free, currency)}: deposit less",
+                "deposit-too-low",
+                f"{field} is {_shown(amount, currency)}: deposit at least "
+                f"{_shown(least, currency)}, with which the vault has what it must have",
                 field=field,
             )
+        return least
+
+    async def _vault(self, account: str, currency: Currency) -> int:
+        try:
+            return await bounded(self._core.chain.vault(account, asset=currency.asset))
+        except LedgerError:
+            raise chain_unavailable() from None
+
+    async def _check_withdrawal(self, account: str, amount: int, currency: Currency) -> None:
+        _positive("amount", amount)
+        vault = await self._vault(account, currency)
+        if amount > vault:
+            raise Refused(
+                422,
+                "vault-too-low",
+                f"amount is {_shown(amount, currency)}, and the vault has "
+                f"{_shown(vault, currency)}: withdraw less; what open sessions hold returns when "
+                "they close",
+                field="amount",
+            )
+        if 0 < vault - amount < currency.minimum and not await self._is_written_off(currency):
+            raise Refused(
+                422,
+                "vault-dust",
+                f"amount would leave {_shown(vault - amount, currency)} in the vault: withdraw "
+                f"all of it, or leave at least {_shown(currency.minimum, currency)}",
+                field="amount",
+            )
+
+    async def _is_written_off(self, currency: Currency) -> bool:
+        try:
+            entry = await bounded(self._core.chain.asset_entry(currency.asset))
+        except LedgerError:
+            raise chain_unavailable() from None
+        return entry is not None and entry.status == "WrittenOff"
 
     def submit(self, number: str, signature: str) -> dict[str, Any]:
         """Send a signed transaction and follow it. Raises Refused."""
@@ -263,10 +342,15 @@ class Wallet:
     async def _follow(self, submission: Submission, signature: str) -> None:
         chain = self._core.chain
         try:
+            # what the account has may have gone elsewhere since the payload was handed out
+            await self._check_payable(submission.payload.account, submission.composed)
             receipt = await chain.submit_wallet_signed(submission.payload, signature)
             self._included(submission, receipt)
             await chain.finalized(receipt)
             submission.status = "finalized"
+        except Refused as refused:
+            submission.status = "failed"
+            submission.detail = f"nothing was sent: {refused}"[:DETAIL_CHARS_MAX]
         except SignatureMismatch as error:
             submission.status = "prepared"  # a wallet may sign again with the right account
             submission.detail = str(error)[:DETAIL_CHARS_MAX]
@@ -373,6 +457,13 @@ def read_amount(text: str, field: str) -> int:
             field=field,
         )
     return int(text)
+
+
+def _positive(field: str, amount: int) -> None:
+    if amount == 0:
+        raise Refused(
+            400, "amount-zero", f"{field} is 0: give more than nothing", field=field
+        )  # fmt: skip
 
 
 def _bounded(field: str, value: int, lowest: int, highest: int) -> None:

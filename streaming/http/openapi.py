@@ -78,6 +78,52 @@ def _operation(
     return operation
 
 
+def _amounts(names: dict[str, str]) -> dict[str, Any]:
+    return {
+        name: {"type": "string", "pattern": "^[0-9]+$", "description": text}
+        for name, text in names.items()
+    }
+
+
+_OUTLAY: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "What a transaction takes, what the account has, and what it lacks. Fees and "
+    "storage deposits are native money, and so are the amounts that do not say otherwise. A "
+    "call of kind `deposit_and_grant` (or `deposit`, where no grant is missing) with the amounts "
+    "of `needs` succeeds where both `short_by` and `asset_short_by` are 0.",
+    "properties": {
+        "needs": {
+            "type": "object",
+            "properties": {
+                **_amounts(
+                    {
+                        "deposit": "to move into the vault, of the stream's asset",
+                        "deposit_max": "the largest deposit that can be paid, of that asset",
+                        "storage_deposit": "held while the grant or stream lasts",
+                        "fees": "the most that the transaction costs",
+                        "existential_deposit": "must stay in the account",
+                        "frozen": "must stay beyond that, for freezes",
+                        "total": "all of these, the deposit too where its asset is native",
+                        "asset_total": "the deposit and what must stay, where its asset is not",
+                        "cap": "of the suggested grant; in terms alone, as the next three",
+                        "rate_max_per_second": "of the suggested grant",
+                    }
+                ),
+                "sessions_max": {"type": "integer"},
+                "gap_ms": {"type": "integer"},
+            },
+        },
+        **_amounts(
+            {
+                "has": "the account's free balance",
+                "short_by": "what to send the account first",
+                "asset_has": "its free balance of the deposit's asset, where that is not native",
+                "asset_short_by": "what to send it of that asset first",
+            }
+        ),
+    },
+}
+
 _RESUME_HEADER = {
     "name": "PayStream-Resume",
     "in": "header",
@@ -229,7 +275,7 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
     "/api/v1/streams/{stream}/terms": {
         "get": _operation(
             "What watching costs this account, and what is missing for it.",
-            {"200": "the terms"},
+            {"200": "the terms: prices, `missing`, and with `Outlay` what making it payable takes"},
             parameters=("stream",),
             security=_WATCH,
         )
@@ -237,7 +283,11 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
     "/api/v1/wallet/prepare": {
         "post": _operation(
             "The payload that a wallet is to sign.",
-            {"200": "`payload`, `submission`, `summary`"},
+            {
+                "200": "`payload`, `submission`, `summary`",
+                "422": "the account or its vault has too little; `terms` is an `Outlay` where the "
+                "account cannot pay",
+            },
             body=_body({"call": "call"}, {"account": "account"}),
         )
     },
@@ -300,9 +350,13 @@ DOCUMENT: Final[dict[str, Any]] = {
                     "detail": {"type": "string"},
                     "code": {"type": "string"},
                     "field": {"type": "string"},
-                    "terms": {"type": "object"},
+                    "terms": {
+                        "description": "with 402 all terms, with `balance-too-low` what is needed",
+                        "$ref": "#/components/schemas/Outlay",
+                    },
                 },
-            }
+            },
+            "Outlay": _OUTLAY,
         },
     },
 }

@@ -17,6 +17,7 @@ from offchain.ledger.types import (
     DelegateKey,
     Event,
     Fee,
+    Funds,
     Grant,
     Head,
     Payee,
@@ -153,6 +154,7 @@ class FakeLedger:
     pruned_below: int = 0
     events_of_receipt: tuple[Event, ...] = ()
     failure: BaseException | None = None
+    partial_fee: int = 12_345_678
     sent: list[tuple[bytes, str, str]] = field(default_factory=list)
 
     url = "ws://127.0.0.1:9944"
@@ -173,6 +175,10 @@ class FakeLedger:
         payees_max=8,
         sessions_per_grant_max=16,
         existential_deposit=UNIT // 1000,
+        stream_deposit_base=UNIT // 20,
+        stream_deposit_per_payee=UNIT // 50,
+        grant_deposit_base=UNIT // 10,
+        grant_deposit_per_session=UNIT // 25,
     )
 
     async def vault(self, account: str, *, asset: Asset = None, at: str | None = None) -> int:
@@ -260,12 +266,18 @@ class FakeLedger:
     async def compose(self, pallet: str, call: str, params: dict[str, Any]) -> bytes:
         return f"{pallet}.{call}".encode()
 
+    async def funds(self, account: str, *, asset: Asset = None, at: str | None = None) -> Funds:
+        return Funds(free=await self.balance(account, asset=asset))
+
     async def fee(self, call: bytes, account: str) -> Fee:
         return Fee(
-            partial_fee=12_345_678, ref_time_ps=1, proof_size_bytes=1, dispatch_class="Normal"
+            partial_fee=self.partial_fee, ref_time_ps=1, proof_size_bytes=1, dispatch_class="Normal"
         )
 
-    async def submit_signed(self, call: bytes, signer: Any, *, wait: str) -> Receipt:
+    async def submit_signed(
+        self, call: bytes, signer: Any, *, wait: str, try_first: bool = False
+    ) -> Receipt:
+        assert try_first, "a command sends nothing that was not tried"
         if self.failure is not None:
             raise self.failure
         self.sent.append((call, signer.address, wait))

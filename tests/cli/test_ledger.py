@@ -89,7 +89,7 @@ def test_a_dry_run_needs_no_password(ledger: FakeLedger, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["vault", "deposit", "101 UNIT"], Exit.REFUSED, ["more than the 100 UNIT"]),
+        (["vault", "deposit", "101 UNIT"], Exit.REFUSED, ["has 100 UNIT", "deposit at most"]),
         (["vault", "deposit", "0"], Exit.USAGE, ["zero"]),
         (["vault", "deposit", "1.5 DOT"], Exit.USAGE, ["DOT", "UNIT"]),
         (["vault", "deposit", "much"], Exit.USAGE, ["no amount", "1.5 UNIT"]),
@@ -147,14 +147,14 @@ def test_what_the_ledger_raises_has_its_exit_code(
     ledger: FakeLedger, error: Exception, code: Exit, word: str
 ) -> None:
     ledger.failure = error
-    refused(run("vault", "deposit", "1"), code, word)
+    refused(run("vault", "withdraw", "1"), code, word)
 
 
 def test_a_defect_says_so_and_the_traceback_is_for_who_asks(
     ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger.failure = ZeroDivisionError("oh")
-    refused(run("vault", "deposit", "1"), Exit.DEFECT, "ZeroDivisionError", "PAYSTREAM_DEBUG=1")
+    refused(run("vault", "withdraw", "1"), Exit.DEFECT, "ZeroDivisionError", "PAYSTREAM_DEBUG=1")
     monkeypatch.setenv("PAYSTREAM_DEBUG", "1")
     assert "Traceback" in run("vault", "deposit", "1").stderr
 

@@ -399,6 +399,10 @@ def test_errors_are_read_from_the_metadata(runtime: Runtime) -> None:
     assert (error.module, error.name) == ("PayStream", "VaultTooLow")
     assert str(error).endswith("(block 7)")
     assert type(runtime.dispatch_error("BadOrigin")) is by_name("BadOrigin", "System")
+    kind = runtime.type_string("sp_runtime", "DispatchError")
+    assert runtime.decode(kind, bytes([7, 0])) == {"Token": "FundsUnavailable"}
+    with pytest.raises(WrongRuntime, match="sp_runtime::Nothing"):
+        runtime.type_string("sp_runtime", "Nothing")
     token = runtime.dispatch_error({"Token": "FundsUnavailable"})
     assert type(token) is by_name("FundsUnavailable", "Token")
     assert runtime.pallet_error(255)[0] == "error 255"

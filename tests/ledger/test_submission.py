@@ -10,6 +10,7 @@ from trio.testing import MockClock
 
 from offchain.ledger.errors import (
     Banned,
+    DispatchFailed,
     ForeignSignature,
     LaneFull,
     NodeUnreachable,
@@ -23,7 +24,7 @@ from offchain.ledger.errors import (
 from offchain.ledger.extrinsics import extrinsic_hash
 from offchain.ledger.rpc import RpcClient, open_rpc
 from offchain.ledger.runtime import Runtime
-from offchain.ledger.submission import Place, Tracker, submit
+from offchain.ledger.submission import Place, Tracker, dry_run, submit
 from offchain.ledger.types import Wait
 from tests.ledger.fake_node import EXTRINSIC, WATCH, FakeChain, Refuse
 
@@ -130,6 +131,47 @@ async def test_what_became_invalid_says_why(autojump_clock: MockClock) -> None:
     chain.answers["state_call"] = lambda _p: "0x00"
     with pytest.raises(NotIncluded, match="sign it again"):
         await follow(chain, "invalid")
+
+
+class RuntimeOfOneDispatchError(PalletOfOneError):
+    """All that a dry run asks of a runtime."""
+
+    def type_string(self, *path: str) -> str:
+        return "::".join(path)
+
+    def decode(self, type_string: str, raw: bytes) -> Any:
+        assert type_string == "sp_runtime::DispatchError"
+        return {"Token": raw.hex()}
+
+    def dispatch_error(self, error: Any, where: str) -> DispatchFailed:
+        return DispatchFailed("Token", error["Token"], "Too little", where)
+
+
+async def test_what_would_fail_is_known_before_it_is_sent(autojump_clock: MockClock) -> None:
+    runtime = cast(Runtime, RuntimeOfOneDispatchError())
+    chain = FakeChain()
+    async with open_rpc(URL, connect=chain.connect) as rpc:
+        asked: list[Any] = []
+        for answer, failed in {
+            "0x0000": None,  # it would succeed
+            "0x00010700": "Token.0700: Too little. It was not sent, and no fee was paid",
+            "0x010001": None,  # the pool would refuse it, which costs nothing
+        }.items():
+
+            def state_call(params: Any, answer: str = answer) -> str:
+                asked.append(params)
+                return answer
+
+            chain.answers["state_call"] = state_call
+            found = await dry_run(rpc, runtime, EXTRINSIC)
+            assert (None if found is None else str(found)) == failed
+        assert asked[0][:2] == ["BlockBuilder_apply_extrinsic", "0x" + EXTRINSIC.hex()]
+
+        def trapped(_params: Any) -> str:
+            raise Refuse(4003, "Execution failed")
+
+        chain.answers["state_call"] = trapped
+        assert await dry_run(rpc, runtime, EXTRINSIC) is None  # this node cannot tell
 
 
 async def test_silence_ends(autojump_clock: MockClock) -> None:

@@ -8,6 +8,7 @@ is the model, for tests that change it.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -23,11 +24,13 @@ from offchain.ledger.errors import (
     DispatchFailed,
     ForeignSignature,
     LaneFull,
+    LedgerError,
     NodeUnreachable,
     OrderRefused,
     Replayed,
     SignatureMismatch,
     Superseded,
+    TransactionRefused,
     by_name,
 )
 from offchain.ledger.orders import (
@@ -47,6 +50,8 @@ from offchain.ledger.types import (
     Currency,
     DelegateKey,
     Event,
+    Fee,
+    Funds,
     Grant,
     Head,
     Payee,
@@ -197,16 +202,19 @@ def reported(events: Sequence[model.Event]) -> list[Event]:
 
 
 class FakeCalls:
-    """Calls as msgpack, which `FakeChain` understands when they come back signed."""
+    """Calls as msgpack, which `FakeChain` understands when they come back signed; u128 as text."""
 
     def deposit_and_grant(self, amount: int, key: DelegateKey, proof: bytes, terms: Terms) -> bytes:
-        return msgspec.msgpack.encode(["deposit_and_grant", amount, key, terms])
+        return msgspec.msgpack.encode(["deposit_and_grant", str(amount), key, terms])
+
+    def grant(self, key: DelegateKey, proof: bytes, terms: Terms) -> bytes:
+        return msgspec.msgpack.encode(["grant", key, terms])
 
     def deposit(self, amount: int, asset: Asset = NATIVE) -> bytes:
-        return msgspec.msgpack.encode(["deposit", amount, asset])
+        return msgspec.msgpack.encode(["deposit", str(amount), asset])
 
     def withdraw(self, amount: int, asset: Asset = NATIVE) -> bytes:
-        return msgspec.msgpack.encode(["withdraw", amount, asset])
+        return msgspec.msgpack.encode(["withdraw", str(amount), asset])
 
     def revoke(self, grant: int) -> bytes:
         return msgspec.msgpack.encode(["revoke", grant])
@@ -243,6 +251,10 @@ class FakeChain:
         self.pending: list[Callable[[model.Ledger], list[Event]]] = []
         self.accepted: list[tuple[int, Order]] = []
         self.on_submit: Callable[[int, Order], None] = lambda grant, order: None
+        self.fee_charged = 0
+        """What a wallet's transaction costs."""
+        self.fees_lost = 0
+        """Fees of transactions that failed."""
         self._forks = 0
         self._grown = trio.Condition()
         accounts = model.Accounts(LEAST_BALANCE)
@@ -251,6 +263,36 @@ class FakeChain:
         ledger.asset_entries[NATIVE] = model.AssetEntry()
         ledger.now = BASE_MS
         self._push(State(ledger), ())
+
+    def charge(
+        self,
+        *,
+        fee: int,
+        existential_deposit: int,
+        grant: int = 0,
+        session: int = 0,
+        stream: int = 0,
+    ) -> None:
+        """Let transactions, accounts and storage cost something from now on."""
+        self.fee_charged = fee
+        self.constants = msgspec.structs.replace(
+            self.constants,
+            existential_deposit=existential_deposit,
+            grant_deposit_base=grant,
+            grant_deposit_per_session=session,
+            stream_deposit_base=stream,
+        )
+        ledger = self.state.ledger
+        ledger.constants = dataclasses.replace(
+            ledger.constants,
+            grant_deposit_base=grant,
+            grant_deposit_per_session=session,
+            stream_deposit_base=stream,
+        )
+        ledger.accounts.existential_deposit = existential_deposit
+        ledger.accounts.kinds[NATIVE].minimum = existential_deposit
+        more = existential_deposit - ledger.accounts.balance(POT, NATIVE)
+        ledger.accounts.add(POT, NATIVE, max(0, more))
 
     # --- making blocks -------------------------------------------------------------------
 
@@ -442,8 +484,22 @@ class FakeChain:
         accounts = (await self._at(at)).ledger.accounts
         return accounts.balance(address(account), asset)
 
+    async def funds(
+        self, account: str | bytes, *, asset: Asset = NATIVE, at: str | None = None
+    ) -> Funds:
+        accounts, who = (await self._at(at)).ledger.accounts, address(account)
+        held = accounts.held.get(who, 0) if asset is None else 0
+        return Funds(free=accounts.balance(who, asset), held=held)
+
+    async def fee(self, call: bytes, account: str | bytes) -> Fee:
+        self._reach()
+        return Fee(
+            partial_fee=self.fee_charged, ref_time_ps=1, proof_size_bytes=1, dispatch_class="Normal"
+        )
+
     async def currency(self, asset: Asset = NATIVE, *, at: str | None = None) -> Currency:
-        return Currency(asset=asset, symbol=self.symbol, decimals=self.decimals, minimum=1)
+        minimum = (await self._at(at)).ledger.accounts.minimum(asset)
+        return Currency(asset=asset, symbol=self.symbol, decimals=self.decimals, minimum=minimum)
 
     async def asset_entry(self, asset: Asset, *, at: str | None = None) -> AssetEntry | None:
         entry = (await self._at(at)).ledger.asset_entries.get(asset)
@@ -553,7 +609,19 @@ class FakeChain:
         raw = bytes.fromhex(signature.removeprefix("0x"))
         if not verify("sr25519", account_id(payload.account), payload.message, raw):
             raise SignatureMismatch(payload.account)
-        return await self._included(lambda ledger: _wallet_call(ledger, payload))
+        return await self._included(lambda ledger: self._paid_call(ledger, payload))
+
+    def _paid_call(self, ledger: model.Ledger, payload: SignedPayload) -> list[Event]:
+        """Take the fee, and do what a wallet has signed. Raises DispatchFailed."""
+        if not ledger.accounts.can_send(payload.account, NATIVE, self.fee_charged):
+            raise TransactionRefused("Payment", "Payment", "the account cannot pay the fee")
+        ledger.accounts.add(payload.account, NATIVE, -self.fee_charged)
+        try:
+            _wallet_call(ledger.copy(), payload)  # a batch that fails leaves nothing behind
+        except DispatchFailed:
+            self.fees_lost += self.fee_charged
+            raise
+        return _wallet_call(ledger, payload)
 
     async def submit_batch(
         self,
@@ -600,13 +668,13 @@ class FakeChain:
         """Make a call in the next block, and wait for that. Raises DispatchFailed."""
         done = trio.Event()
         events: list[Event] = []
-        failed: list[DispatchFailed] = []
+        failed: list[LedgerError] = []
 
         def change(ledger: model.Ledger) -> list[Event]:
             done.set()
             try:
                 events.extend(call(ledger))
-            except DispatchFailed as error:
+            except LedgerError as error:
                 failed.append(error)
             return events
 
@@ -667,12 +735,16 @@ def _wallet_call(ledger: model.Ledger, payload: SignedPayload) -> list[Event]:
         case "deposit_and_grant":
             amount, key, terms = arguments
             given = msgspec.convert(terms, Terms)
-            deposited = happened(ledger.deposit(who, given.asset, amount))
+            deposited = happened(ledger.deposit(who, given.asset, int(amount)))
             delegate = msgspec.convert(key, DelegateKey)
             return deposited + happened(_grant(ledger, who, delegate, given))
+        case "grant":
+            key, terms = arguments
+            delegate = msgspec.convert(key, DelegateKey)
+            return happened(_grant(ledger, who, delegate, msgspec.convert(terms, Terms)))
         case "deposit" | "withdraw":
             amount, asset = arguments
-            return happened(getattr(ledger, name)(who, asset, amount))
+            return happened(getattr(ledger, name)(who, asset, int(amount)))
         case "revoke":
             return happened(ledger.revoke(who, *arguments))
         case "create_stream":

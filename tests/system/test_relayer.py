@@ -204,7 +204,7 @@ class Meter:
             "expires_at_ms": await ledger.now_ms() + 3_600_000,
         } | terms  # fmt: skip
         prepared = await self.ask("wallet_prepare", token=token, call=call)
-        signature = "0x01" + dev_key(name).sign(_message(prepared["payload"])).hex()
+        signature = "0x01" + dev_key(name).sign(message_of(prepared["payload"])).hex()
         await self.ask("wallet_submit", submission=prepared["submission"], signature=signature)
         with trio.fail_after(30):
             while True:
@@ -239,7 +239,7 @@ class Meter:
                 await trio.sleep(0.5)
 
 
-def _message(payload: dict[str, Any]) -> bytes:
+def message_of(payload: dict[str, Any]) -> bytes:
     """The bytes that a wallet signs for a `SignerPayloadJSON`, made from the JSON alone."""
     from hashlib import blake2b
 
