@@ -155,7 +155,7 @@ def test_a_vaults_life(shell: Shell) -> None:
     assert int(after["free"]) == int(before["free"]) - 3 * UNIT - told["fee"]
     assert shell.data("vault", "withdraw", "0.5 UNIT", *key)["amount"] == UNIT // 2
     assert "more than" in shell.refused(Exit.REFUSED, "vault", "withdraw", "9999 UNIT", *key)
-    assert "more than" in shell.refused(Exit.REFUSED, "vault", "deposit", "2000000 UNIT", *key)
+    assert "at most" in shell.refused(Exit.REFUSED, "vault", "deposit", "2000000 UNIT", *key)
     (shell.home / "password").write_text("wrong")
     assert "password" in shell.refused(Exit.KEYS, "vault", "withdraw", "1 UNIT", *key)
 
