@@ -201,7 +201,8 @@ class Confirmer:
         reason_text = None if reason is None else str(reason)
         if reason_text == "FundsExhausted" and session.deny in (None, "session-closed"):
             session.deny = "funds"
-        unpaid_ms = session.delivered_ms - seconds * 1000
+        # Whole seconds are paid; what is cut off is no loss that its viewer has caused.
+        unpaid_ms = (session.delivered_ms // 1000 - seconds) * 1000
         core.book.conclude(
             session,
             phase="closed",

@@ -217,7 +217,6 @@ class _Watching:
         """Take packets undecoded, report and repair as a receiver does, count whole frames."""
         outlet = aiortc_adapter.Outlet(pc.getTransceivers()[0].receiver.transport)
         tracks: dict[str, Track] = {}
-        published = PublishedTracks(self._config.stream, tracks)
         for transceiver in pc.getTransceivers():
             if transceiver.currentDirection != "recvonly":
                 continue
@@ -227,6 +226,7 @@ class _Watching:
             tracks[codec.kind] = track
             if codec.kind == "video":
                 track.sinks.append(FrameCounter(track, self._clock.frame))
+        published = PublishedTracks(self._config.stream, tracks)
         numbered_by = aiortc_adapter.numbered_by(pc)
         aiortc_adapter.IngestPort(pc, published, numbered_by, outlet.send_rtcp)
         self._spawn(self._tend(published))

@@ -249,11 +249,11 @@ class AiortcEngine:
     ) -> AiortcPublication:
         tracks: dict[str, Track] = {}
         outlet = aiortc_adapter.Outlet(pc.getTransceivers()[0].receiver.transport)
-        published = PublishedTracks(stream, tracks)
         for kind, codec in negotiated.codecs.items():
             transceiver = negotiation.transceiver_of(pc, negotiated, kind)
             rtcp_ssrc, _ = aiortc_adapter.sources_of(transceiver.sender)
             tracks[kind] = Track(codec, rtcp_ssrc, outlet.send_rtcp)
+        published = PublishedTracks(stream, tracks)
         door = self._listener.listen(pc, publisher=True)
         numbered_by = negotiated.extension_id(NUMBERED)
         aiortc_adapter.IngestPort(pc, published, numbered_by, outlet.send_rtcp, door)

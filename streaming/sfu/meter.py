@@ -84,6 +84,9 @@ class Meter:
         """How long a missing packet is waited for, from when its frame was sent."""
         self.reports_alone = False
         """Whether receiver reports are all that is to be had."""
+        self.awaited: int | None = None
+        """A packet that the publisher has been asked for again: what comes from it on is not yet
+        known to be decodable."""
         self.frames_forwarded = 0
         self._clock_rate = clock_rate
         self._pending: deque[_Frame] = deque()
@@ -307,12 +310,21 @@ class Meter:
         self._unpayable_us += frame.gap_us
         frame.gap_us = 0
 
-    def break_off(self, sequence: int = 0) -> None:
-        """The viewer cannot decode what it was sent from this packet on, by its own word (PLI)
-        or the publisher's (a hole that nobody can repair): it does not count."""
+    def break_off(self) -> None:
+        """The viewer cannot decode what it was sent, by its own word (PLI): it does not count."""
+        pending = self._pending
+        while pending:
+            self._refuse(pending.pop())
+        self.interrupt()
+
+    def excuse(self, sequence: int) -> None:
+        """A packet has not come from the publisher and never will: nobody can decode what was
+        sent from it on. It does not count, and is not held against the viewer."""
         pending = self._pending
         while pending and (not pending[-1].ended or pending[-1].last >= sequence):
-            self._refuse(pending.pop())
+            gap_us = pending.pop().gap_us
+            self._pending_us -= gap_us
+            self._forwarded_us -= gap_us
         self.interrupt()
 
     # --- receipt by reports --------------------------------------------------------------
@@ -338,7 +350,10 @@ class Meter:
     def _judge_reported(self, now_us: int) -> None:
         pending, reported = self._pending, self._reported
         while reported and reported[0][0] <= now_us:
-            _, highest = reported.popleft()
+            highest = reported[0][1]
+            if self.awaited is not None and self.awaited <= highest:
+                return
+            reported.popleft()
             while pending and pending[0].ended and pending[0].last <= highest:
                 frame = pending.popleft()
                 if self._window.tolerable:

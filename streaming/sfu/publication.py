@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streaming.sfu import rtcp
+from streaming.sfu.capture_clock import CaptureClock, PublisherClock
 from streaming.sfu.rtcp_reader import SenderReport
 from streaming.sfu.rtp import KEYFRAME_START, History, Packet, timestamp_after, unwrap16
 from streaming.sfu.transport_cc import Receiver
@@ -72,8 +73,7 @@ class Track:
         self.octets = 0
         self.last_packet_us: int | None = None
         self.last_frame_us: int | None = None
-        self.sender_clock: tuple[int, int] | None = None
-        """Unix microseconds and RTP timestamp of the publisher's last sender report."""
+        self.clock = CaptureClock(codec.clock_rate)
         self.rtcp_ssrc = rtcp_ssrc
         self._send_rtcp = send_rtcp
         self._begins_keyframe = KEYFRAME_START[codec.name]
@@ -136,7 +136,7 @@ class Track:
             self._frame_timestamp = None
             self._frame_open = False
             self._keyframe_at = None
-            self.sender_clock = None
+            self.clock.restart()
             for sink in self.sinks:
                 sink.source_changed()
             self._asked_keyframe_us = None
@@ -169,6 +169,7 @@ class Track:
             self._frame_timestamp = one.timestamp
             self._frame_open = True
             self.last_frame_us = now_us
+            self.clock.arrived(one.timestamp, now_us)
         elif one.timestamp != self._frame_timestamp:
             return
         if self._begins_keyframe(one.payload) and (
@@ -235,14 +236,18 @@ class Track:
         if self._wants_keyframe:
             self.request_keyframe(now_us)
 
+    @property
+    def awaited(self) -> int | None:
+        """The first packet that has been asked for again and may still come."""
+        return self._losses.oldest
+
     def _repaired_by_keyframe(self, number: int) -> bool:
         """Whether a keyframe has come since, so that nobody waits for the packet."""
         return self._keyframe_at is not None and self._keyframe_at > number
 
-    def sender_report(self, ntp: int, rtp_timestamp: int, now_us: int) -> None:
-        """The publisher has said which RTP time is which wall time."""
+    def sender_report(self, ntp: int, now_us: int) -> None:
+        """The publisher has sent a report, which ours refer to."""
         self._stats.sender_report(ntp, now_us)
-        self.sender_clock = (rtcp.unix_us(ntp), rtp_timestamp)
 
     def report(self, now_us: int) -> None:
         """Send a receiver report about this track."""
@@ -265,7 +270,7 @@ class PublishedTracks:
         self.bitrate_bps = 0
         self._reported_us = 0
         self._measured: tuple[int, int] | None = None
-        self._clock_offset_us: int | None = None
+        self._clock = PublisherClock([track.clock for track in tracks.values()])
         self.feedback: Receiver | None = None
         """What has arrived of packets with transport-wide numbers."""
         self.send_feedback: Callable[[bytes], None] = _drop
@@ -293,34 +298,18 @@ class PublishedTracks:
             track.request_keyframe(now_us)
 
     def heard(self, report: SenderReport, now_us: int) -> None:
-        """A sender report has come; the fastest one so far tells the clocks' difference."""
+        """A sender report has come."""
         for track in self.tracks.values():
             if track.ssrc == report.ssrc:
-                track.sender_report(report.ntp, report.rtp_timestamp, now_us)
-                offset = now_us - rtcp.unix_us(report.ntp)
-                if self._clock_offset_us is None or offset < self._clock_offset_us:
-                    self._clock_offset_us = offset
+                track.sender_report(report.ntp, now_us)
+                if report.ntp:  # zero where a sender has no wall clock (RFC 3550, 6.4.1)
+                    unix_us = rtcp.unix_us(report.ntp)
+                    self._clock.heard(track.clock, unix_us, report.rtp_timestamp, now_us)
 
     def rtp_time(self, kind: str, now_us: int) -> int | None:
-        """The timestamp that a track's media captured now would carry.
-
-        From the publisher's sender reports if every track has one, so that sound and picture
-        stay together; otherwise from the last packet's arrival.
-        """
-        track = self.tracks[kind]
-        if self._clock_offset_us is not None and all(
-            other.sender_clock is not None for other in self.tracks.values()
-        ):
-            clock = track.sender_clock
-            if clock is not None:
-                moment_us, timestamp = clock
-                since_us = now_us - self._clock_offset_us - moment_us
-                return timestamp + since_us * track.codec.clock_rate // 1_000_000
-        newest = track.history.get(track.history.newest)
-        if newest is None or track.last_packet_us is None:
-            return None
-        since_us = now_us - track.last_packet_us
-        return newest.timestamp + since_us * track.codec.clock_rate // 1_000_000
+        """The timestamp that a track's media captured now would carry; None before its first
+        packet."""
+        return self.tracks[kind].clock.timestamp_at(now_us)
 
     def frozen_ms(self, now_us: int) -> int:
         """How long ago the last frame came: of the picture, or of sound alone."""

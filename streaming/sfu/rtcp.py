@@ -156,6 +156,11 @@ class LossDetector:
         return self._newest is not None and number < self._newest - NACK_WINDOW
 
     @property
+    def oldest(self) -> int | None:
+        """The first that is being waited for."""
+        return next(iter(self._missing), None)
+
+    @property
     def missing(self) -> int:
         """How many are being waited for."""
         return len(self._missing)

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 
 from streaming.sfu import rtcp
+from streaming.sfu.capture_clock import CaptureClock
 from streaming.sfu.media_engine import ConnectionFigures
 from streaming.sfu.meter import AUDIO_RULES, VIDEO_RULES, Meter
 from streaming.sfu.path_control import PathControl
@@ -32,6 +33,7 @@ from streaming.sfu.rtp import (
     VERSION_2,
     VERSION_2_EXTENDED,
     Packet,
+    timestamp_after,
     unwrap16,
 )
 from streaming.sfu.sound_alone import SoundAlone
@@ -43,6 +45,13 @@ RESEND_WINDOW = 900
 RESEND_AGAIN_US = 20_000
 """A packet is not sent again so soon after it was: the first repair is still on its way."""
 SENDER_REPORT_EVERY_US = 1_000_000
+CLOCK_KEPT_US = 900_000
+"""Reports that follow each other more closely lie on one line: players draw a line through them,
+which would be steep where more has just been learnt about the publisher's clock."""
+CLOCK_NEW_US = 100_000
+"""A source's clock is not told before its packets have been compared for so long."""
+RUNS_ON_US = 1_000_000
+"""How far from the time that has passed a source's timestamps may be and still run on."""
 REPORTS_SILENT_US = 5_000_000
 CONNECT_WITHIN_US = 15_000_000
 REPAIR_US = 1_000_000
@@ -55,6 +64,10 @@ UNKNOWN_MAX = 4096
 KEYFRAME_ASK_US = 1_000_000
 KEYFRAME_ASK_MAX_US = 8_000_000
 ASKS_FORGOTTEN_US = 10_000_000
+STANDS_US = 800_000
+"""A picture that stands for so long makes players ask for a keyframe, sparse as it may be."""
+KEYFRAME_ANSWERS_US = 500_000
+"""A request that comes so soon after a keyframe was sent before it came."""
 _M32 = 0xFFFFFFFF
 
 
@@ -91,6 +104,8 @@ class Feed:
         self.send: Callable[[bytes, bytes], None] = _drop_packet
         self.on_blocked: Callable[[], None] = _nothing
         self.on_broken: Callable[[int], None] = _ignore
+        self.on_begun: Callable[[int], None] = _ignore
+        """Packets go on, perhaps with timestamps that no report has told yet."""
         self.numbering: Numbering | None = None
         self.path = PathControl()
         """Of the viewer; all of its feeds have the same."""
@@ -110,11 +125,19 @@ class Feed:
         self._out = (1 << 16) + secrets.randbelow(1 << 15)
         self._out_timestamp = secrets.randbelow(1 << 32)
         self._out_us: int | None = None
+        self._stood_us = -KEYFRAME_ANSWERS_US
+        """When something was sent after nothing for a while."""
         self._open = False
         self._held = True
         self._from = 0
         self._offset = 0
+        self._zero_timestamp = self._out_timestamp
+        """Of the viewer's time line: what is captured when the server's clock is zero."""
         self._timestamp_offset = 0
+        self._offset_of: tuple[CaptureClock, int] | None = None
+        """The source that the offset belongs to."""
+        self._told: tuple[tuple[CaptureClock, int], int] | None = None
+        """Of which source the last report was, and when its clock was zero, as it said."""
         self._squeezed: dict[int, int] = {}
 
     # --- where packets come from -----------------------------------------------------
@@ -131,6 +154,7 @@ class Feed:
     def source_changed(self) -> None:
         """Begin again with the next keyframe."""
         self._open = False
+        self._squeezed = {}  # another source may begin with the same timestamps
         if self.kind == "video":
             self.path.drop_waiting()
         if self.meter is not None:
@@ -140,10 +164,22 @@ class Feed:
         """Nothing that depends on the missing packet is forwarded, or counts."""
         if not self._open or number < self._from:
             return
-        meter = self.meter
-        if meter is not None and not meter.per_packet:
-            meter.break_off(number + self._offset)
+        if self.meter is not None:
+            self.meter.excuse(number + self._offset)
         self.on_broken(now_us)
+
+    @property
+    def awaited(self) -> int | None:
+        """The first packet, by the viewer's number, that may still come from the publisher."""
+        number = None if self.track is None else self.track.awaited
+        waits = number is not None and self._open and number >= self._from
+        return number + self._offset if number is not None and waits else None
+
+    def stands(self, now_us: int) -> bool:
+        """Whether the publisher has sent nothing for a while, or had not a moment ago."""
+        if now_us - self._stood_us <= KEYFRAME_ANSWERS_US:
+            return True
+        return self._out_us is not None and now_us - self._out_us >= STANDS_US
 
     @property
     def flowing(self) -> bool:
@@ -177,7 +213,8 @@ class Feed:
     def forward(self, packet: Packet, now_us: int) -> None:
         """Send one packet on, unless held, waiting for a keyframe, or stopped by the meter."""
         meter = self.meter
-        if not self._open:
+        begins = not self._open
+        if begins:
             if self._held or (self.kind == "video" and not packet.keyframe):
                 return
             if meter is not None and not meter.may_forward(now_us):
@@ -196,13 +233,16 @@ class Feed:
         size = len(packet.payload)
         if self.kind == "audio":
             self.path.passes(size, now_us)
-        elif not self.path.may_go(size, now_us):
+            self._transmit(packet, sequence, timestamp, now_us)
+        elif self.path.may_go(size, now_us):
+            self._transmit(packet, sequence, timestamp, now_us)
+        else:
             # Not counted before it leaves: what is dropped while it waits was never sent.
             self.path.wait(
                 lambda at_us: self._transmit(packet, sequence, timestamp, at_us), size, now_us
             )
-            return
-        self._transmit(packet, sequence, timestamp, now_us)
+        if begins:
+            self.on_begun(now_us)
 
     def _transmit(self, packet: Packet, sequence: int, timestamp: int, now_us: int) -> None:
         meter = self.meter
@@ -214,6 +254,8 @@ class Feed:
             if packet.ends_frame:
                 meter.ends_frame(sequence)
         if sequence > self._out:
+            if self._out_us is not None and now_us - self._out_us >= STANDS_US:
+                self._stood_us = now_us
             self._out = sequence
             self._out_timestamp = timestamp
             self._out_us = now_us
@@ -262,13 +304,36 @@ class Feed:
         self._offset = self._out + 1 - packet.sequence
         if packet.timestamp not in self._squeezed:
             self._squeezed = {}
-            self._timestamp_offset = self._next_timestamp(now_us) - packet.timestamp
+            if not self._runs_on(packet.timestamp, now_us):
+                self._set_offset(packet.timestamp, now_us)
 
-    def _next_timestamp(self, now_us: int) -> int:
-        if self._out_us is None:
-            return self._out_timestamp
-        passed = (now_us - self._out_us) * self.clock_rate // 1_000_000
-        return self._out_timestamp + max(1, passed)
+    def _source(self) -> tuple[CaptureClock, int] | None:
+        return None if self.track is None else (self.track.clock, self.track.clock.restarts)
+
+    def _runs_on(self, timestamp: int, now_us: int) -> bool:
+        """Whether the source's timestamps have gone on, as they should, while nothing was
+        forwarded: then they go on at the viewer's, too, and no clock there is disturbed."""
+        if self._out_us is None or self._offset_of != self._source():
+            return False
+        ticks = (timestamp + self._timestamp_offset - self._out_timestamp) & _M32
+        passed_us = ticks * 1_000_000 // self.clock_rate
+        ahead_us = passed_us - (now_us - self._out_us)
+        return 0 < ticks < 1 << 31 and abs(ahead_us) <= RUNS_ON_US
+
+    def _set_offset(self, timestamp: int, now_us: int, room: int = 0) -> int:
+        """Put what carries this timestamp where it belongs on the viewer's time line, which is
+        one for sound and picture: that of the server's clock. Returns where that is; at least
+        `room` ticks after what was sent."""
+        track = self.track
+        captured_us = None if track is None else track.clock.captured_us(timestamp)
+        since_us = now_us if captured_us is None else captured_us
+        due = (self._zero_timestamp + since_us * self.clock_rate // 1_000_000) & _M32
+        sent = (self._out_timestamp + room) & _M32
+        if self._out_us is not None and not timestamp_after(due, sent):
+            due = (sent + 1) & _M32
+        self._timestamp_offset = due - timestamp
+        self._offset_of = self._source()
+        return due
 
     def _squeeze(self, packets: list[Packet], now_us: int) -> None:
         """Let the frames of a burst follow each other so closely that they are shown at once.
@@ -278,8 +343,7 @@ class Feed:
         """
         stamps = list(dict.fromkeys(packet.timestamp for packet in packets))
         length = CATCH_UP_SPACING * (len(stamps) - 1)
-        live = max(self._next_timestamp(now_us), self._out_timestamp + length + 1)
-        self._timestamp_offset = live - stamps[-1]
+        live = self._set_offset(stamps[-1], now_us, room=length)
         self._squeezed = {
             stamp: (live - length + index * CATCH_UP_SPACING) & _M32
             for index, stamp in enumerate(stamps)
@@ -352,10 +416,20 @@ class Feed:
         if len(self.asked) > RESEND_WINDOW:
             del self.asked[next(iter(self.asked))]
 
-    def sender_report(self, cname: bytes, rtp_time: int, ntp: int) -> bytes | None:
-        """Our own report about this feed; nothing before its first packet."""
-        if not self._open:
+    def sender_report(self, cname: bytes, ntp: int, now_us: int, shift_us: int) -> bytes | None:
+        """Our own report about this feed; nothing before its first packet, or while its source
+        is so new that its clock is not known.
+
+        A source of which no report was yet is told of with `shift_us`, that of the others."""
+        source = self._source()
+        zero_us = None if source is None else source[0].zero_us
+        if source is None or zero_us is None or not self._open:
             return None
+        if self._told is None or self._told[0] != source:
+            if now_us - source[0].first_us < CLOCK_NEW_US:
+                return None
+            self._told = (source, zero_us + shift_us)
+        rtp_time = (now_us - self._told[1]) * self.clock_rate // 1_000_000
         return rtcp.sender_report(
             self.ssrc,
             cname,
@@ -364,6 +438,23 @@ class Feed:
             packets=self.packets,
             octets=self.octets,
         )
+
+    @property
+    def untold(self) -> bool:
+        """Whether a source is forwarded of which no report was yet."""
+        return self._open and (self._told is None or self._told[0] != self._source())
+
+    @property
+    def told_shift_us(self) -> int | None:
+        """How much later the reports say that things were captured than is known now."""
+        if self._told is None or self._told[0] != self._source():
+            return None
+        zero_us = self._told[0][0].zero_us
+        return None if zero_us is None else self._told[1] - zero_us
+
+    def forget_told(self) -> None:
+        """Let the next report say what is known of the publisher's clock by then."""
+        self._told = None
 
 
 class Subscriber:
@@ -394,6 +485,9 @@ class Subscriber:
         self._made_us = now_us
         self._heard_us: int | None = None
         self._reported_us = 0
+        self._learnt_us = 0
+        self._unix_ahead_us: int | None = None
+        """Of the server's clock; kept, so that players see no step when the wall clock is set."""
         self._reasons = {"admission", "connecting"}
         self._rejoined = False
         self._unknown: deque[tuple[int, int]] = deque()
@@ -410,6 +504,7 @@ class Subscriber:
         for feed in feeds.values():
             feed.on_blocked = self._blocked
             feed.on_broken = self._chain_broken
+            feed.on_begun = self._begun
             if feed.kind in numbered:
                 feed.numbering = numbering
             feed.path = self.path
@@ -454,7 +549,6 @@ class Subscriber:
             for feed in self.feeds.values()
             if not self._waits(feed)
         ]
-        self._reported_us = 0  # the players' clocks are set anew at once
         if not all(there):
             self._want_keyframe(now_us)
 
@@ -582,6 +676,7 @@ class Subscriber:
             self._settle_unknown(now_us)
         self._sound.meter.settle(now_us)
         self.meter.repair_us = self._repair_us()
+        self.meter.awaited = self.counted.awaited
         if self.meter.settle(now_us):
             self._chain_broken(now_us)
 
@@ -620,11 +715,22 @@ class Subscriber:
         if self._reasons or self.counted.kind != "video":
             return
         self._unknown.clear()
-        if not self.meter.per_packet and self.counted.flowing:
-            self.meter.break_off()
+        if not self.meter.per_packet and self.counted.flowing and self._tells_a_loss(now_us):
+            awaited = self.counted.awaited
+            if awaited is None:
+                self.meter.break_off()
+            else:  # that is why, and what is missing is not sent any more when it comes
+                self.meter.excuse(awaited)
             self._chain_broken(now_us)
         else:
             self._want_keyframe(now_us)
+
+    def _tells_a_loss(self, now_us: int) -> bool:
+        """Whether a request for a keyframe that comes now says that packets were of no use. It
+        does not where it was sent before the last keyframe came, or because the publisher has
+        sent no frame for a while."""
+        answered = now_us - self.counted.keyframe_us <= KEYFRAME_ANSWERS_US
+        return not answered and not self.counted.stands(now_us)
 
     def _chain_broken(self, now_us: int) -> None:
         if self.counted.kind != "video":
@@ -658,6 +764,8 @@ class Subscriber:
 
     def tend(self, now_us: int, unix_us: int) -> str | None:
         """Sender reports and limits, some ten times a second. Why it is to end, if it is."""
+        if self._unix_ahead_us is None:
+            self._unix_ahead_us = unix_us - now_us
         if not self.connected:
             return "vanished" if now_us - self._made_us > CONNECT_WITHIN_US else None
         self._settle(now_us)
@@ -677,19 +785,33 @@ class Subscriber:
             elif self.meter.given_up(now_us):
                 silent = self._heard_us is None or now_us - self._heard_us > REPORTS_SILENT_US
                 return "vanished" if silent else "unconfirmed"
-        if now_us - self._reported_us >= SENDER_REPORT_EVERY_US and self.published is not None:
-            self._reported_us = now_us
-            self._report(self.published, now_us, rtcp.ntp_timestamp(unix_us))
+        if now_us - self._reported_us >= SENDER_REPORT_EVERY_US or any(
+            feed.untold for feed in self.feeds.values()
+        ):
+            self._report(now_us)
         return None
 
-    def _report(self, published: PublishedTracks, now_us: int, ntp: int) -> None:
-        for kind, feed in self.feeds.items():
-            if kind not in published.tracks:
-                continue
-            rtp_time = published.rtp_time(kind, now_us)
-            if rtp_time is None:
-                continue
-            report = feed.sender_report(self.cname, rtp_time, ntp)
+    def _begun(self, now_us: int) -> None:
+        """Tell at once which time is which where something begins; and soon again, because
+        players draw a line through two reports."""
+        self._report(now_us)
+        self._reported_us = now_us - SENDER_REPORT_EVERY_US
+
+    def _report(self, now_us: int) -> None:
+        """Sender reports about all that is forwarded, of one moment."""
+        if self._unix_ahead_us is None:
+            return
+        self._reported_us = now_us
+        ntp = rtcp.ntp_timestamp(now_us + self._unix_ahead_us)
+        feeds = self.feeds.values()
+        if now_us - self._learnt_us >= CLOCK_KEPT_US:
+            self._learnt_us = now_us
+            for feed in feeds:
+                feed.forget_told()
+        shifts = [feed.told_shift_us for feed in feeds]
+        shift_us = next((shift for shift in shifts if shift is not None), 0)
+        for feed in feeds:
+            report = feed.sender_report(self.cname, ntp, now_us, shift_us)
             if report is not None:
                 self.send_rtcp(report)
 

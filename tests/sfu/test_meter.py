@@ -477,9 +477,23 @@ def test_a_lost_picture_breaks_off_what_was_not_reported() -> None:
 def test_what_came_before_a_hole_still_counts() -> None:
     run = Run()
     run.frames(26)
-    run.meter.break_off(1031)
+    run.meter.excuse(1031)
     run.report(run.sequence, 0, run.sequence)
     assert run.meter.delivered_ms == 14 * 40 - 200
+    # What nobody could decode is not held against the viewer.
+    assert (run.meter.unconfirmed_ms, run.meter.unpayable_ms) == (0, 0)
+    assert run.meter.forwarded_ms == run.meter.delivered_ms
+
+
+def test_what_waits_for_a_packet_of_the_publishers_is_not_counted_yet() -> None:
+    run = Run()
+    run.frames(26)
+    run.meter.awaited = 1031
+    run.report(run.sequence, 0, run.sequence)
+    assert run.meter.delivered_ms == 0
+    run.meter.awaited = None
+    run.meter.settle(run.now_us + 400_000)
+    assert run.meter.delivered_ms == 800
 
 
 def test_once_there_is_feedback_about_packets_reports_count_nothing() -> None:
@@ -498,6 +512,7 @@ STEP = st.one_of(
     st.tuples(st.just("report"), st.integers(0, 70_000), st.integers(-5, 500)),
     st.tuples(st.just("interrupt"), st.just(0), st.just(0)),
     st.tuples(st.just("break"), st.integers(0, 1400), st.just(0)),
+    st.tuples(st.just("lost"), st.just(0), st.just(0)),
     st.tuples(st.just("wait"), st.integers(0, 2_000_000), st.just(0)),
 )
 
@@ -519,7 +534,9 @@ def test_whatever_is_said_no_more_counts_than_was_forwarded_in_the_time_that_pas
         elif what == "interrupt":
             meter.interrupt()
         elif what == "break":
-            meter.break_off(one)
+            meter.excuse(one)
+        elif what == "lost":
+            meter.break_off()
         elif what == "wait":
             run.now_us += one
             meter.settle(run.now_us)
