@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-REAL_PARTS = ("browser", "demo", "media", "system")
+REAL_PARTS = ("browser", "demo", "media", "programs", "system")
 
 
 @pytest.fixture(autouse=True)

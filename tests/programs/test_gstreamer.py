@@ -1,0 +1,109 @@
+"""GStreamer 1.22's webrtcbin, as whipsink and whepsrc set it up: an RSA certificate, reports each
+2 to 6 s, no transport-wide feedback, no loopback candidates."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.programs.scene import (
+    HERE,
+    Peer,
+    counted,
+    last_words,
+    live,
+    missing,
+    peer,
+    published,
+    until,
+)
+from tests.http.fake_relayer import PUBLISH_TOKEN, WATCH_TOKEN
+from tests.sfu.rig import Rig, rig
+
+pytestmark = pytest.mark.programs
+
+PYTHON = "/usr/bin/python3"
+"""Debian's, which alone knows Debian's `gi`."""
+PACKAGES = (
+    "Debian's gstreamer1.0-nice, gstreamer1.0-plugins-base, -good, -bad and -ugly, python3-gi, "
+    "gir1.2-gst-plugins-bad-1.0"
+)
+NEEDED = """
+import gi
+for name in ("Gst", "GstWebRTC", "GstSdp"): gi.require_version(name, "1.0")
+from gi.repository import Gst, GstWebRTC, GstSdp
+Gst.init(None)
+names = "webrtcbin nicesrc vp8enc vp8dec x264enc openh264dec rtpvp8pay opusenc dtlsenc srtpenc"
+absent = [name for name in names.split() if not Gst.ElementFactory.find(name)]
+raise SystemExit(", ".join(absent) or None)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _gstreamer() -> None:
+    checked = subprocess.run([PYTHON, "-c", NEEDED], capture_output=True, text=True, check=False)
+    if checked.returncode:
+        missing(f"GStreamer's webrtcbin ({checked.stderr.strip()[-200:]})", PACKAGES)
+
+
+@contextlib.asynccontextmanager
+async def webrtcbin(r: Rig, role: str, codec: str) -> AsyncIterator[Peer]:
+    """One that is connected."""
+    door, token = ("whip", PUBLISH_TOKEN) if role == "publish" else ("whep", WATCH_TOKEN)
+    script = str(HERE / "gstreamer_peer.py")
+    async with peer(PYTHON, script, role, f"{r.url}/{door}/1", token, codec) as started:
+        answered = await started.says("answered")
+        assert answered["status"] == 201, answered
+        await started.says("connected")
+        yield started
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+def test_it_publishes(codec: str) -> None:
+    async def main() -> None:
+        async with rig() as r, webrtcbin(r, "publish", codec) as publisher:
+            state = await published(r)
+            assert (state.video_codec, state.audio_codec) == (codec, "opus")
+            await publisher.leave()
+            await until(lambda: live(r) is None)
+
+    asyncio.run(main())
+
+
+def test_it_views() -> None:
+    async def main() -> None:
+        async with rig() as r, r.publishing(), webrtcbin(r, "watch", "VP8") as viewer:
+            await views(r, viewer, "VP8", seconds=15.0)
+
+    asyncio.run(main())
+
+
+def test_it_views_what_another_publishes_in_h264() -> None:
+    async def main() -> None:
+        async with rig() as r, webrtcbin(r, "publish", "H264"):
+            await until(lambda: live(r))
+            async with webrtcbin(r, "watch", "H264") as viewer:
+                await views(r, viewer, "H264", seconds=12.0)
+
+    asyncio.run(main())
+
+
+async def views(r: Rig, viewer: Peer, codec: str, *, seconds: float) -> None:
+    """It is never stopped although it reports so rarely, and what it has seen is paid."""
+    await viewer.says("picture")
+    blocked: list[str] = []
+    for _ in range(round(seconds * 10)):
+        await asyncio.sleep(0.1)
+        blocked += [state.connection for state in r.relayer.finals.values()]
+    assert not blocked, r.relayer.finals
+    left = await viewer.leave()
+    assert left["frames"][codec] > seconds * 20
+    assert left["frames"]["OPUS"] > seconds * 40
+    assert left["watched_ms"] > seconds * 900
+    final = await last_words(r)
+    assert final.end_reason == "left"
+    counted(final, watched_ms=left["watched_ms"], least=0.9)
