@@ -44,7 +44,7 @@ WANTED = {
 }
 DECODERS = {
     "VP8": "rtpvp8depay ! vp8dec",
-    "H264": "rtph264depay ! h264parse ! openh264dec",
+    "H264": "rtph264depay ! h264parse ! avdec_h264",
     "OPUS": "rtpopusdepay ! opusdec",
 }
 

@@ -93,19 +93,19 @@ async def rig(**options: Any) -> AsyncIterator[Rig]:
 
 @contextlib.asynccontextmanager
 async def serving(
-    socket: Path, port: int = 0, **options: Any
+    socket: Path, port: int = 0, *, listen_host: str = "127.0.0.1", **options: Any
 ) -> AsyncIterator[tuple[MediaServer, str]]:
     """A media server on a port of its own."""
-    config = ServeConfig(socket=socket, listen_port=port, **options)
+    config = ServeConfig(socket=socket, listen_host=listen_host, listen_port=port, **options)
     server = MediaServer(config, "http://test")
     runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=0.2)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
+    site = web.TCPSite(runner, listen_host, port)
     await site.start()
     server.start()
     try:
         bound = runner.addresses[0][1]
-        yield server, f"http://127.0.0.1:{bound}"
+        yield server, f"http://{listen_host}:{bound}"
     finally:
         await server.close()
         await runner.cleanup()
