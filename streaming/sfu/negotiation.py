@@ -8,14 +8,18 @@ place of what it found. Its private members that are touched here are named in
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any, Final
 
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.rtcdtlstransport import (
     SRTP_AEAD_AES_128_GCM,
+    RTCDtlsFingerprint,
+    RTCDtlsParameters,
     RTCDtlsTransport,
     SRTPProtectionProfile,
+    State,
 )
 from aiortc.rtcrtpparameters import (
     ParametersDict,
@@ -25,6 +29,7 @@ from aiortc.rtcrtpparameters import (
 )
 from aiortc.rtcrtptransceiver import RTCRtpTransceiver
 from OpenSSL import SSL
+from OpenSSL.crypto import X509
 
 from streaming.sfu import aiortc_adapter
 from streaming.sfu.answer import Local, Source, answer, engine_offer
@@ -37,6 +42,9 @@ CIPHERS: Final = (
     b"ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA"
 )
 """aiortc's own, and those of peers whose certificate is RSA (GStreamer, older ffmpeg)."""
+
+_DIGESTS: Final = {"sha-256": "sha256", "sha-384": "sha384", "sha-512": "sha512"}
+"""Fingerprints that can be compared, by their names in SDP (RFC 8122) and in OpenSSL."""
 
 
 async def open_peer(negotiated: Negotiated) -> RTCPeerConnection:
@@ -103,7 +111,7 @@ def _feedback(text: str) -> RTCRtcpFeedback:
 
 
 def _prepare_dtls(dtls: RTCDtlsTransport) -> None:
-    """Take peers with RSA certificates, and prefer the SRTP that costs the least."""
+    """Take peers with any certificate, and prefer the SRTP that costs the least."""
     # 1.4 us a packet with AES-CM, 0.3 with GCM; 256 bits bring nothing here.
     dtls._srtp_profiles = sorted(dtls._srtp_profiles, key=lambda p: p != SRTP_AEAD_AES_128_GCM)
     certificate: Any = dtls._RTCDtlsTransport__local_certificate  # type: ignore[attr-defined]
@@ -115,6 +123,26 @@ def _prepare_dtls(dtls: RTCDtlsTransport) -> None:
         return context
 
     certificate._create_ssl_context = create
+    dtls._validate_peer_identity = functools.partial(  # type: ignore[method-assign]
+        _check_fingerprints, dtls
+    )
+
+
+def _check_fingerprints(dtls: RTCDtlsTransport, remote: RTCDtlsParameters) -> None:
+    """As aiortc does it: all fingerprints that can be compared fit the peer's certificate.
+
+    But nothing is read of the certificate: half of ffmpeg's have a negative serial number, which
+    is an error to whoever parses them.
+    """
+    shown = None if dtls._ssl is None else dtls._ssl.get_peer_certificate()
+    compared = [f for f in remote.fingerprints if f.algorithm.lower() in _DIGESTS]
+    if shown is None or not compared or any(not _fits(shown, told) for told in compared):
+        dtls._set_state(State.FAILED)
+
+
+def _fits(shown: X509, told: RTCDtlsFingerprint) -> bool:
+    digest = shown.digest(_DIGESTS[told.algorithm.lower()]).decode()
+    return digest == told.value.upper()
 
 
 async def make_answer(pc: RTCPeerConnection, negotiated: Negotiated) -> tuple[str, bytes]:

@@ -146,9 +146,7 @@ class Peer:
             self.resource = urljoin(self.url, headers["Location"])
             _, message = GstSdp.SDPMessage.new()
             GstSdp.sdp_message_parse_buffer(body.encode(), message)
-            answer = GstWebRTC.WebRTCSessionDescription.new(
-                GstWebRTC.WebRTCSDPType.ANSWER, message
-            )
+            answer = GstWebRTC.WebRTCSessionDescription.new(GstWebRTC.WebRTCSDPType.ANSWER, message)
             self.bin.emit("set-remote-description", answer, Gst.Promise.new())
         return False
 
@@ -175,7 +173,9 @@ class Peer:
             return
         encoding = pad.get_current_caps().get_structure(0).get_string("encoding-name")
         sink = "fakesink name=end signal-handoffs=true sync=false"
-        branch = Gst.parse_bin_from_description(f"queue ! {DECODERS[encoding]} ! {sink}", True)
+        branch = Gst.parse_bin_from_description(
+            f"queue ! {DECODERS[encoding]} ! {sink}", ghost_unlinked_pads=True
+        )
         self.pipeline.add(branch)
         branch.sync_state_with_parent()
         pad.link(branch.get_static_pad("sink"))

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.http.fake_relayer import PUBLISH_TOKEN, WATCH_TOKEN
 from tests.programs.scene import (
     HERE,
     Peer,
@@ -21,7 +22,6 @@ from tests.programs.scene import (
     published,
     until,
 )
-from tests.http.fake_relayer import PUBLISH_TOKEN, WATCH_TOKEN
 from tests.sfu.rig import Rig, rig
 
 pytestmark = pytest.mark.programs

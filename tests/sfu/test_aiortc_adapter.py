@@ -6,15 +6,24 @@ import asyncio
 import contextlib
 import importlib.metadata
 import struct
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender, RTCSessionDescription
-from aiortc.rtcdtlstransport import RTCDtlsTransport, generate_certificate
+from aiortc.rtcdtlstransport import (
+    RTCDtlsFingerprint,
+    RTCDtlsParameters,
+    RTCDtlsTransport,
+    State,
+    generate_certificate,
+)
 from aiortc.rtp import HeaderExtensionsMap
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
+from OpenSSL.crypto import FILETYPE_ASN1, X509, dump_certificate, load_certificate
 from pylibsrtp import Policy, Session
 
 from streaming.sfu import aiortc_adapter, negotiation, offer, transport_cc
@@ -296,3 +305,48 @@ def test_peers_with_rsa_certificates_are_taken_and_gcm_is_preferred() -> None:
     handshake(SSL.Connection(other), ours)
     assert ours.get_selected_srtp_profile() == b"SRTP_AEAD_AES_128_GCM"
     assert ours.get_peer_certificate(as_cryptography=True) is not None
+
+
+def certificate_with_negative_serial(key: ec.EllipticCurvePrivateKey) -> X509:
+    """As ffmpeg makes every other one: its serial number is random, and has a sign."""
+    usual = generate_certificate(key)
+    serial = usual.serial_number.to_bytes(20, "big")
+    der = usual.public_bytes(Encoding.DER)
+    assert der.count(serial) == 1
+    return load_certificate(FILETYPE_ASN1, der.replace(serial, b"\x81" + serial[1:]))
+
+
+@pytest.mark.parametrize("shown", ["usual", "negative-serial"])
+@pytest.mark.parametrize("told", ["right", "wrong", "unknown"])
+def test_a_certificate_is_compared_and_not_read(shown: str, told: str, tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = certificate_with_negative_serial(key)
+    if shown == "usual":
+        certificate = X509.from_cryptography(generate_certificate(key))
+    context = SSL.Context(SSL.DTLS_METHOD)
+    context.set_verify(SSL.VERIFY_PEER, lambda *_a: True)
+    file = tmp_path / "certificate.der"
+    file.write_bytes(dump_certificate(FILETYPE_ASN1, certificate))
+    context.use_certificate_file(str(file), FILETYPE_ASN1)
+    context.use_privatekey(key)
+    context.set_tlsext_use_srtp(b"SRTP_AEAD_AES_128_GCM")
+    digest = certificate.digest("sha256").decode()
+    algorithm = "md5" if told == "unknown" else "sha-256"
+    value = digest.replace(digest[:2], f"{int(digest[:2], 16) ^ 1:02X}", 1)
+    fingerprint = RTCDtlsFingerprint(algorithm, value if told == "wrong" else digest.lower())
+
+    async def main() -> State:
+        text = dict(real_offers())["31-bundle-only-port-0-gstreamer"]
+        pc = await negotiation.open_peer(offer.publishing(offer.read(text), sound_alone=False))
+        dtls: Any = pc.getTransceivers()[0].receiver.transport
+        ours = dtls._RTCDtlsTransport__local_certificate
+        dtls._ssl = SSL.Connection(ours._create_ssl_context(srtp_profiles=dtls._srtp_profiles))
+        handshake(SSL.Connection(context), dtls._ssl)
+        dtls._set_state(State.CONNECTING)
+        dtls._validate_peer_identity(RTCDtlsParameters([fingerprint]))
+        state: State = dtls._state
+        await pc.close()
+        return state
+
+    state = asyncio.run(main())
+    assert state == (State.CONNECTING if told == "right" else State.FAILED)
