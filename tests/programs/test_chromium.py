@@ -1,0 +1,67 @@
+"""Chromium in our own pages, 40 ms away behind a path that loses packets."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from streaming.clients.browser import chromium, publish_in_browser, watch_in_browser
+from streaming.clients.path.model import PathSettings
+from streaming.clients.path.proxy import PathConfig, path_before
+from tests.programs.pages import WALLET, serves_pages
+from tests.programs.scene import counted, last_words, published
+from tests.sfu.rig import rig
+
+pytestmark = pytest.mark.programs
+
+WATCH_S = 20.0
+FAR = PathSettings(loss_percent=2, delay_ms=20)
+"""Two of a hundred packets lost each way; forty milliseconds there and back."""
+
+
+def test_it_views_over_a_path_that_loses_packets() -> None:
+    async def main() -> None:
+        async with rig() as r, r.publishing():
+            serves_pages(r.relayer)
+            config = PathConfig(to=r.url, viewers=FAR)
+            async with path_before(config) as path, chromium() as browser:
+                seen: list[tuple[bool, bytes]] = []
+
+                def look(_measure: object) -> None:
+                    for subscription in r.server.engine._streams[1].subscriptions:
+                        dtls = subscription._pc.getTransceivers()[0].sender.transport
+                        profile = dtls._ssl.get_selected_srtp_profile()
+                        seen.append((subscription.subscriber.meter.per_packet, profile))
+
+                measured = await watch_in_browser(
+                    browser, path.url, 1, WALLET, seconds=WATCH_S, on_progress=look
+                )
+                assert measured["watched_ms"] > WATCH_S * 900
+                final = await last_words(r)
+                assert final.end_reason == "left"
+                counted(final, watched_ms=measured["watched_ms"], least=0.95)
+                # Receipt was known of each packet, and SRTP is the cheapest there is.
+                assert seen[-1] == (True, b"SRTP_AEAD_AES_128_GCM")
+                out = path.proxy.viewers.to_client
+                assert 0.5 < 100 * out.lost / out.packets < 5
+
+    asyncio.run(main())
+
+
+def test_it_publishes_from_our_page() -> None:
+    async def main() -> None:
+        async with rig() as r, chromium() as browser:
+            serves_pages(r.relayer)
+            is_live, stop = asyncio.Event(), asyncio.Event()
+            publishing = asyncio.ensure_future(
+                publish_in_browser(browser, r.url, 1, WALLET, until=stop, on_live=is_live.set)
+            )
+            try:
+                state = await published(r)
+                assert (state.video_codec, state.audio_codec) == ("VP8", "opus")
+            finally:
+                stop.set()
+                await publishing
+
+    asyncio.run(main())

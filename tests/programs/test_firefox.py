@@ -1,0 +1,70 @@
+"""Firefox ESR in our own pages: it gathers no loopback candidates, and its camera sends VP8."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.programs.firefox import Firefox, firefox
+from tests.programs.pages import before_pages, serves_pages
+from tests.programs.scene import counted, last_words, live, published, until
+from tests.sfu.rig import Rig, rig
+
+pytestmark = pytest.mark.programs
+
+WATCH_S = 15.0
+CONNECTED = "Boolean(document.querySelector('#account'))"
+
+
+@contextlib.asynccontextmanager
+async def opened(r: Rig, path: str) -> AsyncIterator[Firefox]:
+    """One of our pages, with the wallet connected."""
+    serves_pages(r.relayer)
+    async with firefox(before_pages()) as page:
+        await page.go(r.url + path)
+        connect = (
+            "[...document.querySelectorAll('button')].find(b => /Connect test/i.test(b.innerText))"
+        )
+        await page.until(f"Boolean({connect}) || {CONNECTED}")
+        await page.run(f"{connect}?.click()")
+        await page.until(CONNECTED)
+        yield page
+
+
+def test_it_views_in_our_page() -> None:
+    async def main() -> None:
+        async with rig() as r, r.publishing(), opened(r, "/watch?stream=1") as page:
+            await page.click("#sign-in")
+            await page.click("#watch")
+            await page.until("window.paystream.measure().frames_decoded > 0")
+            await asyncio.sleep(WATCH_S)
+            (subscription,) = r.server.engine._streams[1].subscriptions
+            assert subscription.subscriber.meter.per_packet
+            await page.click("#stop")
+            await page.until("window.paystream.state() === 'idle'")
+            measured = await page.run("window.paystream.measure()")
+            assert measured["watched_ms"] > WATCH_S * 900
+            assert measured["frames_decoded"] > WATCH_S * 20
+            final = await last_words(r)
+            assert final.end_reason == "left"
+            counted(final, watched_ms=measured["watched_ms"], least=0.95)
+
+    asyncio.run(main())
+
+
+def test_it_publishes_from_our_page() -> None:
+    async def main() -> None:
+        async with rig() as r, opened(r, "/broadcast") as page:
+            await page.until("Boolean(document.querySelector('#own-stream'))")
+            await page.click("#devices")
+            await page.click("#start")
+            await page.until("Boolean(document.querySelector('#badge.live'))")
+            state = await published(r)
+            assert (state.video_codec, state.audio_codec) == ("VP8", "opus")
+            await page.click("#stop")
+            await until(lambda: live(r) is None)
+
+    asyncio.run(main())
