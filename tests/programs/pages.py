@@ -1,4 +1,4 @@
-"""Our own pages over the scripted relayer: a viewer who can pay, and a wallet that signs nothing."""
+"""Our own pages over the scripted relayer: a viewer who can pay, and a wallet."""
 
 from __future__ import annotations
 

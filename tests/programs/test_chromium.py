@@ -16,8 +16,8 @@ from tests.sfu.rig import rig
 pytestmark = pytest.mark.programs
 
 WATCH_S = 20.0
-FAR = PathSettings(loss_percent=2, delay_ms=20)
-"""Two of a hundred packets lost each way; forty milliseconds there and back."""
+FAR = PathSettings(loss_percent=2, delay_ms=40)
+"""Two of a hundred packets lost, and forty milliseconds, each way."""
 
 
 def test_it_views_over_a_path_that_loses_packets() -> None:
