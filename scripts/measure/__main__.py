@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 import time
@@ -72,6 +73,12 @@ def _parse() -> argparse.Namespace:
         "--sessions", type=int, default=200, help="sessions that tick at once (200)"
     )
     parser.add_argument(
+        "--feedback",
+        choices=("packets", "reports"),
+        default="packets",
+        help="what viewers of `forward` tell: of each packet, as browsers do, or reports alone",
+    )
+    parser.add_argument(
         "--quick", action="store_true", help="8 joins, 10 viewers, 30 s, 40 ticks, short climbs"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
@@ -106,6 +113,9 @@ def main() -> int:
             forward=forward.QUICK,
             attack_seconds=5.0,
         )
+    sizes = dataclasses.replace(
+        sizes, forward=dataclasses.replace(sizes.forward, feedback=given.feedback)
+    )
     people = Console(stderr=True)
     people.print(machine(), highlight=False)
     results: dict[str, Any] = {"machine": machine(), "command": ["scripts/bench", *sys.argv[1:]]}

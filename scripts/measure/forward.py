@@ -2,8 +2,8 @@
 
 Two things are measured of each. At a load that it carries with ease: processor time a packet.
 Then more and more viewers come until one core no longer carries them. The meter runs as in
-`paystream serve`; viewers report as browsers do (`measure.reception`); the publisher is our own,
-and the measurement fails if no picture of it arrives.
+`paystream serve`; viewers report as browsers do (`measure.reception`), or by receiver reports
+alone; the publisher is our own, and the measurement fails if no picture of it arrives.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import trio
 from main_job.processes import Child, Supervisor
 from main_job.video import demo_clip
 from measure.figures import Figure
+from measure.load import Feedback
 from measure.window import (
     ARRIVED_PERCENT_MIN,
     BUSY_PERCENT_MAX,
@@ -55,6 +56,7 @@ class Effort:
     seconds: float = 15.0
     step_seconds: float = 8.0
     steps: Sequence[float] = STEPS
+    feedback: Feedback = "packets"
 
 
 QUICK: Final = Effort(viewers=20, seconds=5.0, step_seconds=5.0, steps=(0.5, 0.8))
@@ -128,9 +130,13 @@ def figures(ours: Measured, relay: Measured) -> list[Figure]:
 
 
 def _with_ease(window: Window) -> str:
+    counted = ""
+    if window.per_packet is not None:
+        how = "packet" if window.per_packet else "receiver report"
+        counted = f"; {window.delivered_percent:.1f} % of forwarded time paid, by the {how}"
     return (
         f"{window.packets_per_s:,.0f} packets/s for {window.busy_percent:.0f} % of a core, "
-        f"{window.us_per_packet:.1f} us each, everything in the engine's process"
+        f"{window.us_per_packet:.1f} us each, everything in the engine's process{counted}"
     )
 
 
@@ -151,19 +157,31 @@ def _climbed(measured: Measured) -> str:
 async def _engine(supervisor: Supervisor, name: str, clip: Path, effort: Effort) -> Measured:
     """Measure one engine with ease, then climb."""
     async with trio.open_nursery() as nursery:
-        scene = Scene(supervisor, name)
+        scene = Scene(supervisor, name, effort.feedback)
         try:
             await scene.set(clip)
             await scene.more(effort.viewers)
             with_ease = await scene.window(effort.seconds)
             if not with_ease.has_pictures:
                 raise ForwardFailed(f"{name}: no picture came to {effort.viewers} viewers")
+            check_counting(with_ease, effort.feedback)
             carried, why = await _climb(scene, with_ease, effort)
         finally:
             with trio.CancelScope(shield=True):
                 await scene.end()
         nursery.cancel_scope.cancel()
     return Measured(with_ease=with_ease, carried=carried, stopped_by=why)
+
+
+def check_counting(window: Window, feedback: Feedback) -> None:
+    """Raises ForwardFailed unless the engine, if it has a meter, counts all viewers by what they
+    are to tell."""
+    expected = window.viewers if feedback == "packets" else 0
+    if window.per_packet not in (None, expected):
+        raise ForwardFailed(
+            f"the engine knows receipt by the packet of {window.per_packet} viewers, "
+            f"not of {expected}: what they told it was not --feedback {feedback}"
+        )
 
 
 async def _climb(scene: Scene, with_ease: Window, effort: Effort) -> tuple[Window | None, str]:
@@ -204,8 +222,9 @@ def _whose(window: Window) -> str:
 class Scene:
     """An engine, a publisher and the load, as processes."""
 
-    def __init__(self, supervisor: Supervisor, name: str) -> None:
+    def __init__(self, supervisor: Supervisor, name: str, feedback: Feedback) -> None:
         self._supervisor = supervisor
+        self._feedback = feedback
         self._name = name
         self._children: list[Child] = []
         self._engine = ""
@@ -220,7 +239,9 @@ class Scene:
         )
         cores = len(os.sched_getaffinity(0))
         for _ in range(max(1, min(LOAD_PROCESSES_MAX, cores - 1))):
-            self._loads.append(await self._start("forward_load", self._engine, "/watch", TOKEN))
+            self._loads.append(
+                await self._start("forward_load", self._engine, "/watch", TOKEN, self._feedback)
+            )
 
     async def _start(self, module: str, *args: str) -> str:
         child = self._supervisor.start(

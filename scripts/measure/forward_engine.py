@@ -28,8 +28,7 @@ from aiortc.contrib.media import MediaRelay
 from av import Packet
 
 from measure.control import serve
-from streaming.sfu.aiortc_engine import AiortcEngine
-from streaming.sfu.media_engine import MediaEngine, Subscription
+from streaming.sfu.aiortc_engine import AiortcEngine, AiortcSubscription
 
 STREAM = 1
 _SUMMED = ("packets_sent", "bytes_sent", "packets_lost", "delivered_ms", "forwarded_ms")
@@ -52,8 +51,8 @@ class Ours:
     """The embedded engine."""
 
     def __init__(self) -> None:
-        self._engine: MediaEngine = AiortcEngine()
-        self._subscriptions: list[Subscription] = []
+        self._engine = AiortcEngine()
+        self._subscriptions: list[AiortcSubscription] = []
         self._ended: dict[str, int] = {}
 
     async def publish(self, offer: str) -> str:
@@ -72,12 +71,14 @@ class Ours:
         self._ended[reason] = self._ended.get(reason, 0) + 1
 
     async def figures(self) -> dict[str, Any]:
-        """RTP packets sent to all viewers, what the meter counted, and who was ended why."""
-        total = dict.fromkeys(_SUMMED, 0)
+        """RTP packets sent to all viewers, what the meter counted, of how many viewers receipt is
+        known by the packet, and who was ended why."""
+        total = dict.fromkeys((*_SUMMED, "per_packet"), 0)
         for subscription in self._subscriptions:
             figures = subscription.figures()
             for name in _SUMMED:
                 total[name] += getattr(figures, name)
+            total["per_packet"] += subscription.subscriber.meter.per_packet
         return {**total, "ended": self._ended}
 
 

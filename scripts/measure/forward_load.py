@@ -1,4 +1,6 @@
-"""`python -m measure.forward_load URL PATH TOKEN`: viewers that report as a browser does.
+"""`python -m measure.forward_load URL PATH TOKEN [packets|reports]`: viewers that report.
+
+They tell what a browser tells (`packets`), or receiver reports are all that they send.
 
 Prints its port. `POST /viewers?more=N` lets N more watch and answers when all are connected, with
 how many; `GET /figures` gives what came, picture and sound apart, and `witness`: what the first of
@@ -14,7 +16,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from measure.control import serve
-from measure.load import Viewer, summed, tend_all
+from measure.load import Viewer, offer_reports_alone, summed, tend_all
 from streaming.clients.rest_client import ClientError, RestClient
 
 JOINS_AT_ONCE: Final = 8
@@ -54,7 +56,9 @@ class _Crowd:
         return {**found, "witness": summed(self.viewers[:1])["video"]}
 
 
-async def _main(url: str, path: str, token: str) -> None:
+async def _main(url: str, path: str, token: str, feedback: str = "packets") -> None:
+    if feedback == "reports":
+        offer_reports_alone()
     async with RestClient(url) as rest:
         crowd = _Crowd(rest, path, token)
         tending = asyncio.ensure_future(tend_all(crowd.viewers))
@@ -63,4 +67,4 @@ async def _main(url: str, path: str, token: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(*sys.argv[1:4]))
+    asyncio.run(_main(*sys.argv[1:5]))

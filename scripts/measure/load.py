@@ -6,9 +6,10 @@ import asyncio
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from aiortc import RTCPeerConnection
+from aiortc.codecs import HEADER_EXTENSIONS
 from pylibsrtp import Error as SrtpError
 
 from measure.reception import Reception
@@ -16,12 +17,16 @@ from streaming.clients import peer
 from streaming.clients.media_file import plan_for
 from streaming.clients.rest_client import RestClient
 from streaming.clients.source import Source
-from streaming.sfu import aiortc_adapter
+from streaming.sfu import aiortc_adapter, transport_cc
 from streaming.sfu.aiortc_adapter import now_us
 
 PICTURES_WITHIN_S: Final = 10.0
-TEND_EVERY_S: Final = 0.1
+TEND_EVERY_S: Final = 0.05
 VIDEO_CODECS: Final = ("VP8", "H264")
+
+
+Feedback = Literal["packets", "reports"]
+"""What viewers tell: of each packet and receiver reports, as browsers do, or reports alone."""
 
 
 class LoadFailed(Exception):
@@ -77,6 +82,12 @@ class Publisher:
         await peer.close(self._pc)
 
 
+def offer_reports_alone() -> None:
+    """From now on no offer of this process asks for transport-wide numbers."""
+    for extensions in HEADER_EXTENSIONS.values():
+        extensions[:] = [each for each in extensions if each.uri != transport_cc.URI]
+
+
 class Viewer:
     """One viewer: it takes what comes, reports, and asks for what is missing."""
 
@@ -104,7 +115,11 @@ class Viewer:
             if each.currentDirection == "recvonly"
         }
         self.reception = Reception(
-            codecs, self._unprotect, seed=next(self._numbers), witness=self._witness
+            codecs,
+            self._unprotect,
+            seed=next(self._numbers),
+            witness=self._witness,
+            numbered_by=aiortc_adapter.numbered_by(self.pc),
         )
         for protocol in self._dtls.transport._connection._protocols:  # noqa: SLF001
             self._stand_before(protocol, self.reception)
@@ -158,7 +173,7 @@ async def _take_nothing(_parameters: Any) -> None:
 
 
 async def tend_all(viewers: list[Viewer]) -> None:
-    """Let all of them report, some ten times a second, for ever; the list may grow."""
+    """Let all of them report, some twenty times a second, for ever; the list may grow."""
     while True:
         await asyncio.sleep(TEND_EVERY_S)
         for viewer in viewers:

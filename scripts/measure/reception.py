@@ -7,7 +7,8 @@ picture's packets, to see that keyframes are among them.
 
 Reports are those of a browser: a receiver report about every 1 s for the picture and 5 s for the
 sound, spread by half of that, and one with each NACK. `packets_lost` never falls again when a
-retransmission repairs, and the retransmission source has a report block of its own.
+retransmission repairs, and the retransmission source has a report block of its own. Where packets
+carry transport-wide numbers, feedback about each of them goes out every 100 ms besides.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from streaming.sfu import rtcp
+from streaming.sfu import rtcp, transport_cc
 from streaming.sfu.publication import TrackCodec
 from streaming.sfu.rtp import HEADER, KEYFRAME_START, read_packet, unwrap16
 
 REPORT_EVERY_US: Final = {"video": 1_000_000, "audio": 5_000_000}
+FEEDBACK_EVERY_US: Final = 100_000
 _SENDER_REPORT: Final = 200
+_EXTENSION_BYTES: Final = 8
+"""Of a header extension with one transport-wide number."""
 
 Unprotect = Callable[[bytes], bytes]
 """Decrypts one packet of RTP."""
@@ -81,8 +85,10 @@ class Reception:
         *,
         seed: int,
         witness: bool = False,
+        numbered_by: int | None = None,
     ) -> None:
-        """`codecs` are the negotiated ones by the source that reports come from."""
+        """`codecs` are the negotiated ones by the source that reports come from, `numbered_by`
+        the extension that carries transport-wide numbers, if one was negotiated."""
         self._unprotect = unprotect
         self._witness = witness
         self._random = random.Random(seed)  # noqa: S311  (it spreads reports, no more)
@@ -95,10 +101,14 @@ class Reception:
         }
         self.urgent = False
         """Whether a loss has shown that is to be asked for at once."""
+        self._numbered_by = numbered_by
+        self._arrivals = transport_cc.Receiver(next(iter(codecs)), 0, FEEDBACK_EVERY_US)
 
     def take(self, datagram: bytes, now_us: int) -> None:
         """One datagram of SRTP, in the order of arrival."""
-        _, marked, sequence, timestamp, ssrc = HEADER.unpack_from(datagram)
+        first, marked, sequence, timestamp, ssrc = HEADER.unpack_from(datagram)
+        if first & 0x10 and self._numbered_by is not None:
+            self._note_number(datagram, ssrc, now_us)
         kind = self._media.get(marked & 0x7F)
         if kind is None:
             self._take_repair(datagram, now_us)
@@ -119,6 +129,14 @@ class Reception:
             counts.pictures += marked >> 7
             if self._witness:
                 self._look_inside(kind, datagram)
+
+    def _note_number(self, datagram: bytes, ssrc: int, now_us: int) -> None:
+        """The engines measured here send no other extension, and name no contributing sources."""
+        block = datagram[HEADER.size : HEADER.size + _EXTENSION_BYTES]
+        number = transport_cc.transport_sequence(block, self._numbered_by or 0)
+        if number is not None:
+            self._arrivals.media_ssrc = ssrc
+            self._arrivals.add(number, now_us)
 
     def _look_inside(self, kind: _Kind, datagram: bytes) -> None:
         found = read_packet(self._unprotect(datagram))
@@ -156,15 +174,18 @@ class Reception:
         """The RTCP packets that are due, each a compound (RFC 3550, 6.1). Ask some ten times a
         second, and at once while `urgent`.
 
-        Feedback of another kind, such as the transport-wide one, is added here.
+        Transport-wide feedback goes alone, as browsers send it (RFC 5506).
         """
         self.urgent = False
-        return [
+        packets = [
             packet
             for kind in self.kinds.values()
             if kind.media is not None
             for packet in self._reports(kind, kind.media, now_us)
         ]
+        while (feedback := self._arrivals.due(now_us)) is not None:
+            packets.append(feedback)
+        return packets
 
     def _reports(self, kind: _Kind, media: _Source, now_us: int) -> list[bytes]:
         asked = kind.losses.due(now_us)

@@ -124,6 +124,12 @@ class Window:
         return 100 * self._engine("delivered_ms") / max(1.0, self._engine("forwarded_ms"))
 
     @property
+    def per_packet(self) -> int | None:
+        """Of how many viewers the engine knew receipt by the packet; None without a meter."""
+        found = self.last.engine.get("per_packet")
+        return None if found is None else int(found)
+
+    @property
     def pictures_per_s(self) -> float:
         """Pictures a second that reached each viewer: ends of frames."""
         return self._came("video", "pictures") / self._load_seconds / max(1, self.viewers)

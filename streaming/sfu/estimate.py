@@ -52,7 +52,10 @@ class DelayTrend:
     """
 
     def __init__(self) -> None:
-        self._points: deque[tuple[int, int]] = deque(maxlen=_TREND_POINTS)
+        self._points: deque[tuple[int, int]] = deque()
+        # Of all points, from the first after the last clearing on; exact, since they are whole.
+        self._origin = (0, 0)
+        self._sum_x = self._sum_y = self._sum_xx = self._sum_xy = 0
         self._over = 0
         self.state: State = "normal"
 
@@ -61,33 +64,36 @@ class DelayTrend:
         points = self._points
         if points:
             step_us = arrival_us - points[-1][0]
-            if step_us < -_TREND_US:
-                points.clear()  # another clock
-            elif step_us <= 0:
+            if -_TREND_US <= step_us <= 0:
                 return
-            while points and arrival_us - points[0][0] > _TREND_US:
-                points.popleft()
+            while points and (
+                step_us < 0  # another clock
+                or arrival_us - points[0][0] > _TREND_US
+                or len(points) == _TREND_POINTS
+            ):
+                self._count(*points.popleft(), -1)
+        if not points:
+            self._origin = (arrival_us, delay_us)
         points.append((arrival_us, delay_us))
+        self._count(arrival_us, delay_us, 1)
         if len(points) < _TREND_LEAST:
             self._over = 0
             self.state = "normal"
             return
         self._judge(self._slope() * _TREND_GAIN_US)
 
+    def _count(self, arrival_us: int, delay_us: int, sign: int) -> None:
+        """Add a point to the sums, or take it out of them."""
+        x, y = arrival_us - self._origin[0], delay_us - self._origin[1]
+        self._sum_x += sign * x
+        self._sum_y += sign * y
+        self._sum_xx += sign * x * x
+        self._sum_xy += sign * x * y
+
     def _slope(self) -> float:
         """Of the least squares: growth of the delay by time."""
-        points = self._points
-        first_x, first_y = points[0]
-        size = len(points)
-        sum_x = sum_y = sum_xx = sum_xy = 0
-        for at, delay in points:
-            x = at - first_x
-            y = delay - first_y
-            sum_x += x
-            sum_y += y
-            sum_xx += x * x
-            sum_xy += x * y
-        return (size * sum_xy - sum_x * sum_y) / (size * sum_xx - sum_x * sum_x)
+        size, sum_x = len(self._points), self._sum_x
+        return (size * self._sum_xy - sum_x * self._sum_y) / (size * self._sum_xx - sum_x * sum_x)
 
     def _judge(self, trend_us: float) -> None:
         if trend_us > _THRESHOLD_US:
@@ -117,6 +123,9 @@ class Estimator:
         self._rtt = SlidingMinimum(1_000_000)
         self._delay = SlidingMinimum(500_000)
         self._base = SlidingMinimum(30_000_000)
+        self.queue_us = 0
+        """What stands in the path's queue: the least delay of the last half to whole second,
+        above the least of the last half to whole minute."""
         self._target: int | None = None
         self._capacity_bps = 0
         self._raised_us = 0
@@ -136,7 +145,8 @@ class Estimator:
             return
         self._feedback_us = now_us
         self._expected.add(received + missing, now_us)
-        self._lost.add(missing, now_us)
+        if missing:
+            self._lost.add(missing, now_us)
         got = sum(outcome.sizes)
         self._received_bytes += got
         self._sent_bytes += got + outcome.missing_bytes - outcome.late_bytes
@@ -153,6 +163,8 @@ class Estimator:
         self.rtt_us = self._rtt.least
         self._delay.add(least, now_us)
         self._base.add(least, now_us)
+        delay, base = self._delay.least, self._base.least
+        self.queue_us = 0 if delay is None or base is None else delay - base
         self._trend.add(last_arrival, least)
         self._rates(last_arrival, last_sent)
 
@@ -220,13 +232,6 @@ class Estimator:
         """Whether there has been feedback per packet."""
         return self._feedback_us is not None
 
-    @property
-    def queue_us(self) -> int:
-        """What stands in the path's queue: the least delay of the last half to whole second,
-        above the least of the last half to whole minute."""
-        least, base = self._delay.least, self._base.least
-        return 0 if least is None or base is None else least - base
-
     def room_bps(self, stream_bps: int) -> int | None:
         """What a full path has room for beside the stream, for repair; may be negative. None
         while no queue stands: then loss is not the path's being full."""
@@ -252,11 +257,12 @@ class Estimator:
         if self._target is None:
             self._target = acknowledged
             self._raised_us = now_us
-        if self.state == "overuse":
+        state, loss = self._trend.state, self.loss(now_us)
+        if state == "overuse":
             self._lower(acknowledged * 85 // 100, now_us)
-        elif self.state == "normal" and self.queue_us < STANDING_US and self.loss(now_us) <= 0.1:
+        elif state == "normal" and self.queue_us < STANDING_US and loss <= 0.1:
             self._raise(self._target, acknowledged, now_us)
-        elif self.loss(now_us) > 0.1:
+        elif loss > 0.1:
             self._target = self._by_loss(
                 self._target, self._target, acknowledged * 85 // 100, now_us
             )
@@ -335,6 +341,8 @@ class RepairLoss:
 
     def share(self, now_us: int) -> float:
         """Share of the packets of the last two seconds; 0 with fewer than fifty."""
+        if not self._missing and not self._lost.total:
+            return 0.0
         self._expire(now_us)
         self._lost.advance(now_us)
         self._held.advance(now_us)

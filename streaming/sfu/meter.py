@@ -25,6 +25,7 @@ receipt loses the picture, and whoever sends nothing useful earns nothing.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from streaming.sfu.report_window import ReportWindow
@@ -97,7 +98,8 @@ class Meter:
         self._forwarded_us = 0
         self._stopped_us: int | None = None
         # The run: what was forwarded since forwarding was last held, or the chain last broken.
-        self._run_us: int | None = None
+        self.run_us: int | None = None
+        """When it began; None while the next frame is to begin one, and counts no time before."""
         self._run_media_us = 0
         self._run_counted_us = 0
         self._last_timestamp = 0
@@ -118,8 +120,8 @@ class Meter:
         Ask before each frame. Remembers since when the answer has been no; once it was, what
         is confirmed must free a quarter of the bound to change it.
         """
-        limit_us = self.unconfirmed_limit_us
         open_us = self._pending_us + self._broken_us
+        limit_us = self.rules.unconfirmed_max_us if self.per_packet else self.unconfirmed_limit_us
         if self._stopped_us is not None:
             if open_us > limit_us * 3 // 4 or len(self._pending) >= PENDING_MAX // 2:
                 return False
@@ -143,7 +145,7 @@ class Meter:
 
     def interrupt(self) -> None:
         """Forwarding was held (pause, no lease, another publisher): the next gap is free."""
-        self._run_us = None
+        self.run_us = None
 
     def owe(self, owed_us: int) -> None:
         """Add unpaid media of other causes to the bounded sum, to be worked off.
@@ -158,11 +160,6 @@ class Meter:
         """The usual time between frames; the longest that counts while it is not known."""
         return self._typical_gap_us or self.rules.gap_max_us
 
-    @property
-    def run_is_new(self) -> bool:
-        """Whether the next frame begins a run: it counts no time before it."""
-        return self._run_us is None
-
     def starts_frame(self, now_us: int, sequence: int, timestamp: int, *, keyframe: bool) -> None:
         """The first packet of a frame has been forwarded; it ends the frame before."""
         self.frames_forwarded += 1
@@ -174,7 +171,7 @@ class Meter:
                 last.last = max(last.last, sequence - 1)
         frame = _Frame(sequence, timestamp, now_us)
         frame.keyframe = keyframe or not self.rules.chained
-        run_us = self._run_us
+        run_us = self.run_us
         if run_us is None:
             self._begin_run(frame, sequence, now_us)
         else:
@@ -191,7 +188,7 @@ class Meter:
         self._typical_gap_us = typical_us + ((gap_us - typical_us) >> 4) if typical_us else gap_us
         media_us = self._run_media_us = self._run_media_us + gap_us
         # What comes in a burst counts when the time for it has passed.
-        counted_us = min(media_us, passed_us)
+        counted_us = media_us if media_us < passed_us else passed_us
         if counted_us > self._run_counted_us:
             frame.gap_us = counted_us - self._run_counted_us
             self._run_counted_us = counted_us
@@ -199,7 +196,7 @@ class Meter:
             self._forwarded_us += frame.gap_us
 
     def _begin_run(self, frame: _Frame, sequence: int, now_us: int) -> None:
-        self._run_us = now_us
+        self.run_us = now_us
         self._run_media_us = 0
         self._run_counted_us = 0
         self._last_timestamp = frame.timestamp
@@ -225,22 +222,24 @@ class Meter:
 
     # --- receipt of each packet --------------------------------------------------------
 
-    def received(self, sequence: int) -> None:
-        """A packet of the counted track, or its retransmission, has come to the viewer.
+    def received(self, sequences: Collection[int]) -> None:
+        """Packets of the counted track, or their retransmissions, have come to the viewer.
 
         Call `settle` after the last of a feedback.
         """
-        self._highest = max(self._highest, sequence)
-        held = self._held
-        if sequence == held + 1:
-            held += 1
-            ahead = self._ahead
-            while ahead and held + 1 in ahead:
-                held += 1
-                ahead.remove(held)
-            self._held = held
-        elif sequence > held:
-            self._ahead.add(sequence)
+        if not sequences:
+            return
+        self._highest = max(self._highest, *sequences)
+        held, ahead = self._held, self._ahead
+        for sequence in sequences:
+            if sequence == held + 1:
+                held = sequence
+                while ahead and held + 1 in ahead:
+                    held += 1
+                    ahead.remove(held)
+            elif sequence > held:
+                ahead.add(sequence)
+        self._held = held
 
     def settle(self, now_us: int) -> bool:
         """Count what has become decodable. Returns whether the chain has broken.
@@ -267,8 +266,12 @@ class Meter:
         if pending and pending[0].keyframe and pending[0].first > self._held + 1:
             self._step_to(pending[0].first)  # nothing before a keyframe is needed for it
         held = self._held
-        while pending and pending[0].ended and pending[0].last <= held:
-            self._count(pending.popleft())
+        while pending:
+            frame = pending[0]
+            if not frame.ended or frame.last > held:
+                return
+            pending.popleft()
+            self._count(frame)
 
     def _count(self, frame: _Frame) -> None:
         gap_us = frame.gap_us

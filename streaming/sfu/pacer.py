@@ -90,7 +90,8 @@ class Pacer(Generic[Item]):
 
     def spend(self, size: int, now_us: int) -> None:
         """Count a packet that was sent past the queue (a retransmission, sound)."""
-        self._free_ns = max(self._free_ns, now_us * 1000) + size * self._ns_per_byte
+        free, now_ns = self._free_ns, now_us * 1000
+        self._free_ns = (free if free > now_ns else now_ns) + size * self._ns_per_byte
 
     def push(self, item: Item, size: int, now_us: int) -> bool:
         """Queue a packet. False, and not queued, if the queue would exceed its bytes."""

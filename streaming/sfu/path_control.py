@@ -42,6 +42,9 @@ class PathControl:
         self.may_go = self._pacer.offer
         """Whether a packet of the picture (size in bytes, time) may go at once; it is then
         counted as sent. Otherwise let it `wait`."""
+        self.passes = self._pacer.spend
+        """Counts a packet (size in bytes, time) that goes past the queue: sound, a
+        retransmission."""
         self.budget = RetransmitBudget()
         self._set_rates()
 
@@ -56,10 +59,6 @@ class PathControl:
         """Send a packet of the picture in its turn, since it may not go at once."""
         if self._pacer.push(what, size, now_us) and len(self._pacer) == 1:
             self._wake(now_us)
-
-    def passes(self, size: int, now_us: int) -> None:
-        """A packet goes past the queue: sound, a retransmission."""
-        self._pacer.spend(size, now_us)
 
     def due(self, now_us: int) -> None:
         """Send what waited for this moment."""
@@ -94,8 +93,11 @@ class PathControl:
 
     def stream_rate(self, bits_per_second: int) -> None:
         """What the publisher sends; 0 while it is not measured yet. Call some times a second."""
-        self._stream_bps = bits_per_second or self._stream_bps
-        self._set_rates()
+        stream_bps = bits_per_second or self._stream_bps
+        # Where no queue stands, the stream's rate is all that the rates depend on.
+        if self._stands or stream_bps != self._stream_bps:
+            self._stream_bps = stream_bps
+            self._set_rates()
 
     def feedback(self, outcome: Outcome) -> bool:
         """What a transport-wide feedback told. Whether a catch-up has filled the path: then the

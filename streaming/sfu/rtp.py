@@ -9,8 +9,10 @@ import struct
 from collections.abc import Callable, Iterator
 
 HEADER = struct.Struct("!BBHII")
-HEADER_NUMBERED = struct.Struct("!BBHIIHHBHB")
+HEADER_NUMBERED = struct.Struct("!BBHIIIBHB")
 """A header with one extension element of two bytes (RFC 8285, 4.2): 20 bytes."""
+ONE_BYTE_ONE_WORD = 0xBEDE0001
+"""Profile and length of such an extension: elements of one byte's head, one word in all."""
 VERSION_2 = 0x80
 VERSION_2_EXTENDED = 0x90
 MARKER = 0x80

@@ -18,7 +18,8 @@ class SlidingSum:
 
     def add(self, amount: int, now_us: int) -> None:
         """Count an amount (it may be negative)."""
-        self.advance(now_us)
+        if now_us // self._slice_us > self._at:
+            self.advance(now_us)
         self._amounts[self._at % len(self._amounts)] += amount
         self.total += amount
 
@@ -29,9 +30,13 @@ class SlidingSum:
             return
         amounts = self._amounts
         size = len(amounts)
-        for each in range(max(self._at + 1, at - size + 1), at + 1):
-            self.total -= amounts[each % size]
-            amounts[each % size] = 0
+        if at == self._at + 1:
+            self.total -= amounts[at % size]
+            amounts[at % size] = 0
+        else:
+            for each in range(max(self._at + 1, at - size + 1), at + 1):
+                self.total -= amounts[each % size]
+                amounts[each % size] = 0
         self._at = at
 
 

@@ -30,6 +30,7 @@ from streaming.sfu.rtp import (
     HEADER,
     HEADER_NUMBERED,
     MARKER,
+    ONE_BYTE_ONE_WORD,
     VERSION_2,
     VERSION_2_EXTENDED,
     Packet,
@@ -68,6 +69,8 @@ STANDS_US = 800_000
 """A picture that stands for so long makes players ask for a keyframe, sparse as it may be."""
 KEYFRAME_ANSWERS_US = 500_000
 """A request that comes so soon after a keyframe was sent before it came."""
+_HEADERS_MASK = 0x3FF
+"""One less than how many headers are kept: a power of two, above `RESEND_WINDOW`."""
 _M32 = 0xFFFFFFFF
 
 
@@ -78,6 +81,20 @@ class Numbering:
         self.history = SendHistory(first=secrets.randbelow(1 << 15))
         self.element = extension << 4 | 1
         """Id and length of the extension's element (RFC 8285, 4.2)."""
+
+    def header(self, kind: int, sequence: int, timestamp: int, ssrc: int, number: int) -> bytes:
+        """An RTP header with a transport-wide number: `kind` is marker and payload type."""
+        return HEADER_NUMBERED.pack(
+            VERSION_2_EXTENDED,
+            kind,
+            sequence & 0xFFFF,
+            timestamp,
+            ssrc,
+            ONE_BYTE_ONE_WORD,
+            self.element,
+            number,
+            0,
+        )
 
 
 class Feed:
@@ -118,10 +135,13 @@ class Feed:
         """Packets that the viewer has asked for again: when it did so last, and how often.
         Bounded."""
         self._key = 0 if meter is not None else 1
+        self._overtakes = kind == "audio"
+        """Whether its packets wait for none of the picture's."""
         self._payload_type = payload_type
         self._rtx = rtx
         self._rtx_sequence = secrets.randbelow(1 << 15)
-        self._headers: dict[int, bytes] = {}
+        self._headers = [b""] * (_HEADERS_MASK + 1 if rtx is None else 0)
+        """What the newest packets went out with, where they are sent again as they were."""
         self._out = (1 << 16) + secrets.randbelow(1 << 15)
         self._out_timestamp = secrets.randbelow(1 << 32)
         self._out_us: int | None = None
@@ -221,17 +241,18 @@ class Feed:
                 self.on_blocked()
                 return
             self._begin(packet, now_us)
-        elif packet.starts_frame and meter is not None and not meter.may_forward(now_us):
+        elif meter is not None and packet.starts_frame and not meter.may_forward(now_us):
             self.on_blocked()
             return
-        if packet.sequence < self._from:
+        number = packet.sequence
+        if number < self._from:
             return
         if packet.keyframe:
             self.keyframe_us = now_us
-        sequence = packet.sequence + self._offset
+        sequence = number + self._offset
         timestamp = self._timestamp(packet)
         size = len(packet.payload)
-        if self.kind == "audio":
+        if self._overtakes:
             self.path.passes(size, now_us)
             self._transmit(packet, sequence, timestamp, now_us)
         elif self.path.may_go(size, now_us):
@@ -247,7 +268,7 @@ class Feed:
     def _transmit(self, packet: Packet, sequence: int, timestamp: int, now_us: int) -> None:
         meter = self.meter
         if meter is not None:
-            if packet.starts_frame or meter.run_is_new:
+            if packet.starts_frame or meter.run_us is None:
                 meter.starts_frame(now_us, sequence, timestamp, keyframe=packet.keyframe)
             elif packet.keyframe:
                 meter.turns_keyframe(timestamp)
@@ -262,41 +283,18 @@ class Feed:
         kind = (packet.marker and MARKER) | self._payload_type
         payload = packet.payload
         size = len(payload)
-        header = self._header(kind, sequence, timestamp, (self.ssrc, sequence, size), now_us)
+        numbering = self.numbering
+        if numbering is None:
+            header = HEADER.pack(VERSION_2, kind, sequence & 0xFFFF, timestamp, self.ssrc)
+        else:
+            number = numbering.history.assign(sequence << 1 | self._key, size, now_us)
+            header = numbering.header(kind, sequence, timestamp, self.ssrc, number)
         if self._rtx is None:
             # To be sent again as it was, to the byte: a number is used with one content only.
-            self._headers[sequence] = header
-            if len(self._headers) > RESEND_WINDOW:
-                del self._headers[next(iter(self._headers))]
+            self._headers[sequence & _HEADERS_MASK] = header
         self.send(header, payload)
         self.packets += 1
         self.octets += size
-
-    def _header(
-        self,
-        kind: int,
-        sequence: int,
-        timestamp: int,
-        what: tuple[int, int, int],
-        now_us: int,
-    ) -> bytes:
-        """The header of a packet: its source, the media packet that it carries, its size."""
-        ssrc, carries, size = what
-        numbering = self.numbering
-        if numbering is None:
-            return HEADER.pack(VERSION_2, kind, sequence & 0xFFFF, timestamp, ssrc)
-        return HEADER_NUMBERED.pack(
-            VERSION_2_EXTENDED,
-            kind,
-            sequence & 0xFFFF,
-            timestamp,
-            ssrc,
-            0xBEDE,
-            1,
-            numbering.element,
-            numbering.history.assign(carries << 1 | self._key, size, now_us),
-            0,
-        )
 
     def _begin(self, packet: Packet, now_us: int) -> None:
         self._open = True
@@ -383,8 +381,8 @@ class Feed:
                 continue
             self.path.passes(size, now_us)
             if self._rtx is None:
-                header = self._headers.get(sequence)
-                if header is not None:
+                header = self._headers[sequence & _HEADERS_MASK]
+                if header[2:4] == (sequence & 0xFFFF).to_bytes(2, "big"):
                     self.send(header, packet.payload)
             else:
                 self._send_on_rtx(packet, sequence, self._rtx, now_us)
@@ -405,8 +403,12 @@ class Feed:
         timestamp = self._timestamp(packet)
         payload = (sequence & 0xFFFF).to_bytes(2, "big") + packet.payload
         self._rtx_sequence += 1
-        what = (ssrc, sequence, len(payload))
-        header = self._header(kind, self._rtx_sequence, timestamp, what, now_us)
+        out, numbering = self._rtx_sequence, self.numbering
+        if numbering is None:
+            header = HEADER.pack(VERSION_2, kind, out & 0xFFFF, timestamp, ssrc)
+        else:
+            number = numbering.history.assign(sequence << 1 | self._key, len(payload), now_us)
+            header = numbering.header(kind, out, timestamp, ssrc, number)
         self.send(header, payload)
         if self.meter is not None:
             self.meter.repaired(sequence)
@@ -657,12 +659,9 @@ class Subscriber:
         outcome = self._numbering.history.take(feedback, now_us)
         meter, sound = self.meter, self._sound.meter
         meter.per_packet = sound.per_packet = True
-        received = meter.received
-        for key in outcome.received:
-            if not key & 1:
-                received(key >> 1)
-            else:
-                sound.received(key >> 1)
+        meter.received([key >> 1 for key in outcome.received if not key & 1])
+        if sound.waiting:
+            sound.received([key >> 1 for key in outcome.received if key & 1])
         for key in outcome.unknown:
             if not key & 1 and len(self._unknown) < UNKNOWN_MAX:
                 self._unknown.append((now_us + UNKNOWN_SETTLES_US, key >> 1))
@@ -674,7 +673,8 @@ class Subscriber:
     def _settle(self, now_us: int) -> None:
         if self._unknown:
             self._settle_unknown(now_us)
-        self._sound.meter.settle(now_us)
+        if self._sound.meter.waiting:
+            self._sound.meter.settle(now_us)
         self.meter.repair_us = self._repair_us()
         self.meter.awaited = self.counted.awaited
         if self.meter.settle(now_us):
@@ -698,7 +698,7 @@ class Subscriber:
             if asked_us > due_us - UNKNOWN_SETTLES_US:
                 unknown.append((now_us + UNKNOWN_SETTLES_US, sequence))
             elif times <= UNKNOWN_ASKED_MAX:
-                self.meter.received(sequence)
+                self.meter.received((sequence,))
             else:
                 self.counted.probe(sequence, now_us)
 

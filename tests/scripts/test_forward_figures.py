@@ -122,6 +122,16 @@ def test_the_climb_goes_up_from_where_it_began() -> None:
     assert list(forward.counts(window(), (0.01, 0.5, 0.5, 1.0, 0.9))) == [208, 417]
 
 
+def test_the_engine_has_to_count_by_what_it_is_told() -> None:
+    counted = {"busy_s": 1.0, "packets_sent": 12_000, "delivered_ms": 9, "forwarded_ms": 10}
+    forward.check_counting(window(engine={**counted, "per_packet": 10}), "packets")
+    forward.check_counting(window(engine={**counted, "per_packet": 0}), "reports")
+    forward.check_counting(window(engine={"busy_s": 1.0, "packets_sent": 12_000}), "packets")
+    for feedback, known in (("packets", 9), ("reports", 10)):
+        with pytest.raises(forward.ForwardFailed, match=f"of {known} viewers"):
+            forward.check_counting(window(engine={**counted, "per_packet": known}), feedback)
+
+
 def measured(found: Window, *, carried: bool = True) -> forward.Measured:
     return forward.Measured(
         with_ease=found, carried=found if carried else None, stopped_by="with 417 too much"

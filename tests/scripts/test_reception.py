@@ -9,7 +9,9 @@ from aiortc.rtp import RtcpPacket, RtcpRrPacket, RtcpRtpfbPacket
 from measure.reception import Reception
 from streaming.sfu.publication import TrackCodec
 from streaming.sfu.rtcp import ntp_timestamp, sender_report
+from streaming.sfu.rtcp_reader import TransportFeedback, read_compound
 from streaming.sfu.rtp import HEADER
+from streaming.sfu.transport_cc import extension_header, parse_feedback
 
 VIDEO = TrackCodec(
     kind="video", name="VP8", clock_rate=90_000, payload_type=97, rtx_payload_type=98
@@ -31,8 +33,19 @@ def rtp(
     return HEADER.pack(0x80, kind, sequence & 0xFFFF, sequence * 3000, ssrc) + payload
 
 
-def reception(*, witness: bool = False) -> Reception:
-    return Reception({10: VIDEO, 20: AUDIO}, lambda data: data, seed=1, witness=witness)
+def numbered(packet: bytes, number: int) -> bytes:
+    """The same with a transport-wide number."""
+    return bytes((0x90,)) + packet[1:12] + extension_header(5, number & 0xFFFF) + packet[12:]
+
+
+def reception(*, witness: bool = False, numbered_by: int | None = None) -> Reception:
+    return Reception(
+        {10: VIDEO, 20: AUDIO},
+        lambda data: data,
+        seed=1,
+        witness=witness,
+        numbered_by=numbered_by,
+    )
 
 
 def parsed(compounds: list[bytes]) -> list[list[object]]:
@@ -76,6 +89,36 @@ def test_reports_come_about_each_second_for_the_picture_and_rarely_for_sound() -
     assert all(500_000 <= gap <= 1_600_000 for gap in between[FROM_VIDEO])
     assert all(2_500_000 <= gap <= 7_600_000 for gap in between[FROM_AUDIO])
     assert 45 <= len(at[FROM_VIDEO]) <= 75
+
+
+def feedback_of(compounds: list[bytes]) -> list[tuple[int, list[int]]]:
+    """Of each feedback about packets: how many it is about, and which of them came."""
+    found = []
+    for message in itertools.chain.from_iterable(map(read_compound, compounds)):
+        if isinstance(message, TransportFeedback):
+            read = parse_feedback(message.fci)
+            assert read is not None
+            found.append((read.count, [read.base + offset for offset in read.received_offsets]))
+    return found
+
+
+def test_each_packet_is_told_of_every_100_ms_where_it_has_a_number() -> None:
+    viewer = reception(numbered_by=5)
+    viewer.take(numbered(rtp(1), 700), 0)
+    viewer.take(numbered(rtp(1, payload_type=96, ssrc=FROM_AUDIO), 701), 1_000)
+    again = numbered(rtp(1, b"\0\1" + DELTA, payload_type=98, ssrc=FROM_REPAIR), 703)
+    viewer.take(again, 2_000)
+    assert feedback_of(viewer.feedback(90_000)) == []
+    assert feedback_of(viewer.feedback(100_000)) == [(4, [700, 701, 703])]
+    viewer.take(numbered(rtp(2), 704), 120_000)
+    assert feedback_of(viewer.feedback(150_000)) == []
+    assert feedback_of(viewer.feedback(200_000)) == [(1, [704])]
+
+
+def test_without_the_extension_reports_are_all() -> None:
+    viewer = reception()
+    viewer.take(numbered(rtp(1), 700), 0)
+    assert feedback_of(viewer.feedback(2_000_000)) == []
 
 
 def test_a_loss_is_asked_for_at_once_and_reported_with_it() -> None:

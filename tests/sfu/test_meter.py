@@ -54,7 +54,7 @@ class Run:
         self.meter.per_packet = True
         for sequence in range(first, last + 1):
             if sequence not in without:
-                self.meter.received(sequence)
+                self.meter.received([sequence])
         return self.meter.settle(self.now_us)
 
 

@@ -453,7 +453,7 @@ def test_a_number_is_used_with_one_content_only() -> None:
             again = (old[0], old[1], 1, b"other bytes")
             publishing.track.receive(111, 55, again, publishing.now)
         meter.per_packet = True
-        meter.received(feed._out)
+        meter.received([feed._out])
         meter.settle(publishing.now)
         asked = sorted(sent)[-20:]
         subscriber.heard([Nack(900, asked)], publishing.now)
