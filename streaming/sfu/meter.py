@@ -33,6 +33,10 @@ from streaming.sfu.report_window import ReportWindow
 PENDING_MAX = 2048
 """Frames that wait to be known held; with more, forwarding waits. Memory stays bounded."""
 _WORKED_OFF = 20
+_TRIAL_LEAST_US = 150_000
+"""With less room than this it is not worth trying: the path and its feedback take longer."""
+_SQUEEZED_US = 2_000
+"""Frames of a catch-up follow each other more closely, and tell nothing about the usual time."""
 _M32 = 0xFFFFFFFF
 _HALF = 1 << 31
 
@@ -49,6 +53,8 @@ class MeterRules:
     """With receiver reports alone: RFC 3550 players report each 2 to 6 s."""
     report_settles_us: int = 400_000
     """How long a report waits to be judged: what it calls lost is being repaired."""
+    trial_us: int = 500_000
+    """Of the bound with feedback: what is kept for going on when the rest was broken."""
     give_up_us: int = 10_000_000
     """How long forwarding may stand still for want of receipt before the session ends."""
     chained: bool = True
@@ -97,6 +103,7 @@ class Meter:
         self._counted_us = 0
         self._forwarded_us = 0
         self._stopped_us: int | None = None
+        self._on_trial = False
         # The run: what was forwarded since forwarding was last held, or the chain last broken.
         self.run_us: int | None = None
         """When it began; None while the next frame is to begin one, and counts no time before."""
@@ -118,15 +125,25 @@ class Meter:
         """Whether another frame, forwarded now, would keep the unconfirmed time in bounds.
 
         Ask before each frame. Remembers since when the answer has been no; once it was, what
-        is confirmed must free a quarter of the bound to change it.
+        is confirmed must free a quarter of the bound to change it. Where nothing is pending any
+        more, and so nothing can be confirmed, it goes on within what was kept for that: after an
+        outage a good path works off what the outage broke.
         """
         open_us = self._pending_us + self._broken_us
         limit_us = self.rules.unconfirmed_max_us if self.per_packet else self.unconfirmed_limit_us
         if self._stopped_us is not None:
-            if open_us > limit_us * 3 // 4 or len(self._pending) >= PENDING_MAX // 2:
+            if len(self._pending) >= PENDING_MAX // 2:
                 return False
+            if open_us > limit_us * 3 // 4:
+                if self.waiting or open_us + _TRIAL_LEAST_US > limit_us:
+                    return False
+                self._on_trial = True
             self._stopped_us = None
             return True
+        if self._on_trial and open_us <= limit_us * 3 // 4:
+            self._on_trial = False
+        if self.per_packet and not self._on_trial:
+            limit_us -= self.rules.trial_us
         if open_us <= limit_us and len(self._pending) < PENDING_MAX:
             return True
         self._stopped_us = now_us
@@ -185,7 +202,10 @@ class Meter:
 
     def _add_gap(self, frame: _Frame, gap_us: int, passed_us: int) -> None:
         typical_us = self._typical_gap_us
-        self._typical_gap_us = typical_us + ((gap_us - typical_us) >> 4) if typical_us else gap_us
+        if gap_us > _SQUEEZED_US:
+            self._typical_gap_us = (
+                typical_us + ((gap_us - typical_us) >> 4) if typical_us else gap_us
+            )
         media_us = self._run_media_us = self._run_media_us + gap_us
         # What comes in a burst counts when the time for it has passed.
         counted_us = media_us if media_us < passed_us else passed_us
@@ -252,14 +272,13 @@ class Meter:
             return False
         self._count_held()
         pending = self._pending
-        if not pending:
-            return False
-        first = pending[0]
-        # Only where something later has come is the packet lost and not merely unreported.
-        missing = self._held + 1
-        if self._highest < missing or now_us - first.sent_us < self.repair_us:
-            return False
-        return self._break_chain()
+        # Only where something later has come is a packet lost and not merely unreported.
+        while pending and self._highest > self._held:
+            if now_us - pending[0].sent_us < self.repair_us:
+                return False
+            if self._break_chain():
+                return True
+        return False
 
     def _count_held(self) -> None:
         pending = self._pending
@@ -409,8 +428,8 @@ class Meter:
 
     @property
     def waiting(self) -> bool:
-        """Whether a frame still waits to be known held."""
-        return bool(self._pending)
+        """Whether a frame that was sent to its end still waits to be known held."""
+        return bool(self._pending) and self._pending[0].ended
 
     @property
     def pending_frames(self) -> int:

@@ -26,6 +26,9 @@ SOURCE_SILENT_US = 2_000_000
 REPAIR_AHEAD_MAX = 64
 """How far ahead of the newest packet a retransmission may be: of a packet that was lost, and
 sent again for probing before another came."""
+CLOCK_JUMP_S = 1
+"""A newer packet whose timestamp is older by more than this shows that the publisher has set its
+clock anew; pictures that are sent out of order (B-frames) differ by less."""
 CATCH_UP_PACKETS_MAX = 900
 CATCH_UP_AGE_MAX_US = 2_500_000
 """How old a group of pictures may be with which a late viewer begins. It is not paid, so it is
@@ -109,6 +112,8 @@ class Track:
         if number is None or not self.history.lacks(number):
             return
         one = Packet(number, timestamp, marker, payload)
+        if payload and number > self.history.newest and self._clock_jumped(timestamp):
+            self._begin_anew(now_us)
         self._mark_edges(one, now_us)
         self.history.add(one)
         self.octets += len(payload)
@@ -133,17 +138,29 @@ class Track:
             self._base = self.history.newest + 1
             self._stats = rtcp.ReceiveStats(self.codec.clock_rate)
             self._losses = rtcp.LossDetector()
-            self._frame_timestamp = None
-            self._frame_open = False
-            self._keyframe_at = None
-            self.clock.restart()
-            for sink in self.sinks:
-                sink.source_changed()
-            self._asked_keyframe_us = None
             self.ssrc = ssrc
-            self.request_keyframe(now_us)
+            self._begin_anew(now_us)
         self.ssrc = ssrc
         return True
+
+    def _clock_jumped(self, timestamp: int) -> bool:
+        """Whether a packet in its turn is so much older than the newest frame that the timestamps
+        have begun anew: it would be part of no frame, and be forwarded without being counted."""
+        newest = self._frame_timestamp
+        if newest is None or timestamp == newest or timestamp_after(timestamp, newest):
+            return False
+        return (newest - timestamp) & 0xFFFFFFFF > CLOCK_JUMP_S * self.codec.clock_rate
+
+    def _begin_anew(self, now_us: int) -> None:
+        """What follows has other timestamps: it begins with a keyframe."""
+        self._frame_timestamp = None
+        self._frame_open = False
+        self._keyframe_at = None
+        self.clock.restart()
+        for sink in self.sinks:
+            sink.source_changed()
+        self._asked_keyframe_us = None
+        self.request_keyframe(now_us)
 
     def _unwrap_rtx(self, payload: bytes) -> int | None:
         if len(payload) <= 2 or self._stats.highest < 0:

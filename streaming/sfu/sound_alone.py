@@ -26,6 +26,14 @@ class SoundAlone:
         self._free_us = 0
         self._seen_us: int | None = None
 
+    def rejoins(self) -> None:
+        """An earlier connection of the session has had what is free."""
+        self._free_us = FREE_US
+
+    def stops(self) -> None:
+        """Neither picture nor sound is sent for now: that time is nobody's."""
+        self._seen_us = None
+
     @property
     def used_up(self) -> bool:
         """Whether no more sound is free."""

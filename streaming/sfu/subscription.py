@@ -17,7 +17,7 @@ from streaming.sfu.capture_clock import CaptureClock
 from streaming.sfu.media_engine import ConnectionFigures
 from streaming.sfu.meter import AUDIO_RULES, VIDEO_RULES, Meter
 from streaming.sfu.path_control import PathControl
-from streaming.sfu.publication import PublishedTracks, Track
+from streaming.sfu.publication import CATCH_UP_AGE_MAX_US, PublishedTracks, Track
 from streaming.sfu.rtcp_reader import (
     BitrateEstimate,
     Message,
@@ -62,6 +62,7 @@ UNKNOWN_SETTLES_US = 400_000
 """Packets whose feedback was lost count as received if nobody asks for them so long."""
 UNKNOWN_ASKED_MAX = 3
 UNKNOWN_MAX = 4096
+PROBE_EVERY_US = 500_000
 KEYFRAME_ASK_US = 1_000_000
 KEYFRAME_ASK_MAX_US = 8_000_000
 ASKS_FORGOTTEN_US = 10_000_000
@@ -71,6 +72,8 @@ KEYFRAME_ANSWERS_US = 500_000
 """A request that comes so soon after a keyframe was sent before it came."""
 _HEADERS_MASK = 0x3FF
 """One less than how many headers are kept: a power of two, above `RESEND_WINDOW`."""
+_NONE_YET = 1 << 62
+"""Above any packet's number."""
 _M32 = 0xFFFFFFFF
 
 
@@ -149,7 +152,8 @@ class Feed:
         """When something was sent after nothing for a while."""
         self._open = False
         self._held = True
-        self._from = 0
+        self._from = _NONE_YET
+        self._newest: Packet | None = None
         self._offset = 0
         self._zero_timestamp = self._out_timestamp
         """Of the viewer's time line: what is captured when the server's clock is zero."""
@@ -167,6 +171,8 @@ class Feed:
         if self.track is not None and self in self.track.sinks:
             self.track.sinks.remove(self)
         self.track = track
+        self._from = _NONE_YET
+        self._newest = None
         self.source_changed()
         if track is not None:
             track.sinks.append(self)
@@ -222,7 +228,8 @@ class Feed:
         self._squeeze(packets, now_us)
         if self.meter is not None:
             ticks = (packets[-1].timestamp - packets[0].timestamp) & _M32
-            self.meter.owe(ticks * 1_000_000 // self.clock_rate)
+            # Out of order, or by a clock that is wrong, it is no longer than it can be.
+            self.meter.owe(min(ticks * 1_000_000 // self.clock_rate, CATCH_UP_AGE_MAX_US))
         self.path.catch_up()
         for packet in packets:
             self.forward(packet, now_us)
@@ -278,6 +285,7 @@ class Feed:
             if self._out_us is not None and now_us - self._out_us >= STANDS_US:
                 self._stood_us = now_us
             self._out = sequence
+            self._newest = packet
             self._out_timestamp = timestamp
             self._out_us = now_us
         kind = (packet.marker and MARKER) | self._payload_type
@@ -380,20 +388,33 @@ class Feed:
             if not self.path.budget.take(size, now_us):
                 continue
             self.path.passes(size, now_us)
-            if self._rtx is None:
-                header = self._headers[sequence & _HEADERS_MASK]
-                if header[2:4] == (sequence & 0xFFFF).to_bytes(2, "big"):
-                    self.send(header, packet.payload)
-            else:
-                self._send_on_rtx(packet, sequence, self._rtx, now_us)
+            self._repeat(packet, sequence, now_us)
+
+    def _repeat(self, packet: Packet, sequence: int, now_us: int) -> None:
+        """On the retransmission source; without one as it was, to the byte."""
+        if self._rtx is not None:
+            self._send_on_rtx(packet, sequence, self._rtx, now_us)
+            return
+        header = self._headers[sequence & _HEADERS_MASK]
+        if header[2:4] == (sequence & 0xFFFF).to_bytes(2, "big"):
+            self.send(header, packet.payload)
 
     def probe(self, sequence: int, now_us: int) -> None:
         """Send a packet once more to learn from the feedback whether the viewer has it."""
-        packet = None if self.track is None else self.track.history.get(sequence - self._offset)
-        if packet is None or self._rtx is None or sequence - self._offset < self._from:
-            return
+        number = sequence - self._offset
+        packet = None if self.track is None else self.track.history.get(number)
+        if packet is not None and number >= self._from:
+            self._send_again(packet, sequence, now_us)
+
+    def _send_again(self, packet: Packet, sequence: int, now_us: int) -> None:
         if self.path.budget.take(len(packet.payload), now_us):
-            self._send_on_rtx(packet, sequence, self._rtx, now_us)
+            self._repeat(packet, sequence, now_us)
+
+    def probe_newest(self, now_us: int) -> None:
+        """Send the newest packet once more: after an outage that swallowed all that was sent,
+        nothing else would show the viewer that something is missing."""
+        if self._newest is not None:  # it may have left the track's history
+            self._send_again(self._newest, self._out, now_us)
 
     def _send_on_rtx(
         self, packet: Packet, sequence: int, rtx: tuple[int, int], now_us: int
@@ -497,6 +518,7 @@ class Subscriber:
         self._ask_again_us = KEYFRAME_ASK_US
         self._wanted_us: int | None = None
         self._broken = False
+        self._probed_us: int | None = None
         sound = feeds.get("audio")
         self._sound_feed = sound if sound is not self.counted else None
         self._sound = SoundAlone(48_000 if sound is None else sound.clock_rate)
@@ -526,12 +548,16 @@ class Subscriber:
         with what that connection left unconfirmed and will not be paid."""
         self._rejoined = True
         self.meter.owe(owed_ms * 1000)
+        if self._sound_feed is not None:
+            self._sound.rejoins()
+            self._sound_held = True  # until the picture is there, or sound alone is chosen
 
     # --- holding -----------------------------------------------------------------------
 
     def hold(self, reason: str) -> None:
         """Forward nothing while `reason` lasts."""
         self._reasons.add(reason)
+        self._sound.stops()
         for feed in self.feeds.values():
             feed.hold()
 
@@ -623,8 +649,9 @@ class Subscriber:
         if sound is None:
             return
         picture = self.counted.flowing
-        without = (self._picture_held or self._broken) and not picture
-        self._sound.passes(now_us, picture=picture, sound=without and sound.flowing)
+        # Whatever the picture waits for: pausing as often as it comes would be a free radio.
+        without = not picture
+        self._sound.passes(now_us, picture=picture, sound=sound.flowing)
         waits = without and self._sound.used_up and not self._sound.chosen
         if waits != self._sound_held:
             self._sound_held = waits
@@ -660,7 +687,7 @@ class Subscriber:
         meter, sound = self.meter, self._sound.meter
         meter.per_packet = sound.per_packet = True
         meter.received([key >> 1 for key in outcome.received if not key & 1])
-        if sound.waiting:
+        if sound.pending_frames:  # otherwise nobody would ever forget what has come
             sound.received([key >> 1 for key in outcome.received if key & 1])
         for key in outcome.unknown:
             if not key & 1 and len(self._unknown) < UNKNOWN_MAX:
@@ -780,9 +807,13 @@ class Subscriber:
             else:
                 self._ask_keyframe(now_us)
         if self.held_for("unconfirmed"):
-            if self.meter.may_forward(now_us):
+            meters = (self.meter, self._sound.meter)
+            if all(meter.may_forward(now_us) for meter in meters):
                 self.release("unconfirmed", now_us)
-            elif self.meter.given_up(now_us):
+            elif self._probed_us is None or now_us - self._probed_us >= PROBE_EVERY_US:
+                self._probed_us = now_us
+                self.counted.probe_newest(now_us)
+            if any(meter.given_up(now_us) for meter in meters):
                 silent = self._heard_us is None or now_us - self._heard_us > REPORTS_SILENT_US
                 return "vanished" if silent else "unconfirmed"
         if now_us - self._reported_us >= SENDER_REPORT_EVERY_US or any(

@@ -284,3 +284,22 @@ def test_a_slide_show_is_not_free_by_pausing_before_each_second_picture() -> Non
         h.viewer.subscriber.release("paused", clock.now_us)
         clock.run(1.1)
     assert h.viewer.decoder.frames * 1_000 - h.delivered_ms <= BOUND_MS + 0.05 * h.delivered_ms
+
+
+def test_looking_at_single_pictures_after_a_catch_up_is_not_free() -> None:
+    """Each owes the usual time between pictures, and not the millisecond of the catch-up."""
+    publishing = world(camera=Camera(packets=1, keyframe_packets=1, keyframe_every_us=1_000_000))
+    clock = publishing.clock
+    clock.run(0.7)
+    h = Hostile(publishing, numbered=True, viewer=Viewer(publishing))
+    clock.run(0.03)
+    h.viewer.subscriber.hold("paused")
+    assert h.viewer.decoder.frames >= 2
+    for _ in range(300):
+        clock.run(0.9)
+        h.viewer.subscriber.release("paused", clock.now_us)
+        seen, until_us = h.viewer.decoder.frames, clock.now_us + 2_000_000
+        while h.viewer.decoder.frames == seen and clock.now_us < until_us:
+            clock.run(0.005)
+        h.viewer.subscriber.hold("paused")
+        h.check()
