@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from streaming.sfu.meter import AUDIO_RULES, Meter
 from streaming.sfu.publication import KEYFRAME_AGAIN_US, PublishedTracks, Track, TrackCodec
-from streaming.sfu.rtcp_reader import Nack, ReceptionReport, SenderReport
+from streaming.sfu.rtcp_reader import Nack, ReceptionReport, SenderReport, read_compound
 from streaming.sfu.subscription import Feed, Numbering, Subscriber, meter_for
+from streaming.sfu.transport_cc import build_feedback
 
 VP8 = TrackCodec(kind="video", name="VP8", clock_rate=90_000, payload_type=96, rtx_payload_type=97)
 OPUS = TrackCodec(kind="audio", name="opus", clock_rate=48_000, payload_type=111)
@@ -459,3 +460,47 @@ def test_a_number_is_used_with_one_content_only() -> None:
         subscriber.heard([Nack(900, asked)], publishing.now)
     assert len(sent) == 300
     assert all(len(contents) == 1 for contents in sent.values())
+
+
+def test_receipt_of_sound_that_is_not_counted_is_not_kept() -> None:
+    publishing = Publishing(OPUS)
+    picture = Feed(
+        "video",
+        codec_name="VP8",
+        ssrc=900,
+        payload_type=120,
+        clock_rate=90_000,
+        rtx=None,
+        meter=Meter(),
+    )
+    sound = Feed(
+        "audio",
+        codec_name="opus",
+        ssrc=902,
+        payload_type=111,
+        clock_rate=48_000,
+        rtx=None,
+        meter=None,
+    )
+    numbering = Numbering(5)
+    subscriber = Subscriber({"video": picture, "audio": sound}, publishing.now, numbering=numbering)
+    subscriber.connected = True
+    subscriber.release("connecting", publishing.now)
+    subscriber.attach(publishing.published, publishing.now)
+    subscriber.release("admission", publishing.now)
+    for number in range(20):
+        base = numbering.history.next
+        publishing.packet(b"sound", 1)
+        publishing.now += 20_000
+        feedback = build_feedback(
+            1,
+            902,
+            base=base,
+            reference=0,
+            number=number,
+            received_offsets=[0],
+            arrivals_us=[20_000 * number],
+        )
+        subscriber.heard(read_compound(feedback), publishing.now)
+    assert sound.packets == 20
+    assert not subscriber._sound.meter._ahead
