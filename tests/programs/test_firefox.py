@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from streaming.clients.path.model import PathSettings
+from streaming.clients.path.proxy import PathConfig, path_before
+from streaming.sfu.addresses import own_addresses
 from tests.programs.firefox import Firefox, firefox
 from tests.programs.pages import before_pages, serves_pages
 from tests.programs.scene import counted, last_words, live, published, until
@@ -16,6 +19,8 @@ from tests.sfu.rig import Rig, rig
 pytestmark = pytest.mark.programs
 
 WATCH_S = 15.0
+FAR = PathSettings(loss_percent=2, delay_ms=40)
+"""Two of a hundred packets lost, and forty milliseconds, each way."""
 CONNECTED = "Boolean(document.querySelector('#account'))"
 
 
@@ -34,9 +39,20 @@ async def opened(r: Rig, path: str) -> AsyncIterator[Firefox]:
         yield page
 
 
+@contextlib.asynccontextmanager
+async def behind(r: Rig) -> AsyncIterator[None]:
+    """The clients come over a path that loses packets. Firefox takes no loopback address, not even
+    as the one that the server sees it at: neither end of the path may have one."""
+    config = PathConfig(to=r.url, viewers=FAR, relay_host=own_addresses()[0])
+    async with path_before(config) as path:
+        r.url = path.url
+        yield
+
+
 def test_it_views_in_our_page() -> None:
     async def main() -> None:
-        async with rig() as r, r.publishing(), opened(r, "/watch?stream=1") as page:
+        server = rig(listen_host=own_addresses()[0])
+        async with server as r, r.publishing(), behind(r), opened(r, "/watch?stream=1") as page:
             await page.click("#sign-in")
             await page.click("#watch")
             await page.until("window.paystream.measure().frames_decoded > 0")
