@@ -66,7 +66,8 @@ def test_it_views_in_our_page() -> None:
             assert measured["frames_decoded"] > WATCH_S * 20
             final = await last_words(r)
             assert final.end_reason == "left"
-            counted(final, watched_ms=measured["watched_ms"], least=0.95)
+            # The start and one broken chain are free, and more than a twentieth of so short a time.
+            counted(final, watched_ms=measured["watched_ms"], least=0.9)
 
     asyncio.run(main())
 
