@@ -40,7 +40,7 @@ COMMON = """() => {
         return pc.localDescription.sdp;
     };
     window.answered = (sdp) =>
-        window.pc.setRemoteDescription({type: 'answer', sdp: stereo(sdp)});
+        window.pc.setRemoteDescription({type: 'answer', sdp});
 }"""
 PUBLISH = """async (side) => {
     const context = new AudioContext({sampleRate: 48000});
