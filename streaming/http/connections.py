@@ -194,7 +194,9 @@ class Connections:
         lease_ms: int = LEASE_MS,
     ) -> Connection:
         """A viewer has been admitted. An earlier connection of its session is replaced."""
-        owed_ms = self._owed_ms.get(session)
+        # Of a session that this server does not know (any more), the connection is no first one
+        # either: it has no catch-up.
+        owed_ms = self._owed_ms.get(session, 0 if number > 1 else None)
         for other in list(self._by_id.values()):
             if other.session == session and other.number < number:
                 owed_ms = max(owed_ms or 0, other.subscription.figures().owed_ms)

@@ -333,9 +333,10 @@ class Meter:
         frame.gap_us = 0
 
     def break_off(self) -> None:
-        """The viewer cannot decode what it was sent, by its own word (PLI): it does not count."""
+        """The viewer cannot decode what it was sent, by its own word (PLI): it does not count.
+        What a report has covered is judged by that."""
         pending = self._pending
-        while pending:
+        while pending and (not pending[-1].ended or pending[-1].last > self._held):
             self._refuse(pending.pop())
         self.interrupt()
 

@@ -55,6 +55,12 @@ class PathControl:
         self._catching_up = True
         self._set_rates()
 
+    def caught_up(self) -> None:
+        """The burst has been handed over: live packets follow."""
+        if not len(self._pacer):
+            self._catching_up = False
+            self._set_rates()
+
     def wait(self, what: Send, size: int, now_us: int) -> None:
         """Send a packet of the picture in its turn, since it may not go at once."""
         if self._pacer.push(what, size, now_us) and len(self._pacer) == 1:
@@ -64,9 +70,8 @@ class PathControl:
         """Send what waited for this moment."""
         for what in self._pacer.due(now_us):
             what(now_us)
-        if not len(self._pacer) and self._catching_up:
-            self._catching_up = False
-            self._set_rates()
+        if self._catching_up:
+            self.caught_up()
         self._wake(now_us)
 
     def drop_waiting(self) -> None:

@@ -233,6 +233,7 @@ class Feed:
         self.path.catch_up()
         for packet in packets:
             self.forward(packet, now_us)
+        self.path.caught_up()
         return True
 
     # --- forwarding ------------------------------------------------------------------

@@ -62,6 +62,7 @@ class FakeRelayer:
         self.refuses: str | None = None
         self.lease_ms = LEASE_MS
         self.number = itertools.count(1)
+        self.numbers: dict[tuple[int, int], int] = {}
         self.resumes: dict[str, tuple[int, int]] = {}
         self.sessions = itertools.count(1)
         self.answers: dict[str, Answer] = {
@@ -93,8 +94,8 @@ class FakeRelayer:
             return Problem(status=401, code="token-invalid", detail="sign in again")
         known = self.resumes.get(params.get("resume", ""))
         grant, index = known or (1, next(self.sessions))
-        number = next(self.number)
-        secret = f"resume-{number}"
+        number = self.numbers[grant, index] = self.numbers.get((grant, index), 0) + 1
+        secret = f"resume-{next(self.number)}"
         self.resumes[secret] = (grant, index)
         return {
             "session": {"grant": grant, "index": index},

@@ -138,6 +138,24 @@ def test_a_resume_secret_is_handed_on_and_the_older_connection_replaced() -> Non
     asyncio.run(main())
 
 
+def test_a_later_connection_begins_with_what_the_earlier_one_owes() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            _, first = await join(r)
+            r.engine.subscriptions[0].owed_ms = 3_100
+            assert r.engine.subscriptions[0].rejoined_owing_ms is None
+            await join(r, first["PayStream-Resume"])
+            assert r.engine.subscriptions[1].rejoined_owing_ms == 3_100
+            await join(r)  # another session
+            assert r.engine.subscriptions[2].rejoined_owing_ms is None
+            r.relayer.numbers[9, 9] = 4  # a session that this server does not know
+            r.relayer.resumes["elsewhere"] = (9, 9)
+            await join(r, "elsewhere")
+            assert r.engine.subscriptions[3].rejoined_owing_ms == 0
+
+    asyncio.run(main())
+
+
 def test_a_denied_lease_ends_the_media_at_once() -> None:
     async def main() -> None:
         async with http_rig() as r:

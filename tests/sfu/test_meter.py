@@ -549,3 +549,13 @@ def test_whatever_is_said_no_more_counts_than_was_forwarded_in_the_time_that_pas
             meter.unpayable_ms > 0
         )
         before = meter.delivered_ms
+
+
+def test_a_lost_picture_leaves_what_a_report_has_covered_to_its_judgement() -> None:
+    run = Run()
+    run.frames(26)
+    run.meter.report(1030, 0, run.sequence, run.now_us)
+    run.meter.break_off()
+    assert run.meter.delivered_ms == 0
+    run.meter.settle(run.now_us + 400_000)
+    assert run.meter.delivered_ms == 14 * 40 - 200
