@@ -16,12 +16,13 @@ from aiortc import RTCPeerConnection
 from streaming.sfu import aiortc_adapter, codecs, negotiation, offer
 from streaming.sfu.addresses import LOOPBACK
 from streaming.sfu.aiortc_adapter import now_us
+from streaming.sfu.feed import Feed, Numbering, meter_for
 from streaming.sfu.ice import IceListener
 from streaming.sfu.media_engine import ConnectionFigures, Ended, LiveState, MediaError
 from streaming.sfu.offer import Negotiated
 from streaming.sfu.publication import PublishedTracks, Track
 from streaming.sfu.sockets import Door, MediaSockets
-from streaming.sfu.subscription import Feed, Numbering, Subscriber, meter_for
+from streaming.sfu.subscription import Subscriber
 from streaming.sfu.transport_cc import URI as NUMBERED
 
 log = logging.getLogger(__name__)

@@ -21,11 +21,12 @@ from dataclasses import dataclass, field
 
 from streaming.clients.path.model import CLEAR, Path, PathSettings
 from streaming.sfu import rtcp
+from streaming.sfu.feed import Feed, Numbering, meter_for
 from streaming.sfu.meter import VIDEO_RULES
 from streaming.sfu.publication import PublishedTracks, Track, TrackCodec
 from streaming.sfu.rtcp_reader import SenderReport, read_compound
 from streaming.sfu.rtp import Packet, read_packet
-from streaming.sfu.subscription import Feed, Numbering, Subscriber, meter_for
+from streaming.sfu.subscription import Subscriber
 from streaming.sfu.transport_cc import Receiver, transport_sequence
 
 VP8 = TrackCodec(kind="video", name="VP8", clock_rate=90_000, payload_type=96, rtx_payload_type=97)

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streaming.sfu.feed import Feed, Numbering, meter_for
 from streaming.sfu.meter import AUDIO_RULES, Meter
 from streaming.sfu.publication import KEYFRAME_AGAIN_US, PublishedTracks, Track, TrackCodec
 from streaming.sfu.rtcp_reader import Nack, ReceptionReport, SenderReport, read_compound
-from streaming.sfu.subscription import Feed, Numbering, Subscriber, meter_for
+from streaming.sfu.subscription import Subscriber
 from streaming.sfu.transport_cc import build_feedback
 
 VP8 = TrackCodec(kind="video", name="VP8", clock_rate=90_000, payload_type=96, rtx_payload_type=97)
