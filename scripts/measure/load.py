@@ -88,6 +88,10 @@ def offer_reports_alone() -> None:
         extensions[:] = [each for each in extensions if each.uri != transport_cc.URI]
 
 
+EARLY_MAX = 256
+"""Datagrams of media kept until DTLS is through."""
+
+
 class Viewer:
     """One viewer: it takes what comes, reports, and asks for what is missing."""
 
@@ -128,18 +132,28 @@ class Viewer:
     def _stand_before(self, protocol: Any, reception: Reception) -> None:
         """Take media where it comes off the socket; DTLS and STUN go the usual way."""
         usual = protocol.datagram_received
+        early: list[bytes] = []
 
         def datagram_received(data: bytes, address: tuple[Any, ...]) -> None:
-            if len(data) < 12 or data[0] >> 6 != 2 or self._dtls._rx_srtp is None:  # noqa: SLF001
+            if len(data) < 12 or data[0] >> 6 != 2:
                 usual(data, address)
-            elif 192 <= data[1] < 224:
-                self._take_report(data, reception)
+            elif self._dtls._rx_srtp is None:  # noqa: SLF001
+                early.append(data)  # the first keyframe may come before the keys
+                del early[:-EARLY_MAX]
             else:
-                reception.take(data, now_us())
-                if reception.urgent:
-                    self.tend()
+                for each in (*early, data):
+                    self._take(each, reception)
+                early.clear()
 
         protocol.datagram_received = datagram_received
+
+    def _take(self, data: bytes, reception: Reception) -> None:
+        if 192 <= data[1] < 224:
+            self._take_report(data, reception)
+            return
+        reception.take(data, now_us())
+        if reception.urgent:
+            self.tend()
 
     def _take_report(self, data: bytes, reception: Reception) -> None:
         try:
