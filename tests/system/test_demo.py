@@ -180,6 +180,14 @@ def test_a_long_way_is_reconciled_and_stands_in_the_report(node: NodeProcess) ->
 
 
 @pytest.mark.browser
+def test_pages_over_a_path_that_loses_packets_are_reconciled() -> None:
+    report = reconciled("--browser", "--seconds", "30", "--loss", "2", "--delay-ms", "40")
+    (viewer,) = report["viewers"]
+    assert viewer["delivered_ms"] >= 0.95 * viewer["watched_ms"] - 1_000
+    assert viewer["delivered_ms"] <= viewer["watched_ms"] + 500
+
+
+@pytest.mark.browser
 def test_pages_in_a_browser_are_reconciled() -> None:
     report = reconciled("--browser", "--seconds", "12")
     (viewer,) = report["viewers"]
