@@ -116,7 +116,7 @@ async def test_commands_that_cannot_succeed_say_why_and_move_nothing(
         port = stage.meeting.server.rpartition(":")[2]
         cases: list[tuple[list[str], str]] = [
             (["stream", "create", "--rate", "0", "--key", "creator"], "rate"),
-            (["vault", "deposit", "1000 UNIT", "--key", "viewer-1"], "free"),
+            (["vault", "deposit", "1000 UNIT", "--key", "viewer-1"], "deposit at most"),
             (["publish", "--stream", stream, "--key", "creator", "--video", str(text)], "film.mp4"),
             (["serve", "--listen", f"127.0.0.1:{port}"], port),
             (["relay", "--state-dir", str(stage.dirs.state)], "journal"),
