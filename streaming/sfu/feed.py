@@ -105,6 +105,8 @@ class Feed:
         self.packets = 0
         self.octets = 0
         self.lost = 0
+        self._reported: tuple[int, int] | None = None
+        """Highest number and loss of the last report."""
         self.keyframe_us = 0
         """When a keyframe was forwarded last."""
         self.asked: dict[int, tuple[int, int]] = {}
@@ -341,8 +343,15 @@ class Feed:
     def report(self, block: ReceptionReport, now_us: int) -> None:
         """A receiver report's block about this feed."""
         self.lost = max(0, block.packets_lost)
-        if self.meter is not None:
-            self.meter.report(block.highest_sequence, block.packets_lost, self._out, now_us)
+        if self.meter is None:
+            return
+        self.meter.report(block.highest_sequence, block.packets_lost, self._out, now_us)
+        if not self.meter.per_packet:
+            highest = self._out - ((self._out - block.highest_sequence) & 0xFFFF)
+            if self._reported is not None and highest > self._reported[0]:
+                expected, lost = highest - self._reported[0], self.lost - self._reported[1]
+                self.path.report(lost, expected, now_us)
+            self._reported = (highest, self.lost)
 
     def resend(self, sequences: list[int], now_us: int) -> None:
         """Send packets again: on the retransmission source if there is one (RFC 4588)."""

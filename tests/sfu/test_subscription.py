@@ -505,3 +505,37 @@ def test_receipt_of_sound_that_is_not_counted_is_not_kept() -> None:
         subscriber.heard(read_compound(feedback), publishing.now)
     assert sound.packets == 20
     assert not subscriber._sound.meter._ahead
+
+
+@pytest.mark.parametrize(("lost_percent", "carried"), [(5, True), (40, False)])
+def test_a_path_that_only_reports_tell_of_is_judged_too(lost_percent: int, carried: bool) -> None:
+    """With 40 % lost before repair the sound goes on alone, rather than everything end."""
+    picture, sound = Publishing(), Publishing(OPUS)
+    published = PublishedTracks(1, {"video": picture.track, "audio": sound.track})
+    feeds = {
+        kind: Feed(
+            kind,
+            codec_name=codec.name,
+            ssrc=ssrc,
+            payload_type=codec.payload_type,
+            clock_rate=codec.clock_rate,
+            rtx=None,
+            meter=meter_for({"video", "audio"}, kind, codec.clock_rate),
+        )
+        for kind, codec, ssrc in (("video", VP8, 900), ("audio", OPUS, 950))
+    }
+    subscriber = Subscriber(feeds, picture.now)
+    subscriber.connected = True
+    subscriber.attach(published, picture.now)
+    for reason in ("connecting", "admission"):
+        subscriber.release(reason, picture.now)
+    lost = 0
+    for index in range(240):
+        picture.frame(key=index == 0)
+        if index % 15 == 14:
+            lost += 30 * lost_percent // 100
+            block = ReceptionReport(900, lost, feeds["video"]._out & 0xFFFFFFFF, 0, 0)
+            subscriber.heard([block], picture.now)
+        if index % 3 == 0:
+            subscriber.tend(picture.now, 0)
+    assert ("path" not in subscriber.reasons) == carried
