@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
+
+# No test fails because the machine is busy: what is slow is seen by the steps' budgets.
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
 
 REAL_PARTS = ("browser", "demo", "media", "programs", "system")
 
