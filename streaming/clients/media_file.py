@@ -9,6 +9,7 @@ them and sends nothing of a picture that has none.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -246,7 +247,7 @@ Part = tuple[float | None, float, Any]
 """The moment that the file gives, if it gives one, duration, and packet or frame."""
 
 
-class _Way:
+class _Way(ABC):
     """How one stream's packets become what is sent."""
 
     kind: str
@@ -256,9 +257,9 @@ class _Way:
         self.step_s = step_s
         self.clock = _Rising(step_s)
 
+    @abstractmethod
     def take(self, packet: Any) -> Iterator[Part]:
         """What comes out for one packet of the file; an empty one is its end."""
-        raise NotImplementedError
 
     def _part(self, item: Any) -> Part:
         base = item.time_base
