@@ -1,0 +1,228 @@
+"""What is deployed names only what exists: options, variables, metrics, runbook entries."""
+
+from __future__ import annotations
+
+import asyncio
+import configparser
+import itertools
+import json
+import re
+import shlex
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from prometheus_client.parser import text_string_to_metric_families
+from trio.testing import MockClock
+from typer.main import get_command
+
+from offchain.cli import app
+from offchain.cli.command import options_of
+from offchain.config import option_values
+from offchain.keys.lockdown import LOCKED_BYTES_MIN
+from offchain.relayer.metrics import Answers
+from streaming.http.metrics import Meters
+from tests.http.rig import http_rig
+from tests.relayer.rig import rig
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+MEASURED = re.compile(r"\bpaystream_(?:relay|serve)_[a-z0-9_]*[a-z0-9]")
+NAMING = ("prometheus/paystream.rules.yaml", "prometheus/paystream.rules.test.yaml",
+          "grafana/paystream.json", "runbook.md", "README.md")  # fmt: skip
+
+
+def command(name: str) -> Any:
+    root: Any = get_command(app)
+    return root.commands.get(name)
+
+
+def variables() -> set[str]:
+    found: set[str] = set()
+    for name in ("relay", "serve"):
+        for parameter in command(name).params:
+            found |= {str(parameter.envvar)}
+    return found
+
+
+def unit(path: Path) -> configparser.ConfigParser:
+    # the last of several lines of one name is enough here
+    parser = configparser.ConfigParser(strict=False, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(path)
+    return parser
+
+
+# --- settings --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.stem)
+def test_a_unit_starts_a_command_with_options_that_it_has(path: Path) -> None:
+    program, name, *arguments = shlex.split(unit(path)["Service"]["ExecStart"])
+    assert program == "/opt/paystream/bin/paystream"
+    assert path.stem == f"paystream-{name}"
+    known = command(name)
+    options = {option for parameter in known.params for option in parameter.opts}
+    given = {argument for argument in arguments if argument.startswith("--")}
+    assert given
+    assert given <= options
+
+
+@pytest.mark.parametrize("name", ["relay", "signer"])
+def test_a_unit_with_keys_may_lock_its_memory(name: str) -> None:
+    """Below `LOCKED_BYTES_MIN` nothing is locked."""
+    limit = unit(DEPLOY / f"systemd/paystream-{name}.service")["Service"]["LimitMEMLOCK"]
+    assert limit == "infinity" or int(limit) >= LOCKED_BYTES_MIN
+
+
+def test_each_process_is_a_user_of_its_own() -> None:
+    users = [unit(path)["Service"]["User"] for path in UNITS]
+    assert len(set(users)) == len(UNITS) == 3
+    made = (DEPLOY / "systemd/paystream.sysusers").read_text()
+    assert all(re.search(rf"^u {user} ", made, re.MULTILINE) for user in users)
+    server = unit(DEPLOY / "systemd/paystream-serve.service")["Service"]["User"]
+    relayer = unit(DEPLOY / "systemd/paystream-relay.service")["Service"]
+    assert f"--server-user {server}" in relayer["ExecStart"]
+    assert server in relayer["SupplementaryGroups"].split()
+
+
+def test_who_asks_its_peers_user_has_no_private_table_of_users() -> None:
+    # SO_PEERCRED names nobody whom the table lacks, and a socket cannot be given to such a group
+    for name in ("relay", "signer"):
+        assert "PrivateUsers" not in unit(DEPLOY / f"systemd/paystream-{name}.service")["Service"]
+
+
+def test_the_processes_can_measure_themselves() -> None:
+    # prometheus-client reads /proc/stat; without it these metrics are missing
+    rules = (DEPLOY / "prometheus/paystream.rules.yaml").read_text()
+    for name in set(re.findall(r"paystream_(relay|serve)_process_", rules)):
+        assert "ProcSubset" not in unit(DEPLOY / f"systemd/paystream-{name}.service")["Service"]
+
+
+def test_the_example_of_the_settings_is_taken_by_both_commands() -> None:
+    path = DEPLOY / "paystream.toml"
+    document = tomllib.loads(path.read_text())
+    known = options_of(get_command(app))
+    relay = option_values(document, known, ("relay",), path)
+    serve = option_values(document, known, ("serve",), path)
+    assert relay["log_format"] == serve["log_format"] == "json"
+    commented = re.findall(r"^# ([a-z-]+) = ", path.read_text(), re.MULTILINE)
+    assert {"batch-account", "ice-host"} == set(commented)
+    for name in commented:
+        assert f"PAYSTREAM_{name.replace('-', '_').upper()}" in variables()
+
+
+@pytest.mark.parametrize("name", ["paystream.env", "container/compose.yaml"])
+def test_each_variable_is_one_of_an_option(name: str) -> None:
+    named = set(re.findall(r"\bPAYSTREAM_[A-Z_]+", (DEPLOY / name).read_text()))
+    assert len(named) > 3
+    assert named <= variables()
+
+
+def test_the_containers_options_are_those_of_the_commands() -> None:
+    text = (DEPLOY / "container/compose.yaml").read_text()
+    for name, block in re.findall(r"- (relay|serve)\n((?:      - .*\n)+)", text):
+        options = {option for parameter in command(name).params for option in parameter.opts}
+        given = set(re.findall(r"- (--[a-z-]+)", block))
+        assert len(given) > 2
+        assert given <= options, name
+
+
+def test_no_secret_is_in_a_setting() -> None:
+    for path in (DEPLOY / "paystream.env", DEPLOY / "paystream.toml"):
+        text = path.read_text().replace('tls-key = "/', "")
+        assert not re.search(r"^[^#]*(password|secret|token|key)\s*=", text, re.I | re.M)
+
+
+# --- metrics ---------------------------------------------------------------------------------
+
+
+def samples(text: bytes) -> set[str]:
+    names = set()
+    for family in text_string_to_metric_families(text.decode()):
+        suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
+        names |= {family.name + suffix for suffix in suffixes.get(family.type, [""])}
+    return names
+
+
+async def measured(tmp_path: Path) -> set[str]:
+    async with rig(tmp_path) as r:
+        answers = Answers(r.relayer.core, lambda: True)
+        return samples(answers.of("GET /metrics HTTP/1.1")[2])
+
+
+async def test_rules_board_and_runbook_name_only_what_is_measured(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    known = await measured(tmp_path) | await served()
+    assert len(known) > 50
+    for name in NAMING:
+        named = set(MEASURED.findall((DEPLOY / name).read_text()))
+        assert named <= known, name
+    for name in NAMING[:3]:
+        assert len(set(MEASURED.findall((DEPLOY / name).read_text()))) > 6, name
+    guide = set(MEASURED.findall((ROOT / "docs/relayer-operator.md").read_text()))
+    families = {name.removesuffix("_bucket") for name in known}
+    assert len(guide) > 8
+    assert guide <= known | families
+
+
+async def served() -> set[str]:
+    async def main() -> set[str]:
+        async with http_rig() as r:
+            server = r.server
+            meters = Meters(server.engine, server.connections, server.door, server.link)
+            return samples(meters.text())
+
+    found: set[str] = await trio.to_thread.run_sync(lambda: asyncio.run(main()))
+    return found
+
+
+def test_outcomes_that_ring_are_ones_that_admission_has() -> None:
+    rules = (DEPLOY / "prometheus/paystream.rules.yaml").read_text()
+    (outcomes,) = re.findall(r'outcome=~"([a-z|-]+)"', rules)
+    source = "".join(path.read_text() for path in (ROOT / "offchain/relayer").glob("*.py"))
+    for outcome in outcomes.split("|"):
+        assert f'"{outcome}"' in source, outcome
+
+
+def test_each_alert_has_its_entry_in_the_runbook_and_each_entry_its_alert() -> None:
+    rules = (DEPLOY / "prometheus/paystream.rules.yaml").read_text()
+    alerts = re.findall(r"- alert: (\w+)", rules)
+    links = re.findall(r"runbook: deploy/runbook\.md#(\w+)", rules)
+    entries = re.findall(r"^### (\w+)\n\n\*\*Means:\*\* .+ \*\*Do:\*\* ", (DEPLOY / "runbook.md")
+                         .read_text(), re.MULTILINE)  # fmt: skip
+    assert len(alerts) > 15
+    assert links == [alert.lower() for alert in alerts]
+    assert entries == alerts
+    assert Counter(alerts).most_common(1)[0][1] == 1
+
+
+def test_the_board_is_laid_out_and_described() -> None:
+    board = json.loads((DEPLOY / "grafana/paystream.json").read_text())
+    panels = board["panels"]
+    assert [panel["title"] for panel in panels if panel["type"] == "row"] == [
+        "Is it alive?",
+        "Does it earn?",
+        "Is it behind?",
+        "Is it safe?",
+    ]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    for panel in panels:
+        if panel["type"] != "row":
+            assert panel["description"].endswith(".")
+            assert panel["datasource"]["uid"] == "${source}"
+            assert all(MEASURED.search(target["expr"]) for target in panel["targets"])
+    for one, other in itertools.combinations([panel["gridPos"] for panel in panels], 2):
+        apart = (
+            one["x"] + one["w"] <= other["x"]
+            or other["x"] + other["w"] <= one["x"]
+            or one["y"] + one["h"] <= other["y"]
+            or other["y"] + other["h"] <= one["y"]
+        )
+        assert apart, (one, other)
+    assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in panels)
