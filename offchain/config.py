@@ -50,7 +50,9 @@ class Options:
         """Give the options of this command and of all below it."""
         found = dict(self.kinds)
         for below in self.commands.values():
-            found.update(below.everywhere())
+            for option, kind in below.everywhere().items():
+                if found.get(option) != "list":  # which takes what the others take, too
+                    found[option] = kind
         return found
 
 
@@ -155,6 +157,8 @@ def _value(value: Any, kind: str, key: str, path: Path) -> Value:
             return value
         raise ConfigError(f"{key!r} in {path} is {value!r}: write true or false")
     if kind == "list":
+        if isinstance(value, str):
+            return [value]
         if isinstance(value, list) and all(isinstance(item, str | int) for item in value):
             return [str(item) for item in value]
         raise ConfigError(f'{key!r} in {path} is {value!r}: write a list, such as ["..."]')

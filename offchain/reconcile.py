@@ -14,22 +14,23 @@ UNPAID_KILLED_MS_MAX: Final = 4_500
 """The same where a process was killed: it loses at most 2 seconds more, in the viewer's favour."""
 
 
-def judge(report: Mapping[str, Any], *, killed: bool = False) -> list[str]:
+def judge(report: Mapping[str, Any], *, killed: bool = False, tails: int = 1) -> list[str]:
     """Give everything that disagrees in a report of the main job, in words; empty if nothing does.
 
     `report` has the shape that `scripts/demo --json` prints (`reconciled` is not read), `killed`
-    says that a process was killed on the way. Amounts are in the smallest unit. Of a viewer's
-    `fees` and a stream's `treasury` and `unclaimed`, what is missing is taken for 0.
+    says that a process was killed on the way, `tails` how often a viewer's media may have ended:
+    each time may leave so much more unpaid, or unseen. Amounts are in the smallest unit. Of a
+    viewer's `fees` and a stream's `treasury` and `unclaimed`, what is missing is taken for 0.
     """
     found = [
         f"viewer {viewer['account']}: {problem}"
         for viewer in report["viewers"]
-        for problem in _viewer(viewer, UNPAID_KILLED_MS_MAX if killed else UNPAID_MS_MAX)
+        for problem in _viewer(viewer, UNPAID_KILLED_MS_MAX if killed else UNPAID_MS_MAX, tails)
     ]
     return found + list(_money(report))
 
 
-def _viewer(viewer: Mapping[str, Any], unpaid_ms_max: int) -> Iterator[str]:
+def _viewer(viewer: Mapping[str, Any], unpaid_ms_max: int, tails: int) -> Iterator[str]:
     paid, seconds, rate = viewer["paid"], viewer["paid_seconds"], viewer["rate_per_second"]
     fees = viewer.get("fees", 0)
     watched_ms, delivered_ms = viewer["watched_ms"], viewer["delivered_ms"]
@@ -41,10 +42,10 @@ def _viewer(viewer: Mapping[str, Any], unpaid_ms_max: int) -> Iterator[str]:
         yield f"paid {paid}{also}, but {left_vault} left the vault"
     if seconds * 1000 > delivered_ms:
         yield f"paid {seconds} s, but only {delivered_ms} ms were delivered"
-    if delivered_ms > watched_ms + WATCHED_LEAD_MS:
+    if delivered_ms > watched_ms + WATCHED_LEAD_MS * tails:
         yield f"{delivered_ms} ms are called delivered, but only {watched_ms} ms were watched"
     unpaid_ms = watched_ms - seconds * 1000
-    if unpaid_ms >= unpaid_ms_max:
+    if unpaid_ms >= unpaid_ms_max * tails:
         yield f"watched {watched_ms} ms, but paid only {seconds} s: {unpaid_ms} ms are unpaid"
 
 

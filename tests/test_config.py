@@ -38,6 +38,19 @@ def test_a_command_table_comes_before_the_top_level() -> None:
     assert values(document, "serve") == {"chain": "ws://a"}
 
 
+def test_one_value_is_a_list_of_one_where_an_option_takes_several() -> None:
+    options = Options(
+        commands={"relay": Options({"chain": "list"}), "status": Options({"chain": "text"})}
+    )
+    document = {"chain": "ws://a"}
+    assert option_values(document, options, ("relay",), FILE) == {"chain": ["ws://a"]}
+    assert option_values(document, options, ("status",), FILE) == {"chain": "ws://a"}
+    document = {"chain": "ws://a", "relay": {"chain": ["ws://b", "ws://c"]}}  # type: ignore[dict-item]
+    assert option_values(document, options, ("relay",), FILE) == {"chain": ["ws://b", "ws://c"]}
+    with pytest.raises(ConfigError, match="write a text"):
+        option_values({"chain": ["ws://a", "ws://b"]}, options, ("status",), FILE)
+
+
 def test_hyphens_and_underscores_are_the_same() -> None:
     document = {"serve": {"ice-host": ["192.0.2.1"]}}
     assert values(document, "serve") == {"ice_host": ["192.0.2.1"]}
@@ -58,7 +71,7 @@ def test_numbers_are_read_as_if_typed() -> None:
         ({"sreve": {}}, ["[sreve]", "did you mean 'serve'"]),
         ({"stream": {"create": {"zzz": 1}}}, ["'stream.create.zzz'", "--help"]),
         ({"stream": {"create": {"dry-run": "yes"}}}, ["dry-run", "true or false"]),
-        ({"serve": {"ice-host": "192.0.2.1"}}, ["ice-host", "list"]),
+        ({"serve": {"ice-host": True}}, ["ice-host", "list"]),
         ({"serve": {"listen": ["a"]}}, ["listen", "text"]),
         ({"serve": {"listen": True}}, ["listen", "text"]),
     ],

@@ -10,17 +10,21 @@ import pytest
 ROOT = Path(__file__).parent.parent
 WIRE = ("rtp", "rtcp", "publication", "aiortc_adapter")
 """What both ends of a connection share: formats, a received track, and how aiortc is used."""
+PROCESS = ("streaming.framing", "streaming.session_state", "streaming.service_manager")
+"""What both processes share: how they speak to each other, and to who started them."""
 MAY_KNOW: dict[str, tuple[str, ...]] = {
     "streaming.sfu": ("streaming.sfu",),
-    "streaming.http": ("streaming.http", "streaming.sfu", "streaming.session_state"),
+    "streaming.http": ("streaming.http", "streaming.sfu", *PROCESS),
     "streaming.clients": (
         "streaming.clients",
         "streaming.session_state",
         *(f"streaming.sfu.{module}" for module in WIRE),
     ),
-    "streaming.session_state": (),
+    "streaming.framing": (),
+    "streaming.session_state": ("streaming.framing",),
+    "streaming.service_manager": (),
     "streaming.cli": ("streaming.clients", "streaming.http"),
-    "offchain": ("offchain", "streaming.session_state", "streaming.cli"),
+    "offchain": ("offchain", *PROCESS, "streaming.cli"),
 }
 EXCEPT = {
     # The command line sorts the clients' errors and speaks REST with their client.

@@ -42,6 +42,18 @@ def test_a_run_that_agrees_has_no_disagreement() -> None:
     assert judge(report()) == []
 
 
+def test_each_time_that_media_was_ended_by_force_may_leave_a_tail_unpaid() -> None:
+    rough = report()
+    for viewer in rough["viewers"]:
+        viewer["watched_ms"] += 12_000
+        viewer["delivered_ms"] += 11_000
+    assert "are unpaid" in judge(rough, killed=True, tails=2)[0]
+    assert judge(rough, killed=True, tails=3) == []
+    rough["viewers"][0]["delivered_ms"] = rough["viewers"][0]["watched_ms"] + 1_400
+    assert judge(rough, killed=True, tails=3) == []
+    assert "were watched" in judge(rough, killed=True, tails=2)[0]
+
+
 def of_an_operator() -> dict[str, Any]:
     """The same where each tick costs 5 and the operator has 3 % of what is earned and 1 is left."""
     priced = report()

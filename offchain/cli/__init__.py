@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from offchain.cli import (
@@ -10,18 +12,24 @@ from offchain.cli import (
     doctor,
     grant,
     handover,
+    journal,
+    keyless,
     keys,
     media,
     node,
     operator,
+    publish_token,
     reconcile,
     services,
     session,
+    settle,
+    signer,
     status,
     stream,
     subscription,
     tiers,
     tip,
+    up,
     vault,
 )
 from offchain.cli.command import PaystreamGroup
@@ -51,10 +59,13 @@ app = typer.Typer(
 )
 RUNNING, MONEY, MEDIA, HEALTH = "Run the parts", "Streams and money", "Media", "Health"
 OPERATOR = "The operator of a chain"
-# both add their commands to `stream`
-_OF_STREAM = (handover, tiers)
+# they add their commands to `stream` and to `session`
+_OF_GROUPS = (handover, publish_token, tiers, settle)
+up.add_to(app, RUNNING)
 node.add_to(app, RUNNING)
 services.add_to(app, RUNNING)
+app.add_typer(journal.app, name="journal", rich_help_panel=RUNNING)
+signer.add_to(app, RUNNING)
 app.add_typer(keys.app, name="keys", rich_help_panel=MONEY)
 app.add_typer(stream.app, name="stream", rich_help_panel=MONEY)
 app.add_typer(vault.app, name="vault", rich_help_panel=MONEY)
@@ -71,6 +82,27 @@ doctor.add_to(app, HEALTH)
 reconcile.add_to(app, HEALTH)
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"paystream {version('paystream')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _everywhere(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and end.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Hold what stands before every command."""
+
+
 def main() -> None:
     """Run the command line of this process."""
+    keyless.may_be_replaced()
     app()

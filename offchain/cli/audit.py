@@ -61,6 +61,8 @@ class History:
     tipped: int = 0
     subscribed: int = 0
     refunded: int = 0
+    refunds: dict[str, int] = field(default_factory=dict)
+    """What the owner gave back to each viewer; their sum is `refunded`."""
     treasury: int = 0
     """What the operator was paid: the tick prices, and a share of claims."""
     erased: int = 0
@@ -108,6 +110,9 @@ class History:
         elif name in _AMOUNTS:
             counted = _AMOUNTS[name]
             setattr(self, counted, getattr(self, counted) + int(fields["amount"]))
+            if name == "Refunded":
+                viewer = str(fields["viewer"])
+                self.refunds[viewer] = self.refunds.get(viewer, 0) + int(fields["amount"])
         elif name in {"SessionOpened", "Ticked", "SessionClosed"}:
             session = self.sessions.setdefault((fields["grant"], fields["index"]), SessionHistory())
             _take_session(session, block, name, fields)
@@ -136,6 +141,38 @@ def _take_session(
         session.close_seconds = int(fields["seconds"])
 
 
+@dataclass(frozen=True)
+class Overcharge:
+    """What of a session was paid, not delivered, and not given back."""
+
+    seconds: int
+    amount: int
+    """0 where the rate is unknown, or nothing."""
+
+
+def overcharges(
+    history: History, delivered_ms: Mapping[SessionName, int]
+) -> dict[SessionName, Overcharge]:
+    """Give the sessions that paid for more than was delivered, less what their viewers got back.
+
+    A refund names a viewer and no session: it counts for that viewer's sessions in their order.
+    """
+    given_back = dict(history.refunds)
+    found = {}
+    for name, session in sorted(history.sessions.items()):
+        delivered = delivered_ms.get(name)
+        if delivered is None or session.seconds * 1000 <= delivered:
+            continue
+        seconds = session.seconds - delivered // 1000
+        amount = seconds * (session.rate_per_second or 0)
+        returned = min(amount, given_back.get(session.viewer, 0))
+        if returned:
+            given_back[session.viewer] -= returned
+        if amount == 0 or returned < amount:
+            found[name] = Overcharge(seconds, amount - returned)
+    return found
+
+
 def disagreements(
     history: History,
     before: Stream | None,
@@ -148,9 +185,13 @@ def disagreements(
     `before` and `after` are the stream's entries at the two ends of the range, `open_sessions`
     those at its end, `delivered_ms` what the server says of the sessions that it knows.
     """
+    too_much = overcharges(history, delivered_ms)
     for name, session in sorted(history.sessions.items()):
-        for problem in _session(session, open_sessions.get(name), delivered_ms.get(name)):
-            yield f"session {name[0]}-{name[1]}: {problem}"
+        label, delivered = f"session {name[0]}-{name[1]}", delivered_ms.get(name)
+        for problem in _session(session, open_sessions.get(name), delivered):
+            yield f"{label}: {problem}"
+        if name in too_much:
+            yield f"{label}: paid {session.seconds} s, but only {delivered} ms were delivered"
     if after is None:
         return
     earned_before = before.earned_total if before is not None else 0
@@ -185,8 +226,6 @@ def _session(
         yield from _end(session, entry)
     if delivered_ms is None:
         return
-    if session.seconds * 1000 > delivered_ms:
-        yield f"paid {session.seconds} s, but only {delivered_ms} ms were delivered"
     unpaid_ms = delivered_ms - session.seconds * 1000
     if session.close_reason == "Order" and unpaid_ms >= UNPAID_MS_MAX:
         yield f"closed with {unpaid_ms} ms delivered and unpaid"

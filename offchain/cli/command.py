@@ -53,40 +53,86 @@ def command(
     """
 
     def register(body: Body[P]) -> Body[P]:
-        @functools.wraps(body)
-        def run(**given: Any) -> None:
-            output = Output(json_mode=given.pop("json"))
-            given.pop("config")
-            for each, kind in bundles.items():
-                fields = inspect.signature(kind.from_options).parameters
-                given[each] = kind.from_options(**{field: given.pop(field) for field in fields})
-            work(output, **given)
-
-        work: Callable[..., None] = body
-        # typer reads the signature: without the output, with what every command has
-        signature = inspect.signature(body, eval_str=True)
-        bundles: dict[str, Any] = {}
-        shown: list[inspect.Parameter] = []
-        shared: list[inspect.Parameter] = []
-        for each in list(signature.parameters.values())[1:]:
-            if hasattr(each.annotation, "from_options"):
-                bundles[each.name] = each.annotation
-                shared += _parameters(each.annotation.from_options)
-            else:
-                shown.append(each)
-        everything = [*shown, *shared, *_parameters(_common)]
-        merged = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in everything]
-        del run.__wrapped__
-        run.__signature__ = signature.replace(parameters=merged)  # type: ignore[attr-defined]
-        run.__annotations__ = {each.name: each.annotation for each in merged}
-        app.command(
-            name,
-            epilog=_epilog(examples),
-            rich_help_panel=panel,
-        )(run)
+        app.command(name, epilog=_epilog(examples), rich_help_panel=panel)(_runner(body))
         return body
 
     return register
+
+
+def command_with_others(
+    app: typer.Typer, name: str, body: Body[P], *examples: str, panel: str | None = None
+) -> typer.Typer:
+    """Register a function as the command `name`, and give the group of commands that go with it.
+
+    `paystream NAME` runs the function, `paystream NAME OTHER` only the other one.
+    """
+    run = _runner(body)
+
+    @functools.wraps(run)
+    def run_alone(ctx: typer.Context, **given: Any) -> None:
+        if ctx.invoked_subcommand is None:
+            run(**given)
+            return
+        for option in given:
+            source = ctx.get_parameter_source(option)
+            if source is not None and source.name == "COMMANDLINE":
+                raise Failure(
+                    f"--{option.replace('_', '-')} is of `{ctx.command_path}`: options of "
+                    f"`{ctx.command_path} {ctx.invoked_subcommand}` stand after it",
+                    Exit.USAGE,
+                    "usage",
+                )
+
+    context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    signature = inspect.signature(run)
+    del run_alone.__wrapped__
+    run_alone.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[context, *signature.parameters.values()]
+    )
+    run_alone.__annotations__ = {"ctx": typer.Context, **run.__annotations__}
+    made = group(inspect.cleandoc(body.__doc__ or ""), name=name)
+    made.callback(invoke_without_command=True, no_args_is_help=False, epilog=_epilog(examples))(
+        run_alone
+    )
+    app.add_typer(made, name=name, rich_help_panel=panel)
+    return made
+
+
+def _runner(body: Body[P]) -> Callable[..., None]:
+    """Make what typer calls: the body's options and those of every command in one signature."""
+
+    @functools.wraps(body)
+    def run(**given: Any) -> None:
+        output = Output(json_mode=given.pop("json"))
+        given.pop("config")
+        for each, kind in bundles.items():
+            fields = inspect.signature(kind.from_options).parameters
+            given[each] = kind.from_options(**{field: given.pop(field) for field in fields})
+        work(output, **given)
+
+    work: Callable[..., None] = body
+    # typer reads the signature: without the output, with what every command has
+    signature = inspect.signature(body, eval_str=True)
+    bundles: dict[str, Any] = {}
+    shown: list[inspect.Parameter] = []
+    shared: list[inspect.Parameter] = []
+    for each in list(signature.parameters.values())[1:]:
+        if hasattr(each.annotation, "from_options"):
+            bundles[each.name] = each.annotation
+            shared += _parameters(each.annotation.from_options)
+        else:
+            shown.append(each)
+    everything = [*shown, *shared, *_parameters(_common)]
+    merged = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in everything]
+    del run.__wrapped__
+    run.__signature__ = signature.replace(parameters=merged)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in merged}
+    return run
+
+
+def runs_alone(command: Any) -> bool:
+    """Tell whether a registered command is one that runs, and no mere group of others."""
+    return not hasattr(command, "commands") or bool(command.invoke_without_command)
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from offchain.cli import options
 from offchain.cli.checks import Check
+from offchain.cli.checks.telling import all_well, as_data, show_sum, told
 from offchain.cli.command import command
 from offchain.cli.exits import Exit
 from offchain.cli.output import Output
 from offchain.cli.ports import parse_listen, parse_udp_ports
 from offchain.cli.wallets import Names
-
-STYLES: Final = {
-    "ok": ("ok", "bold green"),
-    "warning": ("warning", "bold yellow"),
-    "failed": ("failed", "bold red"),
-    "skipped": ("skipped", "dim"),
-}
 
 
 def add_to(app: typer.Typer, panel: str) -> None:
@@ -86,55 +80,10 @@ def doctor(
         yield from running.server(server, listen)
         yield running.relayer_socket(options.socket_path(socket, state_dir))
 
-    found: list[Check] = []
-    for check in checks():
-        found.append(check)
-        if not out.json_mode:
-            _show(out, check)
-    bad = [check for check in found if check.state == "failed"]
+    found = told(out, checks())
     if out.json_mode:
-        out.json(
-            {
-                "ok": not bad,
-                "checks": [
-                    {
-                        "name": each.name,
-                        "state": each.state,
-                        "found": each.found,
-                        "remedy": each.remedy or None,
-                    }
-                    for each in found
-                ],
-            }
-        )
+        out.json(as_data(found))
     else:
-        _show_sum(out, found)
-    if bad:
+        show_sum(out, found)
+    if not all_well(found):
         raise typer.Exit(Exit.FAILED)
-
-
-def _show(out: Output, check: Check) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    word, style = STYLES[check.state]
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(width=7)
-    grid.add_column(width=16, no_wrap=True)
-    grid.add_column(overflow="fold")
-    grid.add_row(Text(word, style=style), Text(check.name, style="cyan"), Text(check.found))
-    if check.remedy:
-        grid.add_row("", "", Text(f"→ {check.remedy}", style="bold"))
-    out.show(grid)
-
-
-def _show_sum(out: Output, found: list[Check]) -> None:
-    from rich.text import Text
-
-    states = [each.state for each in found]
-    bad, warned = states.count("failed"), states.count("warning")
-    if bad:
-        out.show("", Text(f"{bad} of {len(states)} checks failed.", style="bold red"))
-    else:
-        more = f" {warned} warning(s)." if warned else ""
-        out.show("", Text(f"Nothing is wrong.{more}", style="bold green"))

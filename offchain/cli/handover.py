@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -104,35 +105,8 @@ def refund(
     whose = sending.wallets.address(viewer)
 
     async def plan(ledger: Ledger, _native: Money, account: str) -> Plan:
-        from offchain.ledger.entries import account_value
-
-        entry = await found_stream(ledger, stream)
-        refuse_foreign(entry, stream, account)
-        money = await money_of(ledger, entry.asset)
-        units = money.read(amount, "AMOUNT")
-        parts = await refundable(ledger, entry, stream, units, money)
-        vault = await ledger.vault(whose, asset=entry.asset)
-        return await planned(
-            ledger,
-            "PayStream",
-            "refund",
-            {"stream": stream, "viewer": account_value(whose), "amount": units},
-            [
-                (
-                    f"Vault of {short(whose)}",
-                    f"{money.write(vault)} → {money.write(vault + units)}",
-                ),
-                ("Claims beside that", money.write(entry.earned + entry.fees - parts.left - units)),
-                *planned_rows(parts, money),
-            ],
-            data={
-                "stream": stream,
-                "viewer": whose,
-                "asset": money.name,
-                "amount": units,
-                "treasury": parts.treasury,
-                "payees": parts.listed,
-            },
+        return await plan_refund(
+            ledger, account, stream, whose, lambda money: money.read(amount, "AMOUNT")
         )
 
     async def tell(ledger: Ledger, _native: Money, receipt: Receipt) -> Outcome:
@@ -145,6 +119,42 @@ def refund(
         return Outcome(rows, {**data, **paid})
 
     transact(out, sending, plan, tell)
+
+
+async def plan_refund(
+    ledger: Ledger, account: str, stream: int, whose: str, units_of: Callable[[Money], int]
+) -> Plan:
+    """Plan a refund of `units_of` the stream's money. Raises Failure where it cannot be."""
+    from offchain.ledger.entries import account_value
+
+    entry = await found_stream(ledger, stream)
+    refuse_foreign(entry, stream, account)
+    money = await money_of(ledger, entry.asset)
+    units = units_of(money)
+    parts = await refundable(ledger, entry, stream, units, money)
+    vault = await ledger.vault(whose, asset=entry.asset)
+    return await planned(
+        ledger,
+        "PayStream",
+        "refund",
+        {"stream": stream, "viewer": account_value(whose), "amount": units},
+        [
+            (
+                f"Vault of {short(whose)}",
+                f"{money.write(vault)} → {money.write(vault + units)}",
+            ),
+            ("Claims beside that", money.write(entry.earned + entry.fees - parts.left - units)),
+            *planned_rows(parts, money),
+        ],
+        data={
+            "stream": stream,
+            "viewer": whose,
+            "asset": money.name,
+            "amount": units,
+            "treasury": parts.treasury,
+            "payees": parts.listed,
+        },
+    )
 
 
 async def refundable(

@@ -178,6 +178,88 @@ def export(
         out.show(facts([("Key", name), ("Written to", output)]))
 
 
+@command(
+    app,
+    "change-password",
+    "paystream keys change-password creator",
+    "paystream keys change-password --all --keys-dir /var/lib/paystream/delegates",
+)
+def change_password(
+    out: Output,
+    wallets: Wallets,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...", help="Names of keys.", autocompletion=options.complete_key
+        ),
+    ] = None,
+    all_keys: Annotated[
+        bool, options.option("--all", "Every key in the directory, as a relayer's have one.")
+    ] = False,
+    new_password_file: Annotated[
+        Path | None,
+        options.option(
+            "--new-password-file",
+            "File whose first line is the new password; /dev/fd/N for a descriptor.",
+            "FILE",
+            show_default="ask on the terminal",
+        ),
+    ] = None,
+) -> None:
+    """Encrypt keys with another password. Stop what uses them first, or it fails at its next start.
+
+    After an interruption run it again: keys that the new password opens already are left alone.
+    """
+    from offchain.keys import WrongPassword
+
+    if bool(names) == all_keys:
+        raise Failure("name keys, or give --all", Exit.USAGE, "usage")
+    chosen = wallets.names() if all_keys else list(names or ())
+    keystore = wallets.keystore()
+    for name in chosen:
+        keystore.show(name)
+    old = wallets.password("Password now")
+    new = Wallets(wallets.keys_dir, new_password_file).new_password("New password")
+    changed: list[str] = []
+    for name in chosen:
+        try:
+            keystore.change_password(name, old, new)
+            changed.append(name)
+        except WrongPassword:
+            try:
+                keystore.load(name, new)
+            except WrongPassword:
+                raise Failure(
+                    f"the password does not open {name!r}: {len(changed)} of {len(chosen)} keys "
+                    "were changed before it",
+                    Exit.KEYS,
+                    "wrong-password",
+                ) from None
+    if out.json_mode:
+        out.json({"directory": str(wallets.keys_dir), "changed": changed})
+    else:
+        out.show(facts([("Changed", ", ".join(changed) or "none"), ("In", wallets.keys_dir)]))
+
+
+@command(app, "rotate", "paystream keys rotate --delegates-dir /var/lib/paystream/delegates")
+def rotate(
+    out: Output,
+    delegates_dir: options.DelegatesDir = None,
+    state_dir: options.StateDir = None,
+    password_file: options.PasswordFile = None,
+) -> None:
+    """Make another master of the delegates' keys. A relayer or signer that runs takes it up.
+
+    Keys that viewers have granted go on under the master before; new ones derive from this one.
+    """
+    from offchain.keys.delegate_keys import add_master
+
+    wallets = Wallets(delegates_dir or options.state_dir(state_dir) / "delegates", password_file)
+    keystore = wallets.keystore()
+    name = add_master(keystore, wallets.password("Password of the delegates' keys"))
+    _tell(out, keystore.show(name), "A new master")
+
+
 def _secret(*, from_stdin: bool) -> str:
     """Read a phrase or a JSON file; never from an argument."""
     if from_stdin:

@@ -1,7 +1,7 @@
 """`paystream watch` and `paystream publish`: our own viewer and publisher.
 
-What needs the chain is done first, on trio; then the media runs on asyncio. The two loops follow
-each other in this process and never run at once.
+What needs the chain or the key is done first, on trio; then the process begins anew without the key
+(`offchain.cli.keyless`), and the media runs on asyncio.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from offchain.cli.chain import found_stream, payable, show_dry_run, tell_outlay,
 from offchain.cli.command import command
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
+from offchain.cli.keyless import SignedIn, begin_without_key, signed_in
 from offchain.cli.money import Money, money_of
 from offchain.cli.output import Output, Row, facts
 from offchain.cli.payment import (
@@ -29,7 +30,7 @@ from offchain.cli.payment import (
     plan_deposit,
     plan_grant,
 )
-from offchain.cli.rest import API, AccountSigner, ask, obtain_token
+from offchain.cli.rest import API, ask, obtain_token
 from offchain.cli.spans import parse_span
 from offchain.cli.wallets import Wallets
 
@@ -108,24 +109,29 @@ def watch(
 
     With --deposit and --cap, what is missing is deposited and granted first, in one transaction.
     """
-    signer = wallets.signer(key)
-    token = obtain_token(server, signer, "watch")
-    terms = ask(server, "GET", f"{API}/streams/{stream}/terms", token=token)
-    expires_in_s = parse_span(expires_in, "--expires-in")
-    allowance = _allowance(terms, deposit, cap, expires_in_s, renewals)
-    if allowance is not None:
-        _make_payable(out, chain, signer, terms, allowance, dry_run=dry_run)
-    elif dry_run:
-        _nothing_missing(out, stream)
-    if dry_run:
-        return
+    viewer = signed_in()
+    if viewer is None:
+        signer = wallets.signer(key)
+        token = obtain_token(server, signer, "watch")
+        terms = ask(server, "GET", f"{API}/streams/{stream}/terms", token=token)
+        expires_in_s = parse_span(expires_in, "--expires-in")
+        allowance = _allowance(terms, deposit, cap, expires_in_s, renewals)
+        if allowance is not None:
+            _make_payable(out, chain, signer, terms, allowance, dry_run=dry_run)
+        elif dry_run:
+            _nothing_missing(out, stream)
+        if dry_run:
+            return
+        viewer = SignedIn(account=signer.address, token=token, delegate=terms["delegate"])
+        begin_without_key(viewer)
 
     from streaming.cli import WatchConfig, run_watch
 
     config = WatchConfig(
         server=server,
         stream=stream,
-        signer=AccountSigner(signer),
+        signer=viewer,
+        token=viewer.token,
         seconds=seconds,
         count_only=count_only,
         renew=renew,
@@ -134,8 +140,8 @@ def watch(
     result = _run_until_stopped(run_watch(config))
     out.progress_over()
     told = {
-        "account": signer.address,
-        "delegate": terms["delegate"],
+        "account": viewer.account,
+        "delegate": viewer.delegate,
         "stream": stream,
         "session": None,
         "watched_ms": 0,
@@ -199,14 +205,20 @@ def publish(
             Exit.USAGE,
             "video-missing",
         )
-    signer = wallets.signer(key)
+    creator = signed_in()
+    if creator is None:
+        signer = wallets.signer(key)
+        token = obtain_token(server, signer, "publish", stream)
+        creator = SignedIn(account=signer.address, token=token)
+        begin_without_key(creator)
 
     from streaming.cli import PublishConfig, run_publish
 
     config = PublishConfig(
         server=server,
         stream=stream,
-        signer=AccountSigner(signer),
+        signer=creator,
+        token=creator.token,
         video=video,
         seconds=seconds,
         stall_s=stall,
@@ -216,7 +228,7 @@ def publish(
     result = _run_until_stopped(run_publish(config))
     out.progress_over()
     told = {
-        "account": signer.address,
+        "account": creator.account,
         "stream": stream,
         "end_reason": "stopped",
         **({} if result is None else asdict(result)),

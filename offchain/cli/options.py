@@ -47,6 +47,17 @@ def complete_key(ctx: typer.Context, args: list[str], incomplete: str) -> list[s
 Chain: TypeAlias = Annotated[
     str, option("--chain", "Address of the node's RPC.", "URL", rich_help_panel=COMMON)
 ]
+Chains: TypeAlias = Annotated[
+    list[str] | None,
+    option(
+        "--chain",
+        "Address of a node's RPC; give it again for others, which stand in when it fails. Those of "
+        "another chain that is to be followed as well have its name in front.",
+        "[NAME=]URL",
+        rich_help_panel=COMMON,
+        show_default=CHAIN_DEFAULT,
+    ),
+]
 Server: TypeAlias = Annotated[
     str, option("--server", "Address of `paystream serve`.", "URL", rich_help_panel=COMMON)
 ]
@@ -70,14 +81,23 @@ KeysDir: TypeAlias = Annotated[
         show_default="keys in the state directory",
     ),
 ]
+DelegatesDir: TypeAlias = Annotated[
+    Path | None,
+    option(
+        "--delegates-dir",
+        "Where the delegates' keys lie, encrypted.",
+        "DIR",
+        show_default="delegates in the state directory",
+    ),
+]
 PasswordFile: TypeAlias = Annotated[
     Path | None,
     option(
         "--password-file",
-        "File whose first line is the keystore's password.",
+        "File whose first line is the keystore's password; /dev/fd/N for a descriptor.",
         "FILE",
         rich_help_panel=COMMON,
-        show_default="ask on the terminal",
+        show_default="paystream-password of systemd's credentials, else ask",
     ),
 ]
 Key: TypeAlias = Annotated[
@@ -121,6 +141,16 @@ Socket: TypeAlias = Annotated[
         show_default="relay.sock in the state directory",
     ),
 ]
+JournalUrlFile: TypeAlias = Annotated[
+    Path | None,
+    option(
+        "--journal-url-file",
+        "File whose first line is the URL of the PostgreSQL database with the journal; the URL "
+        "itself can be in the variable PAYSTREAM_JOURNAL_URL.",
+        "FILE",
+        show_default="journal.sqlite in the state directory",
+    ),
+]
 AssetName: TypeAlias = Annotated[
     str,
     option(
@@ -162,3 +192,15 @@ def state_dir(given: Path | None) -> Path:
 def socket_path(given: Path | None, state: Path | None) -> Path:
     """Give the path of the socket in use."""
     return given if given is not None else state_dir(state) / "relay.sock"
+
+
+def journal_url(given: Path | None) -> str | None:
+    """Give the URL of the journal's database; None where it is a file in the state directory."""
+    from offchain.journal import url_of
+
+    return url_of(given)
+
+
+def journal_place(state: Path | None, url_file: Path | None) -> Path | str:
+    """Give where the journal is: the URL of a database, or a file in the state directory."""
+    return journal_url(url_file) or state_dir(state) / "journal.sqlite"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,11 +22,15 @@ from offchain.cli.wallets import Wallets
 
 if TYPE_CHECKING:
     from offchain.cli.audit import History, SessionHistory
+    from offchain.cli.mend_sending import Sent
+    from offchain.cli.mending import Mend
+    from offchain.keys import LocalKey
     from offchain.ledger.client import Ledger
     from offchain.ledger.types import Stream
 
 REPORT_BYTES_MAX = 64 << 20
 PRUNED_WHILE_READING = 16
+FINAL_WITHIN_S = 60.0
 SessionName = tuple[int, int]
 
 
@@ -40,6 +44,8 @@ class Result:
     from_block: int
     finalized_block: int
     found: list[str]
+    mends: list[Mend]
+    money: Money
 
 
 def add_to(app: typer.Typer, panel: str) -> None:
@@ -49,6 +55,7 @@ def add_to(app: typer.Typer, panel: str) -> None:
         "reconcile",
         "paystream reconcile --stream 1",
         "paystream reconcile --stream 1 --delivered --key creator --json",
+        "paystream reconcile --stream 1 --delivered --mend --key creator",
         "paystream reconcile --report demo.json",
         panel=panel,
     )(reconcile)
@@ -77,6 +84,13 @@ def reconcile(
             "--delivered", "Ask the server too what it delivered (needs the owner's --key)."
         ),
     ] = False,
+    mend: Annotated[
+        bool,
+        options.option(
+            "--mend", "Send the calls that mend, signed by --key, and say what is left."
+        ),
+    ] = False,
+    yes: Annotated[bool, options.option("--yes", "Do not ask before that.")] = False,
     report: Annotated[
         Path | None,
         options.option("--report", "Judge this report of scripts/demo --json instead.", "FILE"),
@@ -87,35 +101,76 @@ def reconcile(
 ) -> None:
     """Hold a stream's finalized events, entries and deliveries against each other.
 
-    Exits with 1 if anything disagrees. A node keeps the state of its last 256 blocks unless it
-    runs with --state-pruning archive; what came before is then taken from the entries.
+    Exits with 1 if anything disagrees, and names the call that mends what a call can mend: also of
+    sessions in these blocks that have ended and still hold their viewer's money.
+
+    With --mend those calls are tried, their fees told, and those that would succeed are sent; then
+    it exits with 0 only where nothing is left, neither a disagreement nor a call. Doing it again
+    sends nothing twice: what an owner gave back counts.
+
+    A node keeps the state of its last 256 blocks unless it runs with --state-pruning archive; what
+    came before is then taken from the entries.
     """
     if report is not None:
         _judge_report(out, report)
         return
     if stream is None:
         raise Failure("give --stream or --report", Exit.USAGE, "usage")
+    signer = wallets.signer(key) if delivered or mend else None
     delivered_ms: dict[SessionName, int] = {}
-    if delivered:
-        token = obtain_token(server, wallets.signer(key), "publish", stream)
-        answer = ask(server, "GET", f"{API}/sessions", token=token)
-        delivered_ms = {
-            (int(each["grant"]), int(each["index"])): int(each["delivered_ms"])
-            for each in answer["sessions"]
-        }
-    _reconcile_chain(out, chain, stream, from_block, delivered_ms)
+    if delivered and signer is not None:
+        delivered_ms = _delivered(server, signer, stream)
+    result = _read(out, chain, stream, from_block, delivered_ms)
+    if not out.json_mode:
+        _show(out, result)
+    sent: list[Sent] | None = None
+    if mend and signer is not None:
+        sent = []
+        if result.mends:
+            from offchain.cli.mend_sending import send_mends
+
+            sent = send_mends(out, chain, server, signer, result.mends, yes=yes)
+        if any(each.problem is None for each in sent):
+            result = _read(out, chain, stream, from_block, delivered_ms, catch_up=True)
+            if not out.json_mode:
+                _verdict(out, result.found)
+                _name_mends(out, result.mends)
+    if out.json_mode:
+        out.json(_data(result, sent))
+    if result.found or (mend and result.mends):
+        raise typer.Exit(Exit.FAILED)
 
 
-def _reconcile_chain(
+def _delivered(server: str, signer: LocalKey, stream: int) -> dict[SessionName, int]:
+    """Ask the server what it delivered in each session that it knows. Raises ClientError."""
+    token = obtain_token(server, signer, "publish", stream)
+    answer = ask(server, "GET", f"{API}/sessions", token=token)
+    return {
+        (int(each["grant"]), int(each["index"])): int(each["delivered_ms"])
+        for each in answer["sessions"]
+    }
+
+
+def _read(
     out: Output,
     chain: str,
     stream: int,
     from_block: int | None,
     delivered_ms: dict[SessionName, int],
-) -> None:
-    from offchain.cli.audit import History, disagreements
+    *,
+    catch_up: bool = False,
+) -> Result:
+    """Read the finalized blocks, and hold them against themselves and what was delivered.
 
-    async def work(ledger: Ledger) -> list[str]:
+    With `catch_up` only when what is in the best block now has become final, a minute at most.
+    Raises Failure where there is no such stream.
+    """
+    from offchain.cli.audit import History, disagreements
+    from offchain.cli.mending import mends
+
+    async def work(ledger: Ledger) -> Result:
+        if catch_up:
+            await _until_final(ledger)
         final = await ledger.finalized_head()
         after = await ledger.stream(stream, at=final.hash)
         history = History(stream)
@@ -133,17 +188,32 @@ def _reconcile_chain(
         names = [name for name, each in history.sessions.items() if each.closed_block is None]
         still_open = await ledger.sessions_of(names, at=final.hash)
         found = list(disagreements(history, before, after, still_open, delivered_ms))
-        result = Result(history, after, delivered_ms, first, final.number, found)
-        if out.json_mode:
-            out.json(_data(result))
-        else:
-            known = after or before
-            money = await money_of(ledger, None if known is None else known.asset)
-            _show(out, money, result)
-        return found
+        known = after or before
+        money = await money_of(ledger, None if known is None else known.asset)
+        calls = mends(
+            history,
+            after,
+            still_open,
+            delivered_ms,
+            now_ms=await ledger.now_ms(at=final.hash),
+            window_ms=ledger.constants.settlement_window_ms,
+            write=money.write,
+        )
+        return Result(history, after, delivered_ms, first, final.number, found, list(calls), money)
 
-    if with_ledger(chain, work):
-        raise typer.Exit(Exit.FAILED)
+    return with_ledger(chain, work)
+
+
+async def _until_final(ledger: Ledger) -> None:
+    """Wait until the block that is best now is final, at most `FINAL_WITHIN_S`."""
+    import trio
+
+    best = (await ledger.best_head()).number
+    with trio.move_on_after(FINAL_WITHIN_S):
+        async with ledger.heads("finalized") as heads:
+            async for head in heads:
+                if head.number >= best:
+                    return
 
 
 async def _first_block(ledger: Ledger, stream: int, last: int) -> int:
@@ -234,7 +304,7 @@ def _judge_report(out: Output, path: Path) -> None:
         raise typer.Exit(Exit.FAILED)
 
 
-def _data(result: Result) -> dict[str, Any]:
+def _data(result: Result, sent: Sequence[Sent] | None) -> dict[str, Any]:
     history, entry = result.history, result.entry
     sessions = [
         {
@@ -272,11 +342,20 @@ def _data(result: Result) -> dict[str, Any]:
         "sessions": sessions,
         "reconciled": not result.found,
         "disagreements": result.found,
+        "mends": [
+            {
+                "session": each.label,
+                "why": each.why,
+                "command": each.command,
+            }
+            for each in result.mends
+        ],
+        **({} if sent is None else {"sent": [each.data for each in sent]}),
     }
 
 
-def _show(out: Output, money: Money, result: Result) -> None:
-    history, entry = result.history, result.entry
+def _show(out: Output, result: Result) -> None:
+    history, entry, money = result.history, result.entry, result.money
     rows = [
         _row(money, name, each, result.delivered_ms.get(name))
         for name, each in sorted(history.sessions.items())
@@ -302,6 +381,13 @@ def _show(out: Output, money: Money, result: Result) -> None:
     ]
     out.show("", facts(totals), "")
     _verdict(out, result.found)
+    _name_mends(out, result.mends)
+
+
+def _name_mends(out: Output, mends: Sequence[Mend]) -> None:
+    for each in mends:
+        out.text(f"Session {each.label}: {each.why}. Mend it by:")
+        out.text(f"  {each.command}")
 
 
 def _row(

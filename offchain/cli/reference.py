@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from offchain.cli.command import examples_of
+from offchain.cli.command import examples_of, runs_alone
 from offchain.cli.exits import Exit
 
 INTRODUCTION = """\
@@ -21,7 +21,7 @@ integer of 2^53 or more, which JavaScript would round, is text (`"10000000000000
 error is then `{"error": {"code", "message", "exit"}}`; in any case it is one `Error:` line on
 standard error. Without `--json`, data goes to standard output and everything else to standard
 error. The processes that run on (`serve`, `relay`, `publish`) print a line of JSON when they are
-ready.
+ready; so does `up --json`. `paystream --version` prints the release.
 
 ## Settings
 An option on the command line comes before its variable, a variable before the configuration file.
@@ -53,7 +53,7 @@ def render(root: Any) -> str:
     """Give the whole page for the root command (click's object)."""
     parts = [INTRODUCTION, _exits()]
     for way, each in _commands(root, ("paystream",)):
-        parts.append(_group(way, each) if hasattr(each, "commands") else _command(way, each))
+        parts.append(_command(way, each) if runs_alone(each) else _group(way, each))
     return "\n".join(parts)
 
 

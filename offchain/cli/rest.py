@@ -72,12 +72,19 @@ def ask(
 
 def obtain_token(server: str, key: LocalKey, purpose: Purpose, stream: int | None = None) -> str:
     """Prove to the server that `key` is ours. Raises ClientError and Failure."""
+    return str(sign_in(server, key, purpose, stream)["token"])
+
+
+def sign_in(
+    server: str, key: LocalKey, purpose: Purpose, stream: int | None = None
+) -> dict[str, Any]:
+    """Do the same, and give what the server says of the token: `token`, `expires_at_ms`."""
     import asyncio
 
     from streaming.clients.rest_client import RestClient
 
-    async def run() -> str:
+    async def run() -> dict[str, Any]:
         async with RestClient(server) as client:
-            return await client.authenticate(purpose, AccountSigner(key), stream)
+            return await client.sign_in(purpose, AccountSigner(key), stream)
 
     return asyncio.run(run())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from offchain.cli import options
-from offchain.cli.command import command
+from offchain.cli import draining, open_sessions, options
+from offchain.cli.command import command, command_with_others
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
 from offchain.cli.output import Output
@@ -17,11 +16,12 @@ from offchain.cli.ports import parse_listen, parse_udp_ports, refuse_taken_port
 from offchain.cli.wallets import Wallets
 
 if TYPE_CHECKING:
+    from offchain.keys.signer import Signer
     from streaming.cli import CertificateFiles
 
 
 def add_to(app: typer.Typer, panel: str) -> None:
-    """Register both commands."""
+    """Register both commands, and those that go with the relayer's."""
     command(
         app,
         "serve",
@@ -31,14 +31,22 @@ def add_to(app: typer.Typer, panel: str) -> None:
         "paystream serve --origin https://live.example --trusted-proxy 127.0.0.1",
         panel=panel,
     )(serve)
-    command(
+    others = command_with_others(
         app,
         "relay",
+        relay,
         "paystream relay --password-file /etc/paystream/password",
         "paystream relay --chain wss://rpc.example --metrics-port 9615",
         "paystream relay --batch-account operator --password-file /etc/paystream/password",
+        "paystream relay --signer /run/paystream/signer.sock",
+        "paystream relay --chain ws://127.0.0.1:9944 --chain asia=ws://127.0.0.1:9945",
+        "paystream relay --dry-run",
+        "paystream relay --relayer-id one --signer /run/paystream/signer.sock "
+        "--journal-url-file /etc/paystream/journal-url",
         panel=panel,
-    )(relay)
+    )
+    open_sessions.add_to(others)
+    draining.add_to(others)
 
 
 LogLevel = Annotated[
@@ -47,6 +55,19 @@ LogLevel = Annotated[
         "--log-level",
         "Least that is worth a line on standard error: debug, info, warning or error.",
         "LEVEL",
+    ),
+]
+LogFormat = Annotated[
+    str, options.option("--log-format", "How a line is written: text or json.", "FORMAT")
+]
+OtlpEndpoint = Annotated[
+    str | None,
+    options.option(
+        "--otlp-endpoint",
+        "Collector that spans of sessions are sent to by OTLP over HTTP, such as "
+        "http://127.0.0.1:4318; needs paystream[otel].",
+        "URL",
+        show_default="OTEL_EXPORTER_OTLP_ENDPOINT, else none",
     ),
 ]
 
@@ -73,20 +94,32 @@ def _certificate(cert: Path | None, key: Path | None) -> CertificateFiles | None
     return CertificateFiles(cert, key)
 
 
-def _log_to_stderr(level: str) -> None:
+def log_to_stderr(level: str, form: str) -> None:
     """Send the processes' log to standard error. Raises Failure."""
+    from offchain.cli import log_lines
+
+    for name, given, known in (
+        ("--log-level", level, log_lines.LEVELS),
+        ("--log-format", form, log_lines.FORMATS),
+    ):
+        if given.lower() not in known:
+            raise Failure(
+                f"{name} is {given!r}: use one of {', '.join(known)}", Exit.USAGE, "usage"
+            )
+    log_lines.configure(level.lower(), form.lower())
+
+
+def keep_memory() -> None:
+    """Keep core files, debuggers and the swap off a process that holds secrets.
+
+    What this machine does not allow is a line in the log, and no failure.
+    """
     import logging
 
-    levels = ("debug", "info", "warning", "error")
-    if level.lower() not in levels:
-        raise Failure(
-            f"--log-level is {level!r}: use one of {', '.join(levels)}", Exit.USAGE, "usage"
-        )
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    from offchain.keys import lockdown
+
+    for what in lockdown.lock_down().missing:
+        logging.getLogger("paystream.keys").info("event=memory-not-kept what=%r", what)
 
 
 def serve(
@@ -95,7 +128,15 @@ def serve(
     listen: Annotated[
         str, options.option("--listen", "Where to listen; port 0 takes a free one.", "HOST:PORT")
     ] = options.LISTEN_DEFAULT,
-    socket: options.Socket = None,
+    socket: Annotated[
+        list[Path] | None,
+        options.option(
+            "--socket",
+            "Local socket of the relayer; repeat it for each of several on one journal.",
+            "PATH",
+            show_default="relay.sock in the state directory",
+        ),
+    ] = None,
     origin: Annotated[
         str | None,
         options.option(
@@ -144,6 +185,14 @@ def serve(
             "ADDRESS",
         ),
     ] = None,
+    server_id: Annotated[
+        str,
+        options.option(
+            "--server-id",
+            "Name of this media server at its relayer: each of several needs one of its own.",
+            "NAME",
+        ),
+    ] = "paystream-serve",
     connections_max: Annotated[
         int, options.option("--connections-max", "Connections at a time.", "N", min=1)
     ] = 1000,
@@ -173,6 +222,10 @@ def serve(
         int,
         _limit("--pauses-per-second", "Pauses and resumptions a second and viewer."),
     ] = 4,
+    nacks_per_second: Annotated[
+        int,
+        _limit("--nacks-per-second", "NACKs a second and viewer that are answered."),
+    ] = 100,
     request_timeout: Annotated[
         int,
         options.option(
@@ -182,7 +235,9 @@ def serve(
             min=0,
         ),
     ] = 10,
-    log_level: LogLevel = "warning",
+    otlp_endpoint: OtlpEndpoint = None,
+    log_level: LogLevel = "info",
+    log_format: LogFormat = "text",
     state_dir: options.StateDir = None,
 ) -> None:
     """Run the media server: WHIP in, WHEP out, pages and API. It holds no keys.
@@ -193,7 +248,9 @@ def serve(
     """
     import asyncio
 
-    _log_to_stderr(log_level)
+    from offchain.cli import traces
+
+    log_to_stderr(log_level, log_format)
     host, port = parse_listen(listen)
     media_ports = parse_udp_ports(udp_ports)
     from streaming.cli import Limits, ServeConfig, run_serve
@@ -204,7 +261,8 @@ def serve(
             out.note(f"Serving on {url}. Ctrl-C ends it.")
 
     config = ServeConfig(
-        socket=options.socket_path(socket, state_dir),
+        socket=options.socket_path(socket[0] if socket else None, state_dir),
+        more_sockets=tuple(socket[1:] if socket else ()),
         listen_host=host,
         listen_port=port,
         origin=origin,
@@ -215,6 +273,7 @@ def serve(
         plain_http=plain_http,
         trusted_proxies=tuple(trusted_proxy or ()),
         connections_max=connections_max,
+        server_id=server_id,
         limits=Limits(
             requests_per_second=requests_per_second,
             joins_per_minute=joins_per_minute,
@@ -222,20 +281,42 @@ def serve(
             half_open_per_stream=half_open_per_stream,
             http_connections_per_address=http_connections_per_address,
             pauses_per_second=pauses_per_second,
+            nacks_per_second=nacks_per_second,
             request_timeout_s=request_timeout,
         ),
         on_ready=ready,
     )
     config.check()
     refuse_taken_port(host, port, "--listen")
-    asyncio.run(run_serve(config))
+    with traces.told(otlp_endpoint, "paystream-serve"):
+        asyncio.run(run_serve(config))
 
 
 def relay(
     out: Output,
     *,
-    chain: options.Chain = options.CHAIN_DEFAULT,
+    chain: options.Chains = None,
+    chain_wait: Annotated[
+        int,
+        options.option(
+            "--chain-wait",
+            "Seconds that the start waits for a node that is there and synced; then it ends.",
+            "SECONDS",
+            min=0,
+            max=86_400,
+        ),
+    ] = 480,
     socket: options.Socket = None,
+    credit_seconds: Annotated[
+        int,
+        options.option(
+            "--credit-seconds",
+            "Seconds that one viewer may be sent before a block charges them: what a creator can "
+            "lose to a viewer.",
+            "SECONDS",
+            min=1,
+        ),
+    ] = 20,
     cadence_ms: Annotated[
         int,
         options.option(
@@ -267,16 +348,55 @@ def relay(
             show_default="none: every tick by itself, free",
         ),
     ] = None,
-    delegates_dir: Annotated[
-        Path | None,
+    server_user: Annotated[
+        str | None,
         options.option(
-            "--delegates-dir",
-            "Where the delegates' keys lie, encrypted.",
-            "DIR",
-            show_default="delegates in the state directory",
+            "--server-user",
+            "User that runs `paystream serve`; its group may open the socket.",
+            "USER",
+            show_default="the relayer's own",
         ),
     ] = None,
-    log_level: LogLevel = "warning",
+    development_accounts: Annotated[
+        bool,
+        options.option(
+            "--development-accounts",
+            "Let pages sign as //Alice and the others, without a wallet. On a development chain "
+            "only: every other one is refused.",
+        ),
+    ] = False,
+    batch_password_file: Annotated[
+        Path | None,
+        options.option(
+            "--batch-password-file",
+            "File whose first line is the password of that key alone.",
+            "FILE",
+            show_default="the keystore's password",
+        ),
+    ] = None,
+    delegates_dir: options.DelegatesDir = None,
+    signer: Annotated[
+        Path | None,
+        options.option(
+            "--signer",
+            "Socket of the `paystream signer` that holds the delegates' keys.",
+            "PATH",
+            show_default="none: they are in this process",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        options.option(
+            "--dry-run",
+            "Check all that a start needs and tell what would be sent first; make, sign and send "
+            "nothing.",
+        ),
+    ] = False,
+    otlp_endpoint: OtlpEndpoint = None,
+    relayer_id: draining.RelayerId = None,
+    log_level: LogLevel = "info",
+    log_format: LogFormat = "text",
+    journal_url_file: options.JournalUrlFile = None,
     state_dir: options.StateDir = None,
     keys_dir: options.KeysDir = None,
     password_file: options.PasswordFile = None,
@@ -284,35 +404,80 @@ def relay(
     """Run the relayer: it holds the delegates' keys and the journal, and signs what is owed.
 
     Prints one line of JSON when it is ready: {"event":"ready","socket":...}. SIGTERM ends it. The
-    password file opens the delegates' keys, and the batch account's too.
+    password file opens the delegates' keys, and the batch account's unless that has its own. With
+    a signer, this process holds no delegate's key and needs no password for them.
+
+    With --dry-run it checks and exits: 0 where it would start, 1 where something is in the way.
+    What the relayer that runs now holds (journal, socket, port) is a warning alone, so that new
+    settings can be tried beside it.
     """
     import trio
 
+    from offchain.cli import traces
+    from offchain.cli.checks.relaying import Rehearsed
+    from offchain.cli.rehearsal import rehearse
     from offchain.relayer.run import run_relayer
-    from offchain.relayer.settings import RelayerConfig
+    from offchain.relayer.settings import RelayerConfig, chains_by_name
 
-    _log_to_stderr(log_level)
+    log_to_stderr(log_level, log_format)
     state = options.state_dir(state_dir)
+    delegates = delegates_dir or state / "delegates"
+    batch_wallets = Wallets.from_options(state_dir, keys_dir, batch_password_file or password_file)
+
+    def configured(password: str, batch_signer: Signer | None) -> RelayerConfig:
+        chains = chains_by_name(chain or [options.CHAIN_DEFAULT])
+        return RelayerConfig(
+            chain_urls=chains.pop("", ()),
+            more_chains=chains,
+            chain_wait_s=chain_wait,
+            state_dir=state,
+            password=password,
+            signer=signer,
+            socket=options.socket_path(socket, state_dir),
+            keys_dir=delegates,
+            cadence_ms=cadence_ms,
+            credit_ms=credit_seconds * 1000,
+            metrics_port=metrics_port,
+            batch_signer=batch_signer,
+            server_user=server_user,
+            journal=options.journal_url(journal_url_file),
+            relayer_id=relayer_id,
+            development_accounts=development_accounts,
+        )
+
+    if dry_run:
+        rehearse(
+            out,
+            Rehearsed(
+                chains=chains_by_name(chain or []).get("", (options.CHAIN_DEFAULT,)),
+                state=state,
+                socket=options.socket_path(socket, state_dir),
+                delegates=delegates,
+                password_file=password_file,
+                signer=signer,
+                batch_account=batch_account,
+                batch_wallets=batch_wallets,
+                metrics_port=metrics_port,
+                journal=options.journal_place(state_dir, journal_url_file),
+                cadence_ms=cadence_ms,
+                development_accounts=development_accounts,
+                configured=lambda: configured("not opened yet", None),
+            ),
+        )
+        return
     if metrics_port is not None:
         refuse_taken_port("127.0.0.1", metrics_port, "--metrics-port")
-    delegates = delegates_dir or state / "delegates"
-    question = f"Password of the delegates' keys in {delegates}"
-    first_time = not delegates.exists()
-    password = Wallets(delegates, password_file).password(question, confirm=first_time)
+    keep_memory()
+    password = ""
+    if signer is None:
+        question = f"Password of the delegates' keys in {delegates}"
+        first_time = not delegates.exists()
+        password = Wallets(delegates, password_file).password(question, confirm=first_time)
     batch_signer = None
     if batch_account is not None:
-        wallets = Wallets.from_options(state_dir, keys_dir, password_file)
-        batch_signer = wallets.signer(batch_account)
-    config = RelayerConfig(
-        chain_url=chain,
-        state_dir=state,
-        password=password,
-        socket=options.socket_path(socket, state_dir),
-        keys_dir=delegates,
-        cadence_ms=cadence_ms,
-        metrics_port=metrics_port,
-        batch_signer=batch_signer,
-    )
+        batch_signer = batch_wallets.signer(batch_account)
+    config = configured(password, batch_signer)
     if not out.json_mode:
-        out.note(f"Relayer of {chain}, state in {state}. Ctrl-C ends it.")
-    trio.run(run_relayer, config)
+        out.note(f"Relayer of {config.shown_chain}, state in {state}. Ctrl-C ends it.")
+    with traces.told(otlp_endpoint, "paystream-relay"):
+        trio.run(run_relayer, config)

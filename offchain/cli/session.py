@@ -20,6 +20,7 @@ from offchain.cli.rest import API, ask, obtain_token
 from offchain.cli.wallets import Wallets
 
 if TYPE_CHECKING:
+    from offchain.keys import LocalKey
     from offchain.ledger.client import Ledger
     from offchain.ledger.types import Session
 
@@ -143,17 +144,14 @@ def close(
 ) -> None:
     """Ask the relayer to close a session: what was delivered is paid, the rest returns."""
     grant, index = parse_session(session)
+    session = f"{grant}-{index}"
     if dry_run:
         _preview_close(out, chain, session, wallets.address(key))
         return
-    token = obtain_token(server, wallets.signer(key), "watch")
-    path = f"{API}/sessions/{grant}-{index}"
-    told = ask(server, "DELETE", path, token=token)
-    until = time.monotonic() + (CLOSE_WITHIN_S if wait else 0)
     with out.working("Waiting for the block with the last total"):
-        while told.get("status") not in {"closed", "failed"} and time.monotonic() < until:
-            time.sleep(CLOSE_LOOK_S)
-            told = ask(server, "GET", path, token=token)
+        told = close_by_relayer(
+            server, wallets.signer(key), session, within_s=CLOSE_WITHIN_S if wait else 0
+        )
     told = _with_integers(told)
     if out.json_mode:
         out.json({**told, "session": session, "dry_run": False})
@@ -162,10 +160,28 @@ def close(
     if wait and told.get("status") != "closed":
         raise Failure(
             f"session {session} is {told.get('status')} and not closed after {CLOSE_WITHIN_S:g} s: "
-            "see `paystream status`; after its window anyone may settle it",
+            "see `paystream status`; after its window anyone may end it by "
+            f"`paystream session settle --grant {grant} --index {index}`",
             Exit.FAILED,
             "not-closed",
         )
+
+
+def close_by_relayer(
+    server: str, signer: LocalKey, session: str, *, within_s: float = CLOSE_WITHIN_S
+) -> dict[str, Any]:
+    """Ask the relayer to close a session of the signer's; give what it says of it then.
+
+    Waits until it is over, at most `within_s`. Raises ClientError and Failure.
+    """
+    token = obtain_token(server, signer, "watch")
+    path = f"{API}/sessions/{session}"
+    told: dict[str, Any] = ask(server, "DELETE", path, token=token)
+    until = time.monotonic() + within_s
+    while told.get("status") not in {"closed", "failed"} and time.monotonic() < until:
+        time.sleep(CLOSE_LOOK_S)
+        told = ask(server, "GET", path, token=token)
+    return told
 
 
 def _show_closed(out: Output, server: str, session: str, told: dict[str, Any]) -> None:

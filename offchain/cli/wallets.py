@@ -6,8 +6,10 @@ every user of the machine could see, and never in the output.
 
 from __future__ import annotations
 
+import functools
 import getpass
 import os
+import re
 import stat
 import sys
 from dataclasses import dataclass
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 DEVELOPMENT_NAMES: Final = ("Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie")
 """Whose keys are public: every Substrate development chain endows them."""
 PASSWORD_BYTES_MAX: Final = 4096
+CREDENTIAL: Final = "paystream-password"
+_DESCRIPTOR: Final = re.compile(r"/dev/fd/([0-9]{1,6})")
 
 
 @dataclass(frozen=True)
@@ -87,9 +91,18 @@ class Wallets:
         return keystore.load(name, self.password(f"Password of the key {name!r}"))
 
     def password(self, question: str, *, confirm: bool = False) -> str:
-        """Read the password from its file, or ask for it on the terminal. Raises Failure."""
+        """Read the password from its file, or ask for it on the terminal. Raises Failure.
+
+        Without a file that was named, systemd's credential `paystream-password` counts.
+        """
         if self.password_file is not None:
             return password_from(self.password_file)
+        credential = credential_file()
+        if credential is not None:
+            return password_from(credential)
+        return self._asked(question, confirm=confirm)
+
+    def _asked(self, question: str, *, confirm: bool) -> str:
         if not sys.stdin.isatty():
             raise Failure(
                 "no password: give --password-file (or PAYSTREAM_PASSWORD_FILE), or run this on a "
@@ -104,6 +117,15 @@ class Wallets:
         except EOFError:
             raise Failure("no password was given", Exit.KEYS, "password-missing") from None
         return password
+
+    def new_password(self, question: str) -> str:
+        """Read a new password: from its file, or twice on the terminal. Raises Failure.
+
+        A credential of systemd's is the one that is in use, and never the new one.
+        """
+        if self.password_file is not None:
+            return password_from(self.password_file)
+        return self._asked(question, confirm=True)
 
     def _only_key(self) -> str:
         names = self.names()
@@ -135,21 +157,29 @@ class Names(Wallets):
         return cls(keys_dir or options.state_dir(state_dir) / "keys", None)
 
 
+def credential_file() -> Path | None:
+    """Give the password that systemd passes on (LoadCredential=paystream-password:...), if any."""
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not directory:
+        return None
+    path = Path(directory) / CREDENTIAL
+    return path if path.exists() else None
+
+
 def password_from(path: Path) -> str:
-    """Give the first line of a password file. Raises Failure."""
+    """Give the first line of a password file, or of a descriptor `/dev/fd/N`. Raises Failure."""
+    descriptor = _DESCRIPTOR.fullmatch(str(path))
     try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            raw = file.read(PASSWORD_BYTES_MAX + 1)
+        mode, raw = _descriptor(int(descriptor[1])) if descriptor else _file(path)
     except OSError as error:
         raise Failure(
             f"the password file {path} cannot be read ({error.strerror}): check its path and mode",
             Exit.KEYS,
             "password-file",
         ) from None
-    if stat.S_ISREG(mode) and mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if stat.S_ISREG(mode) and mode & _closed_to_others(path):
         raise Failure(
-            f"the password file {path} can be written by other users: run `chmod 600 {path}`",
+            f"the password file {path} can be read by other users: run `chmod 600 {path}`",
             Exit.KEYS,
             "password-file",
         )
@@ -165,6 +195,30 @@ def password_from(path: Path) -> str:
             "password-file",
         )
     return password
+
+
+def _closed_to_others(path: Path) -> int:
+    """The bits that the mode of a password file must not have.
+
+    systemd 254 and later give a unit's credential as 0440 with an ACL for the unit's user: the
+    group's bits are the ACL's mask then, and nobody's permission.
+    """
+    return 0o037 if path == credential_file() else 0o077
+
+
+def _file(path: Path) -> tuple[int, bytes]:
+    with path.open("rb") as file:
+        return os.fstat(file.fileno()).st_mode, file.read(PASSWORD_BYTES_MAX + 1)
+
+
+@functools.cache
+def _descriptor(number: int) -> tuple[int, bytes]:
+    """Read a descriptor to its end, once: a pipe gives its words only once.
+
+    Its path would be closed to a process whose memory is kept to itself. Raises OSError.
+    """
+    with os.fdopen(number, "rb") as file:
+        return os.fstat(number).st_mode, file.read(PASSWORD_BYTES_MAX + 1)
 
 
 def development_key(name: str) -> LocalKey:

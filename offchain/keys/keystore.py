@@ -20,7 +20,7 @@ import secrets
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ from substrateinterface import Keypair
 
 from offchain.keys.signer import SS58_FORMAT, LocalKey, fresh_key
 
+ARCHIVE: Final = "archive"
 SCRYPT_N: Final = 1 << 15
 SCRYPT_P: Final = 1
 SCRYPT_R: Final = 8
@@ -106,6 +107,12 @@ class Keystore:
         self._write(path, encode_key(key, name, password))
         return self.show(name)
 
+    def has(self, name: str) -> bool:
+        """Tell whether there is a file of that name, whole or not. Raises KeystoreError."""
+        path = self._path(name)
+        with _disk_errors(path):
+            return path.exists()
+
     def list(self) -> tuple[KeySummary, ...]:
         """List the keys by name. Files that are damaged raise KeystoreCorrupt."""
         with _disk_errors(self.directory):
@@ -144,6 +151,30 @@ class Keystore:
         key = key_from_phrase(phrase)
         return self.store(key, name or key.address, password)
 
+    def change_password(self, name: str, old: str, new: str) -> None:
+        """Encrypt a key with another password; a crash leaves the one file or the other.
+
+        Raises KeyNotFound, KeystoreCorrupt, WrongPassword, and KeystoreError where `new` is empty
+        or the disk refuses.
+        """
+        path = self._path(name)
+        raw = self._read(path)
+        key = decode_key(raw, old, source=str(path))
+        created = _parse(raw, str(path))["meta"].get("whenCreated")
+        self._write(path, encode_key(key, name, new, created_at=created), replace=True)
+
+    def move_to_archive(self, name: str) -> None:
+        """Move a key's file into the directory `archive`, still encrypted. Raises KeystoreError.
+
+        A key that has no file is left alone.
+        """
+        path, archive = self._path(name), self.directory / ARCHIVE
+        with _disk_errors(path):
+            archive.mkdir(mode=0o700, exist_ok=True)
+            with suppress(FileNotFoundError):
+                path.rename(archive / path.name)
+            _sync_directory(self.directory)
+
     def export(self, name: str, password: str) -> str:
         """Give a key's JSON for polkadot.js, still encrypted, after checking the password."""
         path = self._path(name)
@@ -174,10 +205,12 @@ class Keystore:
             raise KeystoreError(f"{path} can be read by other users: run `chmod 600 {path}`")
         return raw
 
-    def _write(self, path: Path, content: bytes) -> None:
-        """Write beside, flush, then link: never a half file, never over an existing one."""
+    def _write(self, path: Path, content: bytes, *, replace: bool = False) -> None:
+        """Write beside, flush, then link: never a half file, over an existing one if told to."""
         with _disk_errors(path):
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # `parents` of mkdir would be made for everybody, and the relayer refuses such a state
+            for made in (self.directory.parent, self.directory):
+                made.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self.directory.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise KeystoreError(
                     f"{self.directory} is open to other users: run `chmod 700 {self.directory}`"
@@ -190,7 +223,10 @@ class Keystore:
                     file.flush()
                     os.fsync(file.fileno())
                 try:
-                    os.link(beside, path)
+                    if replace:
+                        beside.replace(path)
+                    else:
+                        os.link(beside, path)
                 except FileExistsError:
                     raise KeystoreError(
                         f"{path} exists already: choose another name, or move the file away"
@@ -215,8 +251,11 @@ def key_from_phrase(phrase: str) -> LocalKey:
         ) from None
 
 
-def encode_key(key: LocalKey, name: str, password: str) -> bytes:
-    """Encrypt a key as polkadot.js's JSON. Raises KeystoreError where the password is empty."""
+def encode_key(key: LocalKey, name: str, password: str, *, created_at: int | None = None) -> bytes:
+    """Encrypt a key as polkadot.js's JSON. Raises KeystoreError where the password is empty.
+
+    `created_at` is unix milliseconds, now unless given.
+    """
     if not password:
         raise KeystoreError("the password is empty: give one of at least one character")
     secret = bytes(key.pair.private_key)
@@ -241,7 +280,7 @@ def encode_key(key: LocalKey, name: str, password: str) -> bytes:
         "meta": {
             "name": name,
             "tags": [],
-            "whenCreated": int(time.time() * 1000),
+            "whenCreated": int(time.time() * 1000) if created_at is None else created_at,
             # tells a damaged file from a wrong password, which the cipher alone cannot
             "checksum": _checksum(encoded),
         },

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from offchain.ledger.errors import BlockUnknown
-from offchain.ledger.rpc import Lagged, Reconnected, RpcClient, Subscription
+from offchain.ledger.rpc import Caller, Lagged, Reconnected, RpcClient, Subscription
 from offchain.ledger.scale import compact
 from offchain.ledger.types import Head, HeadKind
 
@@ -34,7 +34,36 @@ def head_from(header: Any) -> Head:
     return Head(number=number, hash=block_hash, parent_hash=header["parentHash"])
 
 
-async def read_head(rpc: RpcClient, block_hash: str | None = None) -> Head:
+class Node:
+    """One node, asked before it is used whether it is one to be believed."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    async def genesis_hash(self) -> str | None:
+        """Give the hash of its first block."""
+        return await read_block_hash(self._caller, 0)
+
+    async def is_syncing(self) -> bool:
+        """Tell whether it says that it is still fetching the chain."""
+        return await read_is_syncing(self._caller)
+
+    async def best_head(self) -> Head:
+        """Read its best block's header."""
+        return await read_head(self._caller)
+
+    async def block_hash(self, number: int) -> str | None:
+        """Give the hash of its best chain's block of that number, or None above its top."""
+        return await read_block_hash(self._caller, number)
+
+
+async def read_is_syncing(rpc: Caller) -> bool:
+    """Tell whether the node says that it is still fetching the chain."""
+    health = await rpc.call("system_health")
+    return bool(health["isSyncing"])
+
+
+async def read_head(rpc: Caller, block_hash: str | None = None) -> Head:
     """Read the header of a block, or of the best one. Raises BlockUnknown."""
     header = await rpc.call("chain_getHeader", [block_hash] if block_hash else [])
     if header is None:
@@ -47,7 +76,7 @@ async def read_finalized_head(rpc: RpcClient) -> Head:
     return await read_head(rpc, await rpc.call("chain_getFinalizedHead"))
 
 
-async def read_block_hash(rpc: RpcClient, number: int) -> str | None:
+async def read_block_hash(rpc: Caller, number: int) -> str | None:
     """Give the hash of the best chain's block of that number, or None above its top."""
     block_hash: str | None = await rpc.call("chain_getBlockHash", [number])
     return block_hash

@@ -10,7 +10,7 @@ is read at one block's hash, what must be final at a finalized one's.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 
@@ -19,7 +19,9 @@ import trio
 from offchain.ledger import chain
 from offchain.ledger.assets import Assets
 from offchain.ledger.background import open_background
+from offchain.ledger.block_events import BlockEvents
 from offchain.ledger.calls import Calls
+from offchain.ledger.endpoints import NodeStatus
 from offchain.ledger.entries import (
     account_value,
     asset_from,
@@ -34,6 +36,7 @@ from offchain.ledger.errors import BlockUnknown, ChainChanged, LedgerError, RpcE
 from offchain.ledger.extrinsics import Context, extension_bytes
 from offchain.ledger.rpc import Connect, Reconnected, RpcClient, open_rpc, open_socket
 from offchain.ledger.runtime import PALLET, Runtime
+from offchain.ledger.tables import Names, Tables
 from offchain.ledger.transactions import Transactions
 from offchain.ledger.types import (
     NATIVE,
@@ -53,6 +56,22 @@ from offchain.ledger.types import (
 _PAGE: Final = 512
 _BLOCKS_REMEMBERED: Final = 1024
 
+_TABLES: Final[dict[str, tuple[str, Callable[[Any], tuple[Any, ...]]]]] = {
+    "sessions": ("Sessions", tuple),
+    "grants": ("Grants", lambda grant: (grant,)),
+    "streams": ("Streams", lambda stream: (stream,)),
+    "vaults": ("Vaults", lambda name: (account_value(name[0]), asset_value(name[1]))),
+    "subscriptions": ("Subscriptions", lambda name: (name[0], account_value(name[1]))),
+}
+"""Of each table of `Tables`: the storage that it is read from, and the keys that a name makes."""
+_ENTRIES: Final[dict[str, Callable[[Any], Any]]] = {
+    "Sessions": session_from,
+    "Grants": grant_from,
+    "Streams": stream_from,
+    "Vaults": int,
+    "Subscriptions": subscription_from,
+}
+
 
 class Ledger(Assets, Transactions):
     """The ledger of one chain; make one with `open_ledger`.
@@ -63,7 +82,6 @@ class Ledger(Assets, Transactions):
 
     def __init__(self, rpc: RpcClient, runtime: Runtime, about: dict[str, Any]) -> None:
         self.rpc = rpc
-        self.url = rpc.url
         self.chain: str = about["chain"]
         self.genesis_hash: str = about["genesis_hash"]
         self.symbol: str = about["symbol"]
@@ -74,6 +92,7 @@ class Ledger(Assets, Transactions):
         self._runtimes: dict[int, Runtime] = {runtime.spec_version: runtime}
         self._block_runtimes: OrderedDict[str, int] = OrderedDict()
         self._loading = trio.Lock()
+        self._events = BlockEvents(self._read_events)
         self.calls = Calls(lambda: self.runtime)
         super().__init__()
 
@@ -90,6 +109,15 @@ class Ledger(Assets, Transactions):
     def is_connected(self) -> bool:
         """Whether the connection to the node stands at this moment."""
         return self.rpc.is_connected
+
+    @property
+    def endpoints(self) -> tuple[NodeStatus, ...]:
+        """How each address that was given stands."""
+        return self.rpc.endpoints.statuses()
+
+    def move_on(self, why: str) -> None:
+        """Leave the node in use for the next one, if there is another."""
+        self.rpc.move_on(why)
 
     @property
     def spec_name(self) -> str:
@@ -124,6 +152,10 @@ class Ledger(Assets, Transactions):
         """Read the last finalized block's header."""
         return await chain.read_finalized_head(self.rpc)
 
+    async def is_syncing(self) -> bool:
+        """Tell whether the node says that it is still fetching the chain."""
+        return await chain.read_is_syncing(self.rpc)
+
     async def head(self, block_hash: str) -> Head:
         """Read a block's header. Raises BlockUnknown."""
         return await chain.read_head(self.rpc, block_hash)
@@ -140,7 +172,10 @@ class Ledger(Assets, Transactions):
         return chain.open_heads(self.rpc, kind)
 
     async def events(self, block_hash: str) -> tuple[Event, ...]:
-        """Read and decode a block's events. Raises BlockUnknown."""
+        """Give a block's events, which are read and decoded once. Raises BlockUnknown."""
+        return await self._events.of(block_hash)
+
+    async def _read_events(self, block_hash: str) -> tuple[Event, ...]:
         runtime = await self._runtime_at(block_hash)
         raw = await self._storage(runtime.key("System", "Events"), block_hash)
         return runtime.events(raw)
@@ -148,6 +183,16 @@ class Ledger(Assets, Transactions):
     async def now_ms(self, *, at: str | None = None) -> int:
         """Read a block's timestamp in unix milliseconds: the ledger's clock."""
         return int(await self._read("Timestamp", "Now", at=at) or 0)
+
+    async def chain_type(self) -> str:
+        """Tell what its specification calls the chain: `Development`, `Local`, `Live`, or else."""
+        kind = await self.rpc.call("system_chainType")
+        return kind if isinstance(kind, str) else str(_first(list(kind or {}), "Custom"))
+
+    async def block_authors(self, *, at: str | None = None) -> tuple[str, ...]:
+        """List the accounts whose keys write the blocks, in turn."""
+        keys = await self._read("Aura", "Authorities", at=at) or []
+        return tuple(address(key) for key in keys)
 
     async def sudo_key(self) -> str | None:
         """Read who may speak for the operator; None where the chain has no sudo, or nobody."""
@@ -212,6 +257,33 @@ class Ledger(Assets, Transactions):
         """Read many sessions by (grant, index) at once; those that are not there are left out."""
         values = await self._read_many(PALLET, "Sessions", list(places), at=at)
         return {(key[0], key[1]): session_from(value) for key, value in values.items()}
+
+    async def open_sessions(self, *, at: str | None = None) -> list[tuple[int, int]]:
+        """List (grant, index) of every open session, whosever it is: keys alone are read."""
+        at = at or (await self.best_head()).hash
+        runtime = await self._runtime_at(at)
+        keys = await self._keys(PALLET, "Sessions", at=at)
+        places = (runtime.keys_of(PALLET, "Sessions", key) for key in keys)
+        return sorted((int(grant), int(index)) for grant, index in places)
+
+    async def tables(self, names: Names, *, at: str | None = None) -> Tables:
+        """Read many entries of all kinds at once, some hundred of them in one call."""
+        runtime = await self._runtime_at(at)
+        found = Tables()
+        keys: dict[str, tuple[str, Any]] = {}
+        for kind, (item, keyed) in _TABLES.items():
+            known = runtime.has_item(PALLET, item)
+            table = getattr(found, kind)
+            for name in getattr(names, kind):
+                table[name] = 0 if item == "Vaults" else None
+                if known:
+                    keys[runtime.key(PALLET, item, *keyed(name))] = (kind, name)
+        for key, raw in (await self._query(list(keys), at)).items():
+            kind, name = keys[key]
+            if raw is not None:
+                item, _ = _TABLES[kind]
+                getattr(found, kind)[name] = _ENTRIES[item](runtime.value(PALLET, item, raw))
+        return found
 
     async def tiers(self, stream: int, *, at: str | None = None) -> tuple[Tier, ...]:
         """Read what a stream offers to subscribers."""
@@ -361,7 +433,7 @@ class Ledger(Assets, Transactions):
     async def _check_genesis(self) -> None:
         genesis_hash = await self.rpc.call("chain_getBlockHash", [0])
         if genesis_hash != self.genesis_hash:
-            raise ChainChanged(self.url, self.genesis_hash, str(genesis_hash))
+            raise ChainChanged(self.rpc.url, self.genesis_hash, str(genesis_hash))
 
     async def _upgrade(self, version: int) -> None:
         if version == self._current.spec_version and self._failure is None:
@@ -403,15 +475,22 @@ def _first(value: Any, otherwise: Any) -> Any:
 
 @asynccontextmanager
 async def open_ledger(
-    url: str, *, timeout_s: float = 10.0, connect: Connect = open_socket
+    url: str | Sequence[str],
+    *,
+    timeout_s: float = 10.0,
+    connect: Connect = open_socket,
+    admit: Callable[[chain.Node], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Ledger]:
     """Connect to a node (`ws://` or `wss://`) for the length of a `with` block.
 
-    `timeout_s` is how long each request waits for an answer, or for the node to come back;
-    `connect` opens the socket (tests give one in memory).
-    Raises NodeUnreachable, and WrongRuntime where the chain does not speak PayStream.
+    Several addresses are tried in turn. `admit` is asked about each node before it is used, and
+    refuses one with NodeNotBelieved. `timeout_s` is how long each request waits for an answer, or
+    for a node to come back; `connect` opens the socket (tests give one in memory).
+    Raises NodeUnreachable and NodeNotBelieved, and WrongRuntime where the chain does not speak
+    PayStream.
     """
-    async with open_rpc(url, timeout_s=timeout_s, connect=connect) as rpc:
+    asked = None if admit is None else (lambda caller: admit(chain.Node(caller)))
+    async with open_rpc(url, timeout_s=timeout_s, connect=connect, admit=asked) as rpc:
         genesis_hash = await rpc.call("chain_getBlockHash", [0])
         properties = await rpc.call("system_properties") or {}
         runtime = await _load(rpc, None)

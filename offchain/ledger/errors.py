@@ -7,7 +7,10 @@ pallet raises a subclass of `DispatchFailed` made for that error, so that
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from offchain.ledger.endpoints import shown
 
 
 class LedgerError(Exception):
@@ -18,10 +21,42 @@ class NodeUnreachable(LedgerError):
     """The node did not answer. The request may or may not have arrived."""
 
     def __init__(self, url: str, what: str) -> None:
-        self.url = url
+        self.url = shown(url)
+        self.what = what
         super().__init__(
-            f"no answer from the node at {url}: {what}. Check that it runs and that its RPC "
+            f"no answer from the node at {self.url}: {what}. Check that it runs and that its RPC "
             "address is this one (start one with `paystream node`, name another with --chain)"
+        )
+
+
+class NodesUnusable(NodeUnreachable):
+    """None of several nodes can be used."""
+
+    def __init__(self, whys: Sequence[str]) -> None:
+        self.url, self.what = "", "; ".join(whys)
+        LedgerError.__init__(self, f"none of the nodes can be used: {self.what}")
+
+
+class NodeNotBelieved(LedgerError):
+    """What the node says of the chain is no fact."""
+
+
+class NodeBehind(NodeNotBelieved):
+    """The node does not know what is already known of the chain."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"the node is behind: {what}")
+
+
+class NodeDisagrees(NodeNotBelieved):
+    """The node has another block where one was final: it is of another chain, or of a lost fork."""
+
+    def __init__(self, number: int, *, expected: str, found: str | None) -> None:
+        self.number = number
+        super().__init__(
+            f"the node disagrees: its block {number} is {found}, and {expected} was final. Connect "
+            "to a node of the same chain; where the chain itself was begun anew, give another "
+            "--state-dir"
         )
 
 
@@ -89,7 +124,7 @@ class ChainChanged(LedgerError):
 
     def __init__(self, url: str, expected: str, found: str) -> None:
         super().__init__(
-            f"the node at {url} now has another chain (genesis {found}, before {expected}): "
+            f"the node at {shown(url)} now has another chain (genesis {found}, before {expected}): "
             "connect to a node of the chain that you began with, or start again with fresh state"
         )
 

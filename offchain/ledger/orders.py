@@ -7,7 +7,7 @@ encoding against the one that the runtime's own metadata gives.
 from __future__ import annotations
 
 import struct
-from typing import TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
@@ -89,6 +89,18 @@ class Renew(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 Order: TypeAlias = Open | Fund | Tick | Close | Tip | Renew
 
 
+class Domain(Protocol):
+    """The chain and the pallet that an order is for: both are in the bytes that a key signs."""
+
+    @property
+    def genesis_hash(self) -> str:
+        """`0x` and 64 digits."""
+
+    @property
+    def pallet_index(self) -> int:
+        """The pallet's place in the runtime."""
+
+
 class SignedOrder(msgspec.Struct, frozen=True, kw_only=True):
     """An order with its grant and the signature of the grant's key, as a batch carries it."""
 
@@ -112,6 +124,10 @@ def _bounded(order: Order, field: str, highest: int) -> int:
     return value
 
 
+_SECONDS: Final = struct.Struct("<BII")
+"""Kind, index and total of a tick or close."""
+
+
 def encode_order(order: Order) -> bytes:
     """Encode an order in SCALE, as the pallet's `Order`. Raises OrderInvalid."""
     index = _bounded(order, "index", U32_MAX)
@@ -126,13 +142,21 @@ def encode_order(order: Order) -> bytes:
         case Fund():
             return struct.pack("<BI", 1, index) + _amount(order, "funds")
         case Tick():
-            return struct.pack("<BII", 2, index, _bounded(order, "seconds", U32_MAX))
+            return _SECONDS.pack(2, index, _bounded(order, "seconds", U32_MAX))
         case Close():
-            return struct.pack("<BII", 3, index, _bounded(order, "seconds", U32_MAX))
+            return _SECONDS.pack(3, index, _bounded(order, "seconds", U32_MAX))
         case Tip():
             return struct.pack("<BI", 4, index) + _amount(order, "tips") + _message(order)
         case Renew():
             return struct.pack("<BII", 5, index, _bounded(order, "renewals", U32_MAX))
+
+
+def seconds_of(body: bytes) -> int:
+    """Give the total of a tick or close out of its SCALE bytes; 0 of any other order."""
+    if len(body) != _SECONDS.size or body[0] not in (2, 3):
+        return 0
+    _, _, seconds = _SECONDS.unpack(body)
+    return int(seconds)
 
 
 def _amount(order: Order, field: str) -> bytes:
@@ -186,6 +210,11 @@ def sign_grant_proof(
 ) -> bytes:
     """Sign the proof that `viewer` may grant this key, and give the 64 bytes."""
     return signer.sign(grant_proof_message(genesis_hash, pallet_index, viewer))
+
+
+def signature_value(scheme: str, signature: bytes) -> bytes:
+    """Encode a signature as the pallet's `DelegateSignature`."""
+    return bytes([SCHEMES.index(scheme)]) + signature
 
 
 def delegate_key(signer: Signer) -> DelegateKey:

@@ -1,6 +1,7 @@
 """A JSON-RPC 2.0 client over one WebSocket that survives the node's restarts.
 
-One task owns the connection. Calls wait for it, and are asked again after a reconnection (every
+It may have several addresses, and is connected to one of them at a time (`endpoints.py`). One task
+owns the connection. Calls wait for it, and are asked again after a reconnection (every
 read is harmless to repeat; pass `retry=False` where that is not so). Subscriptions are made again
 by themselves, and their consumers see a `Reconnected` in the stream. All queues are bounded: a
 consumer that lags loses the oldest items and sees a `Lagged` with their number.
@@ -12,22 +13,31 @@ import random
 import ssl
 import urllib.parse
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 import trio
 import trio_websocket
 
 from offchain.ledger.background import open_background
-from offchain.ledger.errors import NodeUnreachable, RpcError
+from offchain.ledger.endpoints import Endpoint, Endpoints, Trouble
+from offchain.ledger.errors import (
+    LedgerError,
+    NodeNotBelieved,
+    NodesUnusable,
+    NodeUnreachable,
+    RpcError,
+)
 
 MESSAGE_BYTES_MAX: Final = 64 * 1024 * 1024
 IN_FLIGHT_MAX: Final = 256
 SUBSCRIPTION_QUEUE_MAX: Final = 256
-BACKOFF_FIRST_S: Final = 0.1
-BACKOFF_MAX_S: Final = 5.0
+ADMIT_WITHIN_S: Final = 10.0
+"""So long has a node to say what makes it believed."""
+RETURN_EVERY_S: Final = 60.0
+"""How often a preferred node that was left is tried, beside the connection in use."""
 PING_EVERY_S: Final = 20.0
 PING_TIMEOUT_S: Final = 10.0
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -36,6 +46,16 @@ CLOSE_TIMEOUT_S: Final = 1.0
 Connect: TypeAlias = Callable[
     [str], AbstractAsyncContextManager[trio_websocket.WebSocketConnection]
 ]
+
+
+class Caller(Protocol):
+    """Whatever a node can be asked through."""
+
+    async def call(self, method: str, params: Sequence[Any] = ()) -> Any: ...
+
+
+Admit: TypeAlias = Callable[[Caller], Awaitable[None]]
+"""Raises NodeNotBelieved for a node that is not to be used, before anything else is asked of it."""
 
 
 class Reconnected(msgspec.Struct, frozen=True):
@@ -123,7 +143,21 @@ class _Connection:
         self.subscriptions: dict[Any, Subscription] = {}
         self.send, self.outbox = trio.open_memory_channel[bytes](IN_FLIGHT_MAX)
         self.lost = False
+        self.served = False
+        """Whether its node was found fit, and others asked through it."""
+        self.given_up = False
+        """Whether it was ended for another node's sake."""
+        self.scope = trio.CancelScope()
         self._next_id = 0
+
+    def give_up(self) -> None:
+        """End it, for another node's sake."""
+        self.given_up = True
+        self.scope.cancel()
+
+    async def call(self, method: str, params: Sequence[Any] = ()) -> Any:
+        """Ask this very node, once. Raises RpcError and _ConnectionLost."""
+        return await self.request(method, params)
 
     async def request(
         self, method: str, params: Sequence[Any], subscription: Subscription | None = None
@@ -198,21 +232,42 @@ class _Connection:
 class RpcClient:
     """The client; make one with `open_rpc`."""
 
-    def __init__(self, url: str, timeout_s: float, connect: Connect) -> None:
-        self.url = url
+    def __init__(
+        self, endpoints: Endpoints, timeout_s: float, connect: Connect, admit: Admit | None
+    ) -> None:
+        self.endpoints = endpoints
         self.timeout_s = timeout_s
         self.reconnections = 0
         self._connect = connect
+        self._admit = admit
         self._connection: _Connection | None = None
         self._connected = trio.Event()
         self._subscriptions: set[Subscription] = set()
         self._room = trio.Semaphore(IN_FLIGHT_MAX)
         self._why = "not connected yet"
+        self._refused: NodeNotBelieved | None = None
+        """Why the one node there is is not to be used: who subscribes to it hears that at once."""
+
+    @property
+    def url(self) -> str:
+        """The address in use, or else the first, as it may be shown."""
+        return (self.endpoints.current or self.endpoints.all[0]).name
 
     @property
     def is_connected(self) -> bool:
         """Whether the connection stands at this moment."""
         return self._connection is not None
+
+    def move_on(self, why: str) -> None:
+        """Leave the node in use, which answers and is of no use, for the next one.
+
+        With one address there is no other, and nothing happens.
+        """
+        current = self.endpoints.current
+        if self._connection is None or current is None or not self.endpoints.several:
+            return
+        self.endpoints.fail(current, "left", why, trio.current_time(), _spread())
+        self._connection.give_up()
 
     async def call(
         self,
@@ -254,7 +309,8 @@ class RpcClient:
         """Subscribe for the length of a `with` block.
 
         With `renew` the subscription is made again after each reconnection; without it a lost
-        connection raises NodeUnreachable in the consumer. Raises RpcError and NodeUnreachable.
+        connection raises NodeUnreachable in the consumer. Raises RpcError and NodeUnreachable, and
+        NodeNotBelieved while the one node there is is refused.
         """
         subscription = Subscription(method, params, unsubscribe, renew)
         try:
@@ -270,6 +326,8 @@ class RpcClient:
         why = f"{subscription.method} was not answered within {timeout_s:g} s"
         with trio.move_on_after(timeout_s):
             while True:
+                if self._refused is not None and not self.endpoints.several:
+                    raise self._refused
                 connection = await self._wait_connected()
                 try:
                     await connection.request(subscription.method, subscription.params, subscription)
@@ -290,50 +348,138 @@ class RpcClient:
         return self._connection
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
-        """Keep a connection for ever; the first one must succeed."""
-        pause_s = BACKOFF_FIRST_S
-        started = False
+        """Keep a connection for ever; of the first tries, one with each address, one must succeed.
+
+        Raises NodeUnreachable and NodeNotBelieved.
+        """
+        failures: list[LedgerError] = []
+        for endpoint in self.endpoints.all:
+            failure = await self._use(endpoint, task_status)
+            if failure is None:
+                break
+            failures.append(failure)
+        else:
+            raise failures[0] if len(failures) == 1 else NodesUnusable(self.endpoints.troubles())
         while True:
-            try:
-                async with self._connect(self.url) as socket:
-                    pause_s = BACKOFF_FIRST_S
-                    await self._serve(socket, task_status if not started else None)
-            except (OSError, ValueError, trio_websocket.HandshakeError) as error:
-                self._why = _reason(error)
-                if not started:
-                    raise NodeUnreachable(self.url, self._why) from None
-            except trio_websocket.ConnectionClosed:
-                self._why = "the connection was closed"
-            started = True
-            await trio.sleep(pause_s * random.uniform(0.8, 1.2))  # noqa: S311
-            pause_s = min(pause_s * 2, BACKOFF_MAX_S)
+            endpoint, wait_s = self.endpoints.choose(trio.current_time())
+            await trio.sleep(wait_s)
+            await self._use(endpoint, None)
+
+    async def _use(
+        self, endpoint: Endpoint, task_status: trio.TaskStatus[None] | None
+    ) -> LedgerError | None:
+        """Connect to one address and serve; tell why not, where that never came about."""
+        failure: LedgerError | None = None
+        connection: _Connection | None = None
+        try:
+            async with self._connect(endpoint.url) as socket:
+                connection = _Connection(socket)
+                failure = await self._serve(connection, endpoint, task_status)
+            if failure is None:
+                failure = NodeUnreachable(endpoint.url, "the connection was lost")
+        except (OSError, ValueError, trio_websocket.HandshakeError) as error:
+            failure = NodeUnreachable(endpoint.url, _reason(error))
+        except trio_websocket.ConnectionClosed:
+            failure = NodeUnreachable(endpoint.url, "the connection was closed")
+        self._why = _words(failure)
+        if connection is None or not connection.given_up:
+            self._fail(endpoint, failure)
+        has_served = connection is not None and connection.served
+        return None if has_served else failure
+
+    def _fail(self, endpoint: Endpoint, failure: LedgerError) -> None:
+        self._refused = failure if isinstance(failure, NodeNotBelieved) else None
+        trouble: Trouble = "refused" if self._refused is not None else "unreachable"
+        self.endpoints.fail(endpoint, trouble, _words(failure), trio.current_time(), _spread())
 
     async def _serve(
         self,
-        socket: trio_websocket.WebSocketConnection,
+        connection: _Connection,
+        endpoint: Endpoint,
         task_status: trio.TaskStatus[None] | None,
-    ) -> None:
-        """Use one connection until it ends."""
-        connection = _Connection(socket)
+    ) -> LedgerError | None:
+        """Use one connection until it ends; tell why not, where its node is not to be used."""
+        refused: LedgerError | None = None
         try:
             async with trio.open_nursery() as nursery:
+                connection.scope = nursery.cancel_scope
                 for task in (self._read, self._write, self._ping):
                     nursery.start_soon(task, connection, nursery.cancel_scope)
-                self._connection = connection
-                self._connected.set()
-                if task_status is not None:
-                    task_status.started()
+                refused = await self._refusal(connection, endpoint)
+                if refused is not None:
+                    nursery.cancel_scope.cancel()
                 else:
-                    self.reconnections += 1
-                    for subscription in list(self._subscriptions):
-                        nursery.start_soon(self._renew, connection, subscription)
+                    self._begin(connection, endpoint, nursery, task_status)
         finally:
-            self._connection = None
-            self._connected = trio.Event()
-            self._why = "the connection was lost"
+            if self._connection is connection:
+                self._connection = None
+                self._connected = trio.Event()
             connection.close()
-            for subscription in list(self._subscriptions):
+            for subscription in list(self._subscriptions) if connection.served else ():
                 self._after_loss(subscription)
+        return refused
+
+    async def _refusal(self, connection: _Connection, endpoint: Endpoint) -> LedgerError | None:
+        """Ask a node what makes it believed; tell why it is not to be used."""
+        if self._admit is None:
+            return None
+        try:
+            with trio.move_on_after(ADMIT_WITHIN_S):
+                await self._admit(connection)
+                return None
+        except _ConnectionLost:
+            return NodeUnreachable(endpoint.url, "the connection was lost")
+        except LedgerError as error:
+            return error
+        return NodeUnreachable(endpoint.url, f"nothing came within {ADMIT_WITHIN_S:g} s")
+
+    def _begin(
+        self,
+        connection: _Connection,
+        endpoint: Endpoint,
+        nursery: trio.Nursery,
+        task_status: trio.TaskStatus[None] | None,
+    ) -> None:
+        """Let everyone who waits use a connection."""
+        self._connection, self._refused = connection, None
+        connection.served = True
+        self._connected.set()
+        self.endpoints.use(endpoint, trio.current_time())
+        if self.endpoints.several:
+            nursery.start_soon(self._come_back, connection)
+        if task_status is not None:
+            task_status.started()
+            return
+        self.reconnections += 1
+        for subscription in list(self._subscriptions):
+            nursery.start_soon(self._renew, connection, subscription)
+
+    async def _come_back(self, connection: _Connection) -> None:
+        """Give the connection up as soon as a node before it in the list is well again."""
+        while True:
+            await trio.sleep(RETURN_EVERY_S)
+            for endpoint in self.endpoints.better(trio.current_time()):
+                failure = await self._tried(endpoint)
+                if failure is None:
+                    connection.give_up()
+                    return
+                self._fail(endpoint, failure)
+
+    async def _tried(self, endpoint: Endpoint) -> LedgerError | None:
+        """Connect to an address for a moment; tell why its node is not to be used."""
+        try:
+            async with self._connect(endpoint.url) as socket, trio.open_nursery() as nursery:
+                connection = _Connection(socket)
+                for task in (self._read, self._write):
+                    nursery.start_soon(task, connection, nursery.cancel_scope)
+                failure = await self._refusal(connection, endpoint)
+                nursery.cancel_scope.cancel()
+                return failure
+        except (OSError, ValueError, trio_websocket.HandshakeError) as error:
+            return NodeUnreachable(endpoint.url, _reason(error))
+        except trio_websocket.ConnectionClosed:
+            return NodeUnreachable(endpoint.url, "the connection was closed")
+        return NodeUnreachable(endpoint.url, "the connection was lost")
 
     def _after_loss(self, subscription: Subscription) -> None:
         if not subscription.renew:
@@ -387,6 +533,16 @@ class RpcClient:
             if patience.cancelled_caught:
                 break
         scope.cancel()
+
+
+def _spread() -> float:
+    """Give a factor near 1, so that many clients do not come back in the same moment."""
+    return random.uniform(0.8, 1.2)  # noqa: S311
+
+
+def _words(failure: LedgerError) -> str:
+    """Say what was wrong with a node, whose address stands beside it."""
+    return failure.what if isinstance(failure, NodeUnreachable) else str(failure)
 
 
 def _reason(error: Exception) -> str:
@@ -456,15 +612,22 @@ async def _handshake(
 
 @asynccontextmanager
 async def open_rpc(
-    url: str, *, timeout_s: float = 30.0, connect: Connect = open_socket
+    url: str | Sequence[str],
+    *,
+    timeout_s: float = 30.0,
+    connect: Connect = open_socket,
+    admit: Admit | None = None,
 ) -> AsyncIterator[RpcClient]:
     """Connect to `url` (`ws://` or `wss://`) for the length of a `with` block.
 
+    Of several addresses the first is used whose node is there and is not refused by `admit`.
     `timeout_s` is how long a call waits for its answer, a missing connection included.
-    Raises NodeUnreachable where the first connection fails; later ones are tried for ever, with
-    pauses that double from 0.1 to 5 s. `connect` opens the socket (tests give one in memory).
+    Raises NodeUnreachable and NodeNotBelieved where no first connection succeeds; later ones are
+    tried for ever, with pauses that double from 0.1 to 5 s. `connect` opens the socket (tests give
+    one in memory).
     """
-    client = RpcClient(url, timeout_s, connect)
+    urls = [url] if isinstance(url, str) else url
+    client = RpcClient(Endpoints(urls), timeout_s, connect, admit)
     async with open_background() as nursery:
         await nursery.start(client.run)
         yield client

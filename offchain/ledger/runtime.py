@@ -20,6 +20,8 @@ from substrateinterface.utils.hasher import (
 
 from offchain.ledger.entries import constants_from
 from offchain.ledger.errors import CallInvalid, DispatchFailed, LedgerError, WrongRuntime, by_name
+from offchain.ledger.event_layout import EventLayout, named
+from offchain.ledger.layout import Layouts, NotLaidOut
 from offchain.ledger.scale import compact
 from offchain.ledger.types import Constants, Event
 
@@ -97,6 +99,8 @@ class Runtime:
         self._pallets: dict[str, Any] = {p.value["name"]: p for p in decoded.pallets}
         self._items: dict[tuple[str, str], _Item] = {}
         self._call_heads: dict[tuple[str, str], bytes] = {}
+        self._layouts = Layouts(self.codec)
+        self._event_layout: EventLayout | None = None
         extrinsic = decoded[1][1]["extrinsic"].value
         self.extensions = tuple(
             Extension(e["identifier"], e["ty"], e["additional_signed"])
@@ -140,6 +144,13 @@ class Runtime:
     def decode(self, type_string: str, raw: bytes) -> Any:
         """Decode all of `raw` to plain Python values. Raises LedgerError."""
         try:
+            return self._layouts.decode(type_string, raw)
+        except NotLaidOut:
+            return self.decode_by_metadata(type_string, raw)
+
+    def decode_by_metadata(self, type_string: str, raw: bytes) -> Any:
+        """Decode as `decode` does, by looking each type up for each value. Raises LedgerError."""
+        try:
             decoder = self.codec.create_scale_object(
                 type_string, ScaleBytes(raw), metadata=self.metadata
             )
@@ -157,19 +168,31 @@ class Runtime:
         entry = self._item(pallet, item)
         raw = bytes(entry.prefix)  # it is a bytearray, which += would change for good
         for value, type_string, hasher in zip(keys, entry.key_types, entry.hashers, strict=False):
-            raw += _HASHERS[hasher][0](self.encode(type_string, value))
+            raw += _HASHERS[hasher][0](self._encoded_key(type_string, value))
         return "0x" + raw.hex()
 
-    def last_key(self, pallet: str, item: str, key: str) -> Any:
-        """Give the last of the keys that a full storage key was made of."""
+    def _encoded_key(self, type_string: str, value: Any) -> bytes:
+        """Encode a key; those that are numbers by hand, since there are thousands."""
+        size = self._layouts.integer_bytes(type_string)
+        if size is None or type(value) is not int or not 0 <= value < 1 << (8 * size):
+            return self.encode(type_string, value)
+        return value.to_bytes(size, "little")
+
+    def keys_of(self, pallet: str, item: str, key: str) -> tuple[Any, ...]:
+        """Give the keys that a full storage key was made of."""
         entry = self._item(pallet, item)
         raw = bytes.fromhex(key[2:])[len(entry.prefix) :]
+        found = []
         for type_string, hasher in zip(entry.key_types, entry.hashers, strict=True):
             raw = raw[_HASHERS[hasher][1] :]
             value = self.codec.create_scale_object(type_string, ScaleBytes(raw))
-            decoded = value.decode(check_remaining=False)
+            found.append(value.decode(check_remaining=False))
             raw = raw[value.data.offset :]
-        return decoded
+        return tuple(found)
+
+    def last_key(self, pallet: str, item: str, key: str) -> Any:
+        """Give the last of the keys that a full storage key was made of."""
+        return self.keys_of(pallet, item, key)[-1]
 
     def value(self, pallet: str, item: str, raw: str | None) -> Any:
         """Decode a stored value; where there is none, the item's default or None."""
@@ -282,15 +305,28 @@ class Runtime:
         return by_name(str(error), "System")("System", str(error), docs, where)
 
     def events(self, raw: str | None) -> tuple[Event, ...]:
-        """Decode `System.Events` of a block."""
+        """Decode `System.Events` of a block. Raises LedgerError."""
+        if raw is None:
+            return ()
+        try:
+            if self._event_layout is None:
+                records = self._item("System", "Events").value_type
+                self._event_layout = EventLayout(self._layouts, records)
+            return self._event_layout.events(bytes.fromhex(raw[2:]))
+        except NotLaidOut:
+            return self.events_by_metadata(raw)
+
+    def events_by_metadata(self, raw: str) -> tuple[Event, ...]:
+        """Decode as `events` does, by looking each type up for each value. Raises LedgerError."""
+        type_string = self._item("System", "Events").value_type
         return tuple(
             Event(
                 pallet=record["module_id"],
                 name=record["event_id"],
-                fields=_fields(record["attributes"]),
+                fields=named(record["attributes"]),
                 extrinsic_index=record["extrinsic_idx"],
             )
-            for record in self.value("System", "Events", raw) or ()
+            for record in self.decode_by_metadata(type_string, bytes.fromhex(raw[2:]))
         )
 
     # -- what must be there --------------------------------------------------------------------
@@ -324,13 +360,3 @@ class Runtime:
 
     def _constants(self) -> Constants:
         return constants_from(self.constant)
-
-
-def _fields(attributes: Any) -> dict[str, Any]:
-    if isinstance(attributes, dict):
-        return attributes
-    if attributes is None:
-        return {}
-    if isinstance(attributes, tuple):
-        return {str(index): value for index, value in enumerate(attributes)}
-    return {"0": attributes}

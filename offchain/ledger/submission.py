@@ -125,7 +125,11 @@ class Tracker:
                     place = await self._search(math.inf)
                 except TransactionRefused:
                     # it may have been handed in before a lost connection, and be in a block
-                    place = await self._search(math.inf)
+                    try:
+                        place = await self._look_through(math.inf)
+                    except (NodeUnreachable, BlockUnknown):
+                        await trio.sleep(_AGAIN_AFTER_S)
+                        continue
                     if place is None:
                         raise
                 else:
@@ -213,15 +217,19 @@ class Tracker:
     async def _search(self, up_to: float) -> Place | None:
         """Look through the best chain's blocks since the transaction was made."""
         try:
-            best = await read_head(self._rpc)
-            first = max(self._searched + 1, best.number - _SEARCH_BLOCKS_MAX)
-            for number in range(first, int(min(best.number, up_to)) + 1):
-                block_hash = await read_block_hash(self._rpc, number)
-                place = await self._place(block_hash) if block_hash else None
-                if place is not None:
-                    return place
+            return await self._look_through(up_to)
         except (NodeUnreachable, BlockUnknown):
             await trio.sleep(_AGAIN_AFTER_S)
+            return None
+
+    async def _look_through(self, up_to: float) -> Place | None:
+        best = await read_head(self._rpc)
+        first = max(self._searched + 1, best.number - _SEARCH_BLOCKS_MAX)
+        for number in range(first, int(min(best.number, up_to)) + 1):
+            block_hash = await read_block_hash(self._rpc, number)
+            place = await self._place(block_hash) if block_hash else None
+            if place is not None:
+                return place
         return None
 
     async def _finalized(self, place: Place) -> Place | None:

@@ -256,10 +256,18 @@ class Transactions(ABC):
         )
 
     async def _follow(
-        self, extrinsic: bytes, wait: Wait, timeout_s: float, *, order: bool
+        self,
+        extrinsic: bytes,
+        wait: Wait,
+        timeout_s: float,
+        *,
+        order: bool,
+        since: int | None = None,
     ) -> Receipt:
-        best = await chain.read_head(self.rpc)
-        tracker = Tracker(self.rpc, self.runtime, extrinsic, order=order, from_number=best.number)
+        """Hand in and follow; `since` is the block after which it may be in one already."""
+        if since is None:
+            since = (await chain.read_head(self.rpc)).number
+        tracker = Tracker(self.rpc, self.runtime, extrinsic, order=order, from_number=since)
         return await self._receipt(tracker.hash, await tracker.run(wait, timeout_s))
 
     async def _receipt(self, tx_hash: str, place: Place) -> Receipt:
@@ -328,15 +336,21 @@ class Transactions(ABC):
         *,
         wait: Wait = "in_block",
         timeout_s: float = _TIMEOUT_S,
+        try_first: bool = True,
     ) -> Receipt:
         """Put a wallet's signature to its payload, send it and follow it.
 
+        Sending it again after its answer was lost does nothing twice: where it is in a block since
+        its era began, it is found there, and once its era is over it is refused.
+
         `signature` is the wallet's `0x` hex, a `MultiSignature`. Raises SignatureMismatch before
-        anything is sent, else as `submit_signed`, which tries it first.
+        anything is sent, else as `submit_signed`; without `try_first` what would fail is sent.
         """
         extrinsic = assemble(payload, checked_signature(payload, signature))
-        await self._try(extrinsic)
-        return await self._follow(extrinsic, wait, timeout_s, order=False)
+        if try_first:
+            await self._try(extrinsic)
+        birth = int(payload.json["blockNumber"], 16)
+        return await self._follow(extrinsic, wait, timeout_s, order=False, since=birth)
 
     # -- the pallet's calls --------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Orders in batches: one transaction a block for many ticks, from an account of the operator's.
+"""Orders in batches: few transactions a block for many ticks, from an account of the operator's.
 
 The free lane takes an order a transaction, and uses a bounded share of the block. Where many ticks
 are due at once, one batch carries them; its fee comes back for what counts. It carries the opens
@@ -17,11 +17,11 @@ from offchain.journal import JournalError, put_order
 from offchain.keys.keystore import KeystoreError
 from offchain.keys.signer import Signer
 from offchain.ledger.errors import LedgerError
-from offchain.ledger.orders import Order, SignedOrder, Tick
+from offchain.ledger.orders import Open, Order, SignedOrder, Tick
 from offchain.ledger.types import BatchResult
 from offchain.relayer.chain import bounded
 from offchain.relayer.core import Core
-from offchain.relayer.sessions import LiveSession
+from offchain.relayer.live_session import LiveSession
 from offchain.relayer.submit import Submitter, is_stuck, lane_of, order_record, unstick
 from streaming.session_state import SessionRef
 
@@ -32,12 +32,25 @@ HANDFUL: Final = 8
 CROWD: Final = 3 * HANDFUL
 """With more sessions than this, ticks wait for the next block, to be counted and sent together."""
 AGAIN_AFTER_S: Final = 60.0
-"""How long after a failed batch the free lane takes everything."""
+"""How long after a failed batch the free lane takes everything, and after a failed order in one all
+orders of its session."""
+BATCHES_AT_ONCE: Final = 16
+"""So many batches may be on their way; more ticks than they carry wait for the next block."""
 _Due = tuple[LiveSession, Order]
 
 
 def _place(due: _Due) -> SessionRef:
     return due[0].ref
+
+
+def _lane(due: _Due) -> tuple[SessionRef, str]:
+    return due[0].ref, lane_of(due[1])
+
+
+def _batches(orders: list[_Due], most: int) -> list[list[_Due]]:
+    """Share orders among as few batches as carry them, all of about one size."""
+    size = -(-len(orders) // -(-len(orders) // most))
+    return [orders[first : first + size] for first in range(0, len(orders), size)]
 
 
 class Batcher:
@@ -49,40 +62,61 @@ class Batcher:
         self._signer = signer
         # a session's gap spans two cadences: after one its tick has to go the other way
         self._within_s = core.cadence_ms / 1000
-        self._under_way = False
+        self._under_way = 0
         self._block = self._looked = -1
         self._not_before = -1e9
+        self._alone: dict[SessionRef, float] = {}
+        """Until when sessions go the free lane, whose order has failed in a batch."""
 
     def take(self, due: list[_Due], nursery: trio.Nursery) -> list[_Due]:
-        """Start a batch where more than a handful of ticks are due, or an open or close is stuck.
+        """Start batches where more than a handful of ticks are due, or an open or close is stuck.
 
         Gives what goes the free lane. Between two batches many ticks wait for the next block, and
         so do those of a crowd, which become due one by one; the handful of a few sessions does not
         wait.
         """
         now = trio.current_time()
+        self._alone = {ref: until for ref, until in self._alone.items() if until > now}
         best = self._core.view.best
         if best is None or now < self._not_before:
             return due
-        ticks = sorted((each for each in due if isinstance(each[1], Tick)), key=_place)
-        others = [each for each in due if not isinstance(each[1], Tick)]
+        ticks = [each for each in due if self._goes_along(each)]
+        others = [each for each in due if not self._goes_along(each)]
         if len(self._core.book.sessions) > CROWD and best.number == self._looked:
             return others
         self._looked = best.number
-        waiting = [each for each in others if is_stuck(*each)]
+        waiting = [each for each in others if is_stuck(*each) and _place(each) not in self._alone]
         if len(ticks) > HANDFUL:
             waiting += ticks
         if not waiting:
             return due
-        if self._under_way or best.number == self._block:
+        room = BATCHES_AT_ONCE - self._under_way
+        if room <= 0 or best.number == self._block:
             return others if len(ticks) > HANDFUL else due
-        # a session has one of them at most
-        batch = sorted(waiting[: self._core.limits.batch_orders_max], key=_place)
-        self._block, self._under_way = best.number, True
-        for session, order in batch:
-            session.busy.add(lane_of(order))
-        nursery.start_soon(self._send, batch, nursery)
+        self._block = best.number
+        most = self._core.limits.batch_orders_max
+        # those that have waited longest; a session has one of them at most
+        for batch in _batches(sorted(waiting[: room * most], key=_place), most):
+            self._under_way += 1
+            for session, order in batch:
+                session.busy.add(lane_of(order))
+            nursery.start_soon(self._send, batch, nursery)
         return [each for each in due if lane_of(each[1]) not in each[0].busy]
+
+    def _goes_along(self, due: _Due) -> bool:
+        """Tell whether an order is a tick that may go with others."""
+        return isinstance(due[1], Tick) and _place(due) not in self._alone
+
+    def gathers(self) -> bool:
+        """Tell whether a crowd's ticks wait for the next block."""
+        best = self._core.view.best
+        is_crowd = len(self._core.book.sessions) > CROWD
+        return (
+            is_crowd
+            and best is not None
+            and best.number == self._looked
+            and trio.current_time() >= self._not_before
+        )
 
     async def _send(self, batch: list[_Due], nursery: trio.Nursery) -> None:
         began = trio.current_time()
@@ -106,7 +140,7 @@ class Batcher:
             self._core.count("batches_sent")
             self._send_alone(batch, await self._read(kept, result, began), nursery)
         finally:
-            self._under_way = False
+            self._under_way -= 1
             self._core.submit_bell.ring()
 
     def _failed(self, error: LedgerError) -> None:
@@ -120,13 +154,15 @@ class Batcher:
         Raises JournalUnavailable; then nothing of it is sent.
         """
         journal = self._core.journal
+        for session, order in batch:
+            session.is_signed |= isinstance(order, Open)
         await journal.commit([put_order(order_record(*each)) for each in batch])
         signed, kept = [], []
         for session, order in batch:
             try:
                 signed.append(await self._submitter.sign(session, order))
             except KeystoreError as error:
-                log.warning("event=order-failed session=%s why=%r", session.ref, str(error))
+                self._submitter.unsigned(session, order, error)
             else:
                 kept.append((session, order))
         await journal.commit(
@@ -150,8 +186,9 @@ class Batcher:
             if failure is None:
                 self._submitter.sent(session, order, began)
                 continue
-            # a failed order pays its fee: the next try is a free one
+            # a failed order pays its fee: the next tries are free ones
             unstick(session, order)
+            self._alone[session.ref] = trio.current_time() + AGAIN_AFTER_S
             if failure.name == "OrderStale":
                 stale.append(session)
             elif failure.name == "BlockFull":
@@ -160,7 +197,7 @@ class Batcher:
                 self._submitter.fail(session, "open-refused", failure)
             else:
                 self._submitter.refused(session, order, failure)
-        log.info(
+        log.debug(
             "event=batch-included block=%d counted=%d free=%d stale=%d failed=%d",
             result.receipt.block_number,
             result.counted,
@@ -174,10 +211,12 @@ class Batcher:
 
     def _send_alone(self, batch: list[_Due], alone: list[_Due], nursery: trio.Nursery) -> None:
         """Send some of a batch's orders through the free lane; their lanes stay busy."""
-        self._free([each for each in batch if each not in alone])
+        going = set(map(_lane, alone))
+        self._free([each for each in batch if _lane(each) not in going])
         for session, order in alone:
             nursery.start_soon(self._submitter.send_due, session, order)
 
     def _free(self, batch: list[_Due]) -> None:
         for session, order in batch:
             session.busy.discard(lane_of(order))
+            session.look()

@@ -19,6 +19,8 @@ RENEW_AHEAD_MS: Final = 30_000
 """How long before the last paid period ends it is renewed."""
 CLOSE_WAIT_MAX_MS: Final = 20_000
 """How long a close waits for the chain's clock before it takes what the chain allows."""
+CLOSE_BY_MS: Final = 20_000
+"""How long before a session's window is over it is closed with what is known: three blocks."""
 RESEND_AFTER_MS: Final = 6_000
 """When an accepted order that no block shows is sent again."""
 
@@ -28,7 +30,8 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
 
     `entry` is the ledger's at the best block, whose timestamp is `chain_now_ms`. `total_seconds` is
     what was delivered, whole. `since_*_ms` count from the pool's last answer to that kind of order,
-    None where there was none. `vault` and `cap_left` are free of other sessions' reservations.
+    None where there was none. `awaits_figures`: the media server that knows the last ones is away.
+    `vault` and `cap_left` are free of other sessions' reservations.
     """
 
     index: int
@@ -42,6 +45,7 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     last_total: int | None = None
     since_close_ms: int | None = None
     since_fund_ms: int | None = None
+    awaits_figures: bool = False
     vault: int = 0
     cap_left: int = 0
 
@@ -72,6 +76,12 @@ def ended_at(entry: Session, chain_now_ms: int, stops: tuple[int, ...] = ()) -> 
     return end
 
 
+def end_may_come(entry: Session, stops: tuple[int, ...] = ()) -> int:
+    """Tell the earliest moment of the chain's clock at which a session may be found ended."""
+    moments = [moment for moment in stops if moment >= entry.opened_at]
+    return min(entry.ended_at, entry.ticked_at + entry.gap_ms, *moments)
+
+
 def payable_total(entry: Session, chain_now_ms: int, stops: tuple[int, ...] = ()) -> int:
     """Tell the highest total of seconds that the ledger takes at `chain_now_ms` (rule 2)."""
     end = min(chain_now_ms, ended_at(entry, chain_now_ms, stops))
@@ -94,6 +104,25 @@ def next_lane_one(view: SessionView, limits: Constants, cadence_ms: int) -> Tick
     return None
 
 
+def next_total(view: SessionView, limits: Constants, *, waits_ms: int) -> int:
+    """Tell with which delivered total a tick may be due: what funds buy, or the least tick.
+
+    `waits_ms` is how long the cadence lasts still; until then only the end of the funds counts.
+    """
+    funded = _funded(view.entry)
+    if view.last_total is not None and view.last_total >= funded:
+        return 2**62  # that tick is on its way
+    if waits_ms > 0:
+        return funded
+    return min(funded, view.entry.seconds + limits.min_tick_seconds)
+
+
+def lacks_funds(view: SessionView, limits: Constants) -> bool:
+    """Tell whether a session's funds are to be raised, as soon as there is something to take."""
+    entry = view.entry
+    return entry.funds - entry.paid < limits.fund_below_seconds * entry.rate_per_second
+
+
 def _funded(entry: Session) -> int:
     """Give the highest total that the funds buy: the creator's seconds come before tick prices."""
     if entry.rate_per_second == 0:
@@ -104,7 +133,9 @@ def _funded(entry: Session) -> int:
 def _close(view: SessionView, limits: Constants) -> Close | None:
     end = ended_at(view.entry, view.chain_now_ms, view.stops)
     if view.chain_now_ms >= end + limits.settlement_window_ms:
-        return None  # too late for orders: anyone may settle it now
+        return None  # too late for orders: it is settled instead
+    if view.awaits_figures and view.chain_now_ms < end + limits.settlement_window_ms - CLOSE_BY_MS:
+        return None
     payable = payable_total(view.entry, view.chain_now_ms, view.stops)
     total = max(view.total_seconds, view.entry.seconds)
     if total > payable:
@@ -114,6 +145,11 @@ def _close(view: SessionView, limits: Constants) -> Close | None:
     if view.since_close_ms is not None and view.since_close_ms < RESEND_AFTER_MS:
         return None
     return Close(index=view.index, seconds=total)
+
+
+def may_settle(entry: Session, chain_now_ms: int, stops: tuple[int, ...], window_ms: int) -> bool:
+    """Tell whether a session's window is over, so that the ledger takes no more orders of it."""
+    return chain_now_ms >= ended_at(entry, chain_now_ms, stops) + window_ms
 
 
 def next_fund(view: SessionView, limits: Constants, cadence_ms: int) -> Fund | None:
@@ -150,6 +186,12 @@ def next_renewal(view: RenewalView) -> Renew | None:
         if view.last_total > total or not waited:
             return None
     return Renew(index=view.index, renewals=total)
+
+
+def renews_in_ms(view: RenewalView) -> int:
+    """Tell how long it is until a period may be renewed; negative when it may be already."""
+    ahead_ms = min(RENEW_AHEAD_MS, view.subscription.tier.period_ms)
+    return view.subscription.paid_until - ahead_ms - view.chain_now_ms
 
 
 def cost(seconds: int, rate_per_second: int, tick_price: int, cadence_ms: int) -> int:

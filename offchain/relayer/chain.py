@@ -7,17 +7,18 @@ part of `offchain.ledger.client.Ledger` that is used; tests put an in-memory one
 
 from __future__ import annotations
 
-import functools
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import trio
 
 from offchain.keys.signer import Signer
-from offchain.ledger.errors import LedgerError, NodeUnreachable
+from offchain.ledger.endpoints import NodeStatus
+from offchain.ledger.errors import NodeUnreachable
 from offchain.ledger.orders import Order, SignedOrder
+from offchain.ledger.tables import Names, Tables
 from offchain.ledger.types import (
     NATIVE,
     Asset,
@@ -41,18 +42,21 @@ from offchain.ledger.types import (
     Tier,
     Wait,
 )
+from offchain.relayer.belief import Belief
+from offchain.relayer.cadence import ended_at
+from offchain.relayer.interest import Interest, Wanted
+from offchain.relayer.life import Entries
 from streaming.session_state import SessionRef
 
 log = logging.getLogger("paystream.relay.chain")
 
 REQUEST_TIMEOUT_S: Final = 8.0
-READS_AT_ONCE: Final = 32
+READ_TOGETHER: Final = 4_096
+"""So many entries are asked for before the next are."""
 RETRY_S: Final = 1.0
 SILENT_AFTER_S: Final = 10.0
 """Without a best block for so long, nobody new is admitted."""
 _T = TypeVar("_T")
-_K = TypeVar("_K")
-_V = TypeVar("_V")
 
 
 class WalletCalls(Protocol):
@@ -89,6 +93,10 @@ class Chain(Protocol):
     @property
     def decimals(self) -> int: ...
 
+    @property
+    def endpoints(self) -> Sequence[NodeStatus]: ...
+    def move_on(self, why: str) -> None: ...
+
     async def stream(self, stream: int, *, at: str | None = None) -> Stream | None: ...
     async def streams(self, *, at: str | None = None) -> dict[int, Stream]: ...
     async def vault(
@@ -114,6 +122,7 @@ class Chain(Protocol):
     async def now_ms(self, *, at: str | None = None) -> int: ...
     async def best_head(self) -> Head: ...
     async def finalized_head(self) -> Head: ...
+    async def is_syncing(self) -> bool: ...
     async def block_hash(self, number: int) -> str | None: ...
     def heads(self, kind: HeadKind) -> AbstractAsyncContextManager[AsyncIterator[Head]]: ...
     async def events(self, block_hash: str) -> tuple[Event, ...]: ...
@@ -131,6 +140,11 @@ class Chain(Protocol):
     async def sessions_of(
         self, places: Sequence[tuple[int, int]], *, at: str | None = None
     ) -> dict[tuple[int, int], Session]: ...
+    async def open_sessions(self, *, at: str | None = None) -> list[tuple[int, int]]: ...
+    async def tables(self, names: Names, *, at: str | None = None) -> Tables: ...
+    async def settle(
+        self, signer: Signer, grant: int, index: int, *, wait: Wait = "in_block"
+    ) -> Receipt: ...
     async def signer_payload(self, account: str, call: bytes, *, tip: int = 0) -> SignedPayload: ...
     @property
     def chain(self) -> str: ...
@@ -144,6 +158,7 @@ class Chain(Protocol):
         *,
         wait: Wait = "in_block",
         timeout_s: float = 120.0,
+        try_first: bool = True,
     ) -> Receipt: ...
 
 
@@ -154,36 +169,35 @@ async def bounded(request: Awaitable[_T], seconds: float = REQUEST_TIMEOUT_S) ->
     raise NodeUnreachable("the chain", f"nothing came within {seconds:g} s")
 
 
-class Interest:
-    """Which entries open sessions rest on."""
-
-    def __init__(self) -> None:
-        self.sessions: set[SessionRef] = set()
-        self.grants: set[int] = set()
-        self.streams: set[int] = set()
-        self.vaults: set[tuple[str, Asset]] = set()
-        self.subscriptions: set[tuple[int, str]] = set()
-        """By stream and viewer."""
-
-
 class ChainView:
     """The entries of interest as of the best block. `None` in a table: the ledger has none."""
 
-    def __init__(self, chain: Chain, interest: Callable[[], Interest]) -> None:
+    def __init__(self, chain: Chain, wanted: Wanted, belief: Belief) -> None:
         self.chain = chain
-        self._interest = interest
+        self.wanted = wanted
+        self.changed: dict[SessionRef, None] = {}
+        """Sessions that rest on entries that were read, until somebody takes note of them."""
         self.best: Head | None = None
         self.best_ms = 0
         self.finalized: Head | None = None
         self.seen_at = -1e9
         self.reachable = False
+        self.why: str | None = None
+        """What came of the node instead of a best block; None while one is followed."""
         self.sessions: dict[SessionRef, Session | None] = {}
         self.grants: dict[int, Grant | None] = {}
         self.streams: dict[int, Stream | None] = {}
         self.vaults: dict[tuple[str, Asset], int] = {}
         self.subscriptions: dict[tuple[int, str], Subscription | None] = {}
-        self._events: dict[str, tuple[Event, ...]] = {}
         self._reading = trio.Lock()
+        self.closed_with: dict[SessionRef, int] = {}
+        """The totals with which sessions were closed, by the best blocks' events."""
+        self.belief = belief
+
+    @property
+    def best_number(self) -> int:
+        """The best block's number; 0 before there is one."""
+        return self.best.number if self.best is not None else 0
 
     @property
     def silent_s(self) -> float:
@@ -200,13 +214,8 @@ class ChainView:
         return self.best_ms + max(0, int(self.silent_s * 1000)) if self.best else 0
 
     async def events(self, block_hash: str) -> tuple[Event, ...]:
-        """Give a block's events; the last blocks' are kept."""
-        if block_hash not in self._events:
-            events = await bounded(self.chain.events(block_hash))
-            while len(self._events) >= 64:
-                del self._events[next(iter(self._events))]
-            self._events[block_hash] = events
-        return self._events[block_hash]
+        """Give a block's events; the client keeps the last blocks'."""
+        return await bounded(self.chain.events(block_hash))
 
     async def advance(self, head: Head) -> None:
         """Move to a best block. Raises LedgerError, and then nothing has moved."""
@@ -214,23 +223,98 @@ class ChainView:
             await self._advance(head)
 
     async def _advance(self, head: Head) -> None:
+        await self.check(head)
         now_ms = await bounded(self.chain.now_ms(at=head.hash))
-        wanted = self._interest()
         if self.best is not None and head.parent_hash == self.best.hash:
-            wanted = self._touched(await self.events(head.hash), wanted)
-        await self._read(wanted, head.hash)
+            names = self._touched(await self.events(head.hash))
+        else:
+            names = self.wanted.everything()
+        await self._read(names, head.hash)
         self.best, self.best_ms = head, now_ms
         self.seen_at = trio.current_time()
         self.reachable = True
+        self.why = None
         self._forget()
 
-    async def refresh(self, wanted: Interest) -> None:
+    async def check(self, head: Head) -> None:
+        """Refuse a node that is not to be believed. Raises NodeNotBelieved, LedgerError."""
+        await bounded(self.belief.check(self.chain, head))
+
+    def believe(self, head: Head) -> None:
+        """Note a finalized block that was read."""
+        self.belief.note(head)
+        self.finalized = head
+
+    # --- facts ---------------------------------------------------------------------------
+
+    def entries(self, ref: SessionRef) -> Entries | None:
+        """Give what the best block says of a session; None while that has not been read."""
+        if self.best is None or ref not in self.sessions or ref.grant not in self.grants:
+            return None
+        return _entries(
+            self.best.number,
+            final=False,
+            grant=self.grants[ref.grant],
+            session=self.sessions[ref],
+            now_ms=self.best_ms,
+            stops=self.stops(self.sessions[ref]),
+        )
+
+    def forget(self, ref: SessionRef) -> None:
+        """Read a session's entries anew with the next block."""
+        self.sessions.pop(ref, None)
+        self.grants.pop(ref.grant, None)
+        self.wanted.unread.sessions.add((ref.grant, ref.index))
+        self.wanted.unread.grants.add(ref.grant)
+
+    def is_gone(self, ref: SessionRef) -> bool:
+        """Tell whether the best block has had a session and has it no more."""
+        entries = self.entries(ref)
+        if entries is None or entries.next_index is None or entries.has_entry:
+            return False
+        return ref.index < entries.next_index and ref.index not in entries.open
+
+    def stops(self, session: Session | None) -> tuple[int, ...]:
+        """Give when the stream of a session has paused or ended."""
+        stream = self.streams.get(session.stream) if session is not None else None
+        return stream.stops if stream is not None else ()
+
+    async def entries_at(self, head: Head, refs: Sequence[SessionRef]) -> dict[SessionRef, Entries]:
+        """Read what a finalized block says of some sessions. Raises LedgerError."""
+        names = Interest()
+        names.sessions = {(ref.grant, ref.index) for ref in refs}
+        names.grants = {ref.grant for ref in refs}
+        tables = await self._tables(names, head.hash)
+        now_ms = await bounded(self.chain.now_ms(at=head.hash))
+        return {
+            ref: _entries(
+                head.number,
+                final=True,
+                grant=tables.grants[ref.grant],
+                session=tables.sessions[ref.grant, ref.index],
+                now_ms=now_ms,
+            )
+            for ref in refs
+        }
+
+    async def refresh(self, names: Interest) -> None:
         """Read entries at the best block now. Raises LedgerError."""
         async with self._reading:
-            await self._read(wanted, self.best.hash if self.best else None)
+            await self._read(names, self.best.hash if self.best else None)
 
-    def _touched(self, events: tuple[Event, ...], interest: Interest) -> Interest:
-        touched = Interest()
+    async def foresee(self, names: Interest) -> None:
+        """Read entries of sessions that are about to be taken in. Raises LedgerError."""
+        async with self._reading:
+            found = await self._tables(names, self.best.hash if self.best else None)
+            for kind in Names.__slots__:
+                for name, entry in getattr(found, kind).items():
+                    self._keep(kind, name, entry)
+
+    def _touched(self, events: tuple[Event, ...]) -> Interest:
+        """Name what a block's events have changed, of what is wanted, and what was never read."""
+        touched, wanted = Interest(), self.wanted
+        for kind in Names.__slots__:
+            getattr(touched, kind).update(getattr(wanted.unread, kind))
         accounts: set[str] = set()
         for event in events:
             if event.pallet != "PayStream":
@@ -238,109 +322,78 @@ class ChainView:
             fields = event.fields
             grant, index = fields.get("grant"), fields.get("index")
             if grant is not None and index is not None:
-                touched.sessions.add(SessionRef(grant, index))
-            if grant is not None and event.name != "Ticked":
+                touched.sessions.add((grant, index))
+                if event.name == "SessionClosed" and wanted.wants("sessions", (grant, index)):
+                    self.closed_with[SessionRef(grant, index)] = fields["seconds"]
+            if event.name == "Ticked":
+                continue
+            if grant is not None:
                 touched.grants.add(grant)
-                touched.sessions |= {ref for ref in interest.sessions if ref.grant == grant}
+                touched.sessions.update(
+                    (ref.grant, ref.index) for ref in wanted.by_grant.get(grant, ())
+                )
                 known = self.grants.get(grant)
                 if known is not None:
                     accounts.add(known.viewer)
             if event.name.startswith("Stream"):
                 touched.streams.add(fields["stream"])
-            accounts |= {fields[name] for name in ("who", "payee", "viewer") if name in fields}
+            accounts.update(fields[name] for name in ("who", "payee", "viewer") if name in fields)
             if event.name.startswith("Subscri"):
                 viewer = fields["viewer"]
                 touched.subscriptions.add((fields["stream"], viewer))
                 # a renewal is an order, and its grant counts it: both are read at one block
-                touched.grants |= {
-                    number
-                    for number, entry in self.grants.items()
-                    if entry is not None and entry.viewer == viewer
-                }
-        # what is wanted and not known yet is read as well
-        touched.sessions |= interest.sessions - self.sessions.keys()
-        touched.grants |= interest.grants - self.grants.keys()
-        touched.streams |= interest.streams - self.streams.keys()
-        touched.vaults = {vault for vault in interest.vaults if vault[0] in accounts}
-        touched.vaults |= interest.vaults - self.vaults.keys()
-        touched.subscriptions |= interest.subscriptions - self.subscriptions.keys()
-        touched.sessions &= interest.sessions
-        touched.grants &= interest.grants
-        touched.streams &= interest.streams
-        touched.subscriptions &= interest.subscriptions
-        return touched
+                touched.grants.update(ref.grant for ref in wanted.by_viewer.get(viewer, ()))
+        touched.vaults.update(place for who in accounts for place in wanted.vaults_of(who))
+        return wanted.of(touched)
 
-    async def _read(self, wanted: Interest, at: str | None) -> None:
-        sessions: dict[SessionRef, Session | None] = {}
-        grants: dict[int, Grant | None] = {}
-        streams: dict[int, Stream | None] = {}
-        vaults: dict[tuple[str, Asset], int] = {}
-        subscriptions: dict[tuple[int, str], Subscription | None] = {}
+    async def _read(self, names: Interest, at: str | None) -> None:
+        """Read entries and take them over, if they are still wanted then."""
+        found, wanted = await self._tables(names, at), self.wanted
+        for kind in Names.__slots__:
+            unread: set[Any] = getattr(wanted.unread, kind)
+            for name, entry in getattr(found, kind).items():
+                unread.discard(name)
+                if wanted.wants(kind, name):
+                    self._keep(kind, name, entry)
+                    self.changed.update(dict.fromkeys(wanted.resting_on(kind, name)))
 
-        async def session_entries() -> None:
-            places = [(ref.grant, ref.index) for ref in wanted.sessions]
-            found = await bounded(self.chain.sessions_of(places, at=at))
-            for ref in wanted.sessions:
-                sessions[ref] = found.get((ref.grant, ref.index))
+    def _keep(self, kind: str, name: Any, entry: Any) -> None:
+        own: dict[Any, Any] = getattr(self, kind)
+        own[SessionRef(*name) if kind == "sessions" else name] = entry
 
-        async def grant(number: int) -> None:
-            grants[number] = await bounded(self.chain.grant(number, at=at))
-
-        async def stream(number: int) -> None:
-            streams[number] = await bounded(self.chain.stream(number, at=at))
-
-        async def vault(account: str, asset: Asset) -> None:
-            balance = await bounded(self.chain.vault(account, asset=asset, at=at))
-            vaults[account, asset] = balance
-
-        async def subscription(number: int, viewer: str) -> None:
-            found = await bounded(self.chain.subscription(number, viewer, at=at))
-            subscriptions[number, viewer] = found
-
-        reads: list[Callable[[], Awaitable[None]]] = []
-        if wanted.sessions:
-            reads.append(session_entries)
-        reads += [functools.partial(grant, number) for number in wanted.grants]
-        reads += [functools.partial(stream, number) for number in wanted.streams]
-        reads += [functools.partial(vault, *place) for place in wanted.vaults]
-        reads += [functools.partial(subscription, *place) for place in wanted.subscriptions]
-        await _all(reads)
-        self.sessions |= sessions
-        self.grants |= grants
-        self.streams |= streams
-        self.vaults |= vaults
-        self.subscriptions |= subscriptions
+    async def _tables(self, names: Interest, at: str | None) -> Tables:
+        found = Tables()
+        for part in names.parts(READ_TOGETHER):
+            found.update(await bounded(self.chain.tables(part, at=at)))
+        return found
 
     def _forget(self) -> None:
-        interest = self._interest()
-        _keep(self.sessions, interest.sessions)
-        _keep(self.grants, interest.grants)
-        _keep(self.streams, interest.streams)
-        _keep(self.vaults, interest.vaults)
-        _keep(self.subscriptions, interest.subscriptions)
+        wanted = self.wanted
+        gone, wanted.unwanted = wanted.unwanted, Interest()
+        for kind in Names.__slots__:
+            own: dict[Any, Any] = getattr(self, kind)
+            for name in getattr(gone, kind):
+                if not wanted.wants(kind, name):
+                    own.pop(SessionRef(*name) if kind == "sessions" else name, None)
+        for grant, index in gone.sessions:
+            self.closed_with.pop(SessionRef(grant, index), None)
 
 
-async def _all(reads: Sequence[Callable[[], Awaitable[None]]]) -> None:
-    """Read many entries, some at a time. Raises the first LedgerError."""
-    limit = trio.Semaphore(READS_AT_ONCE)
-    failures: list[LedgerError] = []
-
-    async def one(read: Callable[[], Awaitable[None]]) -> None:
-        async with limit:
-            if failures:
-                return
-            try:
-                await read()
-            except LedgerError as error:
-                failures.append(error)
-
-    async with trio.open_nursery() as nursery:
-        for read in reads:
-            nursery.start_soon(one, read)
-    if failures:
-        raise failures[0]
-
-
-def _keep(table: dict[_K, _V], kept: set[_K]) -> None:
-    for key in table.keys() - kept:
-        del table[key]
+def _entries(
+    block: int,
+    *,
+    final: bool,
+    grant: Grant | None,
+    session: Session | None,
+    now_ms: int,
+    stops: tuple[int, ...] = (),
+) -> Entries:
+    return Entries(
+        block=block,
+        final=final,
+        next_index=None if grant is None else grant.next_index,
+        open=() if grant is None else grant.open,
+        has_entry=session is not None,
+        expired=session is not None and ended_at(session, now_ms, stops) <= now_ms,
+        grant_over=grant is None or grant.ended_at <= now_ms,
+    )

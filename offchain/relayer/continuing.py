@@ -14,18 +14,28 @@ import msgspec
 import trio
 
 from offchain.journal import JournalUnavailable, put_session
-from offchain.journal_schema import SessionRecord
+from offchain.journal.records import SessionRecord
 from offchain.relayer.admission import Admission
 from offchain.relayer.core import Core
+from offchain.relayer.live_session import Lapse, LiveSession
 from offchain.relayer.problems import Refused, journal_unavailable
-from offchain.relayer.sessions import Lapse, LiveSession
 from offchain.relayer.submit import deny
 from offchain.relayer.tokens import Tokens
 
 log = logging.getLogger("paystream.relay.continuing")
 
 LOOK_EVERY_S: Final = 0.5
-_PASSING: Final = frozenset({"chain-unavailable", "journal-unavailable", "budget-spent"})
+_PASSING: Final = frozenset(
+    {
+        "budget-spent",
+        "chain-unavailable",
+        "held-elsewhere",
+        "journal-unavailable",
+        "keys-unavailable",
+        "opening-undecided",
+        "slot-unsettled",
+    }
+)
 
 
 class Continuer:
@@ -40,13 +50,13 @@ class Continuer:
         """Look for lapsed sessions whose frames have come back."""
         while True:
             await trio.sleep(LOOK_EVERY_S)
-            for session in self._core.book:
+            for session in list(self._core.book.census.lapsed):
                 if session.lapse is not None and self._due(session, session.lapse):
                     await self._go_on(session, session.lapse)
 
     def _due(self, session: LiveSession, lapse: Lapse) -> bool:
         """Tell whether a lapsed session's viewer needs the next one, and it can be opened."""
-        closed = session.done or session.gone_block is not None
+        closed = session.done or self._core.view.is_gone(session.ref)
         waits = lapse.live and lapse.fresh_ms > 0 and session.deny is None
         return closed and waits and self._core.view.usable and self._core.journal.healthy
 
@@ -63,12 +73,13 @@ class Continuer:
             except JournalUnavailable:
                 raise journal_unavailable() from None
             successor = LiveSession(record, trio.current_time())
-            core.book.follow(session, successor)
+            successor.since_block = core.view.best_number
+            core.book.follow(session, successor, core.refill_ms())
             core.submit_bell.ring()
             log.info("event=session-continued session=%s as=%s", session.ref, successor.ref)
 
         try:
-            token = self._tokens.by_digest(before.token_digest, core.unix_ms())
+            token = self._tokens.by_digest(before.token_digest, core.steady_ms())
             await self._admission.follow(token, before.stream, place)
         except Refused as refused:
             log.info("event=not-continued session=%s why=%s", session.ref, refused.problem.code)

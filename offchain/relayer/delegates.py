@@ -1,74 +1,25 @@
-"""Delegate keys: made here, one per grant, and opened when they have to sign."""
+"""Which delegate key stands for which viewer, and when a viewer needs another one.
+
+The keys are the keyring's. The journal holds which of them were handed out, and to whom.
+"""
 
 from __future__ import annotations
 
-import hmac
-import secrets
-from pathlib import Path
-
-import trio
+import logging
 
 from offchain.journal import JournalUnavailable, put_delegate
-from offchain.journal_schema import DelegateRecord
-from offchain.keys.keystore import Keystore
-from offchain.keys.signer import LocalKey, Signer, key_of_seed
+from offchain.journal.records import DelegateRecord, SessionRecord
+from offchain.keys.keystore import KeyNotFound, KeystoreCorrupt, KeystoreError
 from offchain.ledger.errors import LedgerError
-from offchain.ledger.orders import sign_grant_proof
 from offchain.relayer.chain import bounded
 from offchain.relayer.core import Core
+from offchain.relayer.keyring import KeystoreKeyring, MemoryKeyring
 from offchain.relayer.problems import chain_unavailable, journal_unavailable
+from offchain.relayer.turns import Turns
 
+log = logging.getLogger("paystream.relay.delegates")
 
-class KeystoreKeyring:
-    """Delegate keys in an encrypted keystore; opened ones stay in memory."""
-
-    def __init__(self, directory: Path, password: str) -> None:
-        self._store = Keystore(directory)
-        self._password = password
-        self._open: dict[str, Signer] = {}
-        self._one_at_a_time = trio.CapacityLimiter(1)
-
-    def __repr__(self) -> str:
-        return f"<keyring {self._store.directory}>"
-
-    async def check(self) -> None:
-        """Open one delegate key, so that a wrong password shows at the start.
-
-        Raises KeystoreError.
-        """
-        names = [key.name for key in self._store.list() if key.name.startswith("delegate-")]
-        if names:
-            await self.open(names[-1])
-
-    async def keep(self, name: str, key: LocalKey) -> None:
-        """Store a key. Raises KeystoreError."""
-        await trio.to_thread.run_sync(
-            self._store.store, key, name, self._password, limiter=self._one_at_a_time
-        )
-        self._open[name] = key
-
-    async def open(self, name: str) -> Signer:
-        """Give a stored key. Raises KeystoreError."""
-        if name not in self._open:
-            self._open[name] = await trio.to_thread.run_sync(
-                self._store.load, name, self._password, limiter=self._one_at_a_time
-            )
-        return self._open[name]
-
-
-class MemoryKeyring:
-    """Delegate keys in memory only, for tests."""
-
-    def __init__(self) -> None:
-        self._keys: dict[str, Signer] = {}
-
-    async def keep(self, name: str, key: LocalKey) -> None:
-        """Remember a key."""
-        self._keys[name] = key
-
-    async def open(self, name: str) -> Signer:
-        """Give a key that was made here."""
-        return self._keys[name]
+__all__ = ["Delegates", "KeystoreKeyring", "MemoryKeyring"]
 
 
 class Delegates:
@@ -77,13 +28,31 @@ class Delegates:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._by_viewer: dict[str, list[DelegateRecord]] = {}
-        self._seed = secrets.token_bytes(32)
-        self._making: dict[str, trio.Lock] = {}
+        self._making = Turns()
+        self._recognised: set[str] = set()
+        """Viewers whose grants were looked at for keys that the journal does not have."""
 
     def restore(self, delegates: list[DelegateRecord]) -> None:
         """Take over what the journal holds."""
         for record in delegates:
             self._remember(record)
+
+    async def archive_spent(self, open_sessions: list[SessionRecord]) -> None:
+        """Put the keys away that are retired and have no open session, where they are files.
+
+        What the disk refuses stays where it is, and is a line in the log.
+        """
+        used = {session.delegate for session in open_sessions}
+        spent = [
+            record.key_name
+            for own in self._by_viewer.values()
+            for record in own
+            if record.retired and record.public not in used
+        ]
+        try:
+            await self._core.keyring.archive(spent)
+        except KeystoreError as error:
+            log.warning("event=keys-not-archived why=%r", str(error))
 
     def _remember(self, record: DelegateRecord) -> None:
         own = self._by_viewer.setdefault(record.viewer, [])
@@ -91,7 +60,9 @@ class Delegates:
         self._core.key_names[record.public] = record.key_name
 
     def is_ours(self, viewer: str, public: bytes) -> bool:
-        """Tell whether this relayer holds a key that `viewer` has granted."""
+        """Tell whether this relayer holds a key that `viewer` has granted, undamaged."""
+        if public in self._core.keys_broken:
+            return False
         return any(record.public == public for record in self._by_viewer.get(viewer, ()))
 
     async def offer(self, viewer: str) -> bytes:
@@ -103,25 +74,59 @@ class Delegates:
         kept = await self._usable(viewer)
         if kept is not None:
             return kept
-        return self._next(viewer).public_key
+        return (await self._next(viewer))[1]
 
-    def _next(self, viewer: str) -> LocalKey:
-        """Give the key that a viewer's next grant will name: the same until it is made."""
+    async def _next(self, viewer: str) -> tuple[str, bytes]:
+        """Name the key that a viewer's next grant will name: the same until it is handed out."""
         count = len(self._by_viewer.get(viewer, ()))
-        return key_of_seed(hmac.digest(self._seed, f"{viewer} {count}".encode(), "sha256"))
+        return await self._core.keyring.delegate(viewer, count)
 
     async def current(self, viewer: str) -> bytes:
         """Give the public key that a viewer should grant, or has: a fresh one after a grant ended.
 
-        It is in the keystore and in the journal. Call it for a viewer who has signed in.
+        It is in the journal. Call it for a viewer who has signed in.
         Raises Refused.
         """
-        lock = self._making.setdefault(viewer, trio.Lock())
-        async with lock:
+        async with self._making.of(viewer):
+            await self._recognise(viewer)
             kept = await self._usable(viewer)
             if kept is not None:
                 return kept
             return await self._make(viewer)
+
+    async def _recognise(self, viewer: str) -> None:
+        """Take over the keys that a viewer has granted and a lost or older journal does not have.
+
+        Once a process: what the journal misses, it missed at the start.
+        """
+        core = self._core
+        if viewer in self._recognised or not core.view.usable:
+            return
+        try:
+            grants = await bounded(core.chain.grants_of(viewer))
+        except LedgerError:
+            return  # the next time it will do
+        for grant in grants.values():
+            if grant.ended_at > core.view.best_ms:
+                await self.adopt(viewer, grant.key.public)
+        self._recognised.add(viewer)
+
+    async def adopt(self, viewer: str, public: bytes) -> bool:
+        """Tell whether a key that the ledger names is ours, and remember it where it is new.
+
+        Raises KeystoreError and JournalUnavailable.
+        """
+        core = self._core
+        if public in core.key_names:
+            return True
+        name = await core.keyring.recognise(viewer, public)
+        if name is None:
+            return False
+        record = DelegateRecord(public=public, viewer=viewer, key_name=name)
+        await core.journal.commit([put_delegate(record)])
+        self._remember(record)
+        log.info("event=delegate-adopted viewer=%s key=%s", viewer, name)
+        return True
 
     async def _usable(self, viewer: str) -> bytes | None:
         for record in list(self._by_viewer.get(viewer, ())):
@@ -141,8 +146,13 @@ class Delegates:
         return viewer in self._by_viewer
 
     async def _spent(self, record: DelegateRecord) -> bool:
-        """Tell whether the key was granted and that grant has ended."""
+        """Tell whether a key is not to be granted any more.
+
+        Its grant has ended, its file is damaged, or it waits and a newer master has come.
+        """
         core = self._core
+        if record.public in core.keys_broken:
+            return True
         if not core.view.usable:
             return False
         try:
@@ -150,13 +160,13 @@ class Delegates:
         except LedgerError:
             raise chain_unavailable() from None
         own = [grant for grant in grants.values() if grant.key.public == record.public]
-        return bool(own) and all(grant.ended_at <= core.view.best_ms for grant in own)
+        if not own:
+            return not core.keyring.is_current(record.key_name)
+        return all(grant.ended_at <= core.view.best_ms for grant in own)
 
     async def _make(self, viewer: str) -> bytes:
-        name = f"delegate-{secrets.token_hex(8)}"
-        key = self._next(viewer)
-        await self._core.keyring.keep(name, key)
-        record = DelegateRecord(public=key.public_key, viewer=viewer, key_name=name)
+        name, public = await self._next(viewer)
+        record = DelegateRecord(public=public, viewer=viewer, key_name=name)
         await self._keep(record)
         return record.public
 
@@ -168,10 +178,13 @@ class Delegates:
         self._remember(record)
 
     async def proof(self, viewer: str, public: bytes) -> bytes:
-        """Sign that `viewer` may grant a key; the SCALE of a `DelegateSignature`."""
+        """Sign that `viewer` may grant a key; the SCALE of a `DelegateSignature`.
+
+        Raises KeystoreError. After damage the next `current` names another key.
+        """
         core = self._core
-        signer = await core.keyring.open(core.key_names[public])
-        signature = sign_grant_proof(
-            signer, core.chain.genesis_hash, core.chain.pallet_index, viewer
-        )
-        return bytes([0 if signer.scheme == "sr25519" else 1]) + signature
+        try:
+            return await core.keyring.prove(core.key_names[public], core.chain, viewer)
+        except (KeyNotFound, KeystoreCorrupt):
+            core.keys_broken.add(public)
+            raise

@@ -10,8 +10,10 @@ from typing import Final
 
 import trio
 
+from offchain.relayer import credit, funds
+from offchain.relayer.book import Departed
 from offchain.relayer.core import Core
-from offchain.relayer.sessions import LiveSession
+from offchain.relayer.live_session import LiveSession
 from offchain.relayer.submit import deny
 from offchain.relayer.tokens import Tokens
 from streaming.session_state import (
@@ -20,13 +22,10 @@ from streaming.session_state import (
     Lease,
     Leases,
     PublisherState,
-    SessionRef,
     States,
 )
 
 NOT_INCLUDED_SLACK_MS: Final = 4_000
-CHAIN_SILENT_MAX_S: Final = 60.0
-"""For so long media goes on while the chain says nothing."""
 GAP_MARGIN_MS: Final = 10_000
 """So long before a session would lapse for want of ticks, its media waits."""
 
@@ -38,17 +37,22 @@ class Leaser:
         self._core = core
         self._tokens = tokens
         self._acknowledge: dict[str, int] = {}
+        self._usable, self._estimated_ms = False, 0
+        """Of the view, at the moment of an answer."""
 
     def greet(self, boot_id: str) -> None:
         """A media server said hello."""
-        self._core.book.greet(boot_id, trio.current_time())
+        self._core.book.greet(boot_id, trio.current_time(), self._core.refill_ms())
         self._acknowledge.clear()
 
     def answer(self, states: States, boot_id: str) -> Leases:
         """Take every state and lease every connection."""
         core, now = self._core, trio.current_time()
-        now_ms = core.unix_ms()
-        settled = core.settled()
+        now_ms = core.refill_ms()
+        self._usable, self._estimated_ms = core.view.usable, core.view.estimated_ms()
+        core.book.hear(boot_id, now)
+        if not core.tenure.lasts:  # others may answer for them by now
+            return Leases(sequence=states.sequence, lease_ms=LEASE_MS, leases=[])
         leases = []
         finals: list[str] = []
         for state in states.connections:
@@ -56,10 +60,18 @@ class Leaser:
             if state.final:
                 finals.append(state.connection)
             if not known:
-                reason = core.book.departed.get(state.session, "unknown-session")
-                leases.append(Lease(connection=state.connection, allowed=False, reason=reason))
+                if self._is_elsewhere(state):
+                    continue
+                departed = core.book.departed.get(state.session)
+                leases.append(_unknown(state, departed))
                 continue
-            leases.append(self._lease(state, settled, now_ms))
+            session = core.book.find(state.session)
+            if session is None:
+                leases.append(_unknown(state))
+                continue
+            core.lags.delivered(session.ref, session.total_seconds, now)
+            leases.append(self._lease(session, state.connection, state.number, now_ms))
+        leases += self._denied(states, boot_id, now_ms)
         acknowledged = self._settle_finals(states, finals)
         if finals:
             core.journal_bell.ring()
@@ -68,83 +80,108 @@ class Leaser:
             sequence=states.sequence,
             lease_ms=LEASE_MS,
             leases=leases,
-            publishers_denied=self._denied_publishers(states.publishers, now_ms),
+            publishers_denied=self._denied_publishers(states.publishers, core.steady_ms()),
             acknowledged=acknowledged,
+            draining=core.tenure.draining,
         )
 
+    def _is_elsewhere(self, state: ConnectionState) -> bool:
+        """Tell whether a session may be another relayer's, who then answers for it."""
+        book = self._core.book
+        if book.find(state.session) is not None or state.session in book.departed:
+            return False
+        return not self._core.tenure.over(state.session, state.number)
+
     def _settle_finals(self, states: States, finals: list[str]) -> list[str]:
-        """Acknowledge the finals that a commit has covered since they first came."""
+        """Acknowledge the finals that are on the disk: a write began after they first came."""
         core = self._core
-        done = []
+        done: list[str] = []
+        if not finals:
+            return done
         by_name = {state.connection: state for state in states.connections}
         for name in finals:
             state = by_name[name]
             session = core.book.find(state.session)
             if session is None:
-                done.append(name)  # its session has ended for good, or never was
+                self._acknowledge.pop(name, None)  # should it come back, it is written anew
+                if not self._is_elsewhere(state):
+                    done.append(name)  # its session has ended for good, or never was
                 continue
-            first = self._acknowledge.setdefault(name, core.snapshots)
-            if core.flushes > first:
+            first = self._acknowledge.setdefault(name, core.keeper.gathered)
+            if core.keeper.written > first:
                 done.append(name)
-            else:
-                core.book.changed = True
         for name in done:
             self._acknowledge.pop(name, None)
         return done
 
     # --- one connection ------------------------------------------------------------------
 
-    def _lease(self, state: ConnectionState, settled: frozenset[SessionRef], now_ms: int) -> Lease:
+    def _denied(self, states: States, boot_id: str, now_ms: int) -> list[Lease]:
+        """Tell what was denied since, of this server and not named in its message: at once."""
+        denied = self._core.book.census.denied
+        if not denied:
+            return []
+        told, leases = {state.connection for state in states.connections}, []
+        for session in list(denied):
+            last = session.connections.get(session.record.number)
+            if last is None or last.boot_id != boot_id:
+                continue
+            del denied[session]
+            if last.connection not in told and not last.final:
+                leases.append(self._lease(session, last.connection, last.number, now_ms))
+        return leases
+
+    def _lease(self, session: LiveSession, connection: str, number: int, now_ms: int) -> Lease:
         core = self._core
-        session = core.book.find(state.session)
-        if session is None:
-            return Lease(connection=state.connection, allowed=False, reason="unknown-session")
         entry = core.view.sessions.get(session.ref)
-        paid_seconds, paid = session.record.paid_seconds, session.record.paid
+        paid_seconds: int | None = session.record.paid_seconds
+        paid: int | None = session.record.paid
         if entry is not None:
             paid_seconds, paid = entry.seconds, entry.paid
-        runway = core.runway_seconds(session) if core.view.best is not None else None
-        self._judge(session, runway, now_ms)
-        reason, wait = self._reason(session, state, settled, now_ms)
+        elif core.view.entries(session.ref) is None and session.restored:
+            paid_seconds = paid = None  # more than the journal knows may have been said
+        runway = funds.runway_seconds(core, session) if core.view.best is not None else None
+        self._judge(session, runway)
+        reason, wait = self._reason(session, number)
+        viewer = session.record.viewer
+        left_ms = core.book.credit_left_ms(viewer, now_ms)
+        if reason is None and left_ms <= 0:
+            cause = "money" if runway == 0 else core.book.credit_cause(viewer, now_ms)
+            reason, wait = f"budget:{cause}", True
         return Lease(
-            connection=state.connection,
+            connection=connection,
             allowed=reason is None,
             reason=reason,
             wait=wait,
+            lease_ms=credit.lease_ms(left_ms, core.book.connections_live(viewer)),
             paid_seconds=paid_seconds,
             paid=paid,
             runway_seconds=runway,
         )
 
-    def _judge(self, session: LiveSession, runway: int | None, now_ms: int) -> None:
+    def _judge(self, session: LiveSession, runway: int | None) -> None:
         """Deny what has ended for good."""
-        core, now = self._core, trio.current_time()
         if session.deny is not None:
             return
-        if self._tokens.ended(session.record.token_digest, now_ms):
+        core, now = self._core, trio.current_time()
+        if self._tokens.ended(session.record.token_digest, core.steady_ms()):
             deny(session, "token-ended", now)
         stream = core.view.streams.get(session.record.stream)
         if stream is not None and stream.status != "Active":
             deny(session, "stream-ended", now)
-        if runway == 0 and core.view.usable and session.ref in core.view.sessions:
+        if runway == 0 and self._usable and session.ref in core.view.sessions:
             deny(session, "funds", now)
         if session.deny is not None:
             core.submit_bell.ring()
 
-    def _reason(
-        self,
-        session: LiveSession,
-        state: ConnectionState,
-        settled: frozenset[SessionRef],
-        now_ms: int,
-    ) -> tuple[str | None, bool]:
+    def _reason(self, session: LiveSession, number: int) -> tuple[str | None, bool]:
         """Tell why a connection may not go on, and whether that may pass."""
         core = self._core
         if session.deny is not None:
             return session.deny, False
         if session.lapse is None and (session.ending or session.done):
             return "session-closed", False
-        if state.number < session.record.number:
+        if number < session.record.number:
             return "replaced", False
         if not core.journal.healthy:
             return "journal", True
@@ -153,22 +190,20 @@ class Leaser:
         if session.lapse is not None:
             waiting = session.lapse.fresh_ms > core.limits.head_start_max_ms
             return ("not-included", True) if waiting else (None, False)
-        if session.ref not in settled:
-            late_ms = core.view.estimated_ms() - session.record.start_at
+        if not core.on_chain(session):
+            late_ms = self._estimated_ms - session.record.start_at
             if late_ms > core.limits.head_start_max_ms + NOT_INCLUDED_SLACK_MS:
                 return "not-included", True
-        if core.book.budget_left_ms(session.record.viewer, now_ms, settled) <= 0:
-            return "budget", True
         return None, False
 
     def _chain_too_silent(self, session: LiveSession) -> bool:
         view = self._core.view
-        if view.best is None or view.silent_s > CHAIN_SILENT_MAX_S:
+        if view.best is None:
             return True
         entry = view.sessions.get(session.ref)
-        if entry is None or view.usable:
+        if entry is None or self._usable:
             return False
-        return view.estimated_ms() > entry.ticked_at + entry.gap_ms - GAP_MARGIN_MS
+        return self._estimated_ms > entry.ticked_at + entry.gap_ms - GAP_MARGIN_MS
 
     # --- publishers ------------------------------------------------------------------------
 
@@ -176,9 +211,16 @@ class Leaser:
         denied: dict[str, str] = {}
         view = self._core.view
         for publisher in publishers:
+            # after a restart, or another relayer's death, this is the first that is heard of it
+            self._core.book.wanted.publish(publisher.stream)
             stream = view.streams.get(publisher.stream)
             if stream is not None and stream.status == "Ended":
                 denied[str(publisher.stream)] = "stream-ended"
             elif self._tokens.publisher_ended(publisher.stream, now_ms):
                 denied[str(publisher.stream)] = "token-ended"
         return denied
+
+
+def _unknown(state: ConnectionState, departed: Departed | None = None) -> Lease:
+    reason = "unknown-session" if departed is None else departed.reason
+    return Lease(connection=state.connection, allowed=False, reason=reason)

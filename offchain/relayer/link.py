@@ -1,28 +1,25 @@
-"""The socket that the media server connects to: local, one user, one server at a time.
+"""The socket that media servers connect to: local, of known users, each id one at a time.
 
-The socket file has mode 0600 and the peer's user id is checked as well. A server that connects
-again replaces its older connection; another server is refused while the first one talks, so that
-two never take the link from each other in turn. Every queue is bounded: states are answered at
-once, requests at most `REQUESTS_AT_ONCE` at a time.
+The peer's user id is checked (`offchain.unix_socket`). A server that connects again replaces its
+older connection; another server is refused while the first one talks, so that two never take the
+link from each other in turn. Every queue is bounded: states are answered at once, requests at most
+`REQUESTS_AT_ONCE` at a time for each chain.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import socket
-import stat
-import struct
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
-from typing import Final
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol
 
 import msgspec
 import trio
 
-from offchain.relayer.leases import Leaser
-from offchain.relayer.requests import Requests
+from offchain.unix_socket import PeerGone, peer_of, read_frame
+from streaming.framing import FrameTooLarge
 from streaming.session_state import (
     PROTOCOL_VERSION,
     FromRelayer,
@@ -30,12 +27,10 @@ from streaming.session_state import (
     Hello,
     HelloAck,
     Leases,
-    MessageTooLarge,
     Problem,
     Request,
     Response,
     States,
-    body_length,
     decode_from_server,
     encode_frame,
 )
@@ -46,27 +41,58 @@ REQUESTS_AT_ONCE: Final = 256
 OUTGOING_MAX: Final = 1_024
 HELLO_WITHIN_S: Final = 5.0
 WRITE_WITHIN_S: Final = 10.0
+SERVERS_MAX: Final = 64
 SILENT_AFTER_S: Final = 5.0
 """A server that has said nothing for so long (it tells its state each 500 ms) gives way."""
-_UCRED: Final = struct.Struct("3i")
 
 
-class SocketInUse(Exception):
-    """Another process answers on the socket's path."""
+class Leasing(Protocol):
+    """What answers states with leases."""
+
+    def greet(self, boot_id: str) -> None:
+        """A media server said hello."""
+
+    def answer(self, states: States, boot_id: str) -> Leases:
+        """Take every state and lease every connection."""
 
 
-class PeerGone(Exception):
-    """The other side closed the connection, or broke its rules."""
+class Answering(Protocol):
+    """What answers questions."""
+
+    async def answer(self, request: Request, origin: str) -> Response:
+        """Answer one request of the server whose public origin is `origin`. Never raises."""
 
 
 class Link:
-    """Serves one media server at a time."""
+    """Serves media servers, each under its id one at a time."""
 
-    def __init__(self, leaser: Leaser, requests: Requests, boot_id: str) -> None:
+    def __init__(
+        self,
+        leaser: Leasing,
+        requests: Answering,
+        boot_id: str,
+        peers: frozenset[int] = frozenset(),
+        *,
+        relayer_id: str = "",
+        chains: tuple[str, ...] = (),
+    ) -> None:
+        """`peers` are the ids of users whose media server may connect, beside our own.
+
+        `relayer_id` is this relayer's name among several, `chains` are the names of those that it
+        follows beside the one without a name.
+        """
+        self._relayer_id = relayer_id
+        self._chains = chains
+        self._peers = peers | {os.getuid()}
         self._leaser = leaser
         self._requests = requests
         self._boot_id = boot_id
-        self._current: _Peer | None = None
+        self._servers: dict[str, _Peer] = {}
+
+    @property
+    def connected(self) -> bool:
+        """Whether a media server is greeted and there."""
+        return bool(self._servers)
 
     async def serve(self, listener: trio.SocketListener) -> None:
         """Accept connections for ever."""
@@ -82,12 +108,13 @@ class Link:
                     await self._talk(stream, scope)
                 except (PeerGone, trio.BrokenResourceError, trio.ClosedResourceError) as error:
                     log.info("event=link-closed why=%r", str(error))
-        if self._current is not None and self._current.scope is scope:
-            self._current = None
+        for server_id, peer in list(self._servers.items()):
+            if peer.scope is scope:
+                del self._servers[server_id]
 
     async def _talk(self, stream: trio.SocketStream, scope: trio.CancelScope) -> None:
         process, owner = peer_of(stream)
-        if owner != os.getuid():
+        if owner not in self._peers:
             log.warning("event=link-refused uid=%d", owner)
             return
         hello: FromServer | None = None
@@ -102,21 +129,24 @@ class Link:
                 f"{PROTOCOL_VERSION}: run both from the same release of paystream",
             )
             return
-        current = self._current
+        current = self._servers.get(hello.server_id)
+        if current is None and len(self._servers) >= SERVERS_MAX:
+            await self._refuse(stream, f"{SERVERS_MAX} media servers are connected: end one")
+            return
         if current is not None and current.keeps_out(hello, trio.current_time()):
             await self._refuse(
                 stream,
-                f"another media server ({current.server_id[:80]!r}, process {current.process}) "
-                "is connected to this relayer and talks to it: end that one, or start this one "
-                "with the --socket of a relayer of its own",
+                f"another media server with the id {current.server_id[:80]!r} (process "
+                f"{current.process}) is connected to this relayer and talks to it: end that one, "
+                "or start this one with a --server-id of its own",
             )
             return
         if current is not None:
             log.info("event=link-replaced")
             current.scope.cancel()
         peer = _Peer(hello, process, scope, trio.current_time())
-        self._current = peer
-        self._leaser.greet(hello.boot_id)
+        self._servers[hello.server_id] = peer
+        self._leaser.greet(boot_of(hello))
         log.info("event=link-open server=%r origin=%r", hello.server_id[:80], hello.origin[:200])
         await self._converse(stream, hello, peer)
 
@@ -133,7 +163,12 @@ class Link:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._write, stream, receive, nursery.cancel_scope)
             send.send_nowait(
-                HelloAck(protocol_version=PROTOCOL_VERSION, relayer_boot_id=self._boot_id)
+                HelloAck(
+                    protocol_version=PROTOCOL_VERSION,
+                    relayer_boot_id=self._boot_id,
+                    relayer_id=self._relayer_id,
+                    chains=self._chains,
+                )
             )
             conversation = _Conversation(send, nursery, hello)
             try:
@@ -150,15 +185,22 @@ class Link:
     def _take(self, message: FromServer, conversation: _Conversation) -> None:
         match message:
             case States():
-                conversation.send(self._lease(message, conversation.hello.boot_id))
+                conversation.send(self._lease(message, boot_of(conversation.hello)))
+            case Request(method="withdraw"):
+                conversation.withdraw(message.params.get("request"))
             case Request():
-                if conversation.waiting >= REQUESTS_AT_ONCE:
+                chain = self._followed(message)
+                if conversation.waiting[chain] >= REQUESTS_AT_ONCE:
                     conversation.send(Response(id=message.id, problem=_BUSY))
                     return
-                conversation.waiting += 1
+                conversation.waiting[chain] += 1
                 conversation.nursery.start_soon(self._answer, message, conversation)
             case Hello():
                 raise PeerGone("it said hello twice")
+
+    def _followed(self, request: Request) -> str:
+        """The chain whose room a request takes: a name that means none has no room of its own."""
+        return request.chain if request.chain in self._chains else ""
 
     def _lease(self, states: States, boot_id: str) -> Leases:
         try:
@@ -169,15 +211,18 @@ class Link:
             raise PeerGone("its states could not be taken") from None
 
     async def _answer(self, request: Request, conversation: _Conversation) -> None:
+        response: Response | None = None
         try:
-            response = await self._requests.answer(request, conversation.hello.origin)
+            with conversation.withdrawable(request.id):
+                response = await self._requests.answer(request, conversation.hello.origin)
         except Exception:
             # a mistake of ours must neither end the link nor leave the asker without an answer
             log.exception("event=request-crashed method=%r", request.method[:60])
             response = Response(id=request.id, problem=_CRASHED)
         finally:
-            conversation.waiting -= 1
-        conversation.send(response)
+            conversation.waiting[self._followed(request)] -= 1
+        if response is not None:
+            conversation.send(response)
 
     async def _write(
         self,
@@ -218,7 +263,27 @@ class _Conversation:
         self._channel = channel
         self.nursery = nursery
         self.hello = hello
-        self.waiting = 0
+        self.waiting: Counter[str] = Counter()
+        """How many requests are being answered about each chain: one that halts, and answers late,
+        takes no room from another."""
+        self._scopes: dict[int, trio.CancelScope] = {}
+
+    @contextmanager
+    def withdrawable(self, request: int) -> Iterator[None]:
+        """Answer a request until it is withdrawn: then what is inside is left where it waits."""
+        with trio.CancelScope() as scope:
+            self._scopes[request] = scope
+            try:
+                yield
+            finally:
+                if self._scopes.get(request) is scope:
+                    del self._scopes[request]
+
+    def withdraw(self, request: object) -> None:
+        """Nobody waits for a request's answer any more. One that is answered stays so."""
+        scope = self._scopes.get(request) if isinstance(request, int) else None
+        if scope is not None:
+            scope.cancel()
 
     def send(self, message: FromRelayer) -> None:
         """Queue a message. A server that reads nothing is cut off. Raises PeerGone."""
@@ -244,10 +309,15 @@ _TOO_LARGE: Final = Problem(
 )
 
 
+def boot_of(hello: Hello) -> str:
+    """Name a media server's boot: what a server of another id says is not about it."""
+    return f"{hello.boot_id}@{hello.server_id}"
+
+
 def _framed(message: FromRelayer) -> bytes:
     try:
         return encode_frame(message)
-    except MessageTooLarge:
+    except FrameTooLarge:
         if not isinstance(message, Response):
             raise
         return encode_frame(Response(id=message.id, problem=_TOO_LARGE))
@@ -255,77 +325,8 @@ def _framed(message: FromRelayer) -> bytes:
 
 async def read_message(stream: trio.SocketStream) -> FromServer:
     """Read one message. Raises PeerGone where there is none, or none that can be read."""
-    header = await _exactly(stream, 4)
     try:
-        return decode_from_server(await _exactly(stream, body_length(header)))
-    except (MessageTooLarge, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return decode_from_server(await read_frame(stream))
+    except (FrameTooLarge, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         log.warning("event=link-broken why=%r", str(error)[:200])
         raise PeerGone("it sent what cannot be read") from None
-
-
-async def _exactly(stream: trio.SocketStream, length: int) -> bytes:
-    received = bytearray()
-    while len(received) < length:
-        part = await stream.receive_some(length - len(received))
-        if not part:
-            raise PeerGone("it closed the connection")
-        received += part
-    return bytes(received)
-
-
-def peer_of(stream: trio.SocketStream) -> tuple[int, int]:
-    """Give the process at the other end, and the user that it runs as (SO_PEERCRED)."""
-    raw = stream.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-    process, user, _ = _UCRED.unpack(raw)
-    return int(process), int(user)
-
-
-@asynccontextmanager
-async def listening(path: Path) -> AsyncIterator[trio.SocketListener]:
-    """Listen on a unix socket, readable by its owner alone, and remove it at the end.
-
-    Raises SocketInUse, and OSError where the path cannot be used.
-    """
-    if _left_behind(path):
-        with trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_STREAM) as probe:
-            try:
-                await probe.connect(str(path))
-            except OSError:
-                _remove(path)
-            else:
-                raise SocketInUse(
-                    f"another process listens on {path}: stop it, or give this relayer another "
-                    "--socket"
-                )
-    with trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_STREAM) as sock:
-        await sock.bind(str(path))
-        inode = _private(path)  # before `listen`, so nobody has connected yet
-        sock.listen(8)
-        try:
-            yield trio.SocketListener(sock)
-        finally:
-            _remove(path, inode)
-
-
-def _left_behind(path: Path) -> bool:
-    """Tell whether a socket is there; anything else is left alone. Raises SocketInUse."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        return False
-    if not stat.S_ISSOCK(mode):
-        raise SocketInUse(f"{path} is there and is no socket: name another --socket")
-    return True
-
-
-def _private(path: Path) -> int:
-    path.chmod(0o600)
-    return path.stat().st_ino
-
-
-def _remove(path: Path, inode: int | None = None) -> None:
-    """Remove a socket, unless another process has put its own in the place."""
-    with suppress(FileNotFoundError):
-        if inode is None or path.stat().st_ino == inode:
-            path.unlink()

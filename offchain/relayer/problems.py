@@ -19,6 +19,7 @@ class Refused(Exception):
         field: str | None = None,
         terms: dict[str, Any] | None = None,
         retry_after_s: int | None = None,
+        relayer: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.problem = Problem(
@@ -28,6 +29,7 @@ class Refused(Exception):
             field=field,
             terms=terms,
             retry_after_s=retry_after_s,
+            relayer=relayer,
         )
 
 
@@ -49,6 +51,17 @@ def journal_unavailable() -> Refused:
         "the relayer cannot write its journal, so it admits nobody: its operator must make room "
         "on the disk. What is open stays paid as it is",
         retry_after_s=30,
+    )
+
+
+def keys_unavailable() -> Refused:
+    """A delegate's key cannot be opened, or the signer does not sign with it."""
+    return Refused(
+        503,
+        "keys-unavailable",
+        "the relayer cannot sign with this viewer's key at the moment: try again in a few seconds, "
+        "and its operator finds the reason in the log. What is open stays paid as it is",
+        retry_after_s=5,
     )
 
 

@@ -10,28 +10,36 @@ import msgspec
 import trio
 
 from offchain.journal import JournalError
-from offchain.journal_schema import SessionRecord, TokenRecord
+from offchain.journal.records import SessionRecord, TokenRecord
 from offchain.keys.keystore import KeystoreError
 from offchain.ledger.errors import LedgerError
 from offchain.ledger.types import Currency, Stream
-from offchain.relayer.admission import Admission, asset_json, asset_name, tier_json
+from offchain.relayer import funds, readiness
+from offchain.relayer.admission import Admission
+from offchain.relayer.book import Book
 from offchain.relayer.chain import bounded
 from offchain.relayer.core import Core
 from offchain.relayer.delegates import Delegates
+from offchain.relayer.development import DevelopmentAccounts
+from offchain.relayer.health import health
+from offchain.relayer.live_session import LiveSession
 from offchain.relayer.problems import (
     Refused,
     chain_unavailable,
     journal_unavailable,
+    keys_unavailable,
 )
-from offchain.relayer.sessions import LiveSession
 from offchain.relayer.submit import deny
+from offchain.relayer.terms import tier_json
 from offchain.relayer.tokens import Tokens, read_account
 from offchain.relayer.wallet import Wallet, WalletCall
+from offchain.relayer.wallet_money import asset_json, asset_name
 from streaming.session_state import Problem, Request, Response, SessionRef
 
 log = logging.getLogger("paystream.relay.requests")
 
 SESSIONS_LISTED_MAX: Final = 500
+STREAMS_LISTED_MAX: Final = 500
 
 
 class NoParams(msgspec.Struct, frozen=True):
@@ -57,6 +65,13 @@ class RenewParams(msgspec.Struct, frozen=True, kw_only=True):
     """A token alone."""
 
     token: str
+
+
+class StreamsParams(msgspec.Struct, frozen=True, kw_only=True):
+    """Which part of the catalogue: streams with a number above `after`, at most `limit`."""
+
+    after: int = -1
+    limit: int = STREAMS_LISTED_MAX
 
 
 class StreamParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +128,14 @@ class SessionParams(msgspec.Struct, frozen=True, kw_only=True):
     index: int
 
 
+class DevelopmentSignParams(msgspec.Struct, frozen=True, kw_only=True):
+    """What a development account is to sign."""
+
+    account: str
+    kind: Literal["raw", "payload"]
+    data: str | dict[str, Any]
+
+
 class Requests:
     """Answers requests; every mishap becomes a `Problem`."""
 
@@ -135,7 +158,7 @@ class Requests:
             "challenge": (ChallengeParams, self._challenge),
             "token": (TokenParams, self._token),
             "renew": (RenewParams, self._renew),
-            "streams": (NoParams, self._streams),
+            "streams": (StreamsParams, self._streams),
             "stream": (StreamParams, self._stream),
             "terms": (TermsParams, self._terms),
             "watch": (TermsParams, self._watch),
@@ -148,7 +171,13 @@ class Requests:
             "session": (SessionParams, self._session),
             "close_session": (SessionParams, self._close_session),
             "status": (NoParams, self._status),
+            "development_sign": (DevelopmentSignParams, self._development_sign),
         }
+        self._development: DevelopmentAccounts | None = None
+
+    def allow_development_accounts(self) -> None:
+        """Sign as the development accounts for whoever asks; `development.check` comes first."""
+        self._development = DevelopmentAccounts(self._wallet)
 
     async def answer(self, request: Request, origin: str) -> Response:
         """Answer one request of the server whose public origin is `origin`. Never raises."""
@@ -164,6 +193,7 @@ class Requests:
             return Response(id=request.id, problem=problem)
         try:
             params = msgspec.convert(request.params, type=kind, strict=True)
+            await self._place(params)
             arguments = (params, origin) if request.method == "challenge" else (params,)
             return Response(id=request.id, result=await method(*arguments))
         except msgspec.ValidationError as error:
@@ -173,9 +203,25 @@ class Requests:
         except LedgerError as error:
             log.warning("event=request-failed method=%s why=%r", request.method, str(error))
             return Response(id=request.id, problem=chain_unavailable().problem)
-        except (JournalError, KeystoreError) as error:
+        except JournalError as error:
             log.warning("event=request-failed method=%s why=%r", request.method, str(error))
             return Response(id=request.id, problem=journal_unavailable().problem)
+        except KeystoreError as error:
+            log.warning("event=request-failed method=%s why=%r", request.method, str(error))
+            return Response(id=request.id, problem=keys_unavailable().problem)
+
+    async def _place(self, params: Any) -> None:
+        """Let a request be answered where its viewer is held. Raises Refused elsewhere."""
+        tenure = self._core.tenure
+        if tenure.alone:
+            return
+        token = getattr(params, "token", None)
+        if token is not None:
+            known = await self._tokens.look_up(token, self._core.steady_ms())
+            if known is not None and known.purpose == "watch":
+                await tenure.claim(known.account)
+        elif isinstance(params, ChallengeParams | PrepareParams) and params.account is not None:
+            await tenure.visit(read_account(params.account))
 
     # --- signing in --------------------------------------------------------------------------
 
@@ -192,6 +238,11 @@ class Requests:
             "cadence_ms": core.cadence_ms,
             "finalized_block": core.view.finalized.number if core.view.finalized else None,
             "best_block": core.view.best.number if core.view.best else None,
+            **(
+                {}
+                if self._development is None
+                else {"development_accounts": self._development.listed()}
+            ),
         }
 
     async def _challenge(self, params: ChallengeParams, origin: str) -> dict[str, Any]:
@@ -211,7 +262,7 @@ class Requests:
             origin=origin,
             stream=params.stream if params.purpose == "publish" else None,
             delegate=delegate,
-            now_ms=self._core.unix_ms(),
+            now_ms=self._core.steady_ms(),
         )
         answer: dict[str, Any] = {
             "challenge": name,
@@ -234,25 +285,29 @@ class Requests:
         return entry
 
     async def _token(self, params: TokenParams) -> dict[str, Any]:
-        now_ms = self._core.unix_ms()
+        now_ms = self._core.steady_ms()
         challenge = self._tokens.redeem(params.challenge, params.signature, now_ms)
         if challenge.purpose == "publish" and challenge.stream is not None:
             await self._owned(challenge.account, challenge.stream)
         else:
+            await self._core.tenure.claim(challenge.account)
             await self._delegates.current(challenge.account)
         token, record = await self._tokens.issue(challenge, now_ms)
         return {"token": token, **_token_json(record)}
 
     async def _renew(self, params: RenewParams) -> dict[str, Any]:
-        record = await self._tokens.renew(params.token, self._core.unix_ms())
+        record = await self._tokens.renew(params.token, self._core.steady_ms())
         return {"token": params.token, **_token_json(record)}
 
     # --- streams -----------------------------------------------------------------------------
 
-    async def _streams(self, _params: NoParams) -> dict[str, Any]:
+    async def _streams(self, params: StreamsParams) -> dict[str, Any]:
         streams = await bounded(self._core.chain.streams())
+        behind = sorted(number for number in streams if number > params.after)
+        shown = behind[: min(max(params.limit, 1), STREAMS_LISTED_MAX)]
         return {
-            "streams": [await self._stream_json(number, each) for number, each in streams.items()]
+            "streams": [await self._stream_json(number, streams[number]) for number in shown],
+            "next": shown[-1] if len(shown) < len(behind) else None,
         }
 
     async def _stream(self, params: StreamParams) -> dict[str, Any]:
@@ -265,23 +320,35 @@ class Requests:
         return stream_json(number, entry, await self._core.currency(entry.asset))
 
     async def _terms(self, params: TermsParams) -> dict[str, Any]:
-        token = self._tokens.check(params.token, "watch", self._core.unix_ms())
+        token = self._tokens.check(params.token, "watch", self._core.steady_ms())
         return await self._admission.terms(token, params.stream)
 
     async def _watch(self, params: TermsParams) -> dict[str, Any]:
         """Tell that a token may ask to watch a stream. Changes nothing, and seldom asks the chain:
         it comes before the offer is even read."""
-        self._tokens.check(params.token, "watch", self._core.unix_ms())
-        if params.stream not in self._core.published:
+        self._tokens.check(params.token, "watch", self._core.steady_ms())
+        if params.stream not in self._core.book.wanted.published:
             await self._admission.stream(params.stream)
         return {"stream": params.stream}
 
     async def _admit(self, params: AdmitParams) -> dict[str, Any]:
-        token = self._tokens.check(params.token, "watch", self._core.unix_ms())
-        return await self._admission.admit(token, params.stream, params.resume, renew=params.renew)
+        token = self._tokens.check(params.token, "watch", self._core.steady_ms())
+        began, outcome = trio.current_time(), "failed"
+        try:
+            answer = await self._admission.admit(
+                token, params.stream, params.resume, renew=params.renew
+            )
+            outcome = "resumed" if answer["resumed"] else "admitted"
+        except Refused as refused:
+            outcome = refused.problem.code
+            raise
+        finally:
+            if self._core.on_admission is not None:
+                self._core.on_admission(outcome, trio.current_time() - began)
+        return answer
 
     async def _publish(self, params: TermsParams) -> dict[str, Any]:
-        token = self._tokens.check(params.token, "publish", self._core.unix_ms())
+        token = self._tokens.check(params.token, "publish", self._core.steady_ms())
         if token.stream != params.stream:
             raise Refused(
                 403,
@@ -295,21 +362,21 @@ class Requests:
             raise Refused(
                 410, "stream-ended", f"stream {params.stream} has ended for good", field="stream"
             )
-        self._tokens.publishing(params.stream, token)
         self._core.view.streams[params.stream] = entry
-        self._core.published.add(params.stream)
+        self._core.book.wanted.publish(params.stream)
         return {"stream": params.stream, "rate_per_second": str(entry.rate_per_second)}
 
     # --- wallets -----------------------------------------------------------------------------
 
     async def _wallet_prepare(self, params: PrepareParams) -> dict[str, Any]:
         if params.token is not None:
-            account = self._tokens.check(params.token, None, self._core.unix_ms()).account
+            account = self._tokens.check(params.token, None, self._core.steady_ms()).account
         elif params.account is not None:
             account = read_account(params.account)
         else:
             raise Refused(400, "account-missing", "name the account that signs", field="account")
-        return await self._wallet.prepare(account, params.call)
+        has_signed_in = params.token is not None
+        return await self._wallet.prepare(account, params.call, has_signed_in=has_signed_in)
 
     async def _wallet_submit(self, params: SubmitParams) -> dict[str, Any]:
         if len(params.signature) > 512:
@@ -322,18 +389,37 @@ class Requests:
     async def _wallet_status(self, params: SubmissionParams) -> dict[str, Any]:
         return self._wallet.status(params.submission)
 
+    async def _development_sign(self, params: DevelopmentSignParams) -> dict[str, Any]:
+        if self._development is None:
+            raise Refused(
+                404,
+                "not-development",
+                "this relayer signs for nobody: sign with the account's wallet",
+            )
+        return {"signature": self._development.sign(params.account, params.kind, params.data)}
+
     # --- sessions ----------------------------------------------------------------------------
 
     async def _sessions(self, params: RenewParams) -> dict[str, Any]:
-        token = self._tokens.check(params.token, None, self._core.unix_ms())
+        token = self._tokens.check(params.token, None, self._core.steady_ms())
         listed = []
         seen: set[SessionRef] = set()
-        for session in self._core.book:
+        book = self._core.book
+        of_token = book.of_viewer(token.account)
+        if token.purpose == "publish" and token.stream is not None:
+            of_token = book.of_stream(token.stream)
+        for session in of_token:
             if _may_see(token, session.record):
                 listed.append(self._describe(session.record, session))
                 seen.add(session.ref)
+        for session in await self._held_elsewhere(token):
+            if session.ref not in seen and _may_see(token, session.record):
+                listed.append(self._describe(session.record, session))
+                seen.add(session.ref)
         publishing = token.purpose == "publish"
-        ended = self._core.journal.ended_sessions(
+        journal = self._core.journal
+        ended = await journal.reading(
+            journal.ended_sessions,
             viewer=None if publishing else token.account,
             stream=token.stream if publishing else None,
             limit=SESSIONS_LISTED_MAX,
@@ -346,12 +432,27 @@ class Requests:
                 listed.append(self._describe(record, None))
         return {"sessions": listed}
 
-    def _find(self, params: SessionParams) -> tuple[TokenRecord, SessionRecord, LiveSession | None]:
-        token = self._tokens.check(params.token, None, self._core.unix_ms())
+    async def _held_elsewhere(self, token: TokenRecord) -> list[LiveSession]:
+        """Read what other relayers have open on a stream that the token publishes."""
+        core = self._core
+        if core.tenure.alone or token.stream is None:
+            return []
+        book = Book()
+        book.adopt(await core.journal.reading(core.journal.load_on, token.stream), 0.0)
+        return [session for session in book if session.ref not in core.book.sessions]
+
+    async def _find(
+        self, params: SessionParams
+    ) -> tuple[TokenRecord, SessionRecord, LiveSession | None]:
+        token = self._tokens.check(params.token, None, self._core.steady_ms())
         live = record = None
         if 0 <= params.grant < 2**63 and 0 <= params.index < 2**32:
             live = self._core.book.sessions.get(SessionRef(params.grant, params.index))
-            record = live.record if live else self._core.journal.session(params.grant, params.index)
+            journal, name = self._core.journal, (params.grant, params.index)
+            record = live.record if live else await journal.reading(journal.session, *name)
+            for session in await self._held_elsewhere(token):
+                if (session.record.grant, session.record.index) == name:
+                    live, record = session, session.record
         if record is None or not _may_see(token, record):
             raise Refused(
                 404,
@@ -362,11 +463,11 @@ class Requests:
         return token, record, live
 
     async def _session(self, params: SessionParams) -> dict[str, Any]:
-        _, record, live = self._find(params)
+        _, record, live = await self._find(params)
         return self._describe(record, live)
 
     async def _close_session(self, params: SessionParams) -> dict[str, Any]:
-        token, record, live = self._find(params)
+        token, record, live = await self._find(params)
         if token.purpose != "watch":
             raise Refused(
                 403, "wrong-purpose", "only the viewer closes a session: sign in to watch"
@@ -379,6 +480,8 @@ class Requests:
 
     def _describe(self, record: SessionRecord, live: LiveSession | None) -> dict[str, Any]:
         core = self._core
+        if live is not None and not live.done and core.view.best is None:
+            raise chain_unavailable()  # what was shown as paid before a restart is not known yet
         ref = SessionRef(record.grant, record.index)
         entry = core.view.sessions.get(ref) if live is not None else None
         paid_seconds, paid = record.paid_seconds, record.paid
@@ -404,7 +507,7 @@ class Requests:
             "finalized_seconds": record.paid_seconds,
             "funds": str(entry.funds if entry is not None else record.funds),
             "vault": None if vault is None else str(vault),
-            "runway_seconds": core.runway_seconds(live) if live and not live.done else 0,
+            "runway_seconds": funds.runway_seconds(core, live) if live and not live.done else 0,
             "ticks": record.ticks,
             "end_reason": record.end_reason,
             "opened_block": record.opened_block,
@@ -417,15 +520,12 @@ class Requests:
     # --- health ------------------------------------------------------------------------------
 
     async def _status(self, _params: NoParams) -> dict[str, Any]:
-        return self._core.health()
+        # a media server asks, so one is linked
+        return health(self._core) | {"failing": readiness.failing(self._core, linked=True)}
 
 
 def _status(record: SessionRecord, live: LiveSession | None) -> str:
-    if live is not None and record.phase in ("opening", "open") and live.gone_block is not None:
-        return "closing"
-    if live is not None and record.phase == "open" and live.ending:
-        return "closing"
-    return record.phase
+    return "closing" if live is not None and live.state == "leaving" else record.phase
 
 
 def _may_see(token: TokenRecord, record: SessionRecord) -> bool:

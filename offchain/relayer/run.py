@@ -1,7 +1,8 @@
-"""A relayer from its start to its end: one task per concern.
+"""A relayer from its start to its end: one process, with one or several chains.
 
-`run_relayer` is what `paystream relay` calls. `assembled` is the same without the process around
-it, over any chain and keyring: tests drive it with a fake chain and a clock that jumps.
+`run_relayer` is what `paystream relay` calls. `assembly.assembled` is one chain's relayer without
+the process around it, over any chain and keyring: tests drive it with a fake chain and a clock that
+jumps. Where several chains are followed, `chains.py` sends each message to its own.
 """
 
 from __future__ import annotations
@@ -10,164 +11,296 @@ import json
 import logging
 import os
 import secrets
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Final, TypeAlias
 
 import trio
 
-from offchain.journal import Journal, JournalUnavailable, open_journal
-from offchain.keys.signer import Signer
-from offchain.ledger.client import open_ledger
-from offchain.relayer import metrics
-from offchain.relayer.admission import Admission
-from offchain.relayer.batches import Batcher
-from offchain.relayer.chain import Chain
-from offchain.relayer.confirm import Confirmer
-from offchain.relayer.continuing import Continuer
-from offchain.relayer.core import Core, Keyring
-from offchain.relayer.delegates import Delegates, KeystoreKeyring
-from offchain.relayer.leases import Leaser
-from offchain.relayer.link import Link, listening
-from offchain.relayer.requests import Requests
+from offchain.chain_names import state_dir_of, working_for
+from offchain.journal import (
+    Journal,
+    JournalError,
+    JournalUnreadable,
+    LeaseLost,
+    open_journal,
+    open_shared_journal,
+)
+from offchain.ledger.background import open_background
+from offchain.ledger.client import Ledger, open_ledger
+from offchain.ledger.errors import LedgerError, NodeNotBelieved, NodeUnreachable
+from offchain.ledger.orders import Domain
+from offchain.relayer import development, metrics
+from offchain.relayer.assembly import Relayer, assembled
+from offchain.relayer.belief import Belief
+from offchain.relayer.chains import ChainNamedTwice, Chains
+from offchain.relayer.core import Core
+from offchain.relayer.keyring import Keyring, KeystoreKeyring
+from offchain.relayer.link import Link
+from offchain.relayer.remote_keyring import open_remote_keyring
 from offchain.relayer.settings import RelayerConfig, SettingsInvalid
-from offchain.relayer.submit import Submitter
-from offchain.relayer.tokens import Tokens
-from offchain.relayer.wallet import Wallet
+from offchain.relayer.several import Several
+from offchain.service import Ending, single, tell_manager, until_signal
+from offchain.unix_socket import listening
+from streaming import service_manager
 
-__all__ = ["RelayerConfig", "SettingsInvalid", "assembled", "run_relayer"]
+__all__ = ["Relayer", "RelayerConfig", "SettingsInvalid", "assembled", "run_relayer"]
 
 log = logging.getLogger("paystream.relay")
 
-
-@dataclass
-class Relayer:
-    """The parts of a running relayer."""
-
-    core: Core
-    leaser: Leaser
-    requests: Requests
-    submitter: Submitter
-    confirmer: Confirmer
-
-
-@asynccontextmanager
-async def assembled(
-    chain: Chain,
-    journal: Journal,
-    keyring: Keyring,
-    *,
-    unix_ms: Callable[[], int],
-    cadence_ms: int = 6_000,
-    batch_signer: Signer | None = None,
-) -> AsyncIterator[Relayer]:
-    """Put a relayer together from its journal and run its tasks for the length of the block.
-
-    `batch_signer`'s account sends batches of ticks; without it all take the free lane.
-
-    Raises JournalUnreadable where the journal belongs to another chain.
-    """
-    journal.bind_chain(chain.genesis_hash)
-    core = Core(
-        chain=chain, journal=journal, keyring=keyring, unix_ms=unix_ms, cadence_ms=cadence_ms
-    )
-    loaded = journal.load()
-    core.book.restore(loaded, trio.current_time())
-    tokens = Tokens(journal, chain.genesis_hash)
-    tokens.restore(loaded.tokens)
-    delegates = Delegates(core)
-    delegates.restore(loaded.delegates)
-    submitter = Submitter(core)
-    if batch_signer is not None:
-        submitter.batches = Batcher(core, submitter, batch_signer)
-    confirmer = Confirmer(core)
-    if core.book.sessions:
-        log.info("event=sessions-restored count=%d", len(core.book.sessions))
-    async with trio.open_nursery() as nursery:
-        wallet = Wallet(core, delegates, nursery)
-        admission = Admission(core, delegates, submitter)
-        requests = Requests(
-            core, tokens=tokens, delegates=delegates, admission=admission, wallet=wallet
-        )
-        nursery.start_soon(Continuer(core, admission, tokens).run)
-        nursery.start_soon(confirmer.follow_best)
-        nursery.start_soon(confirmer.follow_finalized)
-        nursery.start_soon(confirmer.watch_silence)
-        nursery.start_soon(submitter.run)
-        nursery.start_soon(core.keep_journal)
-        yield Relayer(core, Leaser(core, tokens), requests, submitter, confirmer)
-        nursery.cancel_scope.cancel()
-    await _last_flush(core)
-
-
-async def _last_flush(core: Core) -> None:
-    with trio.move_on_after(3, shield=True):
-        try:
-            await core.flush()
-        except JournalUnavailable as error:
-            log.error("event=journal-failed detail=%r", str(error))  # noqa: TRY400
+LAST_WRITE_WITHIN_S: Final = 3.0
+"""After the tasks have ended; a thread that is writing is waited for until the end's own bound."""
+WAIT_FIRST_S: Final = 0.5
+WAIT_MAX_S: Final = 15.0
+"""Between two tries to find a node at the start."""
+TELL_EVERY_S: Final = 60.0
 
 
 async def run_relayer(config: RelayerConfig) -> None:
-    """Run a relayer until SIGTERM or SIGINT; then the journal is flushed.
+    """Run a relayer until SIGTERM or SIGINT; then the journal is flushed, within `ENDS_WITHIN_S`.
 
-    Prints one JSON line on standard output when it is ready. Raises JournalError, KeystoreError,
+    Waits for a node that is there and believed, for as long as the settings say. Prints one JSON
+    line on standard output when it is ready. Raises JournalError, KeystoreError,
     LedgerError (NodeUnreachable, WrongRuntime), SocketInUse and OSError.
     """
     _own_directory(config.state_dir)
-    failure: BaseException | None = None
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
+    ending = Ending("the journal's last write")
+    await until_signal(lambda: _run_again(config, ending), ending, log)
+
+
+async def _run_again(config: RelayerConfig, ending: Ending) -> None:
+    """Run; from the start where another relayer has ended this one's leases: all that it has in
+    memory is another's then."""
+    while True:
         try:
-            await _run(config)
-        except Exception as error:  # carried out of the nursery, which would wrap it in a group
-            failure = _single(error)
-        nursery.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
-    log.info("event=stopped")
+            return await _run(config, ending)
+        except Exception as error:
+            lost = _lost(error)
+            if lost is None:
+                raise
+            log.warning("event=leases-lost why=%r", str(lost))
 
 
-async def _run(config: RelayerConfig) -> None:
+@asynccontextmanager
+async def _written_at_the_end(
+    relayer: AbstractAsyncContextManager[Relayer],
+) -> AsyncIterator[Relayer]:
+    """Run a relayer, and write what has changed when its tasks have ended, cancelled or not."""
+    core: Core | None = None
+    try:
+        async with relayer as running:
+            core = running.core
+            yield running
+    finally:
+        if core is not None:
+            with trio.move_on_after(LAST_WRITE_WITHIN_S, shield=True):
+                try:
+                    await core.keeper.flush()
+                except JournalError as error:
+                    log.error("event=journal-failed detail=%r", str(error))  # noqa: TRY400
+
+
+OpenKeyring: TypeAlias = Callable[[Domain], AbstractAsyncContextManager[Keyring]]
+"""Opens the keyring that signs for a chain."""
+
+
+@dataclass
+class _Followed:
+    """One of the chains: its name, nodes and journal, and what it answers about itself."""
+
+    name: str
+    urls: tuple[str, ...]
+    journal: Journal
+    several: Several | None
+    starting: metrics.Starting
+
+
+async def _run(config: RelayerConfig, ending: Ending) -> None:
     async with AsyncExitStack() as stack:
-        journal = await stack.enter_async_context(open_journal(config.journal_path))
-        listener = await stack.enter_async_context(listening(config.socket_path))
-        ledger = await stack.enter_async_context(open_ledger(config.chain_url))
-        keyring = KeystoreKeyring(config.keystore_dir, config.password)
-        await keyring.check()
-        relayer = await stack.enter_async_context(
-            assembled(
-                ledger,
-                journal,
-                keyring,
-                unix_ms=lambda: time.time_ns() // 1_000_000,
-                cadence_ms=config.cadence_ms,
-                batch_signer=config.batch_signer,
-            )
+        followed = []
+        for name, urls in config.chains.items():
+            journal, several = await stack.enter_async_context(_journal(config, name))
+            followed.append(_Followed(name, urls, journal, several, metrics.Starting()))
+        stack.callback(setattr, ending, "waits_for", "the journal to be closed")
+        server = config.server_account()
+        listener = await stack.enter_async_context(
+            listening(config.socket_path, None if server is None else server.pw_gid)
         )
+        desk = await stack.enter_async_context(open_background())
+        ready: dict[str, object] = {"event": "ready", "socket": str(config.socket_path)}
+        if config.metrics_port is not None:
+            listeners = await trio.open_tcp_listeners(config.metrics_port, host="127.0.0.1")
+            answers = metrics.of_each({each.name: each.starting for each in followed})
+            desk.start_soon(metrics.serve, answers, listeners[0])
+            ready["metrics_port"] = listeners[0].socket.getsockname()[1]
+        chains = Chains(config.chains)
+        for each in followed:
+            genesis_hash = each.journal.bound_to()
+            if genesis_hash is not None:  # before an address can lead another name there
+                chains.claim(each.name, genesis_hash)
+        peers = frozenset() if server is None else frozenset({server.pw_uid})
+        link = Link(
+            chains.leaser,
+            chains.requests,
+            secrets.token_hex(8),
+            peers,
+            relayer_id=config.relayer_id or "",
+            chains=chains.named,
+        )
+        open_keyring = await _keyrings(config)
+        begun = trio.Event()
         async with trio.open_nursery() as nursery:
-            ready = {"event": "ready", "socket": str(config.socket_path), "pid": os.getpid()}
-            if config.metrics_port is not None:
-                listeners = await trio.open_tcp_listeners(config.metrics_port, host="127.0.0.1")
-                nursery.start_soon(metrics.serve, relayer.core, listeners[0])
-                ready["metrics_port"] = listeners[0].socket.getsockname()[1]
-            link = Link(relayer.leaser, relayer.requests, secrets.token_hex(8))
+            for each in followed:
+                follower = _Follower(
+                    config=config,
+                    followed=each,
+                    chains=chains,
+                    open_keyring=open_keyring,
+                    link=link,
+                    begun=begun,
+                    ending=ending,
+                )
+                nursery.start_soon(follower.run)
+            await begun.wait()
             nursery.start_soon(link.serve, listener)
-            sys.stdout.write(json.dumps(ready) + "\n")
+            sys.stdout.write(json.dumps(ready | {"pid": os.getpid()}) + "\n")
             sys.stdout.flush()
             log.info("event=ready socket=%s", config.socket_path)
+            nursery.start_soon(tell_manager)
 
 
-async def _stop_on_signal(scope: trio.CancelScope) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for number in signals:
-            log.info("event=stopping signal=%s", signal.Signals(number).name)
-            scope.cancel()
-            return
+@dataclass(kw_only=True)
+class _Follower:
+    """Follows one chain, from the search for a node to the end."""
+
+    config: RelayerConfig
+    followed: _Followed
+    chains: Chains
+    open_keyring: OpenKeyring
+    link: Link
+    begun: trio.Event
+    """Set when the first of the chains is there."""
+    ending: Ending
+
+    async def run(self) -> None:
+        """Follow the chain. What keeps one of several from beginning is told, and tried again: it
+        keeps no other. Of one alone it ends the relayer. Raises LedgerError and JournalError."""
+        with working_for(self.followed.name):
+            while True:
+                async with AsyncExitStack() as stack:
+                    try:
+                        relayer = await self._begin(stack)
+                    except (LedgerError, JournalUnreadable, ChainNamedTwice) as error:
+                        if self.chains.is_alone():
+                            raise
+                        log.error("event=chain-not-followed why=%r", str(error))  # noqa: TRY400
+                        self.followed.starting.why = str(error)
+                    else:
+                        self._serve(relayer)
+                        await trio.sleep_forever()
+                await trio.sleep(WAIT_MAX_S)
+
+    async def _begin(self, stack: AsyncExitStack) -> Relayer:
+        config, followed = self.config, self.followed
+        belief = Belief()
+        belief.restore(followed.journal.known_chain())
+        ledger = await _connected(stack, config, followed, belief)
+        self.chains.claim(followed.name, ledger.genesis_hash)
+        if config.development_accounts:
+            await development.check(ledger)
+        keyring = await stack.enter_async_context(self.open_keyring(ledger))
+        stack.callback(setattr, self.ending, "waits_for", "the connections to chain and signer")
+        relayer = await stack.enter_async_context(
+            _written_at_the_end(
+                assembled(
+                    ledger,
+                    followed.journal,
+                    keyring,
+                    unix_ms=lambda: time.time_ns() // 1_000_000,
+                    cadence_ms=config.cadence_ms,
+                    credit_ms=config.credit_ms,
+                    batch_signer=config.batch_signer,
+                    several=followed.several,
+                    belief=belief,
+                )
+            )
+        )
+        if config.development_accounts:
+            relayer.requests.allow_development_accounts()
+            log.warning("event=development-accounts genesis=%s", ledger.genesis_hash)
+        return relayer
+
+    def _serve(self, relayer: Relayer) -> None:
+        self.chains.serve(self.followed.name, relayer)
+        link = self.link
+        self.followed.starting.then = metrics.Answers(relayer.core, lambda: link.connected)
+        self.begun.set()
+
+
+async def _connected(
+    stack: AsyncExitStack, config: RelayerConfig, followed: _Followed, belief: Belief
+) -> Ledger:
+    """Connect to a node that is there and believed, waiting for one. Raises LedgerError.
+
+    What it waits for is in the log, when it changes and every so often, in `/readyz`, and in what
+    the service manager shows.
+    """
+    began = told_at = trio.current_time()
+    pause_s, starting = WAIT_FIRST_S, followed.starting
+    while True:
+        try:
+            opened = open_ledger(followed.urls, admit=belief.admit)
+            return await stack.enter_async_context(opened)
+        except (NodeUnreachable, NodeNotBelieved) as error:
+            why, now = str(error), trio.current_time()
+            if now - began >= config.chain_wait_s:
+                raise
+        if why != starting.why or now - told_at >= TELL_EVERY_S:
+            log.warning("event=waits-for-chain seconds=%d why=%r", int(now - began), why)
+            service_manager.notify(service_manager.status(f"waits for the chain: {why}"))
+            starting.why, told_at = why, now
+        await trio.sleep(pause_s)
+        pause_s = min(pause_s * 2, WAIT_MAX_S)
+
+
+@asynccontextmanager
+async def _journal(
+    config: RelayerConfig, chain: str
+) -> AsyncIterator[tuple[Journal, Several | None]]:
+    """Own a chain's journal, or share it. Raises JournalError."""
+    if config.relayer_id is None:
+        if chain:
+            _own_directory(state_dir_of(config.state_dir, chain))
+        async with open_journal(config.journal_place(chain)) as journal:
+            yield journal, None
+        return
+    life = f"{config.relayer_id}/{secrets.token_hex(8)}"
+    async with open_shared_journal(config.journal_place(chain), life) as shared:
+        several = Several(shared.leasing)
+        async with several.living():
+            yield shared.journal, several
+
+
+async def _keyrings(config: RelayerConfig) -> OpenKeyring:
+    """Give what opens a chain's keyring: the signer's, or our own, which is one for all chains.
+
+    Raises KeystoreError.
+    """
+    if config.signer is not None:
+        return partial(open_remote_keyring, config.signer)
+    keyring = KeystoreKeyring(config.keystore_dir, config.password)
+    await keyring.check()
+    return lambda _domain: nullcontext(keyring)
 
 
 def _own_directory(path: Path) -> None:
@@ -178,8 +311,9 @@ def _own_directory(path: Path) -> None:
         )
 
 
-def _single(error: BaseException) -> BaseException:
-    """Take the one error out of a group of one, so that its message reaches the user."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+def _lost(error: Exception) -> BaseException | None:
+    """Give the loss of the leases out of what ended a relayer, if that is among it."""
+    if isinstance(error, ExceptionGroup):
+        losses = error.subgroup(LeaseLost)
+        return None if losses is None else single(losses.exceptions[0])
+    return error if isinstance(error, LeaseLost) else None

@@ -14,8 +14,8 @@ from typing import Final, Protocol
 import trio
 
 from offchain.journal import JournalError, put_order
-from offchain.journal_schema import OrderRecord
-from offchain.keys.keystore import KeystoreError
+from offchain.journal.records import OrderRecord
+from offchain.keys.keystore import KeyNotFound, KeystoreCorrupt, KeystoreError
 from offchain.ledger.errors import (
     Banned,
     DispatchFailed,
@@ -37,21 +37,22 @@ from offchain.ledger.orders import (
     Tick,
     Tip,
     encode_order,
-    sign_order,
 )
+from offchain.ledger.types import Head
 from offchain.relayer import cadence
-from offchain.relayer.chain import Interest, bounded
+from offchain.relayer.chain import bounded
 from offchain.relayer.core import Core
-from offchain.relayer.sessions import LiveSession, Sent
+from offchain.relayer.interest import Interest
+from offchain.relayer.keyring import Asked
+from offchain.relayer.live_session import LiveSession, Sent
+from offchain.relayer.session_views import renewal_view, session_view
 
 log = logging.getLogger("paystream.relay.submit")
 
 LOOK_EVERY_S: Final = 0.5
 SENDING_AT_ONCE: Final = 32
-OPEN_TRIED_MS: Final = 20_000
-"""How long after its start an open is still tried."""
-OPEN_POOLED_S: Final = 150.0
-"""After so long (64 blocks and some) the pool has forgotten an open that no block took."""
+NOT_SIGNED_WAITS_S: Final = 5.0
+"""How long an order that could not be signed waits at least before it is tried again."""
 
 _LANES: Final = {"Open": 0, "Tick": 1, "Close": 1, "Fund": 2, "Tip": 3, "Renew": 4}
 _OPEN_AGAIN: Final = frozenset({"OpenTooSoon", "SlotsTaken", "IndexNotNext", "Dropped", "Unknown"})
@@ -64,7 +65,10 @@ class Batches(Protocol):
     def take(
         self, due: list[tuple[LiveSession, Order]], nursery: trio.Nursery
     ) -> list[tuple[LiveSession, Order]]:
-        """Take some and give the others."""
+        """Take some and give those that go alone."""
+
+    def gathers(self) -> bool:
+        """Tell whether ticks wait for the next block, so that nobody need look for them."""
 
 
 class Submitter:
@@ -75,6 +79,9 @@ class Submitter:
         self.batches: Batches | None = None
         """Another way than the free lane, where one is configured."""
         self._limit = trio.CapacityLimiter(SENDING_AT_ONCE)
+        self._seen: Head | None = None
+        self._with_block: dict[LiveSession, None] = {}
+        """Those that wait for the best block to move, in the order of coming."""
 
     async def run(self) -> None:
         """Look for due orders whenever a block comes or the bell rings."""
@@ -84,33 +91,66 @@ class Submitter:
                 await self._core.submit_bell.wait(LOOK_EVERY_S)
 
     def look(self, nursery: trio.Nursery) -> None:
-        """Start sending what is due now."""
-        core = self._core
-        now = trio.current_time()
-        core.book.sweep(now)
-        if not core.view.reachable or not core.journal.healthy:
+        """See to the sessions whose time has come, and start sending what is due of them."""
+        core, now = self._core, trio.current_time()
+        if not core.tenure.lasts:
             return
-        due = [
-            (session, order)
-            for session in core.book
-            for order in self.due(session, now)
-            if lane_of(order) not in session.busy
-        ]
-        if self.batches is not None:
-            due = self.batches.take(due, nursery)
-        for session, order in due:
+        sessions = core.book.census.agenda.due(now)
+        if core.view.best is not self._seen:
+            self._seen = core.view.best
+            waiting, self._with_block = self._with_block, {}
+            sessions += waiting
+        able = core.view.reachable and core.journal.healthy
+        now_ms = core.refill_ms()
+        gathers = self.batches is not None and self.batches.gathers()
+        due: list[tuple[LiveSession, Order]] = []
+        for session in dict.fromkeys(sessions):
+            if session.census is None:
+                continue  # it has gone
+            session.look(core.book.attend(session, now, now_ms))
+            is_held = core.tenure.holds(session.record.viewer)
+            if not able or not is_held or (gathers and session.state == "open"):
+                self._with_block[session] = None
+            else:
+                due += self._may_go(session, self.due(session, now), now)
+        if due:
+            self._start(due, nursery)
+
+    def _may_go(
+        self, session: LiveSession, orders: list[Order], now: float
+    ) -> list[tuple[LiveSession, Order]]:
+        """Give those orders whose lane is free and that need not wait after a refusal."""
+        going = []
+        for order in orders:
+            lane, kind = lane_of(order), type(order).__name__
+            if lane in session.busy:
+                continue  # it is looked at again when that one is done
+            if not session.may_try(kind, now):
+                session.look(session.tries[kind][1])
+            else:
+                going.append((session, order))
+        return going
+
+    def _start(self, due: list[tuple[LiveSession, Order]], nursery: trio.Nursery) -> None:
+        alone = due if self.batches is None else self.batches.take(due, nursery)
+        for session, order in alone:
             session.busy.add(lane_of(order))
             nursery.start_soon(self.send_due, session, order)
+        for session, order in due:
+            if lane_of(order) not in session.busy:  # it waits for the next block's batches
+                self._with_block[session] = None
 
     def due(self, session: LiveSession, now: float) -> list[Order]:
         """Tell a session's due orders."""
         core = self._core
         if session.done:
             return []
-        view = core.standing(session, now)
+        view = session_view(core, session, now)
         if view is None:
+            self._with_block[session] = None
             opening = self.opening(session, now)
             return [opening] if opening is not None else []
+        self._plan(session, view, now)
         orders: list[Order] = []
         order = cadence.next_lane_one(view, core.limits, core.cadence_ms)
         if order is not None:
@@ -118,17 +158,37 @@ class Submitter:
         fund = cadence.next_fund(view, core.limits, core.cadence_ms)
         if fund is not None:
             orders.append(fund)
-        renewal = core.renewal(session, now)
+        renewal = renewal_view(core, session, now)
         renew = None if renewal is None else cadence.next_renewal(renewal)
         if renew is not None:
             orders.append(renew)
+        if renewal is not None:
+            session.look(now + max(LOOK_EVERY_S, cadence.renews_in_ms(renewal) / 1000))
         return orders
+
+    def _plan(self, session: LiveSession, view: cadence.SessionView, now: float) -> None:
+        """Note what has to happen before another order of a session can be due."""
+        core = self._core
+        if view.closing or cadence.lacks_funds(view, core.limits):
+            self._with_block[session] = None
+        if view.closing:
+            return
+        waits_ms = 0 if view.since_tick_ms is None else core.cadence_ms - view.since_tick_ms
+        next_total = cadence.next_total(view, core.limits, waits_ms=waits_ms)
+        if waits_ms > 0:
+            session.look(now + waits_ms / 1000)
+        if view.total_seconds < next_total:
+            session.look_total = next_total
+        elif waits_ms <= 0 and lane_of(Tick(index=0, seconds=0)) not in session.busy:
+            self._with_block[session] = None
 
     def opening(self, session: LiveSession, now: float) -> Open | None:
         """Give a session's open order, if the ledger could take it now and nobody waits for it."""
         core, record = self._core, session.record
         grant = core.view.grants.get(record.grant)
-        if record.phase != "opening" or session.deny is not None or grant is None:
+        if session.state not in ("reserved", "opening", "leaving") or grant is None:
+            return None
+        if session.refused_at is not None or grant.ended_at <= core.view.best_ms:
             return None
         sent = session.sent.get("Open")
         if sent is not None and now - sent.at < cadence.RESEND_AFTER_MS / 1000:
@@ -138,7 +198,6 @@ class Submitter:
             grant.next_index != record.index
             or len(grant.open) >= grant.sessions_max
             or core.view.best_ms < soon_ms
-            or core.view.best_ms - record.start_at > OPEN_TRIED_MS
         ):
             return None
         return open_order(session)
@@ -149,17 +208,25 @@ class Submitter:
         try:
             await self.send(session, order)
         except Replayed:
+            # a node that is behind the one that was read from says so until it has caught up
+            session.back_off(kind, trio.current_time())
             await self.look_again([session])
         except (Superseded, LaneFull, Banned, NodeUnreachable) as error:
+            session.back_off(kind, trio.current_time())
             log.debug("event=order-waits session=%s order=%s why=%s", session.ref, kind, error)
         except ForeignSignature as error:
             self.fail(session, "open-refused", error)
         except OrderRefused as error:
+            session.back_off(kind, trio.current_time())
             self.refused(session, order, error)
-        except (LedgerError, JournalError, KeystoreError) as error:
+        except KeystoreError as error:
+            self.unsigned(session, order, error)
+        except (LedgerError, JournalError) as error:
+            session.back_off(kind, trio.current_time())
             log.warning("event=order-failed session=%s order=%s why=%r", session.ref, kind, error)
         finally:
             session.busy.discard(lane_of(order))
+            session.look()
 
     def refused(
         self, session: LiveSession, order: Order, error: OrderRefused | DispatchFailed
@@ -176,7 +243,7 @@ class Submitter:
             else:
                 session.renewal_refused = True
         # clocks, small ticks and full lists mend themselves with the next block
-        log.info(
+        log.debug(
             "event=order-refused session=%s order=%s why=%s",
             session.ref,
             type(order).__name__,
@@ -186,21 +253,23 @@ class Submitter:
     def fail(self, session: LiveSession, reason: str, error: Exception) -> None:
         """End a session that the ledger will never take orders of."""
         log.warning("event=session-refused session=%s why=%r", session.ref, str(error))
-        deny(session, reason, trio.current_time())
-        if session.record.phase == "opening":
-            self._core.book.fail(session, self._core.unix_ms())
+        now = trio.current_time()
+        if session.state in ("reserved", "opening", "leaving"):
+            refuse(self._core, session, now)
+        else:
+            deny(session, reason, now)
         self._core.journal_bell.ring()
 
     async def look_again(self, sessions: Iterable[LiveSession]) -> None:
         """Read what the ledger has: a replay means that our view is behind."""
-        wanted = Interest()
+        names = Interest()
         for session in sessions:
-            wanted.sessions.add(session.ref)
-            wanted.grants.add(session.record.grant)
+            names.sessions.add((session.record.grant, session.record.index))
+            names.grants.add(session.record.grant)
         try:
-            await self._core.view.refresh(wanted)
+            await self._core.view.refresh(names)
         except LedgerError as error:
-            log.debug("event=refresh-failed sessions=%d why=%s", len(wanted.sessions), error)
+            log.debug("event=refresh-failed sessions=%d why=%s", len(names.sessions), error)
 
     async def send(self, session: LiveSession, order: Order) -> None:
         """Journal, sign, journal and send one order; return when the pool has it.
@@ -212,9 +281,10 @@ class Submitter:
 
     async def _send(self, session: LiveSession, order: Order) -> None:
         core, record = self._core, session.record
-        await core.journal.commit([put_order(order_record(session, order))])
-        signed = await self.sign(session, order)
-        await core.journal.commit([put_order(order_record(session, order, signed.signature))])
+        signed = session.signed.get(type(order).__name__)
+        if signed is None or signed.order != order:
+            signed = await self._signed(session, order)
+        order = signed.order  # a signer may give less than was asked for
         try:
             with suppress(Superseded):  # the same or a higher total waits in the pool: success
                 await bounded(
@@ -227,22 +297,54 @@ class Submitter:
             raise
         self.sent(session, order, trio.current_time())
 
+    async def _signed(self, session: LiveSession, order: Order) -> SignedOrder:
+        """Journal, sign and journal an order. One that is sent again is signed already."""
+        commit = self._core.journal.commit
+        was_signed = session.is_signed
+        session.is_signed |= isinstance(order, Open)
+        await commit([put_order(order_record(session, order))])
+        try:
+            signed = await self.sign(session, order)
+        except KeystoreError:
+            session.is_signed = was_signed  # no signature has left: nobody has the order
+            raise
+        await commit([put_order(order_record(session, signed.order, signed.signature))])
+        session.signed[type(order).__name__] = signed
+        return signed
+
     async def sign(self, session: LiveSession, order: Order) -> SignedOrder:
         """Sign an order that is in the journal. Raises KeystoreError."""
         core, record = self._core, session.record
-        signer = await core.keyring.open(core.key_names[record.delegate])
-        signature = sign_order(
-            signer, core.chain.genesis_hash, core.chain.pallet_index, record.grant, order
+        asked = Asked(
+            key=core.key_names[record.delegate],
+            grant=record.grant,
+            order=order,
+            entry=core.view.grants.get(record.grant),
+            running=core.view.sessions.get(session.ref),
+            fence=core.tenure.fence(record.viewer),
         )
-        return SignedOrder(
-            grant=record.grant, order=order, signature=signature, scheme=signer.scheme
-        )
+        try:
+            return await core.keyring.sign(asked, core.chain)
+        except KeystoreError as error:
+            if isinstance(error, KeyNotFound | KeystoreCorrupt):
+                core.keys_broken.add(record.delegate)
+            raise
+
+    def unsigned(self, session: LiveSession, order: Order, error: KeystoreError) -> None:
+        """Let an order that could not be signed wait."""
+        kind, now = type(order).__name__, trio.current_time()
+        session.back_off(kind, now)
+        failed, again_at = session.tries[kind]
+        session.tries[kind] = (failed, max(again_at, now + NOT_SIGNED_WAITS_S))
+        log.warning("event=order-failed session=%s order=%s why=%r", session.ref, kind, error)
 
     def sent(self, session: LiveSession, order: Order, at: float) -> None:
         """Take note that an order is on its way since a moment."""
         kind, total = type(order).__name__, _total(order)
         self._core.count(f"orders_sent_{kind.lower()}")
         session.sent[kind] = Sent(kind, total, at)
+        session.look(at + self._core.cadence_ms / 1000)
+        session.tries.pop(kind, None)
         session.crowded_out.discard(kind)
         log.debug("event=order-sent session=%s order=%s total=%d", session.ref, kind, total)
 
@@ -294,7 +396,18 @@ def deny(session: LiveSession, reason: str, now: float) -> None:
     if session.deny is None:
         session.deny = reason
         session.deny_since = now
-        log.info("event=session-denied session=%s reason=%s", session.ref, reason)
+        session.look()
+        if session.census is not None:
+            session.census.denied[session] = None
+        log.debug("event=session-denied session=%s reason=%s", session.ref, reason)
+
+
+def refuse(core: Core, session: LiveSession, now: float) -> None:
+    """Take note that an open order will not be taken: a final block decides about its index."""
+    if session.refused_at is None:
+        session.refused_at = core.view.best.number if core.view.best is not None else 0
+    deny(session, "open-refused", now)
+    session.end("open-refused", now)
 
 
 def lane_of(order: Order) -> str:

@@ -15,23 +15,24 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from offchain.journal import Journal, JournalUnavailable, drop_tokens, put_token
-from offchain.journal_schema import TokenRecord
+from offchain.journal.records import TokenRecord
 from offchain.keys.signer import verify
 from offchain.ledger.types import AddressInvalid, account_id, address
 from offchain.relayer.problems import Refused, journal_unavailable
-from offchain.relayer.sessions import digest
 
 TOKEN_LIFETIME_MS: Final = 12 * 3600 * 1000
 CHALLENGE_LIFETIME_MS: Final = 5 * 60 * 1000
 CHALLENGE_CHARS_MAX: Final = 2_048
 TOKENS_MAX: Final = 100_000
 TOKEN_CHARS_MAX: Final = 128
+STREAMS_AT_ONCE: Final = 500
 ACCOUNT_CHARS_MAX: Final = 128
 SIGNATURE_CHARS_MAX: Final = 512
 PREFIXES: Final = {"watch": "psw_", "publish": "psp_"}
@@ -108,10 +109,44 @@ class Tokens:
         """Nonces of challenges that gave a token, and when they expire."""
         self._tokens: dict[bytes, TokenRecord] = {}
         self._publishers: dict[int, bytes] = {}
+        """Of each stream that may be published: the token that ends last."""
 
-    def restore(self, tokens: list[TokenRecord]) -> None:
+    def add(self, tokens: Iterable[TokenRecord]) -> None:
         """Take over what the journal holds."""
-        self._tokens = {token.digest: token for token in tokens}
+        for token in tokens:
+            self._take(token)
+
+    def _take(self, token: TokenRecord) -> None:
+        self._tokens[token.digest] = token
+        if token.stream is None:
+            return
+        known = self._tokens.get(self._publishers.get(token.stream, b""))
+        if known is None or known.expires_at_ms <= token.expires_at_ms:
+            self._publishers[token.stream] = token.digest
+
+    async def look_up(self, token: str, now_ms: int) -> TokenRecord | None:
+        """Find a token that another relayer has made or prolonged. Raises JournalError."""
+        if len(token) > TOKEN_CHARS_MAX:
+            return None
+        known = self._tokens.get(digest(token))
+        if known is None or known.expires_at_ms <= now_ms:
+            await self._read(digest(token))
+        return self._tokens.get(digest(token))
+
+    async def read_publishers(self, streams: Iterable[int]) -> None:
+        """Read the tokens that publish some streams: other relayers make and prolong them.
+
+        Raises JournalError.
+        """
+        numbers = sorted(streams)
+        for first in range(0, len(numbers), STREAMS_AT_ONCE):
+            group = numbers[first : first + STREAMS_AT_ONCE]
+            self.add(await self._journal.reading(self._journal.tokens_of_streams, group))
+
+    async def _read(self, token_digest: bytes) -> None:
+        found = await self._journal.reading(self._journal.token, token_digest)
+        if found is not None:
+            self._take(found)
 
     # --- challenges ----------------------------------------------------------------------
 
@@ -208,7 +243,7 @@ class Tokens:
             await self._journal.commit([put_token(record)])
         except JournalUnavailable:
             raise journal_unavailable() from None
-        self._tokens[record.digest] = record
+        self._take(record)
 
     async def _forget_tokens(self, now_ms: int) -> None:
         if len(self._tokens) < TOKENS_MAX // 2:
@@ -259,12 +294,8 @@ class Tokens:
         known = self._tokens.get(token_digest)
         return known is None or known.expires_at_ms <= now_ms
 
-    def publishing(self, stream: int, token: TokenRecord) -> None:
-        """Note which token publishes a stream."""
-        self._publishers[stream] = token.digest
-
     def publisher_ended(self, stream: int, now_ms: int) -> bool:
-        """Tell whether the token that publishes a stream has ended, where it is known."""
+        """Tell whether every token that publishes a stream has ended, where one is known."""
         token_digest = self._publishers.get(stream)
         return token_digest is not None and self.ended(token_digest, now_ms)
 
@@ -321,3 +352,8 @@ def _verifies(scheme: str, public: bytes, message: bytes, signature: bytes) -> b
         return verify(scheme, public, message, signature)
     except Exception:  # the bindings raise kinds of their own for bytes that are no point
         return False
+
+
+def digest(secret: str) -> bytes:
+    """What is kept of a token or a resume secret."""
+    return hashlib.sha256(secret.encode()).digest()

@@ -19,7 +19,9 @@ from offchain.ledger.errors import (
     CallInvalid,
     LedgerError,
     NodeUnreachable,
+    NotIncluded,
     SignatureMismatch,
+    TransactionRefused,
 )
 from offchain.ledger.extrinsics import ERA_BLOCKS
 from offchain.ledger.outlay import Outlay, grant_deposit, least_deposit, stream_deposit
@@ -37,6 +39,16 @@ SUBMISSION_LIFETIME_MS: Final = 10 * 60 * 1000
 LATE_MAX: Final = 4_096
 """Of so many forgotten submissions it is still known that they were late, and not unknown."""
 DETAIL_CHARS_MAX: Final = 500
+AGAIN_AFTER_S: Final = 6.0
+"""A block's time passes before a transaction is sent again whose fate is not known."""
+UNDECIDED: Final = (
+    "the chain has not answered, so it is not known yet whether the transaction is in a block: "
+    "this is being found out, and takes at most until its time is over. Sign nothing else meanwhile"
+)
+_UNDECIDED: Final = frozenset({"dropped", "no answer in time", "not finalized", "retracted"})
+"""How the client says that a transaction may still come into a block."""
+_NEVER: Final = frozenset({"AncientBirthBlock", "BadProof", "Stale"})
+"""Refusals after which no later block takes it: era, runtime or nonce have passed."""
 
 
 class DepositAndGrant(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind",
@@ -107,10 +119,14 @@ class Composed(msgspec.Struct, frozen=True):
 class Submission:
     """One prepared transaction."""
 
-    def __init__(self, payload: SignedPayload, composed: Composed, made_at_ms: int) -> None:
+    def __init__(
+        self, payload: SignedPayload, composed: Composed, made_at_ms: int, *, has_signed_in: bool
+    ) -> None:
         self.payload = payload
         self.composed = composed
         self.made_at_ms = made_at_ms
+        self.has_signed_in = has_signed_in
+        """Whether who asked has proved the account: strangers displace strangers alone."""
         self.status: Literal["prepared", "waiting", "in_block", "finalized", "failed"] = "prepared"
         self.detail: str | None = None
         self.block: int | None = None
@@ -133,7 +149,9 @@ class Wallet:
         self._submissions: dict[str, Submission] = {}
         self._late: dict[str, None] = {}
 
-    async def prepare(self, account: str, call: WalletCall) -> dict[str, Any]:
+    async def prepare(
+        self, account: str, call: WalletCall, *, has_signed_in: bool
+    ) -> dict[str, Any]:
         """Give the payload that `account` is to sign. Raises Refused."""
         composed = await self._compose(account, call)
         await self._check_payable(account, composed)
@@ -143,8 +161,19 @@ class Wallet:
             raise chain_unavailable() from None
         number = secrets.token_urlsafe(18)
         self._forget()
-        self._submissions[number] = Submission(payload, composed, self._core.unix_ms())
+        self._make_room(has_signed_in=has_signed_in)
+        self._submissions[number] = Submission(
+            payload, composed, self._core.unix_ms(), has_signed_in=has_signed_in
+        )
         return {"payload": payload.json, "submission": number, "summary": composed.summary}
+
+    def prepared(self, account: str, payload: dict[str, Any]) -> bytes | None:
+        """Give the bytes to sign of a payload that was prepared for an account, if it was."""
+        for submission in self._submissions.values():
+            known = submission.payload
+            if known.account == account and known.json == payload:
+                return known.message
+        return None
 
     async def _check_payable(self, account: str, composed: Composed) -> None:
         chain = self._core.chain
@@ -340,32 +369,54 @@ class Wallet:
         return self._describe(number, submission)
 
     async def _follow(self, submission: Submission, signature: str) -> None:
-        chain = self._core.chain
         try:
             # what the account has may have gone elsewhere since the payload was handed out
             await self._check_payable(submission.payload.account, submission.composed)
-            receipt = await chain.submit_wallet_signed(submission.payload, signature)
-            self._included(submission, receipt)
-            await chain.finalized(receipt)
-            submission.status = "finalized"
+            is_first = True
+            while not await self._is_final(submission, signature, is_first=is_first):
+                is_first, submission.detail = False, UNDECIDED
+                await trio.sleep(AGAIN_AFTER_S)
+            submission.status, submission.detail = "finalized", None
         except Refused as refused:
             submission.status = "failed"
             submission.detail = f"nothing was sent: {refused}"[:DETAIL_CHARS_MAX]
         except SignatureMismatch as error:
             submission.status = "prepared"  # a wallet may sign again with the right account
             submission.detail = str(error)[:DETAIL_CHARS_MAX]
-        except NodeUnreachable:
-            submission.status = "failed"
-            submission.detail = (
-                "the chain did not answer, so it is unknown whether the transaction is in: look "
-                "at the account before signing again"
-            )
         except LedgerError as error:
             submission.status = "failed"
             submission.detail = str(error)[:DETAIL_CHARS_MAX]
         except ValueError as error:
             submission.status = "prepared"
             submission.detail = f"the signature cannot be read: {error}"[:DETAIL_CHARS_MAX]
+
+    async def _is_final(self, submission: Submission, signature: str, *, is_first: bool) -> bool:
+        """Send and follow; tell whether it is final, or nobody knows yet what becomes of it.
+
+        It is mortal and has a nonce, so that sending it again does nothing twice: it is found in a
+        block, or taken, or refused as its era is over. Raises LedgerError where it is decided that
+        it is in no block, and ValueError.
+        """
+        chain = self._core.chain
+        try:
+            receipt = await chain.submit_wallet_signed(
+                submission.payload, signature, try_first=is_first
+            )
+            self._included(submission, receipt)
+            await chain.finalized(receipt)
+        except NodeUnreachable:
+            return False
+        except NotIncluded as error:
+            if error.status not in _UNDECIDED:
+                raise
+            if error.status == "retracted":
+                submission.status = "waiting"
+            return False
+        except TransactionRefused as error:
+            if is_first or error.reason in _NEVER:
+                raise
+            return False  # an earlier time may have brought it into a pool
+        return True
 
     def _included(self, submission: Submission, receipt: Receipt) -> None:
         submission.status = "in_block"
@@ -404,7 +455,25 @@ class Wallet:
                     self._late[number] = None
         while len(self._late) > LATE_MAX:
             del self._late[next(iter(self._late))]
-        if len(self._submissions) >= SUBMISSIONS_MAX:
+
+    def _make_room(self, *, has_signed_in: bool) -> None:
+        """Let the oldest that waits for its signature go where there are too many.
+
+        Anybody may ask for any account's transactions: what strangers asked for goes first, and
+        for a stranger nothing else does. Raises Refused.
+        """
+        if len(self._submissions) < SUBMISSIONS_MAX:
+            return
+        waiting = {
+            number: submission
+            for number, submission in self._submissions.items()
+            if submission.status == "prepared" and (has_signed_in or not submission.has_signed_in)
+        }
+        oldest = min(waiting, key=lambda number: waiting[number].has_signed_in, default=None)
+        if oldest is not None:  # of equals `min` gives the first, and they are in their order
+            del self._submissions[oldest]
+            self._late[oldest] = None
+        else:
             raise Refused(
                 429,
                 "too-many-submissions",

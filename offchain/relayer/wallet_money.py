@@ -1,4 +1,4 @@
-"""What wallets' transactions take, in JSON, and the refusal of what an account cannot pay."""
+"""Money in JSON: assets, what wallets' transactions take, and the refusal of the unpayable."""
 
 from __future__ import annotations
 
@@ -12,6 +12,20 @@ from offchain.ledger.outlay import Outlay, Reckoning, reckon, shortfall
 from offchain.ledger.types import Asset, Currency
 from offchain.relayer.chain import Chain, bounded
 from offchain.relayer.problems import Refused, chain_unavailable
+
+
+def asset_name(asset: Asset) -> str:
+    """Name an asset in JSON."""
+    return "native" if asset is None else str(asset)
+
+
+def asset_json(currency: Currency) -> dict[str, Any]:
+    """Name an asset in JSON, and say how its amounts are written."""
+    return {
+        "asset": asset_name(currency.asset),
+        "symbol": currency.symbol,
+        "decimals": currency.decimals,
+    }
 
 
 async def reckoned(chain: Chain, account: str, call: bytes, outlay: Outlay) -> Reckoning:

@@ -24,6 +24,8 @@ class PublishConfig:
     """HTTP origin of the media server, such as `http://127.0.0.1:8080`."""
     stream: int
     signer: Signer
+    token: str | None = None
+    """A publish token that the account has signed for already; without it, the signer is asked."""
     video: Path | None = None
     """Any file ffmpeg reads; without one, moving test pictures, a clock and a tone."""
     seconds: float | None = None
@@ -44,6 +46,8 @@ class WatchConfig:
     server: str
     stream: int
     signer: Signer
+    token: str | None = None
+    """A watch token that the account has signed for already; without it, the signer is asked."""
     seconds: float | None = None
     """How long to watch, from the first picture; until stopped if absent."""
     count_only: bool = False

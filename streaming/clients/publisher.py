@@ -77,7 +77,10 @@ class _Publishing:
 
     async def run(self) -> PublishResult:
         """Publish; connect again while the server is away."""
-        token = await self._rest.authenticate("publish", self._config.signer, self._config.stream)
+        config = self._config
+        token = config.token or await self._rest.authenticate(
+            "publish", config.signer, config.stream
+        )
         with self._freeze_on_signal():
             while True:
                 try:
@@ -106,7 +109,7 @@ class _Publishing:
                 prefer(transceiver, ["opus"], None)
         lost = peer.gone(pc)
         answered = await peer.exchange(pc, self._rest, f"/whip/{self._config.stream}", token)
-        self._resource = answered.get("Location")
+        self._resource = self._rest.path_of(answered.get("Location"))
         await peer.connected(pc, lost)
         await self._source.first_frame.wait()
         self._raise_failure()

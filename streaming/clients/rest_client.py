@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -112,6 +113,11 @@ class RestClient:
                 code="not-paystream",
             ) from None
 
+    def path_of(self, location: str | None) -> str | None:
+        """The path of a resource that the server named, as `call` takes it: the server's address
+        may itself have a path, as that of one chain of several has."""
+        return None if location is None else location.removeprefix(urlsplit(self.server).path)
+
     async def info(self) -> dict[str, Any]:
         """Chain, token and limits."""
         return await self._json("GET", "/api/v1/info")
@@ -126,17 +132,22 @@ class RestClient:
 
     async def authenticate(self, purpose: str, signer: Signer, stream: int | None = None) -> str:
         """A token for `purpose` (`watch`, or `publish` with its stream), for one signature."""
+        return str((await self.sign_in(purpose, signer, stream))["token"])
+
+    async def sign_in(
+        self, purpose: str, signer: Signer, stream: int | None = None
+    ) -> dict[str, Any]:
+        """The same with what it is: `token`, `purpose`, `account` and `expires_at_ms`."""
         asked: dict[str, Any] = {"account": signer.account, "purpose": purpose}
         if stream is not None:
             asked["stream"] = stream
         challenge = await self._json("POST", "/api/v1/challenge", json=asked)
         signature = await asyncio.to_thread(signer.sign, str(challenge["message"]).encode())
-        answer = await self._json(
+        return await self._json(
             "POST",
             "/api/v1/token",
             json={"challenge": challenge["challenge"], "signature": "0x" + signature.hex()},
         )
-        return str(answer["token"])
 
     async def terms(self, token: str, stream: int) -> dict[str, Any]:
         """What watching a stream costs this token's account, and what is missing for it."""

@@ -74,7 +74,8 @@ class _Watching:
 
     async def run(self) -> str:
         """Watch; returns why it ended."""
-        token = await self._rest.authenticate("watch", self._config.signer)
+        config = self._config
+        token = config.token or await self._rest.authenticate("watch", config.signer)
         lost = await self._first_connect(token)
         while True:
             reason = await self._until_over(lost)
@@ -137,7 +138,7 @@ class _Watching:
             self._count(pc)
         else:
             self._spawn(ReceiverFeedback(pc).send_for_ever())
-        self._resource = answered.get("Location")
+        self._resource = self._rest.path_of(answered.get("Location"))
         self._resume = answered.get("PayStream-Resume")
         session = answered.get("PayStream-Session")
         if session is not None and session not in self._sessions:

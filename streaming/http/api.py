@@ -2,51 +2,69 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 import msgspec
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from streaming.http import openapi
-from streaming.http.door import DOOR
+from streaming.http.links import Links
+from streaming.http.metrics import Meters
 from streaming.http.problem import ProblemError
 from streaming.http.request_input import (
     ENGINE,
     LINK,
     bearer,
+    chain_of,
     json_of,
+    live_streams,
     optional_bearer,
+    query_number,
     session_of,
     stream_of,
 )
+from streaming.http.routes import add_for_each_chain
 from streaming.http.whep import CONNECTIONS
+from streaming.session_state import StreamRef
 from streaming.sfu.media_engine import LiveState
 
 BOOT_ID: Final = web.AppKey("boot_id", str)
+METERS: Final = web.AppKey("meters", Meters)
+READY_WITHIN_S: Final = 2.0
 PREFIX: Final = "/api/v1"
 
 
 def add_routes(app: web.Application) -> None:
     """Mount `/api/v1/...`, its description, metrics and health."""
-    router = app.router
-    router.add_get(f"{PREFIX}/info", info)
-    router.add_post(f"{PREFIX}/challenge", challenge)
-    router.add_post(f"{PREFIX}/token", token)
-    router.add_post(f"{PREFIX}/token/renew", renew)
-    router.add_get(f"{PREFIX}/streams", streams)
-    router.add_get(f"{PREFIX}/streams/{{stream}}", stream_state)
-    router.add_get(f"{PREFIX}/streams/{{stream}}/terms", terms)
-    router.add_post(f"{PREFIX}/wallet/prepare", wallet_prepare)
-    router.add_post(f"{PREFIX}/wallet/submit", wallet_submit)
-    router.add_get(f"{PREFIX}/wallet/{{submission}}", wallet_status)
-    router.add_get(f"{PREFIX}/sessions", sessions)
-    router.add_get(f"{PREFIX}/sessions/{{session}}", session_state)
-    router.add_delete(f"{PREFIX}/sessions/{{session}}", close_session)
-    router.add_get(f"{PREFIX}/status", status)
-    router.add_get("/openapi.json", description)
-    router.add_get("/docs", documentation)
-    router.add_get("/metrics", metrics)
-    router.add_get("/healthz", health)
+    add_for_each_chain(
+        app,
+        web.get(f"{PREFIX}/info", info),
+        web.post(f"{PREFIX}/challenge", challenge),
+        web.post(f"{PREFIX}/token", token),
+        web.post(f"{PREFIX}/token/renew", renew),
+        web.get(f"{PREFIX}/streams", streams),
+        web.get(f"{PREFIX}/streams/{{stream}}", stream_state),
+        web.get(f"{PREFIX}/streams/{{stream}}/terms", terms),
+        web.post(f"{PREFIX}/wallet/prepare", wallet_prepare),
+        web.post(f"{PREFIX}/wallet/submit", wallet_submit),
+        web.get(f"{PREFIX}/wallet/{{submission}}", wallet_status),
+        web.post(f"{PREFIX}/development/sign", development_sign),
+        web.get(f"{PREFIX}/sessions", sessions),
+        web.get(f"{PREFIX}/sessions/{{session}}", session_state),
+        web.delete(f"{PREFIX}/sessions/{{session}}", close_session),
+        web.get(f"{PREFIX}/status", status),
+        web.get("/healthz", health),
+    )
+    app.add_routes(
+        [
+            web.get("/openapi.json", description),
+            web.get("/docs", documentation),
+            web.get("/metrics", metrics),
+            web.get("/readyz", ready),
+        ]
+    )
 
 
 def _json(value: Any, status: int = 200) -> web.Response:
@@ -59,7 +77,7 @@ def _json(value: Any, status: int = 200) -> web.Response:
 
 
 async def _ask(request: web.Request, method: str, params: dict[str, Any]) -> Any:
-    return await request.app[LINK].request(method, params)
+    return await request.app[LINK].request(method, params, chain=chain_of(request))
 
 
 def _only(body: dict[str, Any], required: tuple[str, ...], optional: tuple[str, ...] = ()) -> Any:
@@ -80,8 +98,8 @@ def _only(body: dict[str, Any], required: tuple[str, ...], optional: tuple[str, 
 
 
 async def info(request: web.Request) -> web.Response:
-    """GET info."""
-    return _json(await _ask(request, "info", {}))
+    """GET info: the chain's facts, and the names of the others that are followed."""
+    return _json({**await _ask(request, "info", {}), "chains": request.app[LINK].chains})
 
 
 async def challenge(request: web.Request) -> web.Response:
@@ -113,24 +131,32 @@ def _live_fields(live: LiveState | None) -> dict[str, Any]:
 
 
 async def streams(request: web.Request) -> web.Response:
-    """GET streams."""
-    answer = await _ask(request, "streams", {})
-    live = {state.stream: state for state in request.app[ENGINE].all_live()}
+    """GET streams: a page of them, by number, and after which one the next page begins."""
+    asked = {name: query_number(request, name) for name in ("after", "limit")}
+    part = {name: number for name, number in asked.items() if number is not None}
+    answer = await _ask(request, "streams", part)
+    chain, live = chain_of(request), live_streams(request.app[ENGINE])
     return _json(
-        {"streams": [{**one, **_live_fields(live.get(one["id"]))} for one in answer["streams"]]}
+        {
+            "streams": [
+                {**one, **_live_fields(live.get(StreamRef(one["id"], chain)))}
+                for one in answer["streams"]
+            ],
+            "next": answer.get("next"),
+        }
     )
 
 
 async def stream_state(request: web.Request) -> web.Response:
     """GET streams/{stream}."""
     stream = stream_of(request)
-    answer = await _ask(request, "stream", {"stream": stream})
+    answer = await _ask(request, "stream", {"stream": stream.number})
     return _json({**answer, **_live_fields(request.app[ENGINE].live(stream))})
 
 
 async def terms(request: web.Request) -> web.Response:
     """GET streams/{stream}/terms."""
-    params = {"token": bearer(request), "stream": stream_of(request)}
+    params = {"token": bearer(request), "stream": stream_of(request).number}
     return _json(await _ask(request, "terms", params))
 
 
@@ -153,6 +179,12 @@ async def wallet_status(request: web.Request) -> web.Response:
     """GET wallet/{submission}."""
     submission = request.match_info["submission"][:128]
     return _json(await _ask(request, "wallet_status", {"submission": submission}))
+
+
+async def development_sign(request: web.Request) -> web.Response:
+    """POST development/sign."""
+    params = _only(await json_of(request), ("account", "kind", "data"))
+    return _json(await _ask(request, "development_sign", params))
 
 
 async def sessions(request: web.Request) -> web.Response:
@@ -211,35 +243,34 @@ async def health(request: web.Request) -> web.Response:
     return _json({"status": "ok", "boot_id": request.app[BOOT_ID], "relayer": relayer})
 
 
+async def ready(request: web.Request) -> web.Response:
+    """GET /readyz: whether a viewer who comes now could be admitted, on one chain at least."""
+    link = request.app[LINK]
+    if not link.connected:
+        failing = {
+            "relayer": link.refused or "no relayer is connected: see whether `paystream relay` runs"
+        }
+        return _json({"ready": False, "failing": failing}, status=503)
+    chains = ("", *link.chains)
+    found = await asyncio.gather(*(_failing(link, chain) for chain in chains))
+    is_ready = not all(found)
+    failing = {check: why for each in found for check, why in each.items()}
+    return _json({"ready": is_ready, "failing": failing}, status=200 if is_ready else 503)
+
+
+async def _failing(link: Links, chain: str) -> dict[str, str]:
+    """Name what keeps the relayer from admitting a viewer on one of its chains."""
+    name = f"relayer.{chain}" if chain else "relayer"
+    try:
+        relayer = await link.request("status", {}, READY_WITHIN_S, chain=chain)
+    except ProblemError as error:
+        return {name: error.problem.detail}
+    return {f"{name}.{check}": why for check, why in relayer.get("failing", {}).items()}
+
+
 async def metrics(request: web.Request) -> web.Response:
     """GET /metrics, in Prometheus' text format."""
-    live = request.app[ENGINE].all_live()
-    states = request.app[CONNECTIONS].states()
-    link = request.app[LINK]
-    totals = request.app[CONNECTIONS].totals()
-    figures = {
-        "open_connections": len(states),
-        "connections_total": totals.connections,
-        "publishers": len(live),
-        "ingest_bits_per_second": sum(state.bitrate_bps for state in live),
-        "delivered_milliseconds_total": totals.delivered_ms,
-        "forwarded_milliseconds_total": totals.forwarded_ms,
-        "unconfirmed_milliseconds": sum(state.unconfirmed_ms for state in states),
-        "half_open_connections": len(request.app[DOOR].half_open),
-        "refused_by_address_total": request.app[DOOR].refusals,
-        "packets_sent_total": totals.packets_sent,
-        "bytes_sent_total": totals.bytes_sent,
-        "relayer_connected": int(link.connected),
-        "relayer_connects_total": link.connects,
-        "final_states_unacknowledged": link.unacknowledged,
-    }
-    lines = []
-    for name, value in figures.items():
-        kind = "counter" if name.endswith("_total") else "gauge"
-        lines += [f"# TYPE paystream_serve_{name} {kind}", f"paystream_serve_{name} {value}"]
-    lines.append("# TYPE paystream_serve_datagrams_turned_away_total counter")
-    lines += [
-        f'paystream_serve_datagrams_turned_away_total{{kind="{kind}"}} {count}'
-        for kind, count in request.app[ENGINE].turned_away().items()
-    ]
-    return web.Response(text="\n".join(lines) + "\n", content_type="text/plain")
+    return web.Response(
+        body=request.app[METERS].text(),
+        headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"},
+    )

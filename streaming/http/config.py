@@ -23,6 +23,8 @@ class ServeConfig:
 
     socket: Path
     """The relayer's local socket."""
+    more_sockets: tuple[Path, ...] = ()
+    """Those of other relayers on the same journal."""
     listen_host: str = "127.0.0.1"
     listen_port: int = 8080
     """0 takes a free one; it is named in the line printed when ready."""
@@ -48,6 +50,11 @@ class ServeConfig:
     on_ready: Callable[[str], None] | None = None
     """Called with the URL once requests are taken; by default one JSON line is printed:
     `{"event":"ready","url":...}`."""
+
+    @property
+    def sockets(self) -> tuple[Path, ...]:
+        """Every relayer's socket, each once."""
+        return tuple(dict.fromkeys((self.socket, *self.more_sockets)))
 
     def check(self) -> None:
         """Raises `ServeConfigInvalid`."""

@@ -15,8 +15,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+from streaming.http.free_media import FreeMedia
 from streaming.http.limits import Limits
-from streaming.http.link import Link
+from streaming.http.links import Links
 from streaming.http.pausing import Pausing
 from streaming.session_state import (
     LEASE_MS,
@@ -24,6 +27,7 @@ from streaming.session_state import (
     Lease,
     Leases,
     SessionRef,
+    StreamRef,
 )
 from streaming.sfu.media_engine import Subscription
 
@@ -47,7 +51,7 @@ class Connection:
         connection: str,
         session: SessionRef,
         number: int,
-        stream: int,
+        stream: StreamRef,
         subscription: Subscription,
         lease_ms: int,
         pauses_per_second: float,
@@ -68,6 +72,8 @@ class Connection:
         self.lease: Lease | None = None
         self.lease_until_s = time.monotonic() + lease_ms / 1000
         self.end_reason: str | None = None
+        self.has_media = False
+        """Whether a packet was sent, as far as the log has said so."""
         self.ended = asyncio.Event()
 
     def state(self) -> ConnectionState:
@@ -124,6 +130,7 @@ class Connection:
             "reasons": sorted(reasons),
             **self.playing(),
             "sound_alone": self.sound_alone,
+            "sound_free_ms": figures.sound_free_ms,
             "forwarded_ms": figures.forwarded_ms,
         }
 
@@ -152,10 +159,11 @@ class Connections:
         self._checker: asyncio.Task[None] | None = None
         self._past = Totals()
         self._owed_ms: dict[SessionRef, int] = {}
+        self._free = FreeMedia()
         self.joining = 0
         """Viewers whose admission is being asked for."""
-        self.link: Link | None = None
-        self.on_publisher_denied: Callable[[int, str], None] = _ignore
+        self.link: Links | None = None
+        self.on_publisher_denied: Callable[[StreamRef, str], None] = _ignore
 
     def start(self) -> None:
         """Begin to watch leases. Call inside a running loop."""
@@ -166,7 +174,13 @@ class Connections:
 
     def states(self) -> list[ConnectionState]:
         """The state of each connection that has not ended."""
-        return [one.state() for one in self._by_id.values()]
+        states = [one.state() for one in self._by_id.values()]
+        for state in states:
+            one = self._by_id[state.connection]
+            if state.packets_sent and not one.has_media:
+                one.has_media = True
+                log.debug("event=media-began session=%s connection=%s", one.session, one.connection)
+        return states
 
     def totals(self) -> Totals:
         """Sums over all connections since the start, ended ones included."""
@@ -188,7 +202,7 @@ class Connections:
         self,
         session: SessionRef,
         number: int,
-        stream: int,
+        stream: StreamRef,
         subscription: Subscription,
         *,
         lease_ms: int = LEASE_MS,
@@ -201,6 +215,8 @@ class Connections:
             if other.session == session and other.number < number:
                 owed_ms = max(owed_ms or 0, other.subscription.figures().owed_ms)
                 self.end_soon(other, "replaced")
+        if owed_ms is None and self._had_its_free_media(session):
+            owed_ms = 0
         if owed_ms is not None:
             subscription.rejoins(owed_ms)
         one = Connection(
@@ -214,8 +230,23 @@ class Connections:
         )
         self._by_id[one.connection] = one
         self._by_resource[one.resource] = one
-        log.info("connection %s watches stream %d as session %s", one.connection, stream, session)
+        log.debug(
+            "event=connection-began session=%s connection=%s stream=%s number=%d",
+            session,
+            one.connection,
+            stream,
+            number,
+        )
         return one
+
+    def _had_its_free_media(self, session: SessionRef) -> bool:
+        grant = (session.chain, session.grant)
+        open_ms = sum(
+            one.subscription.figures().free_ms
+            for one in self._by_id.values()
+            if (one.session.chain, one.session.grant) == grant
+        )
+        return self._free.used_up(grant, time.monotonic(), open_ms)
 
     # --- pausing ---------------------------------------------------------------------
 
@@ -261,20 +292,24 @@ class Connections:
     # --- leases ----------------------------------------------------------------------
 
     def take_leases(self, leases: Leases) -> None:
-        """What the relayer says about each connection. Those it does not name go on."""
-        until = time.monotonic() + leases.lease_ms / 1000
-        for one in self._by_id.values():
-            if one.allowed:
-                one.lease_until_s = until
+        """What a relayer says about connections that it holds. Others keep their leases."""
+        now = time.monotonic()
         for lease in leases.leases:
             named = self._by_id.get(lease.connection)
             if named is not None:
+                lease_ms = leases.lease_ms if lease.lease_ms is None else lease.lease_ms
+                if named.allowed:
+                    named.lease_until_s = now + min(leases.lease_ms, lease_ms) / 1000
                 self._take_lease(named, lease)
-        for stream, reason in leases.publishers_denied.items():
-            if stream.isdecimal():
-                self.on_publisher_denied(int(stream), reason)
+        for name, reason in leases.publishers_denied.items():
+            chain, _, number = name.rpartition("/")
+            if number.isdecimal():
+                self.on_publisher_denied(StreamRef(int(number), chain), reason)
 
     def _take_lease(self, one: Connection, lease: Lease) -> None:
+        if lease.paid_seconds is None and one.lease is not None:
+            known = one.lease
+            lease = msgspec.structs.replace(lease, paid_seconds=known.paid_seconds, paid=known.paid)
         one.lease = lease
         if lease.wait:  # whatever else it says: this may pass, so the connection stays
             one.subscription.hold("wait")
@@ -285,7 +320,12 @@ class Connections:
             one.allowed = False
             one.denied = lease.reason
             reason = "replaced" if lease.reason == "replaced" else "denied"
-            log.info("connection %s may not go on: %s", one.connection, lease.reason)
+            log.debug(
+                "event=connection-denied session=%s connection=%s reason=%s",
+                one.session,
+                one.connection,
+                lease.reason,
+            )
             self.end_soon(one, reason)
 
     async def _check_leases(self) -> None:
@@ -318,18 +358,26 @@ class Connections:
             return one.subscription.figures().delivered_ms
         one.end_reason = reason
         one.subscription.hold("ended")
-        if reason not in ("vanished", "replaced", "unconfirmed"):
+        if reason not in ("vanished", "replaced", "unconfirmed", "untimed"):
             await one.subscription.settled(tail_s)
         one.ended.set()
         delivered_ms = one.subscription.figures().delivered_ms
         self._keep_totals(one)
         self._remember_owed(one)
+        grant = (one.session.chain, one.session.grant)
+        self._free.take(grant, one.subscription.figures().free_ms, time.monotonic())
         self._by_id.pop(one.connection, None)
         self._by_resource.pop(one.resource, None)
         if self.link is not None:
             self.link.final(one.state())
             self.link.tell_soon()
-        log.info("connection %s ended: %s, %d ms", one.connection, reason, delivered_ms)
+        log.debug(
+            "event=connection-ended session=%s connection=%s reason=%s delivered_ms=%d",
+            one.session,
+            one.connection,
+            reason,
+            delivered_ms,
+        )
         await one.subscription.close()
         return delivered_ms
 
@@ -361,5 +409,5 @@ class Connections:
             await asyncio.wait(self._tasks, timeout=0.5)
 
 
-def _ignore(_stream: int, _reason: str) -> None:
+def _ignore(_stream: StreamRef, _reason: str) -> None:
     return None

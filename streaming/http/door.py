@@ -25,6 +25,7 @@ from streaming.http.limits import (
 )
 from streaming.http.problem import ProblemError
 from streaming.http.request_input import LINK, bearer
+from streaming.session_state import StreamRef
 
 UNAUTHORIZED: Final = 401
 
@@ -81,21 +82,22 @@ class Door:
         return address
 
     async def ask_about_token(
-        self, request: web.Request, method: str, stream: int, address: str | None
+        self, request: web.Request, method: str, stream: StreamRef, address: str | None
     ) -> str:
         """Let the relayer judge the request's token. Returns it. Raises `ProblemError`.
 
         `method` is `watch` or `publish`. A token that was just refused is not asked about again.
         """
         token = bearer(request)
-        self._refused.check(token)
-        params: dict[str, Any] = {"token": token, "stream": stream}
+        token_there = f"{stream.chain}/{token}"  # what one chain refuses another may know
+        self._refused.check(token_there)
+        params: dict[str, Any] = {"token": token, "stream": stream.number}
         with self._checks.one(address):
             try:
-                await request.app[LINK].request(method, params)
+                await request.app[LINK].request(method, params, chain=stream.chain)
             except ProblemError as error:
                 if error.problem.status == UNAUTHORIZED:
-                    self._refused.remember(token, error)
+                    self._refused.remember(token_there, error)
                 raise
         return token
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from streaming.http.problem import ProblemError
+from streaming.session_state import StreamRef
+from streaming.sfu.pacer import NACKS_PER_SECOND
 
 ADDRESSES_MAX: Final = 16_384
 """Of so many addresses it is known what they asked for; the longest quiet one is forgotten."""
@@ -43,6 +45,8 @@ class Limits:
     """The same of one stream's viewers."""
     pauses_per_second: float = 4
     """Pauses and resumes of one connection; three seconds' worth at once."""
+    nacks_per_second: int = NACKS_PER_SECOND
+    """NACKs of one viewer that are answered; more are passed over."""
     http_connections_per_address: int = 256
     """TCP connections of one address to the HTTP port."""
     request_timeout_s: float = 10
@@ -109,7 +113,7 @@ def too_many(status: int, code: str, detail: str, wait_s: float) -> ProblemError
 class HalfOpenPlace:
     """One peer connection between its offer and its first packet."""
 
-    def __init__(self, address: str | None, stream: int, made_s: float) -> None:
+    def __init__(self, address: str | None, stream: StreamRef | None, made_s: float) -> None:
         self.address = address
         self.stream = stream
         self.made_s = made_s
@@ -137,7 +141,9 @@ class HalfOpen:
     def _prune(self) -> None:
         self._places = [place for place in self._places if not place.over()]
 
-    def enter(self, address: str | None, stream: int, *, publishing: bool = False) -> HalfOpenPlace:
+    def enter(
+        self, address: str | None, stream: StreamRef, *, publishing: bool = False
+    ) -> HalfOpenPlace:
         """Take a place for an offer. Raises `ProblemError`: 429 (address) or 503 (stream).
 
         A stream's publishers are not counted against its viewers: they have a limit of their own.
@@ -162,7 +168,7 @@ class HalfOpen:
                 f"{self._per_stream} at a time)",
                 CONNECT_WITHIN_S - (now - watched[0].made_s),
             )
-        place = HalfOpenPlace(address, -1 if publishing else stream, now)
+        place = HalfOpenPlace(address, None if publishing else stream, now)
         self._places.append(place)
         return place
 

@@ -1,8 +1,8 @@
 """The media server's end of the socket to the relayer.
 
-Connects, and connects again for ever. Tells the whole state each 500 ms, keeps final states
-until they are acknowledged, and asks requests. What the relayer answers about leases is handed
-to `on_leases`; that it is silent, everyone can see from the leases running out.
+Connects, and connects again for ever. Tells what has changed each 500 ms (`telling.py`), keeps
+final states until they are acknowledged, and asks requests. What the relayer answers about leases
+is handed to `on_leases`; that it is silent, everyone can see from the leases running out.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from streaming.framing import FrameTooLarge, body_length
 from streaming.http.problem import ProblemError
+from streaming.http.telling import Telling
 from streaming.session_state import (
     PROTOCOL_VERSION,
     STATE_INTERVAL_MS,
@@ -27,12 +30,10 @@ from streaming.session_state import (
     Hello,
     HelloAck,
     Leases,
-    MessageTooLarge,
     PublisherState,
     Request,
     Response,
     States,
-    body_length,
     decode_from_relayer,
     encode_frame,
 )
@@ -44,8 +45,9 @@ WAIT_FOR_LINK_S = 2.0
 BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 GREETING_TIMEOUT_S = 5.0
 TELL_SOON_S = 0.01
+SILENT_AFTER_S = 3.0
+"""A relayer answers each state, so every 500 ms."""
 UNREAD_BYTES_MAX = 4 << 20
-CONNECTIONS_PER_MESSAGE = 1500
 
 Snapshot = Callable[[], tuple[list[ConnectionState], list[PublisherState]]]
 
@@ -59,8 +61,19 @@ class Link:
         hello: Hello,
         snapshot: Snapshot,
         on_leases: Callable[[Leases], None],
+        on_acknowledged: Callable[[Sequence[str]], None] | None = None,
     ) -> None:
-        self._socket = socket
+        """`on_acknowledged` hears of final states that need not be told again; by default they are
+        settled."""
+        self.socket = socket
+        self.relayer_id = ""
+        """The relayer's name, where it is one of several."""
+        self.chains: tuple[str, ...] = ()
+        """The names of the chains that the relayer follows beside the one without a name."""
+        self.draining = False
+        """Whether the relayer wants other requests to go to another."""
+        self._heard_s = -1e9
+        self._on_acknowledged = on_acknowledged or self.settle
         self._hello = hello
         self._snapshot = snapshot
         self._on_leases = on_leases
@@ -74,6 +87,7 @@ class Link:
         self._sequence = itertools.count(1)
         self._task: asyncio.Task[None] | None = None
         self._soon: asyncio.TimerHandle | None = None
+        self._telling = Telling()
         self.connects = 0
         self.refused: str | None = None
         """Why the relayer will not talk to this server, if it said so."""
@@ -103,6 +117,11 @@ class Link:
         return self._up.is_set()
 
     @property
+    def silent(self) -> bool:
+        """Whether the relayer has answered nothing for so long that it may stand still."""
+        return time.monotonic() - self._heard_s > SILENT_AFTER_S
+
+    @property
     def unacknowledged(self) -> int:
         """How many final states wait for the relayer's word."""
         return len(self._finals)
@@ -111,10 +130,10 @@ class Link:
         failures = 0
         while True:
             try:
-                reader, writer = await asyncio.open_unix_connection(str(self._socket))
+                reader, writer = await asyncio.open_unix_connection(str(self.socket))
             except OSError as error:
                 if failures == 0:
-                    log.warning("no relayer at %s (%s); trying on", self._socket, error)
+                    log.warning("no relayer at %s (%s); trying on", self.socket, error)
             else:
                 failures = 0
                 try:
@@ -125,7 +144,7 @@ class Link:
                     log.warning("the relayer has gone (%s)", error or type(error).__name__)
                 except ProblemError as error:
                     log.warning("the relayer was let go (%s)", error.problem.detail)
-                except (msgspec.MsgspecError, MessageTooLarge, UnicodeDecodeError) as error:
+                except (msgspec.MsgspecError, FrameTooLarge, UnicodeDecodeError) as error:
                     log.error("the relayer said something unreadable: %s", error)  # noqa: TRY400
                 finally:
                     self._hang_up(writer)
@@ -145,10 +164,13 @@ class Link:
             await asyncio.sleep(BACKOFF_S[-1])
             raise _RefusedError(reason)
         self.refused = None
+        self.relayer_id, self.chains, self.draining = ack.relayer_id, ack.chains, False
         self._writer = writer
+        self._heard_s = time.monotonic()
+        self._telling = Telling()
         self.connects += 1
         self._up.set()
-        log.info("linked to the relayer at %s", self._socket)
+        log.info("linked to the relayer at %s", self.socket)
         teller = asyncio.get_running_loop().create_task(self._tell(writer))
         try:
             while True:
@@ -179,15 +201,13 @@ class Link:
         if self._writer is None or self._writer.is_closing():
             return  # the reader is about to notice
         connections, publishers = self._snapshot()
-        everything = [*self._finals.values(), *connections]
-        for start in range(0, max(1, len(everything)), CONNECTIONS_PER_MESSAGE):
+        for part in self._telling.choose(self._finals.values(), connections, self._now()):
             self._send(
-                States(
-                    sequence=next(self._sequence),
-                    connections=everything[start : start + CONNECTIONS_PER_MESSAGE],
-                    publishers=publishers,
-                )
+                States(sequence=next(self._sequence), connections=part, publishers=publishers)
             )
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
     def final(self, state: ConnectionState) -> None:
         """A connection's last state: kept and repeated until it is acknowledged."""
@@ -206,43 +226,69 @@ class Link:
             self._send_states()
 
     def _take(self, message: FromRelayer) -> None:
+        self._heard_s = time.monotonic()
         if isinstance(message, Response):
             future = self._requests.pop(message.id, None)
             if future is not None and not future.done():
                 future.set_result(message)
         elif isinstance(message, Leases):
-            for connection in message.acknowledged:
-                self._finals.pop(connection, None)
-            if not self._finals:
-                self._settled.set()
+            self.draining = message.draining
+            self._on_acknowledged(message.acknowledged)
+            self._telling.answered(message.leases, self._now())
             self._on_leases(message)
+
+    def settle(self, connections: Sequence[str]) -> None:
+        """Forget final states that a relayer has in its journal."""
+        for connection in connections:
+            self._finals.pop(connection, None)
+        if not self._finals:
+            self._settled.set()
 
     # --- requests --------------------------------------------------------------------
 
     async def request(
-        self, method: str, params: dict[str, Any], timeout_s: float = REQUEST_TIMEOUT_S
+        self,
+        method: str,
+        params: dict[str, Any],
+        timeout_s: float = REQUEST_TIMEOUT_S,
+        *,
+        chain: str = "",
     ) -> Any:
-        """Ask the relayer. Raises `ProblemError`: its own, or 503 if it does not answer."""
+        """Ask the relayer. Raises `ProblemError`: its own, or 503 if it does not answer.
+
+        A question that is given up, by its time or by cancelling, is withdrawn.
+        """
         if not self._up.is_set():
             try:
                 await asyncio.wait_for(self._up.wait(), WAIT_FOR_LINK_S)
             except TimeoutError:
                 raise _unavailable(self.refused or "the relayer is not connected") from None
+        if chain and chain not in self.chains:
+            raise _chain_unknown(chain)
         number = next(self._ids)
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._requests[number] = future
         try:
-            self._send(Request(id=number, method=method, params=params))
+            self._send(Request(id=number, method=method, params=params, chain=chain))
             answer = await asyncio.wait_for(future, timeout_s)
         except TimeoutError:
+            self._withdraw(number)
             raise _unavailable(f"the relayer did not answer within {timeout_s:g} s") from None
-        except MessageTooLarge:
+        except asyncio.CancelledError:
+            self._withdraw(number)
+            raise
+        except FrameTooLarge:
             raise ProblemError(413, "too-large", "the request is too large; shorten it") from None
         finally:
             self._requests.pop(number, None)
         if answer.problem is not None:
             raise ProblemError.of(answer.problem)
         return answer.result
+
+    def _withdraw(self, number: int) -> None:
+        """Tell the relayer that nobody waits for an answer any more."""
+        with contextlib.suppress(ProblemError):
+            self._send(Request(id=next(self._ids), method="withdraw", params={"request": number}))
 
     def _send(self, message: FromServer) -> None:
         if self._writer is None or self._writer.is_closing():
@@ -260,6 +306,15 @@ class _RefusedError(Exception):
 async def _read(reader: asyncio.StreamReader) -> FromRelayer:
     header = await reader.readexactly(4)
     return decode_from_relayer(await reader.readexactly(body_length(header)))
+
+
+def _chain_unknown(chain: str) -> ProblemError:
+    return ProblemError(
+        404,
+        "chain-not-found",
+        f"no chain named {chain!r} is followed here: GET /api/v1/info lists those that are",
+        field="chain",
+    )
 
 
 def _unavailable(what: str) -> ProblemError:

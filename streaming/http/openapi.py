@@ -25,6 +25,8 @@ _FIELDS: Final[dict[str, dict[str, Any]]] = {
     "text": {"type": "string"},
     "flag": {"type": "boolean"},
     "hex": {"type": "string", "pattern": "^0x[0-9a-f]*$"},
+    "signed": {"enum": ["raw", "payload"]},
+    "signable": {"description": "0x-hex of a text, or the payload of a prepared transaction"},
     "call": {
         "type": "object",
         "description": "one of `deposit_and_grant`, `deposit`, `withdraw`, `revoke`, "
@@ -197,8 +199,9 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
             "Whether media flows. The address is the secret; no token is needed.",
             {
                 "200": "`state`: `connecting`, `forwarding`, `paused`, `held` or `ending`; "
-                "`reasons` for which nothing is sent; `delivered_ms`, `forwarded_ms`; `paused` "
-                "and `number` as below",
+                "`reasons` for which nothing is sent; `delivered_ms`, `forwarded_ms`; `paused`, "
+                "`number` and `sound_alone` as below; `sound_free_ms`, how long sound alone would "
+                "still be free",
                 "404": "it has ended",
             },
             parameters=("stream", "resource"),
@@ -263,7 +266,14 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
         )
     },
     "/api/v1/streams": {
-        "get": _operation("All streams, and which are live.", {"200": "`streams`"})
+        "get": _operation(
+            "Streams by number, and which are live: at most 500, or `limit`, above `after`.",
+            {"200": "`streams`, and `next`: the `after` of the next page, or null"},
+            headers=[
+                {"name": name, "in": "query", "schema": {"type": "integer", "minimum": 0}}
+                for name in ("after", "limit")
+            ],
+        )
     },
     "/api/v1/streams/{stream}": {
         "get": _operation(
@@ -275,7 +285,11 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
     "/api/v1/streams/{stream}/terms": {
         "get": _operation(
             "What watching costs this account, and what is missing for it.",
-            {"200": "the terms: prices, `missing`, and with `Outlay` what making it payable takes"},
+            {
+                "200": "the terms: prices, `missing`, with `Outlay` what making it payable takes, "
+                "and `returning_soon`: the `amount` that sessions which are being closed will give "
+                "back, and whether it `suffices`, so that there is nothing to sign but to ask again"
+            },
             parameters=("stream",),
             security=_WATCH,
         )
@@ -305,6 +319,13 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
             parameters=("submission",),
         )
     },
+    "/api/v1/development/sign": {
+        "post": _operation(
+            "Sign as a development account; on a development chain only, else 404.",
+            {"200": "`signature`"},
+            body=_body({"account": "account", "kind": "signed", "data": "signable"}),
+        )
+    },
     "/api/v1/sessions": {
         "get": _operation("The token's sessions.", {"200": "`sessions`"}, security=_EITHER)
     },
@@ -322,6 +343,12 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
     "/api/v1/status": {"get": _operation("Health of server and relayer.", {"200": "facts"})},
     "/metrics": {"get": _operation("Prometheus metrics.", {"200": "text"})},
     "/healthz": {"get": _operation("Whether the server runs.", {"200": "`status`, `boot_id`"})},
+    "/readyz": {
+        "get": _operation(
+            "Whether a viewer could be admitted now.",
+            {"200": "`ready`", "503": "`failing`: each check that fails, and why"},
+        )
+    },
 }
 
 DOCUMENT: Final[dict[str, Any]] = {
@@ -332,6 +359,14 @@ DOCUMENT: Final[dict[str, Any]] = {
         "description": "Live streams, paid by the second. Amounts are integers in the smallest "
         "unit, as text.",
     },
+    "servers": [
+        {"url": "/", "description": "The chain without a name, and the server itself"},
+        {
+            "url": "/chains/{chain}",
+            "description": "Another chain that the relayer follows; `info` lists their names",
+            "variables": {"chain": {"default": "other"}},
+        },
+    ],
     "paths": _PATHS,
     "components": {
         "securitySchemes": {

@@ -36,7 +36,7 @@ class ProblemError(Exception):
     def of(cls, problem: Problem) -> ProblemError:
         """The exception for a problem that the relayer answered."""
         wait_s = problem.retry_after_s
-        return cls(
+        error = cls(
             problem.status,
             problem.code,
             problem.detail,
@@ -44,6 +44,8 @@ class ProblemError(Exception):
             terms=problem.terms,
             headers=None if wait_s is None else {"Retry-After": str(max(1, wait_s))},
         )
+        error.problem = problem
+        return error
 
 
 def response(error: ProblemError) -> web.Response:

@@ -9,14 +9,14 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from streaming.http.link import Link
+from streaming.http.links import Links
 from streaming.http.problem import ProblemError
-from streaming.session_state import SessionRef
-from streaming.sfu.media_engine import MediaEngine
+from streaming.session_state import SessionRef, StreamRef
+from streaming.sfu.media_engine import LiveState, MediaEngine
 
 JSON_BYTES_MAX: Final = 64 * 1024
 STREAM_MAX: Final = (1 << 64) - 1
-LINK: Final = web.AppKey("link", Link)
+LINK: Final = web.AppKey("link", Links)
 ENGINE: Final = web.AppKey[MediaEngine]("engine", MediaEngine)
 REQUEST_TIMEOUT_S: Final = web.AppKey("request_timeout_s", float)
 _TOKEN = re.compile(r"ps[wp]_[A-Za-z0-9_-]{1,124}")
@@ -47,12 +47,42 @@ def optional_bearer(request: web.Request) -> str | None:
     return bearer(request) if "Authorization" in request.headers else None
 
 
-def stream_of(request: web.Request) -> int:
-    """The stream's number in the path. Raises 404 for what is no number."""
+def chain_of(request: web.Request) -> str:
+    """The name of the chain that the path is about; empty for the one without a name."""
+    return request.match_info.get("chain", "")
+
+
+def place_of(request: web.Request) -> str:
+    """What stands in front of every path about the chain of this one."""
+    chain = chain_of(request)
+    return f"/chains/{chain}" if chain else ""
+
+
+def stream_of(request: web.Request) -> StreamRef:
+    """The stream in the path. Raises 404 for what is no number."""
     text = request.match_info["stream"]
     if not _NUMBER.fullmatch(text) or int(text) > STREAM_MAX:
         raise ProblemError(
             404, "stream-not-found", f"{text[:40]!r} is no stream: streams have numbers"
+        )
+    return StreamRef(int(text), chain_of(request))
+
+
+def live_streams(engine: MediaEngine) -> dict[StreamRef, LiveState]:
+    """Everything that is being published, by stream."""
+    return {
+        state.stream: state for state in engine.all_live() if isinstance(state.stream, StreamRef)
+    }
+
+
+def query_number(request: web.Request, name: str) -> int | None:
+    """A whole number of the query, None where it is not named. Raises 400 for anything else."""
+    text = request.query.get(name)
+    if text is None:
+        return None
+    if not _NUMBER.fullmatch(text) or int(text) > STREAM_MAX:
+        raise ProblemError(
+            400, "query-invalid", f"`{name}` is no whole number: {text[:40]!r}", field=name
         )
     return int(text)
 

@@ -20,14 +20,16 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler
 
+from streaming import service_manager
 from streaming.http import api, problem, whep, whip
 from streaming.http.config import ServeConfig
 from streaming.http.connections import Connections
 from streaming.http.door import DOOR, Door
-from streaming.http.link import Link
+from streaming.http.links import Links
+from streaming.http.metrics import Meters
 from streaming.http.origin import cross_origin, read_origin, read_origins
 from streaming.http.problem import ProblemError
-from streaming.http.request_input import ENGINE, LINK, REQUEST_TIMEOUT_S
+from streaming.http.request_input import ENGINE, LINK, REQUEST_TIMEOUT_S, live_streams
 from streaming.http.self_test import self_test
 from streaming.http.slow_requests import (
     KEEP_ALIVE_S,
@@ -40,6 +42,7 @@ from streaming.session_state import (
     ConnectionState,
     Hello,
     PublisherState,
+    StreamRef,
 )
 from streaming.sfu.addresses import offered_addresses, resolve_ice_hosts
 from streaming.sfu.aiortc_engine import AiortcEngine
@@ -58,7 +61,9 @@ class MediaServer:
         self.config = config
         self.boot_id = secrets.token_hex(8)
         self.engine: MediaEngine = engine or AiortcEngine(
-            offered_addresses(config.ice_hosts, config.listen_host), config.udp_ports
+            offered_addresses(config.ice_hosts, config.listen_host),
+            config.udp_ports,
+            nacks_per_second=config.limits.nacks_per_second,
         )
         self.connections = Connections(self.boot_id, config.limits)
         self.door = Door(config.limits, config.trusted_proxies)
@@ -69,7 +74,7 @@ class MediaServer:
             boot_id=self.boot_id,
             origin=origin,
         )
-        self.link = Link(config.socket, hello, self._snapshot, self.connections.take_leases)
+        self.link = Links(config.sockets, hello, self._snapshot, self.connections.take_leases)
         self.connections.link = self.link
         self.connections.on_publisher_denied = self._publisher_denied
         self._tasks: set[asyncio.Task[None]] = set()
@@ -78,21 +83,22 @@ class MediaServer:
     def _snapshot(self) -> tuple[list[ConnectionState], list[PublisherState]]:
         publishers = [
             PublisherState(
-                stream=live.stream,
+                stream=stream.number,
+                chain=stream.chain,
                 video_codec=live.video_codec,
                 audio_codec=live.audio_codec,
                 viewers=live.viewers,
                 bitrate_bps=live.bitrate_bps,
                 frozen_ms=live.frozen_ms,
             )
-            for live in self.engine.all_live()
+            for stream, live in live_streams(self.engine).items()
         ]
         return self.connections.states(), publishers
 
-    def _publisher_denied(self, stream: int, reason: str) -> None:
+    def _publisher_denied(self, stream: StreamRef, reason: str) -> None:
         if self.engine.live(stream) is None:
             return
-        log.info("stream %d may no longer be published: %s", stream, reason)
+        log.info("stream %s may no longer be published: %s", stream, reason)
         task = asyncio.get_running_loop().create_task(self.engine.unpublish(stream))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -127,6 +133,7 @@ class MediaServer:
         app[whep.CONNECTIONS] = self.connections
         app[whep.CONNECTIONS_MAX] = self.config.connections_max
         app[api.BOOT_ID] = self.boot_id
+        app[api.METERS] = Meters(self.engine, self.connections, self.door, self.link)
         whip.add_routes(app)
         whep.add_routes(app)
         api.add_routes(app)
@@ -283,7 +290,10 @@ async def serve(config: ServeConfig) -> None:
             loop.add_signal_handler(signal.SIGHUP, config.tls.reload, taking.context)
         server.start()
         (config.on_ready or _say_ready)(url)
+        watched = loop.create_task(_tell_manager())
         await stop.wait()
+        watched.cancel()
+        service_manager.notify(service_manager.STOPPING)
         taking.server.close()
     finally:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -291,6 +301,15 @@ async def serve(config: ServeConfig) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(server.close(), 2.5)
         await taking.close()
+
+
+async def _tell_manager() -> None:
+    """Tell the service manager that we are ready, and then that this loop still turns."""
+    service_manager.notify(service_manager.READY)
+    every_s = service_manager.alive_every_s()
+    while every_s is not None:
+        service_manager.notify(service_manager.ALIVE)
+        await asyncio.sleep(every_s)
 
 
 def _listen(config: ServeConfig) -> socket.socket:

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar, cast
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from streaming.http.client_address import ClientAddresses
+from streaming.http.problem import ProblemError
 
 KEEP_ALIVE_S = 75.0
 """How long a connection may be idle between two requests: longer than proxies keep theirs."""
 LINGER_S = 2.0
 """How long the rest of a refused request's body is thrown away, so that its answer arrives."""
+
+_GONE: Final = web.RequestKey("client_gone", asyncio.Event)
+_T = TypeVar("_T")
 
 
 class HttpConnections:
@@ -66,11 +70,16 @@ class HttpConnections:
             if not self._counts[guarded.key]:
                 del self._counts[guarded.key]
 
-    def begun(self, inner: object) -> None:
-        """A request's header is complete: `inner` is aiohttp's protocol of it."""
+    def begun(self, inner: object) -> asyncio.Event | None:
+        """A request's header is complete: `inner` is aiohttp's protocol of it.
+
+        Returns what is set when its client has hung up.
+        """
         guarded = self._open.get(inner)  # type: ignore[call-overload]
-        if guarded is not None:
-            guarded.header_came()
+        if guarded is None:
+            return None
+        guarded.header_came()
+        return cast(asyncio.Event, guarded.gone)
 
     def over(self, inner: object) -> None:
         """A request has been handled: the next header may begin."""
@@ -88,6 +97,8 @@ class GuardedProtocol(asyncio.Protocol):
         self.inner = inner
         self.key: str | None = None
         self.in_request = False
+        self.gone = asyncio.Event()
+        """Set when the client has hung up."""
         self._connections = connections
         self._timeout_s = header_timeout_s
         self._timer: asyncio.TimerHandle | None = None
@@ -146,6 +157,7 @@ class GuardedProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
+        self.gone.set()
         self._stop_waiting()
         self._transport = None
         if not self._refused:
@@ -161,10 +173,40 @@ def mark_requests(connections: Callable[[], HttpConnections | None]) -> Middlewa
         guarded = connections()
         if guarded is None:
             return await handler(request)
-        guarded.begun(request.protocol)
+        gone = guarded.begun(request.protocol)
+        if gone is not None:
+            request[_GONE] = gone
         try:
             return await handler(request)
         finally:
             guarded.over(request.protocol)
 
     return middleware
+
+
+def has_gone(request: web.Request) -> bool:
+    """Whether the request's client has hung up."""
+    gone = request.get(_GONE)
+    return gone is not None and gone.is_set()
+
+
+async def while_there(request: web.Request, work: Coroutine[Any, Any, _T]) -> _T:
+    """Await what a client waits for, and cancel it when the client hangs up first.
+
+    Raises `ProblemError` then, for an answer that nobody reads.
+    """
+    gone = request.get(_GONE)
+    if gone is None:
+        return await work
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(gone.wait())
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            working.cancel()
+            await asyncio.wait({working})
+    finally:
+        working.cancel()
+        leaving.cancel()
+    if working.cancelled():
+        raise ProblemError(408, "client-gone", "the client hung up before it had its answer")
+    return working.result()

@@ -12,7 +12,8 @@ from streaming.http.door import DOOR
 from streaming.http.limits import HalfOpenPlace, too_many
 from streaming.http.pausing import NUMBER_MAX
 from streaming.http.problem import ProblemError
-from streaming.http.request_input import ENGINE, LINK, json_of, stream_of
+from streaming.http.request_input import ENGINE, LINK, json_of, place_of, stream_of
+from streaming.http.routes import add_for_each_chain
 from streaming.http.sdp_exchange import (
     SDP_MIME,
     no_patch,
@@ -21,7 +22,8 @@ from streaming.http.sdp_exchange import (
     sdp_of,
     session_options,
 )
-from streaming.session_state import LEASE_MS, SessionRef
+from streaming.http.slow_requests import has_gone, while_there
+from streaming.session_state import LEASE_MS, SessionRef, StreamRef
 from streaming.sfu.media_engine import MediaError, PreparedSubscription, Subscription
 
 CONNECTIONS: Final = web.AppKey("connections", Connections)
@@ -30,19 +32,25 @@ RESUME: Final = "PayStream-Resume"
 SESSION: Final = "PayStream-Session"
 RENEW: Final = "PayStream-Renew"
 FULL_RETRY_S: Final = 10
+ADMIT_WITHIN_S: Final = 15.0
+"""How long the relayer may take to admit: it lets a viewer wait for the ledger's pace."""
 
 
 def add_routes(app: web.Application) -> None:
     """Mount `/whep/{stream}` and its resources."""
-    app.router.add_post("/whep/{stream}", watch)
-    app.router.add_options("/whep/{stream}", options)
-    app.router.add_get("/whep/{stream}/{resource}", state, allow_head=False)
-    app.router.add_delete("/whep/{stream}/{resource}", leave)
-    app.router.add_patch("/whep/{stream}/{resource}", no_patch)
-    app.router.add_options("/whep/{stream}/{resource}", session_options("DELETE, GET, OPTIONS"))
-    app.router.add_post("/whep/{stream}/{resource}/pause", pause)
-    app.router.add_post("/whep/{stream}/{resource}/sound", sound)
-    app.router.add_post("/whep/{stream}/{resource}/resume", resume)
+    one = "/whep/{stream}/{resource}"
+    add_for_each_chain(
+        app,
+        web.post("/whep/{stream}", watch),
+        web.options("/whep/{stream}", options),
+        web.get(one, state, allow_head=False),
+        web.delete(one, leave),
+        web.patch(one, no_patch),
+        web.options(one, session_options("DELETE, GET, OPTIONS")),
+        web.post(f"{one}/pause", pause),
+        web.post(f"{one}/sound", sound),
+        web.post(f"{one}/resume", resume),
+    )
 
 
 class _Ender:
@@ -97,7 +105,7 @@ async def watch(request: web.Request) -> web.Response:
 
 
 async def _join(
-    request: web.Request, stream: int, token: str, place: HalfOpenPlace
+    request: web.Request, stream: StreamRef, token: str, place: HalfOpenPlace
 ) -> web.Response:
     connections = request.app[CONNECTIONS]
     offer = await sdp_of(request)
@@ -107,9 +115,10 @@ async def _join(
         raise problem_of(error) from None
     ender = _Ender(connections)
     admitted, answer, subscription = await _admit_and_answer(
-        request, _admission(request, stream, token), prepared, ender
+        request, stream, token, prepared, ender
     )
-    session = SessionRef(grant=admitted["session"]["grant"], index=admitted["session"]["index"])
+    named = admitted["session"]
+    session = SessionRef(named["grant"], named["index"], stream.chain)
     connection = connections.add(
         session,
         admitted["number"],
@@ -121,21 +130,23 @@ async def _join(
     ender.belongs_to(connection)
     request.app[LINK].tell_soon()
     subscription.release("admission")
+    if has_gone(request):
+        connections.end_soon(connection, "left")
     return web.Response(
         status=201,
         text=answer,
         content_type=SDP_MIME,
         headers={
-            "Location": f"/whep/{stream}/{connection.resource}",
-            SESSION: str(session),
+            "Location": f"{place_of(request)}/whep/{stream.number}/{connection.resource}",
+            SESSION: session.on_chain,
             RESUME: str(admitted["resume"]),
             "Access-Control-Expose-Headers": f"Location, {SESSION}, {RESUME}",
         },
     )
 
 
-def _admission(request: web.Request, stream: int, token: str) -> dict[str, Any]:
-    params: dict[str, Any] = {"token": token, "stream": stream}
+def _admission(request: web.Request, stream: StreamRef, token: str) -> dict[str, Any]:
+    params: dict[str, Any] = {"token": token, "stream": stream.number}
     if RESUME in request.headers:
         params["resume"] = request.headers[RESUME][:256]
     if request.headers.get(RENEW) == "1":
@@ -148,11 +159,17 @@ def _connected_or_ended(connection: Connection) -> Callable[[], bool]:
 
 
 async def _admit_and_answer(
-    request: web.Request, params: dict[str, Any], prepared: PreparedSubscription, ender: _Ender
+    request: web.Request,
+    stream: StreamRef,
+    token: str,
+    prepared: PreparedSubscription,
+    ender: _Ender,
 ) -> tuple[dict[str, Any], str, Subscription]:
     """Have the relayer admit, then answer; whatever fails, the prepared offer is dropped."""
     try:
-        admitted: dict[str, Any] = await request.app[LINK].request("admit", params)
+        params = _admission(request, stream, token)
+        asked = request.app[LINK].request("admit", params, ADMIT_WITHIN_S, chain=stream.chain)
+        admitted: dict[str, Any] = await while_there(request, asked)
         answer, subscription = await prepared.answer(ender.ended)
     except BaseException as error:
         await prepared.close()
@@ -180,7 +197,7 @@ async def leave(request: web.Request) -> web.Response:
     """End a connection: stop, wait at most 1.6 s for the tail's report, and say the sum."""
     connection = _connection(request)
     delivered_ms = await request.app[CONNECTIONS].end(connection, "left")
-    return web.json_response({"delivered_ms": delivered_ms, "session": str(connection.session)})
+    return web.json_response({"delivered_ms": delivered_ms, "session": connection.session.on_chain})
 
 
 async def pause(request: web.Request) -> web.Response:

@@ -11,7 +11,8 @@ from aiohttp import web
 
 from streaming.http.door import DOOR
 from streaming.http.problem import ProblemError
-from streaming.http.request_input import ENGINE, stream_of
+from streaming.http.request_input import ENGINE, place_of, stream_of
+from streaming.http.routes import add_for_each_chain
 from streaming.http.sdp_exchange import (
     SDP_MIME,
     no_patch,
@@ -20,6 +21,7 @@ from streaming.http.sdp_exchange import (
     sdp_of,
     session_options,
 )
+from streaming.session_state import StreamRef
 from streaming.sfu.media_engine import MediaError, Publication
 
 CONNECTING_PER_STREAM_MAX: Final = 2
@@ -45,7 +47,7 @@ class Publications:
             if one.publication.phase == "closed":
                 del self._by_resource[resource]
 
-    def get(self, resource: str, stream: int) -> Publication:
+    def get(self, resource: str, stream: StreamRef) -> Publication:
         """The publication at an address. Raises `ProblemError` 404."""
         self._forget_closed()
         one = self._by_resource.get(resource)
@@ -89,11 +91,15 @@ PUBLICATIONS: Final = web.AppKey("publications", Publications)
 def add_routes(app: web.Application) -> None:
     """Mount `/whip/{stream}` and its resources."""
     app[PUBLICATIONS] = Publications()
-    app.router.add_post("/whip/{stream}", publish)
-    app.router.add_options("/whip/{stream}", options)
-    app.router.add_delete("/whip/{stream}/{resource}", unpublish)
-    app.router.add_patch("/whip/{stream}/{resource}", no_patch)
-    app.router.add_options("/whip/{stream}/{resource}", session_options("DELETE, OPTIONS"))
+    one = "/whip/{stream}/{resource}"
+    add_for_each_chain(
+        app,
+        web.post("/whip/{stream}", publish),
+        web.options("/whip/{stream}", options),
+        web.delete(one, unpublish),
+        web.patch(one, no_patch),
+        web.options(one, session_options("DELETE, OPTIONS")),
+    )
 
 
 async def publish(request: web.Request) -> web.Response:
@@ -118,7 +124,7 @@ async def publish(request: web.Request) -> web.Response:
         status=201,
         text=publication.answer,
         content_type=SDP_MIME,
-        headers={"Location": f"/whip/{stream}/{resource}"},
+        headers={"Location": f"{place_of(request)}/whip/{stream.number}/{resource}"},
     )
 
 

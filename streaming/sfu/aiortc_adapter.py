@@ -164,6 +164,7 @@ _work = ffi.new("char[]", DATAGRAM_BYTES_MAX + SRTP_TRAILER_BYTES_MAX)
 _bytes = ffi.buffer(_work)
 _view = memoryview(_bytes)
 _length = ffi.new("int *")
+_protect = lib.srtp_protect
 
 
 class Outlet:
@@ -187,9 +188,9 @@ class Outlet:
     def send(self, header: bytes, payload: bytes) -> None:
         """Protect and send one RTP packet."""
         pair = self._nominated.get(1)
-        if pair is None:
-            return
         if pair is not self._pair or self._srtp is None:
+            if pair is None:
+                return
             self._use(pair)
             if self._srtp is None:
                 return
@@ -201,7 +202,7 @@ class Outlet:
         _bytes[0:begin] = header
         _bytes[begin:length] = payload
         _length[0] = length
-        if lib.srtp_protect(self._srtp, _work, _length) != 0:
+        if _protect(self._srtp, _work, _length) != 0:
             self.dropped += 1
             return
         try:

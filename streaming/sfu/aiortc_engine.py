@@ -18,8 +18,15 @@ from streaming.sfu.addresses import LOOPBACK
 from streaming.sfu.aiortc_adapter import now_us
 from streaming.sfu.feed import Feed, Numbering, meter_for
 from streaming.sfu.ice import IceListener
-from streaming.sfu.media_engine import ConnectionFigures, Ended, LiveState, MediaError
+from streaming.sfu.media_engine import (
+    ConnectionFigures,
+    Ended,
+    LiveState,
+    MediaError,
+    StreamName,
+)
 from streaming.sfu.offer import Negotiated
+from streaming.sfu.pacer import NACKS_PER_SECOND
 from streaming.sfu.publication import PublishedTracks, Track
 from streaming.sfu.sockets import Door, MediaSockets
 from streaming.sfu.subscription import Subscriber
@@ -44,7 +51,7 @@ class AiortcPublication:
         self.phase: Literal["connecting", "live", "closed"] = "connecting"
 
     @property
-    def stream(self) -> int:
+    def stream(self) -> StreamName:
         """The stream it feeds."""
         return self.published.stream
 
@@ -173,7 +180,7 @@ class AiortcPrepared:
 class LiveStream:
     """One stream: who publishes it now, and who watches."""
 
-    def __init__(self, stream: int) -> None:
+    def __init__(self, stream: StreamName) -> None:
         self.stream = stream
         self.publication: AiortcPublication | None = None
         self.subscriptions: set[AiortcSubscription] = set()
@@ -222,17 +229,25 @@ class AiortcEngine:
     """Publications in, subscriptions out, on aiortc in this process."""
 
     def __init__(
-        self, addresses: Sequence[str] = (LOOPBACK,), udp_ports: tuple[int, int] | None = None
+        self,
+        addresses: Sequence[str] = (LOOPBACK,),
+        udp_ports: tuple[int, int] | None = None,
+        *,
+        nacks_per_second: int = NACKS_PER_SECOND,
     ) -> None:
+        """`nacks_per_second` of each viewer are answered (0: all)."""
+        self._nacks_per_second = nacks_per_second
         self._listener = IceListener(addresses, udp_ports)
-        self._streams: dict[int, LiveStream] = {}
+        self._streams: dict[StreamName, LiveStream] = {}
         self._connecting: set[AiortcPublication] = set()
         self._task: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
     # --- publishing ------------------------------------------------------------------
 
-    async def publish(self, stream: int, sdp: str, *, sound_alone: bool) -> AiortcPublication:
+    async def publish(
+        self, stream: StreamName, sdp: str, *, sound_alone: bool
+    ) -> AiortcPublication:
         """Answer a publisher's offer; once connected it replaces an earlier one."""
         self._start()
         negotiated = offer.publishing(offer.read(sdp), sound_alone=sound_alone)
@@ -246,7 +261,7 @@ class AiortcEngine:
         return publication
 
     async def _answer_publisher(
-        self, pc: RTCPeerConnection, stream: int, negotiated: Negotiated
+        self, pc: RTCPeerConnection, stream: StreamName, negotiated: Negotiated
     ) -> AiortcPublication:
         tracks: dict[str, Track] = {}
         outlet = aiortc_adapter.Outlet(pc.getTransceivers()[0].receiver.transport)
@@ -277,7 +292,7 @@ class AiortcEngine:
         self._connecting.discard(publication)
         live = self._streams.setdefault(publication.stream, LiveStream(publication.stream))
         earlier = live.publication
-        log.info("stream %d is being published", publication.stream)
+        log.info("stream %s is being published", publication.stream)
         publication.phase = "live"
         live.follow(publication)
         if earlier is not None:
@@ -289,7 +304,7 @@ class AiortcEngine:
             self._later(publication)
         live = self._streams.get(publication.stream)
         if live is not None and live.publication is publication:
-            log.info("stream %d is no longer being published", publication.stream)
+            log.info("stream %s is no longer being published", publication.stream)
             live.follow(None)
             self._later(publication)
 
@@ -303,7 +318,7 @@ class AiortcEngine:
         """Datagrams that media sockets have turned away, by kind, since the start."""
         return self.sockets.rejected
 
-    async def unpublish(self, stream: int) -> None:
+    async def unpublish(self, stream: StreamName) -> None:
         """End a stream's publication, if there is one."""
         live = self._streams.get(stream)
         if live is not None and live.publication is not None:
@@ -311,7 +326,7 @@ class AiortcEngine:
 
     # --- watching --------------------------------------------------------------------
 
-    async def prepare(self, stream: int, sdp: str) -> AiortcPrepared:
+    async def prepare(self, stream: StreamName, sdp: str) -> AiortcPrepared:
         """Read a viewer's offer and see whether it can be served."""
         read = offer.read(sdp)
         live = self._streams.get(stream)
@@ -324,7 +339,7 @@ class AiortcEngine:
         negotiated = offer.watching(read, wanted)
         pc = await negotiation.open_peer(negotiated)
         try:
-            subscriber = _subscriber(pc, negotiated)
+            subscriber = _subscriber(pc, negotiated, self._nacks_per_second)
             door = self._listener.listen(pc, publisher=False)
         except BaseException:
             await aiortc_adapter.close_quietly(pc)
@@ -333,7 +348,7 @@ class AiortcEngine:
 
     # --- state -----------------------------------------------------------------------
 
-    def live(self, stream: int) -> LiveState | None:
+    def live(self, stream: StreamName) -> LiveState | None:
         """State of one stream, if it is being published."""
         live = self._streams.get(stream)
         if live is None or live.published is None:
@@ -349,11 +364,11 @@ class AiortcEngine:
         )
 
     def all_live(self) -> list[LiveState]:
-        """State of everything that is being published."""
-        states = (self.live(stream) for stream in sorted(self._streams))
+        """State of everything that is being published, what began first at the front."""
+        states = (self.live(stream) for stream in self._streams)
         return [state for state in states if state is not None]
 
-    def half_open(self, stream: int | None = None) -> int:
+    def half_open(self, stream: StreamName | None = None) -> int:
         """How many peer connections have been answered and are not connected (of one stream)."""
         publishers = [p.stream for p in self._connecting]
         viewers = [
@@ -404,7 +419,7 @@ class AiortcEngine:
         await asyncio.gather(*self._closing)
 
 
-def _subscriber(pc: RTCPeerConnection, negotiated: Negotiated) -> Subscriber:
+def _subscriber(pc: RTCPeerConnection, negotiated: Negotiated, nacks_per_second: int) -> Subscriber:
     feeds: dict[str, Feed] = {}
     for kind, codec in negotiated.codecs.items():
         transceiver = negotiation.transceiver_of(pc, negotiated, kind)
@@ -426,4 +441,10 @@ def _subscriber(pc: RTCPeerConnection, negotiated: Negotiated) -> Subscriber:
         and negotiated.has_feedback(kind, "transport-cc")
     )
     numbering = None if extension is None else Numbering(extension)
-    return Subscriber(feeds, now_us(), numbering=numbering, numbered=numbered)
+    return Subscriber(
+        feeds,
+        now_us(),
+        numbering=numbering,
+        numbered=numbered,
+        nacks_per_second=nacks_per_second,
+    )

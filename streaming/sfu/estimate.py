@@ -1,6 +1,6 @@
 """What a viewer's path carries: an estimate from feedback per packet, and the judgement
 whether the picture still goes through. Pure: times are integers in microseconds that are
-passed in; the work is done once a feedback packet, not once a packet.
+passed in; what feedback packets tell is summed up, and conclusions are drawn some times a second.
 
 The stream's rate is the publisher's: it is forwarded whole or not at all. So the estimate
 sets the pace (`pacer.pacing_bps`) and later the layer, and `PathJudge` takes the picture away
@@ -15,7 +15,6 @@ least delay as the measure of an empty queue.
 from __future__ import annotations
 
 from collections import deque
-from operator import sub
 from typing import Literal
 
 from streaming.sfu.sliding import SlidingMinimum, SlidingSum
@@ -31,6 +30,9 @@ STANDING_US = 50_000
 FRESH_US = 3_000_000
 """For how long feedback per packet overrules REMB and reports."""
 TARGET_MIN_BPS = 30_000
+LEARN_EVERY_US = 150_000
+"""How often conclusions are drawn: for browsers, who tell each 50 or 100 ms, from two or three
+feedback packets. `DelayTrend` has points enough with that."""
 
 _TREND_US = 1_000_000
 _TREND_POINTS = 20
@@ -47,8 +49,8 @@ _REPORT_LEAST = 50
 class DelayTrend:
     """Whether the delay grows: a line through the least delays of the last second's feedback.
 
-    The least delay of each feedback packet is taken: what a frame's own packets wait for each
-    other, and jitter, does not count.
+    The least delay of one or a few feedback packets is taken: what a frame's own packets wait
+    for each other, and jitter, does not count.
     """
 
     def __init__(self) -> None:
@@ -60,7 +62,7 @@ class DelayTrend:
         self.state: State = "normal"
 
     def add(self, arrival_us: int, delay_us: int) -> None:
-        """A feedback packet's last arrival, and the least delay in it (any origin)."""
+        """What feedback told last: the latest arrival, and the least delay (any origin)."""
         points = self._points
         if points:
             step_us = arrival_us - points[-1][0]
@@ -131,41 +133,68 @@ class Estimator:
         self._raised_us = 0
         self._changed_us = 0
         self._feedback_us: int | None = None
+        # What feedback has told since conclusions were drawn last.
+        self._learnt_us = -LEARN_EVERY_US
+        self._more_received = self._more_missing = 0
+        self._last_sent_us = self._last_arrival_us = 0
+        self._least_delay_us = self._least_rtt_us = 0
         self._remb: int | None = None
         self._by_reports: int | None = None
 
     # --- what comes in ---
 
-    def take(self, outcome: Outcome) -> None:
-        """Learn from a feedback packet (`transport_cc.SendHistory.take`)."""
-        now_us = outcome.feedback_us
+    def take(self, outcome: Outcome, *, at_once: bool = False) -> bool:
+        """Learn from a feedback packet (`transport_cc.SendHistory.take`). Whether conclusions
+        were drawn: `at_once`, or because it was time."""
         received = len(outcome.received)
         missing = len(outcome.missing) - outcome.late
         if not received and not missing:
-            return
-        self._feedback_us = now_us
-        self._expected.add(received + missing, now_us)
-        if missing:
-            self._lost.add(missing, now_us)
-        got = sum(outcome.sizes)
+            return False
+        now_us = self._feedback_us = outcome.feedback_us
+        self._more_received += received
+        self._more_missing += missing
+        got = outcome.received_bytes
         self._received_bytes += got
         self._sent_bytes += got + outcome.missing_bytes - outcome.late_bytes
         if received:
-            self._arrived(outcome, now_us)
+            self._note_times(outcome, first=self._more_received == received)
+        if not at_once and 0 <= now_us - self._learnt_us < LEARN_EVERY_US:
+            return False
+        self._learn(now_us)
+        return True
+
+    def _note_times(self, outcome: Outcome, *, first: bool) -> None:
+        """`first`: since conclusions were drawn last."""
+        delay_us, sent_us = outcome.least_delay_us, outcome.last_sent_us
+        rtt_us = outcome.feedback_us - sent_us
+        if first or delay_us < self._least_delay_us:
+            self._least_delay_us = delay_us
+        if first or rtt_us < self._least_rtt_us:
+            self._least_rtt_us = rtt_us
+        if first or sent_us > self._last_sent_us:  # later feedback may have been overtaken by it
+            self._last_sent_us, self._last_arrival_us = sent_us, outcome.last_arrival_us
+
+    def _learn(self, now_us: int) -> None:
+        """Draw conclusions from what feedback has told since the last time."""
+        self._learnt_us = now_us
+        self._expected.add(self._more_received + self._more_missing, now_us)
+        if self._more_missing:
+            self._lost.add(self._more_missing, now_us)
+        if self._more_received:
+            self._arrived(now_us)
+        self._more_received = self._more_missing = 0
         self._adapt(now_us)
 
-    def _arrived(self, outcome: Outcome, now_us: int) -> None:
-        arrivals, sent = outcome.arrivals_us, outcome.sent_us
-        last_sent = sent[-1]  # in the order of sending
-        last_arrival = max(arrivals)
-        least = min(map(sub, arrivals, sent))
-        self._rtt.add(max(now_us - last_sent, 0), now_us)
+    def _arrived(self, now_us: int) -> None:
+        last_sent, last_arrival = self._last_sent_us, self._last_arrival_us
+        least_us = self._least_delay_us
+        self._rtt.add(max(self._least_rtt_us, 0), now_us)
         self.rtt_us = self._rtt.least
-        self._delay.add(least, now_us)
-        self._base.add(least, now_us)
+        self._delay.add(least_us, now_us)
+        self._base.add(least_us, now_us)
         delay, base = self._delay.least, self._base.least
         self.queue_us = 0 if delay is None or base is None else delay - base
-        self._trend.add(last_arrival, least)
+        self._trend.add(last_arrival, least_us)
         self._rates(last_arrival, last_sent)
 
     def _rates(self, last_arrival: int, last_sent: int) -> None:
@@ -317,14 +346,14 @@ class RepairLoss:
 
     def take(self, outcome: Outcome) -> None:
         """Learn from a feedback packet."""
-        now_us = outcome.feedback_us
-        missing = self._missing
+        now_us, missing = outcome.feedback_us, self._missing
         if missing:
             self._came.update(missing.keys() & outcome.received)
         for key in outcome.missing:
             missing.setdefault(key, now_us + self._repair_us)
         self._held.add(len(outcome.received), now_us)
-        self._expire(now_us)
+        if missing:
+            self._expire(now_us)
 
     def _expire(self, now_us: int) -> None:
         """Of those that are due; they stand in the order of their time."""
@@ -356,12 +385,14 @@ class PathJudge:
     The picture goes when for 3 s more than 10 % stay lost after repair, or a queue stands and
     less than 90 % of what is sent, and less than the stream, arrives. It is tried again after
     10, 20, 40 and then each 60 s; a trial that goes wrong within its first 3 s ends when that
-    has been seen for 1 s. Who carried the picture for a minute begins with 10 s again.
+    has been seen for 1 s, or when the picture breaks within 15 s. Who carried the picture for a
+    minute begins with 10 s again.
     """
 
     BAD_US = 3_000_000
     TRIAL_US = 3_000_000
     TRIAL_BAD_US = 1_000_000
+    BROKE_US = 15_000_000
     AGAIN_US = (10_000_000, 20_000_000, 40_000_000, 60_000_000)
     PROVEN_US = 60_000_000
 
@@ -410,9 +441,33 @@ class PathJudge:
             self._bad_since_us = now_us
         trial = self._failures and self._bad_since_us - self._since_us < self.TRIAL_US
         if now_us - self._bad_since_us >= (self.TRIAL_BAD_US if trial else self.BAD_US):
-            self._failures += 1
-            self._turn("sound alone", now_us)
+            self._fail(now_us)
         return self.carries
+
+    def broke(self, now_us: int) -> None:
+        """What was sent of the picture cannot be decoded, because of the path. Soon after a trial
+        has begun it shows that this one goes wrong, too."""
+        if self._tries(now_us):
+            self._fail(now_us)
+
+    def gives_way(self, now_us: int) -> bool:
+        """No more of the picture may be sent for want of receipt. Whether the path is why: it
+        looks bad now, or the picture is only being tried."""
+        if self.carries == "picture" and self._bad_since_us is None and not self._tries(now_us):
+            return False
+        if self.carries == "picture":
+            self._fail(now_us)
+        return True
+
+    def _tries(self, now_us: int) -> bool:
+        since_us = self._since_us
+        if not self._failures or self.carries != "picture" or since_us is None:
+            return False
+        return now_us - since_us < self.BROKE_US
+
+    def _fail(self, now_us: int) -> None:
+        self._failures += 1
+        self._turn("sound alone", now_us)
 
     def _turn(self, carries: Carries, now_us: int) -> None:
         self.carries = carries

@@ -26,7 +26,6 @@ from streaming.sfu.rtp import (
     VERSION_2_EXTENDED,
     Packet,
     timestamp_after,
-    unwrap16,
 )
 from streaming.sfu.transport_cc import SendHistory
 
@@ -55,6 +54,7 @@ class Numbering:
 
     def __init__(self, extension: int) -> None:
         self.history = SendHistory(first=secrets.randbelow(1 << 15))
+        self.assign = self.history.assign
         self.element = extension << 4 | 1
         """Id and length of the extension's element (RFC 8285, 4.2)."""
 
@@ -92,26 +92,27 @@ class Feed:
         self.ssrc = ssrc
         self.rtx_ssrc = None if rtx is None else rtx[0]
         self.clock_rate = clock_rate
-        self.meter = meter
+        # Counts what is forwarded, if it is counted now; and what reports may still be about.
+        self.meter = self.counted_by = meter
         self.track: Track | None = None
         self.send: Callable[[bytes, bytes], None] = _drop_packet
-        self.on_blocked: Callable[[], None] = _nothing
+        self.on_blocked: Callable[[int], None] = _ignore
         self.on_broken: Callable[[int], None] = _ignore
         self.on_begun: Callable[[int], None] = _ignore
         """Packets go on, perhaps with timestamps that no report has told yet."""
         self.numbering: Numbering | None = None
         self.path = PathControl()
         """Of the viewer; all of its feeds have the same."""
-        self.packets = 0
-        self.octets = 0
-        self.lost = 0
+        self.packets = self.octets = self.lost = 0
         self._reported: tuple[int, int] | None = None
         """Highest number and loss of the last report."""
+        self.caught_up_us = 0
+        """Media time of the bursts with which it began, which is not counted."""
         self.keyframe_us = 0
         """When a keyframe was forwarded last."""
         self.asked: dict[int, tuple[int, int]] = {}
-        """Packets that the viewer has asked for again: when it did so last, and how often.
-        Bounded."""
+        """Packets that the viewer has asked for again: when it did so last, and how often; not
+        more often than a repair takes. Bounded."""
         self._key = 0 if meter is not None else 1
         self._overtakes = kind == "audio"
         """Whether its packets wait for none of the picture's."""
@@ -204,7 +205,9 @@ class Feed:
         if self.meter is not None:
             ticks = (packets[-1].timestamp - packets[0].timestamp) & _M32
             # Out of order, or by a clock that is wrong, it is no longer than it can be.
-            self.meter.owe(min(ticks * 1_000_000 // self.clock_rate, CATCH_UP_AGE_MAX_US))
+            burst_us = min(ticks * 1_000_000 // self.clock_rate, CATCH_UP_AGE_MAX_US)
+            self.caught_up_us += burst_us
+            self.meter.owe(burst_us)
         self.path.catch_up()
         for packet in packets:
             self.forward(packet, now_us)
@@ -221,11 +224,11 @@ class Feed:
             if self._held or (self.kind == "video" and not packet.keyframe):
                 return
             if meter is not None and not meter.may_forward(now_us):
-                self.on_blocked()
+                self.on_blocked(now_us)
                 return
             self._begin(packet, now_us)
         elif meter is not None and packet.starts_frame and not meter.may_forward(now_us):
-            self.on_blocked()
+            self.on_blocked(now_us)
             return
         number = packet.sequence
         if number < self._from:
@@ -271,8 +274,18 @@ class Feed:
         if numbering is None:
             header = HEADER.pack(VERSION_2, kind, sequence & 0xFFFF, timestamp, self.ssrc)
         else:
-            number = numbering.history.assign(sequence << 1 | self._key, size, now_us)
-            header = numbering.header(kind, sequence, timestamp, self.ssrc, number)
+            number = numbering.assign(sequence << 1 | self._key, size, now_us)
+            header = HEADER_NUMBERED.pack(  # what `Numbering.header` does, without the call
+                VERSION_2_EXTENDED,
+                kind,
+                sequence & 0xFFFF,
+                timestamp,
+                self.ssrc,
+                ONE_BYTE_ONE_WORD,
+                numbering.element,
+                number,
+                0,
+            )
         if self._rtx is None:
             # To be sent again as it was, to the byte: a number is used with one content only.
             self._headers[sequence & _HEADERS_MASK] = header
@@ -343,10 +356,14 @@ class Feed:
     def report(self, block: ReceptionReport, now_us: int) -> None:
         """A receiver report's block about this feed."""
         self.lost = max(0, block.packets_lost)
-        if self.meter is None:
+        meter = self.counted_by
+        if meter is None:
             return
-        self.meter.report(block.highest_sequence, block.packets_lost, self._out, now_us)
-        if not self.meter.per_packet:
+        if self.meter is None and not meter.waiting:
+            meter.passed_by(self.lost)
+            return
+        meter.report(block.highest_sequence, block.packets_lost, self._out, now_us)
+        if self.meter is not None and not self.meter.per_packet:
             highest = self._out - ((self._out - block.highest_sequence) & 0xFFFF)
             if self._reported is not None and highest > self._reported[0]:
                 expected, lost = highest - self._reported[0], self.lost - self._reported[1]
@@ -355,23 +372,27 @@ class Feed:
 
     def resend(self, sequences: list[int], now_us: int) -> None:
         """Send packets again: on the retransmission source if there is one (RFC 4588)."""
-        if self.track is None or not self._open or not self.path.budget.nack(now_us):
+        track, budget = self.track, self.path.budget
+        if track is None or not self._open or not budget.nack(len(sequences), now_us):
             return
-        for low in sequences:
-            sequence = unwrap16(low & 0xFFFF, self._out)
-            number = sequence - self._offset
-            if sequence > self._out or number < self._from or sequence < self._out - RESEND_WINDOW:
+        out, asked = self._out, self.asked
+        back = min(RESEND_WINDOW, out - self._offset - self._from)
+        known = {ago for low in sequences if (ago := (out - low) & 0xFFFF) <= back}
+        spent = False
+        for ago in sorted(known, reverse=True):
+            sequence = out - ago
+            asked_us, times = asked.get(sequence, (-RESEND_AGAIN_US, 0))
+            if now_us - asked_us < RESEND_AGAIN_US:
                 continue
-            asked_us, times = self.asked.get(sequence, (-RESEND_AGAIN_US, 0))
             self._remember_asked(sequence, (now_us, times + 1))
-            packet = self.track.history.get(number)
-            if packet is None or now_us - asked_us < RESEND_AGAIN_US:
+            packet = None if spent else track.history.get(sequence - self._offset)
+            if packet is None:
                 continue
             size = len(packet.payload)
-            if not self.path.budget.take(size, now_us):
-                continue
-            self.path.passes(size, now_us)
-            self._repeat(packet, sequence, now_us)
+            spent = not budget.take(size, now_us)
+            if not spent:
+                self.path.passes(size, now_us)
+                self._repeat(packet, sequence, now_us)
 
     def _repeat(self, packet: Packet, sequence: int, now_us: int) -> None:
         """On the retransmission source; without one as it was, to the byte."""
@@ -411,7 +432,7 @@ class Feed:
         if numbering is None:
             header = HEADER.pack(VERSION_2, kind, out & 0xFFFF, timestamp, ssrc)
         else:
-            number = numbering.history.assign(sequence << 1 | self._key, len(payload), now_us)
+            number = numbering.assign(sequence << 1 | self._key, len(payload), now_us)
             header = numbering.header(kind, out, timestamp, ssrc, number)
         self.send(header, payload)
         if self.meter is not None:
@@ -471,10 +492,6 @@ def meter_for(kinds: set[str], kind: str, clock_rate: int) -> Meter | None:
 
 
 def _drop_packet(_header: bytes, _payload: bytes) -> None:
-    return None
-
-
-def _nothing() -> None:
     return None
 
 

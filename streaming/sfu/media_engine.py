@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
+
+StreamName: TypeAlias = Hashable
+"""Whatever tells streams apart above this interface; here it is only compared, and shown."""
 
 
 class MediaError(Exception):
@@ -25,7 +28,7 @@ class MediaError(Exception):
 class LiveState:
     """What is known of a stream that is being published."""
 
-    stream: int
+    stream: StreamName
     video_codec: str | None
     """`VP8` or `H264`."""
     audio_codec: str | None
@@ -46,6 +49,10 @@ class ConnectionFigures:
     unpayable_ms: int
     owed_ms: int
     """Unpaid media that the viewer may have seen, and still has to work off."""
+    free_ms: int
+    """Media that is counted nowhere: the catch-up of a join, and sound without its picture."""
+    sound_free_ms: int
+    """How much sound without its picture would still be free."""
     frames_forwarded: int
     packets_sent: int
     bytes_sent: int
@@ -60,7 +67,7 @@ class Publication(Protocol):
         """The SDP answer."""
 
     @property
-    def stream(self) -> int:
+    def stream(self) -> StreamName:
         """The stream it feeds."""
 
     @property
@@ -83,7 +90,8 @@ class Subscription(Protocol):
         """Why nothing, or no picture, is forwarded now: none while all flows."""
 
     def rejoins(self, owed_ms: int) -> None:
-        """It goes on with a session that an earlier connection began, which owed so much."""
+        """It goes on where an earlier connection ended, which owed so much: it has had its
+        catch-up and its free sound."""
 
     def hold(self, reason: str) -> None:
         """Forward nothing while any reason is held: `paused`, `lease`, `ended`."""
@@ -106,7 +114,7 @@ class Subscription(Protocol):
 
 Ended = Callable[[str], None]
 """Called once when a subscription cannot go on, with why: `vanished`, `publisher-gone`,
-`unconfirmed`."""
+`unconfirmed`, `untimed`."""
 
 
 class PreparedSubscription(Protocol):
@@ -122,17 +130,17 @@ class PreparedSubscription(Protocol):
 class MediaEngine(Protocol):
     """Publications in, subscriptions out."""
 
-    async def publish(self, stream: int, sdp: str, *, sound_alone: bool) -> Publication:
+    async def publish(self, stream: StreamName, sdp: str, *, sound_alone: bool) -> Publication:
         """Answer a publisher's offer; an earlier publication of the stream is replaced.
 
         Raises `MediaError`: 400 for SDP that is none, 413 for what is too long, 422 for media
         that cannot be used. The offer is judged completely before anything is done.
         """
 
-    async def prepare(self, stream: int, sdp: str) -> PreparedSubscription:
+    async def prepare(self, stream: StreamName, sdp: str) -> PreparedSubscription:
         """Read a viewer's offer. Raises `MediaError`: 400, 409 `not-live`, 413, or 422."""
 
-    def live(self, stream: int) -> LiveState | None:
+    def live(self, stream: StreamName) -> LiveState | None:
         """State of one stream, if it is being published."""
 
     def all_live(self) -> list[LiveState]:
@@ -141,7 +149,7 @@ class MediaEngine(Protocol):
     def turned_away(self) -> Mapping[str, int]:
         """Datagrams that media sockets have turned away, by kind, since the start."""
 
-    async def unpublish(self, stream: int) -> None:
+    async def unpublish(self, stream: StreamName) -> None:
         """End a stream's publication, if there is one."""
 
     async def close(self) -> None:

@@ -15,6 +15,9 @@ receipt loses the picture, and whoever sends nothing useful earns nothing.
 - A decodable frame counts the media time (RTP clock) since the one before it; nothing if that
   is more than `gap_max_us`. So a freeze is free, and a picture a second is not. The sum never
   exceeds the time that passed on the server's clock while forwarding was on.
+- Media that flows while its timestamps stand, creep or leap counts nothing. Beyond `gap_max_us` of
+  that, it is owed as what was broken is, and so it stops; a clock that is a little slow is not
+  felt.
 - `withheld_us` are never counted, once a connection: two clocks never disagree to the viewer's
   cost.
 - What was forwarded and is not known to be held stays below `unconfirmed_max_us`; then
@@ -80,20 +83,104 @@ class _Frame:
         self.ended = False
 
 
-class Meter:
-    """Counts one connection. Not thread-safe."""
+class Unconfirmed:
+    """What one connection may have unconfirmed, of all that its meters count together."""
 
-    def __init__(self, rules: MeterRules = VIDEO_RULES, clock_rate: int = 90_000) -> None:
+    def __init__(self) -> None:
+        self._meters: list[Meter] = []
+        self._stopped_us: int | None = None
+        self._on_trial = False
+        self.beside_us = 0
+        """What of the bound is kept for what may be counted beside a picture that has broken."""
+
+    def covers(self, meter: Meter) -> None:
+        """Bound what this meter counts, too."""
+        self._meters.append(meter)
+
+    def limit_us(self, asks: Meter) -> int:
+        """The bound for what one of the meters counts: that of the receipt there is, or is
+        promised, of this and of what is pending beside it."""
+        limit_us = asks.receipt_limit_us
+        for meter in self._meters:
+            if meter is not asks and meter.waiting:
+                limit_us = max(limit_us, meter.receipt_limit_us)
+        return limit_us
+
+    def may_forward(self, asks: Meter, now_us: int) -> bool:
+        """See `Meter.may_forward`."""
+        open_us, limit_us = 0, self.limit_us(asks)
+        for meter in self._meters:
+            open_us += meter.open_us
+        if self._stopped_us is not None:
+            if asks.pending_frames >= PENDING_MAX // 2:
+                return False
+            if open_us > limit_us * 3 // 4:
+                waiting = any(meter.waiting for meter in self._meters)
+                if waiting or open_us + _TRIAL_LEAST_US > limit_us:
+                    return False
+                self._on_trial = True
+            self._stopped_us = None
+            return True
+        if self._on_trial and open_us <= limit_us * 3 // 4 - self.beside_us:
+            self._on_trial = False
+        if asks.per_packet and not self._on_trial:
+            limit_us -= asks.rules.trial_us
+        if asks.per_packet and asks.rules.chained:
+            limit_us -= self.beside_us
+        if open_us <= limit_us and asks.pending_frames < PENDING_MAX:
+            return True
+        self._stopped_us = now_us
+        return False
+
+    def go_on(self, *, on_trial: bool) -> None:
+        """Something else is forwarded now, or the same once more, within what was kept for that."""
+        self._stopped_us = None
+        self._on_trial = self._on_trial or on_trial
+
+    @property
+    def untimed(self) -> bool:
+        """Whether most of it is no want of receipt: the media's timestamps said nothing."""
+        open_us = sum(meter.open_us for meter in self._meters)
+        return open_us > 0 and 2 * sum(meter.untimed_us for meter in self._meters) >= open_us
+
+    def has_room(self, asks: Meter, more_us: int) -> bool:
+        """Whether so much more may be unconfirmed."""
+        open_us = sum(meter.open_us for meter in self._meters)
+        return open_us + more_us <= self.limit_us(asks)
+
+    def given_up(self, now_us: int, after_us: int) -> bool:
+        """Whether forwarding has stood still for so long."""
+        return self._stopped_us is not None and now_us - self._stopped_us >= after_us
+
+    def work_off(self, worked_us: int) -> None:
+        """Let confirmed time make up for what was broken, whichever meter counted that."""
+        for meter in self._meters:
+            worked_us -= meter.forgive(worked_us)
+
+
+class Meter:
+    """Counts one connection, or what goes beside another of the same. Not thread-safe."""
+
+    def __init__(
+        self,
+        rules: MeterRules = VIDEO_RULES,
+        clock_rate: int = 90_000,
+        unconfirmed: Unconfirmed | None = None,
+    ) -> None:
+        """`unconfirmed` is the bound of the connection, where another meter has it, too."""
         self.rules = rules
+        self.unconfirmed = unconfirmed or Unconfirmed()
+        self.unconfirmed.covers(self)
         self.per_packet = False
         """Whether receipt is known of each packet; receiver reports count until it is."""
         self.repair_us = 1_000_000
-        """How long a missing packet is waited for, from when its frame was sent."""
+        """How long a missing packet is waited for, from when its frame was sent; needed while
+        the meter `misses` one."""
         self.reports_alone = False
         """Whether receiver reports are all that is to be had."""
         self.awaited: int | None = None
         """A packet that the publisher has been asked for again: what comes from it on is not yet
-        known to be decodable."""
+        known to be decodable. Needed where receipt is known by reports."""
         self.frames_forwarded = 0
         self._clock_rate = clock_rate
         self._pending: deque[_Frame] = deque()
@@ -102,8 +189,13 @@ class Meter:
         self._unpayable_us = 0
         self._counted_us = 0
         self._forwarded_us = 0
-        self._stopped_us: int | None = None
-        self._on_trial = False
+        self._stamped_us = 0
+        # What flows by the server's clock, and what of it the timestamps have not accounted for.
+        self._octets = 0
+        self._flowed_us: int | None = None
+        self._stamped_before_us = 0
+        self._untimed_us = 0
+        self._untimed_owed_us = 0
         # The run: what was forwarded since forwarding was last held, or the chain last broken.
         self.run_us: int | None = None
         """When it began; None while the next frame is to begin one, and counts no time before."""
@@ -117,6 +209,8 @@ class Meter:
         self._highest = -1
         # Receipt, by reports.
         self._window = ReportWindow()
+        self._window_begun = False
+        self._lost_before = 0
         self._reported: deque[tuple[int, int]] = deque()
 
     # --- what is forwarded -----------------------------------------------------------
@@ -129,46 +223,53 @@ class Meter:
         more, and so nothing can be confirmed, it goes on within what was kept for that: after an
         outage a good path works off what the outage broke.
         """
-        open_us = self._pending_us + self._broken_us
-        limit_us = self.rules.unconfirmed_max_us if self.per_packet else self.unconfirmed_limit_us
-        if self._stopped_us is not None:
-            if len(self._pending) >= PENDING_MAX // 2:
-                return False
-            if open_us > limit_us * 3 // 4:
-                if self.waiting or open_us + _TRIAL_LEAST_US > limit_us:
-                    return False
-                self._on_trial = True
-            self._stopped_us = None
-            return True
-        if self._on_trial and open_us <= limit_us * 3 // 4:
-            self._on_trial = False
-        if self.per_packet and not self._on_trial:
-            limit_us -= self.rules.trial_us
-        if open_us <= limit_us and len(self._pending) < PENDING_MAX:
-            return True
-        self._stopped_us = now_us
-        return False
+        return self.unconfirmed.may_forward(self, now_us)
 
     @property
     def unconfirmed_limit_us(self) -> int:
-        """The bound on unconfirmed time: that of the receipt there is, or is promised."""
+        """The bound on unconfirmed time."""
+        return self.unconfirmed.limit_us(self)
+
+    @property
+    def receipt_limit_us(self) -> int:
+        """The bound by the receipt there is, or is promised, of what this meter counts."""
         if self.reports_alone and not self.per_packet:
             return self.rules.unreported_max_us
         return self.rules.unconfirmed_max_us
 
+    @property
+    def open_us(self) -> int:
+        """What this meter adds to the bounded sum."""
+        return self._pending_us + self._broken_us
+
+    @property
+    def untimed_us(self) -> int:
+        """What of that is owed because the media flowed and its timestamps said nothing; it is
+        worked off last."""
+        return self._untimed_owed_us
+
+    def forgive(self, worked_us: int) -> int:
+        """Take so much from what was broken; returns how much it was."""
+        worked_us = min(worked_us, self._broken_us)
+        self._broken_us -= worked_us
+        self._untimed_owed_us = min(self._untimed_owed_us, self._broken_us)
+        return worked_us
+
     def given_up(self, now_us: int) -> bool:
         """Whether forwarding has stood still for so long that the session is to end."""
-        return self._stopped_us is not None and now_us - self._stopped_us >= self.rules.give_up_us
+        return self.unconfirmed.given_up(now_us, self.rules.give_up_us)
 
     def interrupt(self) -> None:
         """Forwarding was held (pause, no lease, another publisher): the next gap is free."""
         self.run_us = None
+        self._flowed_us = None  # nothing was sent since that could have had a timestamp
 
     def owe(self, owed_us: int) -> None:
         """Add unpaid media of other causes to the bounded sum, to be worked off.
 
         That is: the catch-up of a join, the first picture after a viewer's own pause (which
-        counts no time), and what the session's earlier connection left unconfirmed.
+        counts no time), what the session's earlier connection left unconfirmed, and what flowed
+        under timestamps that said nothing.
         """
         self._broken_us += max(0, owed_us)
 
@@ -214,6 +315,33 @@ class Meter:
             self._run_counted_us = counted_us
             self._pending_us += frame.gap_us
             self._forwarded_us += frame.gap_us
+            self._stamped_us += frame.gap_us
+
+    def flows(self, octets: int, now_us: int) -> bool:
+        """Compare the time in which media was sent with what its timestamps say; some ten times a
+        second. `octets` is the payload sent in all: padding is no media.
+
+        Returns whether something is owed for that now, so that `may_forward` is to be asked: a
+        frame that never ends would ask no more.
+        """
+        if octets == self._octets:
+            return False
+        self._octets = octets
+        since_us = 0 if self._flowed_us is None else now_us - self._flowed_us
+        self._flowed_us = now_us
+        stamped_us = self._stamped_us - self._stamped_before_us
+        self._stamped_before_us = self._stamped_us
+        if since_us > self.rules.gap_max_us:  # a freeze is free, and so is the picture after it
+            self._untimed_us = 0
+            return False
+        self._untimed_us = max(0, self._untimed_us + since_us - stamped_us)
+        owed_us = self._untimed_us - self.rules.gap_max_us
+        if owed_us <= 0:
+            return False
+        self._untimed_us -= owed_us
+        self.owe(owed_us)
+        self._untimed_owed_us += owed_us
+        return True
 
     def _begin_run(self, frame: _Frame, sequence: int, now_us: int) -> None:
         self.run_us = now_us
@@ -222,9 +350,11 @@ class Meter:
         self._last_timestamp = frame.timestamp
         if self._highest < 0:
             self._held = self._highest = sequence - 1
-            self._window.begin(sequence - 1, now_us)
         elif not self._pending:
             self._step_to(sequence)
+        if not self._window_begun:
+            self._window_begun = True
+            self._window.begin(sequence - 1, self._lost_before, now_us)
 
     def ends_frame(self, sequence: int) -> None:
         """The last packet of the newest frame has been forwarded."""
@@ -249,8 +379,14 @@ class Meter:
         """
         if not sequences:
             return
-        self._highest = max(self._highest, *sequences)
         held, ahead = self._held, self._ahead
+        if not ahead:
+            next_held = held + len(sequences)
+            if sequences == list(range(held + 1, next_held + 1)):  # those that were next
+                self._held = next_held
+                self._highest = max(self._highest, next_held)
+                return
+        self._highest = max(self._highest, *sequences)
         for sequence in sequences:
             if sequence == held + 1:
                 held = sequence
@@ -273,7 +409,7 @@ class Meter:
         self._count_held()
         pending = self._pending
         # Only where something later has come is a packet lost and not merely unreported.
-        while pending and self._highest > self._held:
+        while pending and self.misses:
             if now_us - pending[0].sent_us < self.repair_us:
                 return False
             if self._break_chain():
@@ -297,8 +433,7 @@ class Meter:
         if gap_us:
             self._pending_us -= gap_us
             self._counted_us += gap_us
-            if self._broken_us:
-                self._broken_us = max(0, self._broken_us - gap_us // _WORKED_OFF)
+            self.unconfirmed.work_off(gap_us // _WORKED_OFF)
 
     def _break_chain(self) -> bool:
         """Drop what depends on the missing packet; whether nothing that was sent is left."""
@@ -352,6 +487,14 @@ class Meter:
 
     # --- receipt by reports --------------------------------------------------------------
 
+    def forget_reports(self) -> None:
+        """What follows is judged by its own loss: until now it was not counted."""
+        self._window_begun = False
+
+    def passed_by(self, packets_lost: int) -> None:
+        """A receiver report while nothing is counted: so many were lost until then."""
+        self._lost_before = packets_lost
+
     def report(self, highest_sequence: int, packets_lost: int, sent_to: int, now_us: int) -> bool:
         """A receiver report about the counted track, where there is no better receipt.
 
@@ -362,6 +505,7 @@ class Meter:
         if self.per_packet or self._highest < 0:
             return False
         self.reports_alone = True
+        self._lost_before = packets_lost
         highest = sent_to - ((sent_to - highest_sequence) & 0xFFFF)
         if not self._window.add(highest, packets_lost, now_us):
             return False
@@ -413,7 +557,7 @@ class Meter:
     @property
     def unconfirmed_ms(self) -> int:
         """The bounded sum: what is pending, what was broken, what is owed."""
-        return (self._pending_us + self._broken_us) // 1000
+        return self.open_us // 1000
 
     @property
     def owed_ms(self) -> int:
@@ -431,6 +575,11 @@ class Meter:
     def waiting(self) -> bool:
         """Whether a frame that was sent to its end still waits to be known held."""
         return bool(self._pending) and self._pending[0].ended
+
+    @property
+    def misses(self) -> bool:
+        """Whether a packet has not come although a later one has."""
+        return self._highest > self._held
 
     @property
     def pending_frames(self) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from streaming.sfu.estimate import STANDING_US, Estimator, PathJudge, RepairLoss
-from streaming.sfu.pacer import Pacer, RetransmitBudget, catch_up_bps, pacing_bps
+from streaming.sfu.pacer import NACKS_PER_SECOND, Pacer, RetransmitBudget, catch_up_bps, pacing_bps
 from streaming.sfu.transport_cc import Outcome
 
 LIVE_LEAST_BPS = 3_000_000
@@ -27,7 +27,8 @@ Send = Callable[[int], None]
 class PathControl:
     """Pace, repair and judgement of one viewer's path."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, nacks_per_second: int = NACKS_PER_SECOND) -> None:
+        """`nacks_per_second` are answered; 0 is no limit."""
         self.estimator = Estimator()
         self.wake_at: Callable[[int], None] = _ignore
         self.judge = PathJudge()
@@ -45,7 +46,7 @@ class PathControl:
         self.passes = self._pacer.spend
         """Counts a packet (size in bytes, time) that goes past the queue: sound, a
         retransmission."""
-        self.budget = RetransmitBudget()
+        self.budget = RetransmitBudget(nacks_per_second=nacks_per_second)
         self._set_rates()
 
     # --- sending ---------------------------------------------------------------------------
@@ -107,8 +108,9 @@ class PathControl:
     def feedback(self, outcome: Outcome) -> bool:
         """What a transport-wide feedback told. Whether a catch-up has filled the path: then the
         rest of it is worth nothing, and the picture had better begin with a new keyframe."""
-        self.estimator.take(outcome)
         self._repair_loss.take(outcome)
+        if not self.estimator.take(outcome, at_once=self._catching_up):
+            return False
         stands = self.estimator.queue_us >= STANDING_US
         filled = stands and self._catching_up
         if filled:
@@ -121,6 +123,14 @@ class PathControl:
     def report(self, lost: int, expected: int, now_us: int) -> None:
         """What a receiver report added, where there is no better feedback."""
         self.estimator.report(lost, expected, self._stream_bps, now_us)
+
+    def picture_broke(self, now_us: int) -> None:
+        """The picture cannot be decoded any more, because of what the path has lost."""
+        self.judge.broke(now_us)
+
+    def gives_way(self, now_us: int) -> bool:
+        """Whether the path is why no more of the picture may be sent: then the sound goes alone."""
+        return self.judge.gives_way(now_us)
 
     def carries_picture(self, now_us: int, *, sound_bps: int = 64_000) -> bool:
         """Whether the path carries the picture. Ask some times a second."""

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from streaming.sfu import rtcp
 from streaming.sfu.capture_clock import CaptureClock, PublisherClock
+from streaming.sfu.media_engine import StreamName
 from streaming.sfu.rtcp_reader import SenderReport
 from streaming.sfu.rtp import KEYFRAME_START, History, Packet, timestamp_after, unwrap16
 from streaming.sfu.transport_cc import Receiver
@@ -29,6 +30,12 @@ sent again for probing before another came."""
 CLOCK_JUMP_S = 1
 """A newer packet whose timestamp is older by more than this shows that the publisher has set its
 clock anew; pictures that are sent out of order (B-frames) differ by less."""
+JUMP_AHEAD_MAX = 3_000
+"""A packet whose number is further ahead of the newest follows no loss (RFC 3550, A.1)."""
+JUMP_BACK_MAX = 1_024
+"""A packet whose number is further behind the newest is not late, ..."""
+LATE_MAX_S = 10
+"""... nor is one that was not missing and has a time that is newer, or older by more than this."""
 CATCH_UP_PACKETS_MAX = 900
 CATCH_UP_AGE_MAX_US = 2_500_000
 """How old a group of pictures may be with which a late viewer begins. It is not paid, so it is
@@ -49,6 +56,10 @@ class TrackCodec:
     """H.264's `profile-level-id`."""
     packetization_mode: int | None = None
     """H.264's: 0 single units, 1 also aggregated and fragmented ones."""
+
+
+_Media = tuple[int, int, int, bytes]
+"""Sequence number, timestamp, marker and payload."""
 
 
 class PacketSink(Protocol):
@@ -85,6 +96,8 @@ class Track:
         self._repair_ssrc: int | None = None
         self._repair_stats = rtcp.ReceiveStats(codec.clock_rate)
         self._base = 0
+        self._stray: _Media | None = None
+        """A packet whose number has jumped, until it is known whether its source did."""
         self._frame_timestamp: int | None = None
         self._frame_open = False
         self._keyframe_timestamp: int | None = None
@@ -96,23 +109,70 @@ class Track:
 
     # --- packets ---------------------------------------------------------------------
 
-    def receive(
-        self, payload_type: int, ssrc: int, packet: tuple[int, int, int, bytes], now_us: int
-    ) -> None:
+    def receive(self, payload_type: int, ssrc: int, packet: _Media, now_us: int) -> None:
         """One RTP packet: (sequence number, timestamp, marker, payload)."""
         sequence, timestamp, marker, payload = packet
         if payload_type == self.codec.payload_type:
-            number = self._count(ssrc, sequence, timestamp, now_us)
+            if ssrc != self.ssrc and not self._adopt(ssrc, now_us):
+                return
+            self.last_packet_us = now_us
+            if self._stray is not None or self._jumps(sequence, timestamp):
+                self._receive_stray(packet, now_us)
+            else:
+                self._receive_in_turn(packet, now_us)
         elif payload_type == self.codec.rtx_payload_type:
             self._count_repair(ssrc, sequence, timestamp, now_us)
             number = self._unwrap_rtx(payload)
-            payload = payload[2:]
-        else:
+            if number is not None:
+                self._take(Packet(number, timestamp, marker, payload[2:]), now_us)
+
+    def _receive_in_turn(self, packet: _Media, now_us: int) -> None:
+        sequence, timestamp, marker, payload = packet
+        number = self._base + self._stats.add(sequence, timestamp, now_us)
+        self._take(Packet(number, timestamp, marker, payload), now_us)
+
+    def _receive_stray(self, packet: _Media, now_us: int) -> None:
+        """A packet whose number has jumped, or that comes after one. Two in sequence show that
+        the source has begun anew (RFC 3550, A.1); a single one shows nothing."""
+        sequence, timestamp, *_ = packet
+        if not self._jumps(sequence, timestamp):
+            if sequence == (self._stats.highest + 1) & 0xFFFF:
+                self._stray = None  # the numbers go on as they were
+            self._receive_in_turn(packet, now_us)
             return
-        if number is None or not self.history.lacks(number):
+        stray, self._stray = self._stray, packet
+        if stray is not None and sequence == (stray[0] + 1) & 0xFFFF:
+            self._stray = None
+            self._renumber(now_us)
+            self._receive_in_turn(stray, now_us)
+            self._receive_in_turn(packet, now_us)
+
+    def _jumps(self, sequence: int, timestamp: int) -> bool:
+        """Whether a number is none that a new, lost, late or repeated packet could have: too far
+        from the newest, or that of another packet, by its time."""
+        highest = self._stats.highest
+        if highest < 0:
+            return False
+        number = unwrap16(sequence, highest)
+        if not -JUMP_BACK_MAX <= number - highest <= JUMP_AHEAD_MAX:
+            return True
+        if number > highest:
+            return False
+        there = self.history.get(self._base + number)
+        if there is not None:
+            return there.timestamp != timestamp
+        if number >= self._stats.first and self.history.lacks(self._base + number):
+            return False  # lost until now
+        newest = self._frame_timestamp
+        late = 0 if newest is None else (newest - timestamp) & 0xFFFFFFFF
+        return late > LATE_MAX_S * self.codec.clock_rate
+
+    def _take(self, one: Packet, now_us: int) -> None:
+        """A packet by its unwrapped number, at first or again."""
+        number, payload = one.sequence, one.payload
+        if not self.history.lacks(number):
             return
-        one = Packet(number, timestamp, marker, payload)
-        if payload and number > self.history.newest and self._clock_jumped(timestamp):
+        if payload and number > self.history.newest and self._clock_jumped(one.timestamp):
             self._begin_anew(now_us)
         self._mark_edges(one, now_us)
         self.history.add(one)
@@ -122,12 +182,6 @@ class Track:
         if self._losses.add(number):
             self._ask_for_missing(now_us)
 
-    def _count(self, ssrc: int, sequence: int, timestamp: int, now_us: int) -> int | None:
-        if ssrc != self.ssrc and not self._adopt(ssrc, now_us):
-            return None
-        self.last_packet_us = now_us
-        return self._base + self._stats.add(sequence, timestamp, now_us)
-
     def _adopt(self, ssrc: int, now_us: int) -> bool:
         """Take a source as the track's own: the first, or another once it is silent."""
         if self.ssrc is not None:
@@ -135,13 +189,18 @@ class Track:
                 now_us - self.last_packet_us < SOURCE_SILENT_US
             ):
                 return False
-            self._base = self.history.newest + 1
-            self._stats = rtcp.ReceiveStats(self.codec.clock_rate)
-            self._losses = rtcp.LossDetector()
             self.ssrc = ssrc
-            self._begin_anew(now_us)
+            self._stray = None
+            self._renumber(now_us)
         self.ssrc = ssrc
         return True
+
+    def _renumber(self, now_us: int) -> None:
+        """What follows has numbers of its own: they are put after all that there were."""
+        self._base = self.history.newest + 1
+        self._stats = rtcp.ReceiveStats(self.codec.clock_rate)
+        self._losses = rtcp.LossDetector()
+        self._begin_anew(now_us)
 
     def _clock_jumped(self, timestamp: int) -> bool:
         """Whether a packet in its turn is so much older than the newest frame that the timestamps
@@ -203,6 +262,15 @@ class Track:
         if (one.marker or self.codec.kind == "audio") and self._frame_open:
             one.ends_frame = True
             self._frame_open = False
+
+    def usual_gap_us(self) -> int | None:
+        """The time between its newest frames, as far as they are kept; None of fewer than two."""
+        history = self.history
+        stamps = list(dict.fromkeys(packet.timestamp for packet in history.since(0)))
+        if len(stamps) < 2:
+            return None
+        ticks = (stamps[-1] - stamps[0]) & 0xFFFFFFFF
+        return ticks * 1_000_000 // self.codec.clock_rate // (len(stamps) - 1)
 
     def since_keyframe(self, now_us: int) -> list[Packet]:
         """The packets from the newest keyframe on, if they are few, recent and whole."""
@@ -281,7 +349,7 @@ class Track:
 class PublishedTracks:
     """The tracks of one publisher, and its clock."""
 
-    def __init__(self, stream: int, tracks: dict[str, Track]) -> None:
+    def __init__(self, stream: StreamName, tracks: dict[str, Track]) -> None:
         self.stream = stream
         self.tracks = tracks
         self.bitrate_bps = 0

@@ -32,9 +32,10 @@ class ReportWindow:
         self._repaired = 0
         self._repairs_lost = 0
 
-    def begin(self, covered_to: int, now_us: int) -> None:
-        """The first packet to be reported is the one after `covered_to`."""
-        self._samples.append(_Sample(covered_to, 0, 0, now_us))
+    def begin(self, covered_to: int, packets_lost: int, now_us: int) -> None:
+        """The first packet to be judged is the one after `covered_to`; so many were lost before."""
+        self._samples.clear()
+        self._samples.append(_Sample(covered_to, packets_lost, self._net_repairs, now_us))
 
     def add(self, highest: int, packets_lost: int, now_us: int) -> bool:
         """A report: everything up to `highest`, so many lost in all. Whether it is news."""

@@ -8,6 +8,7 @@ Sources: RFC 3550 (6.4, A.3, A.8), RFC 4585 (NACK, PLI), RFC 5104 (FIR).
 from __future__ import annotations
 
 import struct
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 
 from aiortc.rtp import (
@@ -30,6 +31,8 @@ NACK_AGAIN_US = 60_000
 NACK_TRIES = 8
 NACK_WINDOW = 500
 """Packets behind the newest that are still asked for."""
+NACK_MAX = 4 * NACK_WINDOW
+"""Who lost so many within `NACK_AGAIN_US` is not asked for more."""
 _NTP_OF_UNIX_S = 2_208_988_800
 _REPORTS_MAX = 31
 
@@ -39,7 +42,8 @@ class ReceiveStats:
 
     def __init__(self, clock_rate: int) -> None:
         self._clock_rate = clock_rate
-        self._first: int | None = None
+        self.first: int = -1
+        """Unwrapped number of the first packet; -1 before it."""
         self.highest: int = -1
         """Unwrapped; -1 before the first packet."""
         self.received = 0
@@ -52,9 +56,9 @@ class ReceiveStats:
 
     def add(self, sequence: int, timestamp: int, arrival_us: int) -> int:
         """Count one packet; returns its unwrapped sequence number."""
-        if self._first is None:
+        if self.first < 0:
             unwrapped = (1 << 16) + sequence  # room below for packets that come late
-            self._first = unwrapped
+            self.first = unwrapped
         else:
             unwrapped = unwrap16(sequence, self.highest)
         self.received += 1
@@ -76,15 +80,15 @@ class ReceiveStats:
     def lost(self) -> int:
         """Expected and not arrived, so far; negative if packets came twice. A retransmission on
         a source of its own does not change it (RFC 4588, 6.3)."""
-        if self._first is None:
+        if self.first < 0:
             return 0
-        return self.highest - self._first + 1 - self.received
+        return self.highest - self.first + 1 - self.received
 
     def block(self, ssrc: int, now_us: int) -> RtcpReceiverInfo | None:
         """The report block about this source; nothing before its first packet."""
-        if self._first is None:
+        if self.first < 0:
             return None
-        expected = self.highest - self._first + 1
+        expected = self.highest - self.first + 1
         interval = expected - self._expected_before
         lost = interval - (self.received - self._received_before)
         self._expected_before = expected
@@ -108,7 +112,12 @@ class LossDetector:
 
     def __init__(self) -> None:
         self._newest: int | None = None
-        self._missing: dict[int, tuple[int, int]] = {}  # number -> (tries, asked last at)
+        self._missing: OrderedDict[int, int] = OrderedDict()
+        """Number, and how often it was asked for; in order of the numbers."""
+        self._fresh: list[int] = []
+        """Those that were never asked for, perhaps some that have come since."""
+        self._asked: deque[tuple[int, int]] = deque()
+        """When each was asked for last, and its number; in order of time."""
         self.abandoned = 0
         """How many were given up, ever."""
         self._given_up: int | None = None
@@ -122,25 +131,39 @@ class LossDetector:
             self._missing.pop(sequence, None)
             return False
         first = max(self._newest + 1, sequence - NACK_WINDOW)
+        if len(self._asked) + len(self._fresh) >= NACK_MAX:
+            first = sequence
         if first > self._newest + 1:
             self._give_up(self._newest + 1, first - (self._newest + 1))
         for number in range(first, sequence):
-            self._missing[number] = (0, 0)
+            self._missing[number] = 0
+            self._fresh.append(number)
         showed = first < sequence
         self._newest = sequence
         return showed
 
     def due(self, now_us: int) -> list[int]:
-        """The numbers (16 bits, oldest first) to ask for now."""
-        asked: list[int] = []
-        for number, (tries, at) in list(self._missing.items()):
-            if tries >= NACK_TRIES or self._too_old(number):
-                del self._missing[number]
+        """The numbers (16 bits, oldest first) to ask for now. Its work is what is due, or over."""
+        missing, asked = self._missing, self._asked
+        while missing and self._too_old(oldest := next(iter(missing))):
+            del missing[oldest]
+            self._give_up(oldest)
+        due, self._fresh = self._fresh, []
+        while asked and now_us - asked[0][0] >= NACK_AGAIN_US:
+            due.append(asked.popleft()[1])
+        numbers: list[int] = []
+        for number in sorted(due):
+            tries = missing.get(number)
+            if tries is None:
+                continue
+            if tries >= NACK_TRIES:
+                del missing[number]
                 self._give_up(number)
-            elif tries == 0 or now_us - at >= NACK_AGAIN_US:
-                self._missing[number] = (tries + 1, now_us)
-                asked.append(number & 0xFFFF)
-        return asked
+                continue
+            missing[number] = tries + 1
+            asked.append((now_us, number))
+            numbers.append(number & 0xFFFF)
+        return numbers
 
     def _give_up(self, number: int, count: int = 1) -> None:
         self.abandoned += count

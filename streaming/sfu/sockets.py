@@ -37,6 +37,9 @@ DATAGRAMS_A_TURN: Final = 128
 TURN_S: Final = 0.005
 """How long the sockets together go on reading in one turn of the loop. Each reads one in any
 case; what is left waits in the kernel."""
+ALONE_S: Final = 0.02
+"""What comes so long after the last is taken to come alone, as viewers' reports do. Longer than
+a turn of a busy loop, so that a flood is not taken for that."""
 INGEST_BUFFER_BYTES: Final = 4 << 20
 """Room in the kernel for a publisher: a keyframe at line rate while the loop sends to viewers."""
 EGRESS_BUFFER_BYTES: Final = 256 << 10
@@ -211,7 +214,7 @@ class MediaSockets:
 
 
 class ServerSocket(asyncio.DatagramTransport):
-    """An asyncio transport that reads all that has come, not one datagram a turn.
+    """An asyncio transport that reads a burst as a whole, not one datagram a turn.
 
     It sends at once or not at all: what the kernel has no room for is lost, as on any path.
     """
@@ -224,22 +227,33 @@ class ServerSocket(asyncio.DatagramTransport):
         self._shared = door.shared
         self._loop = asyncio.get_running_loop()
         self._closing = False
+        self._read_s = -1e9
         protocol.connection_made(self)
         self._loop.add_reader(sock, self._drain)
 
     def _drain(self) -> None:
-        until = self._shared.budget.until(self._loop)
-        for _ in range(DATAGRAMS_A_TURN):
-            try:
-                data, address = self._sock.recvfrom(READ_BYTES)
-            except OSError:  # nothing more, or an ICMP error of what was sent before
-                return
-            try:
-                self._door.received(self._protocol, data, (address[0], address[1]))
-            except Exception:
-                self._shared.defect()
-            if self._closing or time.monotonic() >= until:
-                return
+        # Asking whether there is more costs as much as reading it. So what comes alone is read
+        # alone; if more is there after all, the loop comes back at once, and all is read.
+        if time.monotonic() - self._read_s > ALONE_S:
+            self._read()
+        else:
+            until = self._shared.budget.until(self._loop)
+            for _ in range(DATAGRAMS_A_TURN):
+                if not self._read() or self._closing or time.monotonic() >= until:
+                    break
+        self._read_s = time.monotonic()
+
+    def _read(self) -> bool:
+        """Take one datagram, if there is one."""
+        try:
+            data, address = self._sock.recvfrom(READ_BYTES)
+        except OSError:  # nothing more, or an ICMP error of what was sent before
+            return False
+        try:
+            self._door.received(self._protocol, data, (address[0], address[1]))
+        except Exception:
+            self._shared.defect()
+        return True
 
     def sendto(self, data: bytes | bytearray | memoryview, addr: Any = None) -> None:
         """Send one datagram, or lose it."""

@@ -12,6 +12,7 @@ from streaming.sfu import rtcp
 from streaming.sfu.feed import KEYFRAME_ANSWERS_US, Feed, Numbering
 from streaming.sfu.media_engine import ConnectionFigures
 from streaming.sfu.meter import Meter
+from streaming.sfu.pacer import NACKS_PER_SECOND
 from streaming.sfu.path_control import PathControl
 from streaming.sfu.publication import PublishedTracks
 from streaming.sfu.rtcp_reader import (
@@ -23,7 +24,6 @@ from streaming.sfu.rtcp_reader import (
     TransportFeedback,
 )
 from streaming.sfu.sound_alone import SoundAlone
-from streaming.sfu.transport_cc import parse_feedback
 
 SENDER_REPORT_EVERY_US = 1_000_000
 CLOCK_KEPT_US = 900_000
@@ -42,6 +42,16 @@ PROBE_EVERY_US = 500_000
 KEYFRAME_ASK_US = 1_000_000
 KEYFRAME_ASK_MAX_US = 8_000_000
 ASKS_FORGOTTEN_US = 10_000_000
+BESIDE_US = 500_000
+"""Of the bound on what is unconfirmed: kept for the sound, where the path breaks the picture."""
+BESIDE_BY_REPORTS_US = 4_000_000
+"""The same where reports are all that is known: those about sound are rare."""
+PICTURE_TRIAL_US = 250_000
+"""With less room it is not worth trying the picture again: its feedback takes as long."""
+BLOCKED = ("unconfirmed", "untimed")
+"""Reasons for which what may be unpaid is used up: receipt is wanting, or the media's own time."""
+HOPELESS_US = 60_000_000
+"""For so long a viewer may choose sound alone, where the picture cannot be tried any more."""
 
 
 class Subscriber:
@@ -54,9 +64,11 @@ class Subscriber:
         *,
         numbering: Numbering | None = None,
         numbered: frozenset[str] = frozenset({"audio", "video"}),
+        nacks_per_second: int = NACKS_PER_SECOND,
     ) -> None:
         """`numbered` are the kinds whose packets carry the numbers of `numbering`; what is
-        counted has to be among them, or reports are all that is known."""
+        counted has to be among them, or reports are all that is known. `nacks_per_second` are
+        answered (0: all)."""
         self.feeds = feeds
         self.counted = next(feed for feed in feeds.values() if feed.meter is not None)
         self.meter = meter_of(self.counted)
@@ -67,7 +79,7 @@ class Subscriber:
         if self.counted.kind not in numbered:
             numbering = None
         self.meter.reports_alone = numbering is None
-        self.path = PathControl()
+        self.path = PathControl(nacks_per_second=nacks_per_second)
         self._numbering = numbering
         self._made_us = now_us
         self._heard_us: int | None = None
@@ -77,6 +89,8 @@ class Subscriber:
         """Of the server's clock; kept, so that players see no step when the wall clock is set."""
         self._reasons = {"admission", "connecting"}
         self._rejoined = False
+        self._first_owed = False
+        """Whether its first picture is to be owed once it is there."""
         self._unknown: deque[tuple[int, int]] = deque()
         self._asked_us: int | None = None
         self._ask_again_us = KEYFRAME_ASK_US
@@ -85,10 +99,18 @@ class Subscriber:
         self._probed_us: int | None = None
         sound = feeds.get("audio")
         self._sound_feed = sound if sound is not self.counted else None
-        self._sound = SoundAlone(48_000 if sound is None else sound.clock_rate)
-        self._sound.meter.reports_alone = numbering is None or "audio" not in numbered
+        sound_rate = 48_000 if sound is None else sound.clock_rate
+        self._sound = SoundAlone(sound_rate, self.meter.unconfirmed)
+        if self._sound_feed is not None:
+            self._sound_feed.counted_by = self._sound.meter
+        self._sound_numbered = numbering is not None and "audio" in numbered
+        self._sound.meter.reports_alone = not self._sound_numbered
         self._picture_held = False
         self._sound_held = False
+        self._hopeless_us: int | None = None
+        """Since when neither picture nor sound goes, and the picture cannot be tried again."""
+        if self._sound_feed is not None:
+            self.meter.unconfirmed.beside_us = BESIDE_US
         for feed in feeds.values():
             feed.on_blocked = self._blocked
             feed.on_broken = self._chain_broken
@@ -109,8 +131,9 @@ class Subscriber:
 
     def rejoins(self, owed_ms: int) -> None:
         """It goes on with a session that an earlier connection began: without a catch-up, and
-        with what that connection left unconfirmed and will not be paid."""
-        self._rejoined = True
+        with what that connection left unconfirmed and will not be paid. Its first picture is
+        owed, too: else who came back for each would see them for nothing."""
+        self._rejoined = self._first_owed = True
         self.meter.owe(owed_ms * 1000)
         if self._sound_feed is not None:
             self._sound.rejoins()
@@ -156,7 +179,8 @@ class Subscriber:
 
     @property
     def reasons(self) -> list[str]:
-        """Why nothing is forwarded; or no picture, because its chain is broken
+        """Why nothing is forwarded, such as `unconfirmed` (its receipt is not known) or `untimed`
+        (the media's timestamps say nothing); or no picture, because its chain is broken
         (`picture-broken`) or the path too narrow (`path`), and then perhaps no sound
         (`sound-alone`) until the viewer chooses it. Empty if all is forwarded."""
         found = set(self._reasons)
@@ -168,45 +192,66 @@ class Subscriber:
             found.add("sound-alone")
         return sorted(found)
 
-    def _blocked(self) -> None:
-        self.hold("unconfirmed")
+    def _blocked(self, now_us: int) -> None:
+        """What may be unconfirmed is used up. Where the path is why, the sound goes on alone."""
+        flows = self._sound_feed is not None and self.counted.flowing
+        if not flows or not self.path.gives_way(now_us):
+            self.hold("untimed" if self.meter.unconfirmed.untimed else "unconfirmed")
+            return
+        self._picture_held = True
+        self.meter.unconfirmed.go_on(on_trial=False)
+        self.counted.hold()
+        self._count_sound()
 
     # --- sound alone -----------------------------------------------------------------------
 
     def choose_sound(self, now_us: int, *, chosen: bool) -> None:
         """The viewer goes on with sound where the path carries no picture, and pays for it; or
         rather waits."""
+        self._tend_sound(now_us)  # what has passed, as it was chosen until now
         self._sound.chosen = chosen
-        self._count_sound()
         self._tend_sound(now_us)
 
     def _count_sound(self) -> None:
         """Let the sound be counted while it is all that goes, and is wanted so."""
-        sound = self._sound_feed
-        if sound is None:
+        feed, sound = self._sound_feed, self._sound
+        if feed is None:
             return
-        meter = self._sound.meter
-        if not self._sound.counts(picture_held=self._picture_held):
-            sound.meter = None
-        elif sound.meter is None:
-            meter.interrupt()
-            meter.per_packet = self.meter.per_packet
-            sound.meter = meter
+        counts = sound.counts(held=self._picture_held, picture=self.counted.flowing)
+        if not counts:
+            sound.counted = False
+            feed.meter = None
+        elif not sound.counted:
+            sound.meter.per_packet = self.meter.per_packet and self._sound_numbered
+            feed.meter = sound.begin()
 
     def _tend_path(self, now_us: int) -> None:
         """Hold the picture back where the path cannot carry it, and try it again."""
         if self._reasons or self._sound_feed is None:
+            self._hopeless_us = None
             return
-        carries = self.path.carries_picture(now_us)
+        may_try = not self._picture_held or self._may_try_picture()
+        carries = may_try and self.path.carries_picture(now_us)
         if carries == self._picture_held:
             self._picture_held = not carries
             self._count_sound()
             if carries:
+                self.meter.unconfirmed.go_on(on_trial=True)
                 self.counted.release(now_us, catch_up=False)
                 self._want_keyframe(now_us)
             else:
                 self.counted.hold()
         self._tend_sound(now_us)
+        if may_try or not self._sound_held:
+            self._hopeless_us = None
+        elif self._hopeless_us is None:
+            self._hopeless_us = now_us
+
+    def _may_try_picture(self) -> bool:
+        """Whether another trial that fails would stay within the bound. If not, sound that is
+        counted works off what the picture has broken."""
+        beside_us = BESIDE_US if self.meter.per_packet else BESIDE_BY_REPORTS_US
+        return self.meter.unconfirmed.has_room(self.meter, PICTURE_TRIAL_US + beside_us)
 
     def _tend_sound(self, now_us: int) -> None:
         sound = self._sound_feed
@@ -216,6 +261,7 @@ class Subscriber:
         # Whatever the picture waits for: pausing as often as it comes would be a free radio.
         without = not picture
         self._sound.passes(now_us, picture=picture, sound=sound.flowing)
+        self._count_sound()
         waits = without and self._sound.used_up and not self._sound.chosen
         if waits != self._sound_held:
             self._sound_held = waits
@@ -244,12 +290,12 @@ class Subscriber:
                 self.path.estimator.set_remb(message.bits_per_second)
 
     def _transport_feedback(self, fci: bytes, now_us: int) -> None:
-        feedback = parse_feedback(fci) if self._numbering is not None else None
-        if feedback is None or self._numbering is None:
+        outcome = None if self._numbering is None else self._numbering.history.hear(fci, now_us)
+        if outcome is None:
             return
-        outcome = self._numbering.history.take(feedback, now_us)
         meter, sound = self.meter, self._sound.meter
-        meter.per_packet = sound.per_packet = True
+        meter.per_packet = True
+        sound.per_packet = self._sound_numbered
         meter.received([key >> 1 for key in outcome.received if not key & 1])
         if sound.pending_frames:  # otherwise nobody would ever forget what has come
             sound.received([key >> 1 for key in outcome.received if key & 1])
@@ -262,13 +308,17 @@ class Subscriber:
         self._settle(now_us)
 
     def _settle(self, now_us: int) -> None:
+        meter, sound = self.meter, self._sound.meter
         if self._unknown:
             self._settle_unknown(now_us)
-        if self._sound.meter.waiting:
-            self._sound.meter.settle(now_us)
-        self.meter.repair_us = self._repair_us()
-        self.meter.awaited = self.counted.awaited
-        if self.meter.settle(now_us):
+        if sound.waiting:
+            sound.settle(now_us)
+        if not meter.per_packet:
+            meter.awaited = self.counted.awaited
+        elif meter.misses:
+            meter.repair_us = self._repair_us()
+        if meter.settle(now_us):
+            self.path.picture_broke(now_us)
             self._chain_broken(now_us)
 
     def _repair_us(self) -> int:
@@ -310,6 +360,7 @@ class Subscriber:
             awaited = self.counted.awaited
             if awaited is None:
                 self.meter.break_off()
+                self.path.picture_broke(now_us)
             else:  # that is why, and what is missing is not sent any more when it comes
                 self.meter.excuse(awaited)
             self._chain_broken(now_us)
@@ -365,30 +416,51 @@ class Subscriber:
         if self._broken and self.counted.flowing:
             self._broken = False
         self._tend_path(now_us)
+        self._tend_time(now_us)
         if self._wanted_us is not None:
             if self.counted.keyframe_us > self._wanted_us:
                 self._wanted_us = None
             else:
                 self._ask_keyframe(now_us)
-        if self.held_for("unconfirmed"):
-            meters = (self.meter, self._sound.meter)
-            if all(meter.may_forward(now_us) for meter in meters):
-                self.release("unconfirmed", now_us)
+        blocked = next((each for each in BLOCKED if self.held_for(each)), None)
+        if blocked is not None:
+            counting = [feed.meter for feed in self.feeds.values() if feed.meter is not None]
+            if all(meter.may_forward(now_us) for meter in counting):
+                self.release(blocked, now_us)
             elif self._probed_us is None or now_us - self._probed_us >= PROBE_EVERY_US:
                 self._probed_us = now_us
                 self.counted.probe_newest(now_us)
-            if any(meter.given_up(now_us) for meter in meters):
+                if self._sound_feed is not None and self._sound.meter.waiting:
+                    self._sound_feed.probe_newest(now_us)
+            if self.meter.given_up(now_us):
                 silent = self._heard_us is None or now_us - self._heard_us > REPORTS_SILENT_US
-                return "vanished" if silent else "unconfirmed"
+                return "vanished" if silent else blocked
+        if self._hopeless_us is not None and now_us - self._hopeless_us >= HOPELESS_US:
+            return "unconfirmed"
         if now_us - self._reported_us >= SENDER_REPORT_EVERY_US or any(
             feed.untold for feed in self.feeds.values()
         ):
             self._report(now_us)
         return None
 
+    def _tend_time(self, now_us: int) -> None:
+        """Stop what is sent and counts no time."""
+        for feed in self.feeds.values():
+            meter = feed.meter
+            if meter is None or not meter.flows(feed.octets, now_us) or self._reasons:
+                continue
+            if not meter.may_forward(now_us):
+                self._blocked(now_us)
+
     def _begun(self, now_us: int) -> None:
-        """Tell at once which time is which where something begins; and soon again, because
-        players draw a line through two reports."""
+        """Something begins: no sound is counted beside the picture. Tell at once which time is
+        which; and soon again, because players draw a line through two reports."""
+        if self._first_owed and self.counted.flowing:
+            self._first_owed = False
+            track = self.counted.track
+            gap_us = None if track is None else track.usual_gap_us()
+            self.meter.owe(min(gap_us or 0, self.meter.rules.gap_max_us))
+        self._count_sound()
         self._report(now_us)
         self._reported_us = now_us - SENDER_REPORT_EVERY_US
 
@@ -420,6 +492,8 @@ class Subscriber:
             unconfirmed_ms=meter.pending_ms + sound.pending_ms,
             unpayable_ms=meter.unpayable_ms + sound.unpayable_ms,
             owed_ms=meter.owed_ms + sound.owed_ms,
+            free_ms=(self.counted.caught_up_us + self._sound.given_us) // 1000,
+            sound_free_ms=self._sound.free_left_us // 1000,
             frames_forwarded=meter.frames_forwarded,
             packets_sent=sum(feed.packets for feed in feeds),
             bytes_sent=sum(feed.octets for feed in feeds),

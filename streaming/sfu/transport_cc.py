@@ -18,6 +18,7 @@ import struct
 from array import array
 from functools import lru_cache
 from itertools import accumulate
+from operator import sub
 
 from streaming.sfu.rtp import unwrap16
 
@@ -33,9 +34,12 @@ RTPFB_TRANSPORT_CC = 15
 _ONE_BYTE = 0xBEDE
 _ONE_ELEMENT = struct.Struct("!HHBHB")
 _FCI_HEADER = struct.Struct("!HHI")
+_FCI_AND_CHUNK = struct.Struct("!HHIH")
 _FEEDBACK_HEADER = struct.Struct("!BBHIIHHI")
 _REFERENCE_MASK = 0xFFFFFF
 _SMALL, _LARGE = 1, 2
+_SMALL_RUN = _SMALL << 13
+"""A run chunk, but for its length."""
 _RUN_MAX = 0x1FFF
 _RUN = re.compile(rb"\x00+|\x01+|\x02+")
 _STATUS_MAX = 0xFFFF
@@ -400,15 +404,16 @@ class Outcome:
     """What one feedback packet has told that was not known before."""
 
     __slots__ = (
-        "arrivals_us",
         "feedback_us",
+        "last_arrival_us",
+        "last_sent_us",
         "late",
         "late_bytes",
+        "least_delay_us",
         "missing",
         "missing_bytes",
         "received",
-        "sent_us",
-        "sizes",
+        "received_bytes",
         "unknown",
     )
 
@@ -417,12 +422,13 @@ class Outcome:
         """When it came."""
         self.received: list[int] = []
         """Media keys of the packets newly known to have arrived, in the order of sending."""
-        self.sent_us: list[int] = []
-        """When each of them was sent, our clock."""
-        self.arrivals_us: list[int] = []
-        """When each arrived, the receiver's clock (arbitrary origin)."""
-        self.sizes: list[int] = []
-        """How large each is, in bytes."""
+        self.received_bytes = 0
+        self.last_sent_us = 0
+        """When the last of them was sent, our clock."""
+        self.last_arrival_us = 0
+        """The latest arrival among them, the receiver's clock (arbitrary origin)."""
+        self.least_delay_us = 0
+        """From sending to arrival, of the fastest of them; with the origin of that clock in it."""
         self.late = 0
         """How many of them had been reported missing before."""
         self.late_bytes = 0
@@ -434,6 +440,7 @@ class Outcome:
 
 
 _IN_FLIGHT, _MISSING, _UNKNOWN, _RECEIVED = 1, 2, 3, 4
+_ALL_RECEIVED = bytes((_RECEIVED,))
 
 
 class SendHistory:
@@ -493,25 +500,61 @@ class SendHistory:
             return outcome
         self._hole(feedback.number, base, low, outcome)
         self._unwrap_reference(feedback.reference)
-        offsets = feedback.received_offsets
-        size = len(offsets)
-        slot = base & self._mask
-        if (
-            base >= low
-            and base + size == end
-            and size == feedback.count
-            and self._states.count(_IN_FLIGHT, slot, slot + size) == size
-        ):  # the common case: all have come, none was known, the ring does not wrap
-            self._states[slot : slot + size] = bytes((_RECEIVED,)) * size
-            outcome.received = self._keys[slot : slot + size].tolist()
-            outcome.sent_us = self._sent_us[slot : slot + size].tolist()
-            outcome.sizes = self._sizes[slot : slot + size].tolist()
-            reference_us = self._reference * REFERENCE_US
-            outcome.arrivals_us = [reference_us + at for at in feedback.arrivals_us]
+        size, reference_us = len(feedback.received_offsets), self._reference * REFERENCE_US
+        whole = base >= low and base + size == end and size == feedback.count
+        if whole and self._in_flight(base, size):
+            arrivals = [reference_us + at for at in feedback.arrivals_us]
+            self._all_came(base, arrivals, outcome)
         else:
             self._one_by_one(feedback, base, outcome)
         self._end = max(self._end, end)
         return outcome
+
+    def hear(self, fci: bytes, now_us: int) -> Outcome | None:
+        """`parse_feedback` and `take` in one; nothing for what is malformed.
+
+        What nearly every feedback packet says is that all packets after the last one's have
+        come, one soon after the other. That is taken at once.
+        """
+        if len(fci) >= 10:
+            base16, count, reference, chunk = _FCI_AND_CHUNK.unpack_from(fci)
+            base, number = self._end, reference & 0xFF
+            if (
+                chunk == _SMALL_RUN | count
+                and 0 < count <= min(_RUN_MAX, len(fci) - 10)
+                and base & 0xFFFF == base16
+                and self.next - self._capacity <= base <= self.next - count
+                and self._number is not None
+                and self._number + 1 == number  # after a wrap, `_hole` has more to see
+                and self._in_flight(base, count)
+            ):
+                outcome = Outcome(now_us)
+                self._number, self._end = number, base + count
+                self._counts_to_255 = self._counts_to_255 or number == 255
+                self._unwrap_reference(reference >> 8)
+                at_us = self._reference * REFERENCE_US
+                ticks = accumulate(fci[10 : 10 + count])
+                self._all_came(base, [at_us + tick * TICK_US for tick in ticks], outcome)
+                return outcome
+        feedback = parse_feedback(fci)
+        return None if feedback is None else self.take(feedback, now_us)
+
+    def _in_flight(self, base: int, size: int) -> bool:
+        """Whether nothing is known yet of these packets, and they do not wrap in the ring."""
+        slot = base & self._mask
+        return self._states.count(_IN_FLIGHT, slot, slot + size) == size
+
+    def _all_came(self, base: int, arrivals: list[int], outcome: Outcome) -> None:
+        """Note packets that were `_in_flight`, with the receiver's clock."""
+        size, slot = len(arrivals), base & self._mask
+        stop = slot + size
+        self._states[slot:stop] = _ALL_RECEIVED * size
+        sent = self._sent_us[slot:stop]
+        outcome.received = self._keys[slot:stop].tolist()
+        outcome.received_bytes = sum(self._sizes[slot:stop])
+        outcome.last_sent_us = sent[-1]
+        outcome.last_arrival_us = max(arrivals)
+        outcome.least_delay_us = min(map(sub, arrivals, sent))
 
     def _hole(self, number: int, base: int, low: int, outcome: Outcome) -> None:
         """What the feedback packet count tells of those before the base."""
@@ -536,7 +579,6 @@ class SendHistory:
         end = min(base + feedback.count, self.next)
         low = max(self._first, self.next - self._capacity)
         reference_us = self._reference * REFERENCE_US
-        states, mask = self._states, self._mask
         expected = max(base, low)
         for offset, arrival in zip(feedback.received_offsets, feedback.arrivals_us, strict=True):
             number = base + offset
@@ -547,20 +589,27 @@ class SendHistory:
             if expected < number:
                 self._mark(expected, number, _MISSING, outcome)
             expected = number + 1
-            slot = number & mask
-            state = states[slot]
-            if state == _RECEIVED:
-                continue
-            if state == _MISSING:
-                outcome.late += 1
-                outcome.late_bytes += self._sizes[slot]
-            states[slot] = _RECEIVED
-            outcome.received.append(self._keys[slot])
-            outcome.sent_us.append(self._sent_us[slot])
-            outcome.sizes.append(self._sizes[slot])
-            outcome.arrivals_us.append(reference_us + arrival)
+            self._came(number & self._mask, reference_us + arrival, outcome)
         if expected < end:
             self._mark(expected, end, _MISSING, outcome)
+
+    def _came(self, slot: int, arrival_us: int, outcome: Outcome) -> None:
+        """Note one packet, unless it was known to have come."""
+        state, size, sent_us = self._states[slot], self._sizes[slot], self._sent_us[slot]
+        if state == _RECEIVED:
+            return
+        if state == _MISSING:
+            outcome.late += 1
+            outcome.late_bytes += size
+        self._states[slot] = _RECEIVED
+        first, delay_us = not outcome.received, arrival_us - sent_us
+        if first or delay_us < outcome.least_delay_us:
+            outcome.least_delay_us = delay_us
+        if first or arrival_us > outcome.last_arrival_us:
+            outcome.last_arrival_us = arrival_us
+        outcome.received.append(self._keys[slot])
+        outcome.received_bytes += size
+        outcome.last_sent_us = sent_us
 
     def _mark(self, start: int, end: int, state: int, outcome: Outcome) -> None:
         """Note that packets have not come (or that nothing is known); at the speed of a

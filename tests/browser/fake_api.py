@@ -319,6 +319,10 @@ class FakeApi:
         stream = self._stream(request.match_info["id"])
         if system.refusals:
             raise system.refusals.pop(0)
+        await asyncio.sleep(system.opening_s)
+        if request.transport is None:
+            system.left_alone += 1  # nobody is there any more
+            raise web.HTTPRequestTimeout
         if stream["status"] == "ended":
             raise Problem(410, "stream-ended", "The stream has ended.")
         if not stream["live"]:
@@ -425,7 +429,10 @@ class FakeApi:
         intents = self.system.intents[request.match_info["resource"]]
         reasons = [*self.system.reasons, *(["paused"] if intents.paused else [])]
         state = {"state": "held" if reasons else "forwarding", "reasons": reasons}
-        forwarded = {"forwarded_ms": session.delivered()}
+        forwarded = {
+            "forwarded_ms": session.delivered(),
+            "sound_free_ms": self.system.sound_free_ms,
+        }
         return web.json_response(state | self._now(intents, session) | forwarded)
 
     async def whip(self, request: web.Request) -> web.Response:

@@ -114,6 +114,8 @@ class FakeSystem:
     intents: dict[str, FakeIntents] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
     """Why the server does not simply forward."""
+    sound_free_ms: int = 10_000
+    """How long sound alone is still free, as the server says it."""
     faults: list[str] = field(default_factory=list)
     """What befalls the next requests to pause, resume or go on with sound: `lost` on the way in,
     `unanswered`, `late` (it is overtaken), `busy` (429)."""
@@ -121,10 +123,18 @@ class FakeSystem:
     """A server of before answers 204, and does not say what a connection does."""
     refusals: list[Problem] = field(default_factory=list)
     """Answers to the next joins."""
+    opening_s: float = 0.0
+    """So long each join waits for the ledger's pace."""
+    left_alone: int = 0
+    """Joins whose page has hung up meanwhile."""
     stops_lost: int = 0
     """So many requests to leave come to nothing."""
+    returning: dict[str, int] = field(default_factory=dict)
+    """What accounts' closing sessions still hold."""
     extra_terms: dict[str, Any] = field(default_factory=dict)
-    """Is added to `needs` of all terms; `has` and `short_by` beside it."""
+    """Is added to `needs` of all terms, and taken into what can be deposited."""
+    native: dict[str, int] = field(default_factory=dict)
+    """Balances in the chain's own token, where `terms_unit` is another."""
     terms_unit: dict[str, Any] = field(default_factory=dict)
     """The asset of all terms, where it is not the chain's own token."""
     forget_challenges: bool = False
@@ -222,6 +232,14 @@ class FakeSystem:
             if owner is session:
                 self.whep[resource] = (connection, following)
 
+    def hold_back(self, account: str) -> None:
+        """Put all of a vault into a session that is being closed."""
+        self.returning[account] = self.vaults.pop(account)
+
+    def give_back(self, account: str) -> None:
+        """The close is in a block."""
+        self.vaults[account] = self.returning.pop(account)
+
     def grant_of(self, account: str, rate: int) -> dict[str, Any] | None:
         usable = [g for g in self.grants.values() if g["viewer"] == account and not g["ended"]]
         usable.sort(key=lambda g: (g["cap_left"] >= rate and g["rate_max"] >= rate, g["id"]))
@@ -230,7 +248,7 @@ class FakeSystem:
     def terms(self, account: str, number: int) -> dict[str, Any]:
         stream = self.streams[number]
         rate = int(stream["rate_per_second"])
-        vault = self.vaults.get(account, 0)
+        vault, returning = self.vaults.get(account, 0), self.returning.get(account, 0)
         grant = self.grant_of(account, rate)
         missing = []
         if grant is None:
@@ -249,9 +267,7 @@ class FakeSystem:
             "sessions_max": grant["sessions_max"],
             "sessions_open": 0,
         }
-        extra = dict(self.extra_terms)
-        beside = {name: extra.pop(name) for name in ("has", "short_by") if name in extra}
-        return beside | {
+        return {
             "genesis_hash": GENESIS,
             "stream": number,
             "asset": "native",
@@ -262,15 +278,39 @@ class FakeSystem:
             "grant": shown,
             "free_balance": str(self.balances.get(account, 0)),
             "missing": missing,
-            "needs": {
-                "deposit": str(600 * rate),
-                "cap": str(600 * rate),
-                "rate_max_per_second": str(rate),
-                "gap_ms": 120_000,
-                **extra,
+            "returning_soon": {
+                "amount": str(returning),
+                "suffices": missing == ["funds"] and vault + returning >= 10 * rate,
             },
+            **self._reckoned(account, rate, 10 * rate - vault),
             "payable": not missing,
             **self.terms_unit,
+        }
+
+    def _reckoned(self, account: str, rate: int, least: int) -> dict[str, Any]:
+        """What a deposit and grant take, as the relayer reckons: an hour, or all, or the least."""
+        parts = ("storage_deposit", "fees", "existential_deposit")
+        rest = sum(int(self.extra_terms.get(part, 0)) for part in parts)
+        balance = self.balances.get(account, 0)
+        native = self.native.get(account, 0) if self.terms_unit else balance
+        deposit_max = max(0, balance if self.terms_unit else balance - rest)
+        deposit = 3600 * rate
+        if deposit > deposit_max:
+            deposit = deposit_max if deposit_max >= max(1, least) else max(1, least)
+        lacks = max(0, rest + (0 if self.terms_unit else deposit) - native)
+        return {
+            "needs": {
+                "deposit": str(deposit),
+                "deposit_max": str(deposit_max),
+                "cap": str(3600 * rate),
+                "rate_max_per_second": str(rate),
+                "sessions_max": 1,
+                "gap_ms": 120_000,
+                **self.extra_terms,
+            },
+            "has": str(native),
+            "short_by": str(lacks),
+            "asset_short_by": str(max(0, deposit - balance) if self.terms_unit else 0),
         }
 
     def apply(self, account: str, call: dict[str, Any]) -> dict[str, Any]:

@@ -240,6 +240,36 @@ async def test_a_dry_vault_is_said_and_a_top_up_goes_on(driven: Driven, fake: Fa
 
 
 @on_browser
+async def test_what_a_closing_session_returns_is_awaited_and_no_deposit_asked_for(
+    driven: Driven, fake: FakeServer
+) -> None:
+    path, asked = ready(fake), Asked()
+    grant = {"deposit": UNIT, "cap": UNIT, "rate_max_per_second": UNIT, "sessions_max": 1}
+    call = {"kind": "deposit_and_grant", "expires_at_ms": 2**42, **grant}
+    fake.system.apply(BOB.address, call)
+    fake.system.hold_back(BOB.address)
+    async with opened(driven, BOB, path, asked) as page:
+        await connect_wallet(page)
+        await page.locator("#sign-in").click()
+        coming = page.get_by_text("Your balance is coming back")
+        await expect(coming.first).to_be_visible(timeout=SOON_MS)
+        await asyncio.sleep(2.5)
+        await expect(page.locator("#allow")).to_have_count(0)
+        fake.system.give_back(BOB.address)
+        await expect(page.locator("#watch")).to_be_visible(timeout=SOON_MS)
+        # and so where it comes between the terms and the join
+        fake.system.hold_back(BOB.address)
+        await page.locator("#watch").click()
+        await expect(page.locator(".player-title", has_text="coming back")).to_be_visible(
+            timeout=SOON_MS
+        )
+        fake.system.give_back(BOB.address)
+        await first_picture(page)
+        await stop_watching(page, BOB)
+        assert asked.kinds() == ["raw"]
+
+
+@on_browser
 async def test_time_can_be_added_while_watching(driven: Driven, fake: FakeServer) -> None:
     asked = Asked()
     async with opened(driven, BOB, ready(fake), asked) as page:

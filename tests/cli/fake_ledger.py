@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import trio
+
 from offchain.keys import dev_key
 from offchain.ledger.errors import AssetUnknown, RpcError
 from offchain.ledger.types import (
@@ -230,7 +232,7 @@ class FakeLedger:
     async def streams(self) -> dict[int, Stream]:
         return self.streams_by_id
 
-    async def grant(self, grant: int) -> Grant | None:
+    async def grant(self, grant: int, *, at: str | None = None) -> Grant | None:
         return self.grants.get(grant)
 
     async def grants_of(self, account: str) -> dict[int, Grant]:
@@ -256,6 +258,13 @@ class FakeLedger:
     async def finalized_head(self) -> Head:
         number = max(self.blocks, default=10)
         return Head(number=number, hash=f"0x{number}", parent_hash="0x09")
+
+    @asynccontextmanager
+    async def heads(self, kind: str) -> AsyncIterator[trio.MemoryReceiveChannel[Head]]:
+        send, receive = trio.open_memory_channel[Head](1)
+        with send, receive:
+            send.send_nowait(await self.best_head())
+            yield receive
 
     async def block_hash(self, number: int) -> str | None:
         return f"0x{number}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,8 @@ def test_a_damaged_file_is_named_and_the_others_are_listed(home: Path) -> None:
         (b"\xff\xfe", 0o600, "no password in its first line"),
         (b"x" * 5000, 0o600, "no password in its first line"),
         (b"good", 0o622, "chmod 600"),
+        (b"good", 0o640, "chmod 600"),
+        (b"good", 0o604, "chmod 600"),
     ],
 )
 def test_a_password_file_that_cannot_serve(
@@ -199,3 +202,63 @@ def test_a_configuration_that_is_wrong(home: Path) -> None:
     refused(run(home, "keys", "list", "--config", str(config)), Exit.USAGE, str(config), "TOML")
     # help needs no configuration, least of all a good one
     assert run(home, "keys", "list", "--help", PAYSTREAM_CONFIG=str(config)).exit_code == 0
+
+
+def test_passwords_are_changed_of_some_keys_and_of_all(home: Path) -> None:
+    made(home, "keys", "new", "one")
+    made(home, "keys", "new", "two")
+    new = home / "new"
+    new.write_text("another horse\n")
+    new.chmod(0o600)
+    change = ("keys", "change-password", "--new-password-file", str(new))
+    refused(run(home, *change), Exit.USAGE, "--all")
+    refused(run(home, *change, "one", "--all"), Exit.USAGE, "--all")
+    before = made(home, "keys", "show", "one")
+    assert made(home, *change, "one")["changed"] == ["one"]
+    assert made(home, "keys", "show", "one") == before
+    refused(run(home, "keys", "export", "one"), Exit.KEYS, "password")
+    # as after an interruption: what has the new password already is left alone
+    assert made(home, *change, "--all")["changed"] == ["two"]
+    for name in ("one", "two"):
+        assert run(home, "keys", "export", name, PAYSTREAM_PASSWORD_FILE=str(new)).exit_code == 0
+    third = home / "third"
+    third.write_text("a third\n")
+    third.chmod(0o600)
+    result = run(home, "keys", "change-password", "--all", "--new-password-file", str(third))
+    refused(result, Exit.KEYS, "0 of 2")
+
+
+def test_a_rotation_makes_the_next_master(home: Path) -> None:
+    assert made(home, "keys", "rotate")["name"] == "master-1"
+    assert made(home, "keys", "rotate")["name"] == "master-2"
+    assert {path.name for path in (home / "state" / "delegates").iterdir()} == {
+        "master-1.json",
+        "master-2.json",
+    }
+    (home / "password").write_text("another")
+    refused(run(home, "keys", "rotate"), Exit.KEYS, "password")
+
+
+def test_a_password_from_a_descriptor(home: Path) -> None:
+    made(home, "keys", "new", "creator")
+    reader, writer = os.pipe()
+    os.write(writer, b"correct horse\n")
+    os.close(writer)
+    given = {"PAYSTREAM_PASSWORD_FILE": f"/dev/fd/{reader}"}
+    for _ in range(2):  # it is read once, and may be asked for again
+        assert run(home, "keys", "export", "creator", **given).exit_code == 0
+
+
+def test_a_password_from_systemd_s_credentials(home: Path) -> None:
+    made(home, "keys", "new", "creator")
+    credentials = home / "credentials"
+    credentials.mkdir()
+    given = {"PAYSTREAM_PASSWORD_FILE": "", "CREDENTIALS_DIRECTORY": str(credentials)}
+    refused(run(home, "keys", "export", "creator", **given), Exit.KEYS, "--password-file")
+    credential = credentials / "paystream-password"
+    credential.write_text("correct horse\n")
+    for mode in (0o400, 0o440):  # systemd before 254, and since with an ACL
+        credential.chmod(mode)
+        assert run(home, "keys", "export", "creator", **given).exit_code == 0
+    credential.chmod(0o444)
+    refused(run(home, "keys", "export", "creator", **given), Exit.KEYS, "other users")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from offchain.amounts import format_amount
 from offchain.cli.exits import Exit
+from offchain.cli.output import SAFE_INTEGER_MAX
 from offchain.ledger.types import Funds
 from tests.cli.fake_ledger import ALICE, UNIT, USD, FakeLedger, event
 from tests.cli.test_ledger import data, refused, run
@@ -66,6 +68,37 @@ def test_to_the_unit_it_is_paid_and_below_it_is_refused(
     ledger.free = 0
     assert "has 0 UNIT" in run(*arguments).stderr
     assert ledger.sent == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (*DEPOSIT, "99999999 UNIT"),
+        (*GIVE, "--deposit", "99999999 UNIT"),
+        CREATE,
+        ("vault", "withdraw", "1 UNIT"),
+    ],
+)
+def test_a_dry_run_says_no_number_that_javascript_would_round(
+    ledger: FakeLedger, arguments: tuple[str, ...]
+) -> None:
+    """Whoever reads it with doubles reads the same: much money is text in `needs` and `has`."""
+    ledger.free = 10**20 + 1
+    told = run(*arguments, "--dry-run", "--json")
+    numbers: list[int] = []
+
+    def number(text: str) -> int:
+        numbers.append(int(text))
+        return int(float(text))
+
+    read = json.loads(told.stdout, parse_int=number)
+    assert numbers
+    assert max(map(abs, numbers)) <= SAFE_INTEGER_MAX
+    assert read["has"] == str(ledger.free)
+    needs = read["needs"]
+    parts = ("deposit", "storage_deposit", "fees", "existential_deposit")
+    assert int(needs["total"]) == sum(int(needs[part]) for part in parts)
+    assert int(needs["deposit_max"]) > SAFE_INTEGER_MAX
 
 
 @pytest.mark.parametrize("arguments", [(*DEPOSIT, "1 UNIT"), GIVE, CREATE])

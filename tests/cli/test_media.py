@@ -59,6 +59,7 @@ class Server:
     terms: dict[str, Any] = field(default_factory=lambda: dict(TERMS))
     message: str = f"PayStream wants to know that you are {ALICE}"
     status: dict[str, Any] = field(default_factory=dict)
+    owner: str = ALICE
     looks_until_closed: int = 2
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
 
@@ -66,6 +67,9 @@ class Server:
         body = await request.json() if request.can_read_body else None
         self.asked.append((request.method, request.path, body))
         path = request.path.removeprefix("/api/v1")
+        if path == "/challenge" and body["purpose"] == "publish" and self.owner != ALICE:
+            detail = f"{ALICE} does not own stream 1: sign with {self.owner}"
+            return web.json_response({"code": "not-owner", "detail": detail}, status=403)
         if path == "/challenge":
             return web.json_response({"challenge": "c1", "message": self.message})
         if path == "/token":
@@ -92,7 +96,9 @@ class Server:
         signature = bytes.fromhex(body["signature"][2:])
         if not verify("sr25519", dev_key("Alice").public_key, signed, signature):
             return web.json_response({"code": "signature-wrong", "detail": "no"}, status=401)
-        return web.json_response({"token": "psw_1", "account": ALICE, "expires_at_ms": NOW_MS})
+        purpose = next(asked for _, path, asked in self.asked[::-1] if path.endswith("challenge"))
+        token = "psp_1" if purpose["purpose"] == "publish" else "psw_1"
+        return web.json_response({"token": token, "account": ALICE, "expires_at_ms": NOW_MS})
 
 
 @pytest.fixture
@@ -358,3 +364,40 @@ def test_status_of_all_three(server: Server, ledger: FakeLedger) -> None:
     gone = run(server, "status", "--json")
     assert gone.exit_code == Exit.SERVER
     assert json.loads(gone.stdout)["relayer"]["error"] == "the relayer is away"
+
+
+# --- tokens -------------------------------------------------------------------------------
+
+TOKEN = ("stream", "token", "1")
+
+
+def test_a_creator_gets_what_obs_and_ffmpeg_ask_for(server: Server, ledger: FakeLedger) -> None:
+    result = run(server, *TOKEN, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout) == {
+        "stream": 1,
+        "account": ALICE,
+        "url": f"{server.url}/whip/1",
+        "token": "psp_1",
+        "expires_at_ms": NOW_MS,
+    }
+    (asked,) = (body for _, path, body in server.asked if path.endswith("/challenge"))
+    assert asked == {"account": ALICE, "purpose": "publish", "stream": 1}
+    assert ledger.sent == []
+
+
+def test_a_token_is_on_standard_output_alone(
+    server: Server, ledger: FakeLedger, caplog: pytest.LogCaptureFixture
+) -> None:
+    people, bare = run(server, *TOKEN), run(server, *TOKEN, "--bare")
+    assert bare.stdout == "psp_1\n"
+    assert bare.stderr == ""
+    for part in (f"{server.url}/whip/1", "psp_1"):
+        assert part in people.stdout
+    assert "OBS" in people.stderr
+    assert "psp_1" not in people.stderr + caplog.text
+
+
+def test_who_does_not_own_the_stream_is_refused(server: Server, ledger: FakeLedger) -> None:
+    server.owner = "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty"
+    refused(run(server, *TOKEN), Exit.SERVER_REFUSED, f"sign with {server.owner}")

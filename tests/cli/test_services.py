@@ -18,6 +18,8 @@ from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
 from offchain.cli.node import _rpc_port, find_node
 from offchain.cli.ports import parse_listen
+from offchain.keys import Keystore, lockdown
+from offchain.keys.lockdown import Lockdown
 from offchain.keys.signer import dev_key
 from streaming.cli import Limits
 
@@ -26,6 +28,9 @@ from streaming.cli import Limits
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PAYSTREAM_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    # it is for good, and this process is not theirs
+    monkeypatch.setattr(lockdown, "lock_down", lambda: Lockdown(
+        dumpable=True, memory_locked=False, missing=("the swap",)))  # fmt: skip
     password = tmp_path / "password"
     password.write_text("secret")
     password.chmod(0o600)
@@ -108,11 +113,14 @@ def test_listen_addresses() -> None:
     ("arguments", "word"),
     [
         (["relay", "--cadence-ms", "100"], "--cadence-ms"),
+        (["relay", "--credit-seconds", "15"], "credit-seconds"),
+        (["relay", "--cadence-ms", "60000"], "give 70 to 600"),
         (["relay", "--metrics-port", "70000"], "--metrics-port"),
         (["serve", "--connections-max", "0"], "--connections-max"),
         (["serve", "--joins-per-minute", "-1"], "--joins-per-minute"),
         (["serve", "--request-timeout", "soon"], "--request-timeout"),
         (["serve", "--log-level", "loud"], "--log-level"),
+        (["relay", "--log-format", "xml"], "--log-format"),
         (["serve", "--listen", "127.0.0.1:0", "--udp-ports", "40000"], "--udp-ports"),
         (["serve", "--listen", "127.0.0.1:0", "--udp-ports", "2-1"], "--udp-ports"),
         (["serve", "--listen", "127.0.0.1:0", "--udp-ports", "0-9"], "--udp-ports"),
@@ -140,6 +148,7 @@ def test_serve_passes_on_what_it_was_told(monkeypatch: pytest.MonkeyPatch, tmp_p
         *("--cors-origin", "*", "--trusted-proxy", "192.0.2.0/24", "--requests-per-second", "7"),
         *("--joins-per-minute", "8", "--half-open-per-address", "9", "--half-open-per-stream", "0"),
         *("--http-connections-per-address", "11", "--pauses-per-second", "12"),
+        *("--nacks-per-second", "14"),
         *("--request-timeout", "13"),
     )
     assert result.exit_code == 0, result.output
@@ -157,6 +166,7 @@ def test_serve_passes_on_what_it_was_told(monkeypatch: pytest.MonkeyPatch, tmp_p
         half_open_per_stream=0,
         http_connections_per_address=11,
         pauses_per_second=12,
+        nacks_per_second=14,
         request_timeout_s=13,
     )
     assert config.socket == tmp_path / "state" / "relay.sock"
@@ -171,9 +181,79 @@ def test_relay_passes_on_what_it_was_told(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr("offchain.relayer.run.run_relayer", run_relayer)
     assert run("relay", "--chain", "ws://there:1", "--cadence-ms", "7000").exit_code == 0
     (config,) = seen
-    assert (config.chain_url, config.cadence_ms) == ("ws://there:1", 7000)
+    assert (config.chain_urls, config.cadence_ms) == (("ws://there:1",), 7000)
+    several = ("--chain", "ws://one:1", "--chain", "wss://user:secret@two/secret")
+    assert run("relay", *several, "--chain-wait", "0").exit_code == 0
+    assert seen[1].chain_urls == several[1::2]
+    assert seen[1].chain_wait_s == 0
+    assert "secret" not in repr(seen[1])
+    two = ("--chain", "asia=ws://three:1", *several)
+    assert run("relay", *two).exit_code == 0
+    assert seen.pop(2).chains == {"": several[1::2], "asia": ("ws://three:1",)}
+    refused(run("relay", "--chain", "asia=ws://three:1"), Exit.USAGE, "without /chains/NAME")
+    assert run("relay").exit_code == 0
+    assert seen[2].chain_urls == ("ws://127.0.0.1:9944",)
     assert config.keystore_dir == tmp_path / "state" / "delegates"
     assert "secret" not in repr(config)
+
+
+def test_the_journals_url_comes_from_a_file_or_a_variable_and_is_never_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started: list[Any] = []
+
+    async def run_relayer(config: Any) -> None:
+        started.append(config)
+
+    monkeypatch.setattr("offchain.relayer.run.run_relayer", run_relayer)
+    url, file = "postgresql://relay:s3cret@db/journal", tmp_path / "url"
+    file.write_text(url)
+    file.chmod(0o644)
+    refused(run("relay", "--journal-url-file", str(file)), Exit.USAGE, "chmod 600")
+    file.chmod(0o600)
+    assert run("relay", "--journal-url-file", str(file)).exit_code == 0
+    monkeypatch.setenv("PAYSTREAM_JOURNAL_URL", url)
+    result = run("relay")
+    assert [config.journal_place() for config in started] == [url, url]
+    assert "s3cret" not in result.output + repr(started)
+
+
+def test_with_a_signer_the_relayer_needs_no_password(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: list[Any] = []
+
+    async def run_relayer(config: Any) -> None:
+        seen.append(config)
+
+    monkeypatch.setattr("offchain.relayer.run.run_relayer", run_relayer)
+    monkeypatch.delenv("PAYSTREAM_PASSWORD_FILE")
+    refused(run("relay"), Exit.KEYS, "--password-file")
+    assert run("relay", "--signer", str(tmp_path / "signer.sock")).exit_code == 0
+    (config,) = seen
+    assert (config.signer, config.password) == (tmp_path / "signer.sock", "")
+
+
+def test_the_signer_passes_on_what_it_was_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: list[Any] = []
+
+    async def run_signer(config: Any) -> None:
+        seen.append(config)
+
+    monkeypatch.setattr("offchain.signer.server.run_signer", run_signer)
+    policy = tmp_path / "policy.toml"
+    policy.write_text("sessions_max = 3\n")
+    policy.chmod(0o644)
+    assert run("signer", "--policy", str(policy)).exit_code == 0
+    (config,) = seen
+    assert config.keys_dir == tmp_path / "state" / "delegates"
+    assert config.socket == tmp_path / "state" / "signer.sock"
+    assert config.settings.policy.sessions_max == 3
+    assert "secret" not in repr(config)
+    policy.write_text("session_max = 3\n")
+    refused(run("signer", "--policy", str(policy)), Exit.USAGE, str(policy), "session_max")
 
 
 def test_a_batch_account_is_opened_before_the_relayer_runs(
@@ -188,7 +268,14 @@ def test_a_batch_account_is_opened_before_the_relayer_runs(
     refused(run("relay", "--batch-account", "nobody"), Exit.KEYS, "nobody")
     assert not seen
     assert run("relay", "--batch-account", "//Ferdie").exit_code == 0
-    (config,) = seen
+    other = tmp_path / "other"
+    other.write_text("another")
+    other.chmod(0o600)
+    Keystore(tmp_path / "state" / "keys").new("operator", "another")
+    refused(run("relay", "--batch-account", "operator"), Exit.KEYS, "password")
+    own = ("--batch-account", "operator", "--batch-password-file", str(other))
+    assert run("relay", *own).exit_code == 0
+    config = seen[0]
     assert config.batch_signer.address == dev_key("Ferdie").address
 
 

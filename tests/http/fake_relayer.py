@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from streaming.framing import body_length
 from streaming.session_state import (
     LEASE_MS,
     PROTOCOL_VERSION,
@@ -26,7 +27,6 @@ from streaming.session_state import (
     Request,
     Response,
     States,
-    body_length,
     decode_from_server,
     encode_frame,
 )
@@ -60,6 +60,7 @@ class FakeRelayer:
         self.acknowledges = True
         self.silent = False
         self.refuses: str | None = None
+        self.chains: tuple[str, ...] = ()
         self.lease_ms = LEASE_MS
         self.number = itertools.count(1)
         self.numbers: dict[tuple[int, int], int] = {}
@@ -74,7 +75,7 @@ class FakeRelayer:
             "publish": self._publish,
             "watch": self._watch,
             "admit": self._admit,
-            "status": lambda _p: {"ok": True},
+            "status": lambda _p: {"ok": True, "failing": {}},
         }
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -139,7 +140,10 @@ class FakeRelayer:
         if isinstance(message, Hello):
             self.hellos.append(message)
             ack = HelloAck(
-                protocol_version=PROTOCOL_VERSION, relayer_boot_id="fake", refused=self.refuses
+                protocol_version=PROTOCOL_VERSION,
+                relayer_boot_id="fake",
+                refused=self.refuses,
+                chains=self.chains,
             )
             writer.write(encode_frame(ack))
         elif isinstance(message, States):
@@ -162,14 +166,20 @@ class FakeRelayer:
         elif isinstance(message, Request):
             self.requests.append(message)
             answer = self.answers.get(message.method)
-            if answer is None:
-                return
-            result = answer(message.params)
-            if isinstance(result, Problem):
-                response = Response(id=message.id, problem=result)
-            else:
-                response = Response(id=message.id, result=result)
-            writer.write(encode_frame(response))
+            if answer is not None:
+                self._respond(message, answer(message.params), writer)
+
+    def _respond(self, request: Request, result: Any, writer: asyncio.StreamWriter) -> None:
+        if isinstance(result, Problem):
+            response = Response(id=request.id, problem=result)
+        else:
+            response = Response(id=request.id, result=result)
+        writer.write(encode_frame(response))
+
+    def answer_late(self, request: Request, result: Any) -> None:
+        """Answer a request to which `answers` had nothing to say when it came."""
+        for writer in self._writers:
+            self._respond(request, result, writer)
 
     def delivered_ms(self) -> int:
         """What all connections delivered, by their last words."""

@@ -14,6 +14,7 @@ import aiohttp
 
 from streaming.http.config import ServeConfig
 from streaming.http.server import Listening, MediaServer
+from streaming.session_state import StreamRef
 from streaming.sfu.media_engine import ConnectionFigures, Ended, LiveState, MediaError
 from tests.http.fake_relayer import PUBLISH_TOKEN, WATCH_TOKEN, FakeRelayer
 
@@ -32,6 +33,7 @@ class StillSubscription:
         self.connected = True
         self.delivered_ms = 0
         self.owed_ms = 0
+        self.free_ms = 0
         self.rejoined_owing_ms: int | None = None
         self.sound_chosen = False
 
@@ -60,6 +62,8 @@ class StillSubscription:
             unconfirmed_ms=0,
             unpayable_ms=0,
             owed_ms=self.owed_ms,
+            free_ms=self.free_ms,
+            sound_free_ms=7_300,
             frames_forwarded=0,
             packets_sent=0,
             bytes_sent=0,
@@ -89,7 +93,7 @@ class StillPublication:
 
     answer = "v=0\r\nanswer"
 
-    def __init__(self, stream: int) -> None:
+    def __init__(self, stream: StreamRef) -> None:
         self.stream = stream
         self.phase: Literal["connecting", "live", "closed"] = "connecting"
 
@@ -109,26 +113,28 @@ class StillEngine:
         self.connects = True
         self.subscriptions: list[StillSubscription] = []
         self.publications: list[StillPublication] = []
-        self.unpublished: list[int] = []
+        self.unpublished: list[StreamRef] = []
 
-    async def publish(self, stream: int, offer: str, *, sound_alone: bool) -> StillPublication:
+    async def publish(
+        self, stream: StreamRef, offer: str, *, sound_alone: bool
+    ) -> StillPublication:
         publication = StillPublication(stream)
         self.publications.append(publication)
         return publication
 
-    async def prepare(self, stream: int, offer: str) -> StillPrepared:
+    async def prepare(self, stream: StreamRef, offer: str) -> StillPrepared:
         if offer == "no":
             raise MediaError(422, "no-video", "this offer says no")
         self.prepared.append(StillPrepared(self))
         return self.prepared[-1]
 
-    def live(self, stream: int) -> LiveState | None:
+    def live(self, stream: StreamRef) -> LiveState | None:
         return next((state for state in self.all_live() if state.stream == stream), None)
 
     def all_live(self) -> list[LiveState]:
         return [
             LiveState(
-                stream=1,
+                stream=StreamRef(1),
                 video_codec="VP8",
                 audio_codec="opus",
                 viewers=len(self.subscriptions),
@@ -140,7 +146,7 @@ class StillEngine:
     def turned_away(self) -> dict[str, int]:
         return {"stranger": 3}
 
-    async def unpublish(self, stream: int) -> None:
+    async def unpublish(self, stream: StreamRef) -> None:
         self.unpublished.append(stream)
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from streaming.http import openapi
 from streaming.session_state import Problem
@@ -123,8 +124,41 @@ def test_status_and_health_answer_without_a_relayer() -> None:
             assert body["relayer"] is None
             assert body["server"]["relayer_connected"] is False
             status, _, text = await r.ask("GET", "/metrics")
-            assert b"paystream_serve_relayer_connected 0\n" in text
-            assert b'paystream_serve_datagrams_turned_away_total{kind="stranger"} 3\n' in text
+            assert b"paystream_serve_relayer_connected 0.0\n" in text
+            assert b'paystream_serve_datagrams_turned_away_total{kind="stranger"} 3.0\n' in text
+
+
+def test_ready_is_who_could_admit_a_viewer() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            assert (await r.ask("GET", "/api/v1/info"))[0] == 200  # waits for the link
+            assert (await r.ask("GET", "/readyz"))[::2] == (200, {"ready": True, "failing": {}})
+            failing = {"failing": {"journal": "the disk is full"}}
+            r.relayer.answers["status"] = lambda _p: failing
+            status, _, body = await r.ask("GET", "/readyz")
+            assert status == 503
+            assert body == {"ready": False, "failing": {"relayer.journal": "the disk is full"}}
+            await r.relayer.stop()
+            status, _, body = await r.ask("GET", "/readyz")
+            assert status == 503
+            assert "paystream relay" in body["failing"]["relayer"]
+            assert (await r.ask("GET", "/healthz"))[0] == 200
+
+    asyncio.run(main())
+
+
+def test_the_metrics_are_prometheus_text_with_help() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            _, headers, text = await r.ask("GET", "/metrics")
+            assert headers["Content-Type"].startswith("text/plain; version=")
+            families = list(text_string_to_metric_families(text.decode()))
+            assert len({family.name for family in families}) == len(families) > 12
+            own = [one for one in families if "_process_" not in one.name]
+            for family in own:
+                question, _, rest = family.documentation.partition(". ")
+                assert question in ("Alive", "Earning", "Behind", "Safe"), family.name
+                assert rest.endswith("."), family.name
 
     asyncio.run(main())
 
@@ -176,13 +210,17 @@ def test_every_route_is_described_and_every_description_is_a_route() -> None:
                 for route in r.server.application().router.routes()
                 if route.resource is not None
             }
+            pages = ("/", "/watch", "/broadcast", "/static", "/docs", "/openapi.json")
             plain = {
                 (method, path)
                 for method, path in routes
-                if method not in ("HEAD", "OPTIONS", "PATCH")
-                and path not in ("/", "/watch", "/broadcast", "/static", "/docs", "/openapi.json")
+                if method not in ("HEAD", "OPTIONS", "PATCH") and path not in pages
             }
-            assert plain == described
+            below = "/chains/{chain}"
+            named = {(method, path.removeprefix(below)) for method, path in plain if below in path}
+            assert {(method, path) for method, path in plain if below not in path} == described
+            of_the_server = {"/metrics", "/readyz"}
+            assert named == {each for each in described if each[1] not in of_the_server}
 
     asyncio.run(main())
 

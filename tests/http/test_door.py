@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from streaming.http import server
+from streaming.http.config import ServeConfig
 from streaming.http.limits import Limits
 from streaming.session_state import Problem
 from tests.http.fake_relayer import WATCH_TOKEN
@@ -112,7 +115,7 @@ def test_requests_of_an_address_have_a_pace_and_others_have_their_own() -> None:
             assert headers["Content-Type"] == "application/problem+json"
             assert (await r.ask("GET", "/healthz", headers=client(2)))[0] == 200
             _, _, text = await r.ask("GET", "/metrics", headers=client(3))
-            assert b"\npaystream_serve_refused_by_address_total 1\n" in text
+            assert b"\npaystream_serve_refused_by_address_total 1.0\n" in text
         async with http_rig(limits=limits) as r:  # from this machine, without a proxy
             for _ in range(20):
                 assert (await r.ask("GET", "/healthz"))[0] == 200
@@ -184,3 +187,18 @@ def test_what_the_relayer_knows_about_the_time_to_wait_is_handed_on() -> None:
             assert (status, headers["Retry-After"]) == (429, "42")
 
     asyncio.run(main())
+
+
+def test_the_engine_hears_how_many_nacks_the_operator_lets_it_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[dict[str, Any]] = []
+
+    def engine(*_: Any, **options: Any) -> object:
+        told.append(options)
+        return object()
+
+    monkeypatch.setattr(server, "AiortcEngine", engine)
+    limits = Limits(nacks_per_second=7)
+    server.MediaServer(ServeConfig(socket=Path("relay.sock"), limits=limits), "http://test")
+    assert told == [{"nacks_per_second": 7}]

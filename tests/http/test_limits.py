@@ -7,7 +7,7 @@ import pytest
 from streaming.http import limits
 from streaming.http.limits import ChecksAtOnce, HalfOpen, Pace, RefusedTokens
 from streaming.http.problem import ProblemError
-from streaming.session_state import Problem
+from streaming.session_state import Problem, StreamRef
 
 
 class Clock:
@@ -51,27 +51,27 @@ def test_addresses_are_forgotten_when_there_are_too_many(monkeypatch: pytest.Mon
 def test_half_open_places_come_back_when_they_connect() -> None:
     clock = Clock()
     half_open = HalfOpen(2, 3, clock)
-    first, second = half_open.enter("a", 1), half_open.enter("a", 1)
+    first, second = half_open.enter("a", StreamRef(1)), half_open.enter("a", StreamRef(1))
     clock.now += 4.2
     with pytest.raises(ProblemError) as raised:
-        half_open.enter("a", 2)
+        half_open.enter("a", StreamRef(2))
     assert raised.value.problem.status == 429
     assert raised.value.headers == {"Retry-After": "11"}
     for words in ("address a", "at most 2", "ask again in 11 s"):
         assert words in raised.value.problem.detail
-    half_open.enter("b", 1)
+    half_open.enter("b", StreamRef(1))
     with pytest.raises(ProblemError) as raised:
-        half_open.enter("c", 1)
+        half_open.enter("c", StreamRef(1))
     assert (raised.value.problem.status, raised.value.headers) == (503, {"Retry-After": "11"})
-    assert half_open.enter("c", 1, publishing=True)
+    assert half_open.enter("c", StreamRef(1), publishing=True)
     first.over = lambda: True
     half_open.leave(second)
     half_open.leave(second)
     assert len(half_open) == 2
-    half_open.enter("a", 1)
-    half_open.enter(None, 2)
-    half_open.enter(None, 2)
-    half_open.enter(None, 2)
+    half_open.enter("a", StreamRef(1))
+    half_open.enter(None, StreamRef(2))
+    half_open.enter(None, StreamRef(2))
+    half_open.enter(None, StreamRef(2))
 
 
 def test_a_refused_token_is_not_asked_about_again_for_a_while(

@@ -100,6 +100,22 @@ def test_a_relayer_that_does_not_answer_is_a_503() -> None:
     asyncio.run(main())
 
 
+def test_a_question_that_is_given_up_is_withdrawn() -> None:
+    async def main() -> None:
+        async with linked() as (relayer, link, _):
+            with pytest.raises(ProblemError):
+                await link.request("never", {}, timeout_s=0.05)
+            asking = asyncio.ensure_future(link.request("never", {}))
+            await until(lambda: len(relayer.requests) == 3)
+            asking.cancel()
+            await until(lambda: len(relayer.requests) == 4)
+            asked, withdrawn = relayer.requests[::2], relayer.requests[1::2]
+            assert [one.method for one in withdrawn] == ["withdraw", "withdraw"]
+            assert [one.params["request"] for one in withdrawn] == [one.id for one in asked]
+
+    asyncio.run(main())
+
+
 def test_it_connects_again_and_says_everything_again() -> None:
     async def main() -> None:
         async with linked([state(delivered_ms=7)]) as (relayer, link, _):

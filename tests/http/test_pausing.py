@@ -176,6 +176,7 @@ def test_the_page_can_ask_what_is_so() -> None:
                 "paused": False,
                 "number": 0,
                 "sound_alone": False,
+                "sound_free_ms": 7_300,
             }
             one.connected = False
             assert (await shown())["state"] == "connecting"

@@ -7,6 +7,8 @@ import contextlib
 import json
 import logging
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -27,6 +29,13 @@ async def hang_up(writer: asyncio.StreamWriter) -> None:
     writer.close()
     with contextlib.suppress(ConnectionError):
         await writer.wait_closed()
+
+
+async def until(true: Callable[[], Any], within_s: float = 4.0) -> None:
+    end = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < end, "it did not come about"
+        await asyncio.sleep(0.01)
 
 
 async def all_of(reader: asyncio.StreamReader) -> bytes:
@@ -98,6 +107,49 @@ def test_a_slow_admission_is_no_slow_request() -> None:
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(reader.read(1), 0.6)
             await hang_up(writer)
+
+    asyncio.run(main())
+
+
+JOIN = (
+    b"POST /whep/1 HTTP/1.1\r\nHost: a\r\nContent-Type: application/sdp\r\n"
+    b"Content-Length: 3\r\nAuthorization: Bearer " + WATCH_TOKEN.encode() + b"\r\n\r\nv=0"
+)
+
+
+def test_an_admission_that_takes_its_time_is_answered() -> None:
+    """The ledger's pace makes a viewer wait for longer than a request may take to come."""
+
+    async def main() -> None:
+        async with http_rig(limits=QUICK) as r:
+            admit = r.relayer.answers.pop("admit")
+            reader, writer = await connect(r)
+            writer.write(JOIN)
+            await until(lambda: any(one.method == "admit" for one in r.relayer.requests))
+            await asyncio.sleep(0.6)  # three times what a header or a body may take
+            (asked,) = (one for one in r.relayer.requests if one.method == "admit")
+            r.relayer.answer_late(asked, admit(asked.params))
+            header = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            assert header.startswith(b"HTTP/1.1 201")
+            await hang_up(writer)
+
+    asyncio.run(main())
+
+
+def test_a_viewer_who_hangs_up_is_no_longer_admitted() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            del r.relayer.answers["admit"]
+            _, writer = await connect(r)
+            writer.write(JOIN)
+            await until(lambda: any(one.method == "admit" for one in r.relayer.requests))
+            await hang_up(writer)
+            await until(lambda: r.relayer.requests[-1].method == "withdraw")
+            (asked,) = (one for one in r.relayer.requests if one.method == "admit")
+            assert r.relayer.requests[-1].params == {"request": asked.id}
+            await until(lambda: r.engine.prepared[0].closed)
+            assert r.server.connections.joining == 0
+            assert len(r.server.door.half_open) == 0
 
     asyncio.run(main())
 

@@ -47,9 +47,9 @@ def test_a_viewer_is_admitted_told_about_and_leaves() -> None:
             (final,) = r.relayer.finals.values()
             assert (final.delivered_ms, final.end_reason, final.number) == (1234, "left", 1)
             _, _, text = await r.ask("GET", "/metrics")
-            assert b"\npaystream_serve_delivered_milliseconds_total 1234\n" in text
-            assert b"\npaystream_serve_open_connections 0\n" in text
-            assert b"\npaystream_serve_connections_total 1\n" in text
+            assert b"\npaystream_serve_delivered_milliseconds_total 1234.0\n" in text
+            assert b"\npaystream_serve_open_connections 0.0\n" in text
+            assert b"\npaystream_serve_connections_total 1.0\n" in text
             assert (await r.refused("DELETE", resource))[0] == 404
 
     asyncio.run(main())

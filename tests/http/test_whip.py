@@ -9,7 +9,7 @@ import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 
 from streaming.http.whip import PUBLICATIONS
-from streaming.session_state import Problem
+from streaming.session_state import Problem, StreamRef
 from tests.http.fake_relayer import PUBLISH_TOKEN
 from tests.http.rig import PUBLISHING, SDP, HttpRig, http_rig
 
@@ -328,6 +328,6 @@ def test_a_revoked_publisher_is_ended() -> None:
                 if r.engine.unpublished:
                     break
                 await asyncio.sleep(0.01)
-            assert set(r.engine.unpublished) == {1}
+            assert set(r.engine.unpublished) == {StreamRef(1)}
 
     asyncio.run(main())

@@ -59,6 +59,11 @@ def test_an_open_directory_is_refused(tmp_path: Path) -> None:
         Keystore(tmp_path / "keys").new("viewer", "secret")
 
 
+def test_the_directory_above_that_is_made_for_it_is_private_too(tmp_path: Path) -> None:
+    Keystore(tmp_path / "state" / "keys").new("viewer", "secret")
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+
+
 def test_nothing_is_left_beside_the_file(store: Keystore) -> None:
     store.new("viewer", "secret")
     with pytest.raises(KeystoreError, match="exists already"):

@@ -160,6 +160,12 @@ def test_a_batch_that_cannot_be_is_refused_before_it_is_sent(
         calls.submit_batch(many)
 
 
+def test_a_storage_key_gives_its_keys_back(runtime: Runtime) -> None:
+    for place in ((0, 0), (2**63 + 5, 2**31)):
+        key = runtime.key("PayStream", "Sessions", *place)
+        assert runtime.keys_of("PayStream", "Sessions", key) == place
+
+
 def test_a_signature_that_is_none_is_refused(calls: Calls) -> None:
     with pytest.raises(OrderInvalid, match="signature"):
         calls.submit(1, Tick(index=0, seconds=1), b"short")

@@ -1,7 +1,9 @@
 """GStreamer's webrtcbin as a publisher (WHIP) or a viewer (WHEP). Runs under Debian's own Python.
 
-`gstreamer_peer.py publish|watch URL TOKEN VP8|H264`. Says on standard output what happens, one
-JSON object a line; leaves once a line comes in on standard input.
+`gstreamer_peer.py publish|watch URL TOKEN VP8|H264 packets|reports|rare-reports`. The last word is
+how a viewer tells what has come: of each packet, in reports each half second, or in those that
+webrtcbin sends by itself, each 2 to 7 s. Says on standard output what happens, one JSON object a
+line; leaves once a line comes in on standard input.
 """
 
 from __future__ import annotations
@@ -42,6 +44,18 @@ WANTED = {
     "OPUS": "application/x-rtp,media=audio,encoding-name=OPUS,payload=111,clock-rate=48000,"
     "encoding-params=(string)2",
 }
+EACH_PACKET = (
+    ",rtcp-fb-transport-cc=true,extmap-3=(string)"
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+)
+"""What makes webrtcbin offer feedback about each packet: both, in the caps of each transceiver."""
+RTCP_OF_BPS = 5_000_000.0
+"""RTCP may have a twentieth of this. By itself webrtcbin takes the rate that it receives; then what
+it says, also which packets are missing, waits for up to 0.3 s."""
+REPAIRED_WITHIN_MS = 500
+"""For so long its jitter buffer waits for what is missing and asks again; 0.2 s by itself."""
+REPORT_EACH_NS = 500_000_000
+"""At least half of this, and at most one and a half; 5 s by itself."""
 DECODERS = {
     "VP8": "rtpvp8depay ! vp8dec",
     "H264": "rtph264depay ! h264parse ! avdec_h264",
@@ -57,8 +71,8 @@ def tell(event: str, **fields: Any) -> None:
 class Peer:
     """One connection, until it is told to leave."""
 
-    def __init__(self, role: str, url: str, token: str, codec: str) -> None:
-        self.url, self.token = url, token
+    def __init__(self, role: str, url: str, token: str, codec: str, feedback: str) -> None:
+        self.url, self.token, self.role, self.feedback = url, token, role, feedback
         self.resource: str | None = None
         self.reply: Any = None
         self.frames: dict[str, int] = {}
@@ -79,9 +93,11 @@ class Peer:
             self.bin.connect(signal, handler)
         if role == "watch":
             direction = GstWebRTC.WebRTCRTPTransceiverDirection.RECVONLY
+            offered = EACH_PACKET if feedback == "packets" else ""
             for encoding in ("OPUS", codec):
-                caps = Gst.Caps.from_string(WANTED[encoding])
-                self.bin.emit("add-transceiver", direction, caps)
+                caps = Gst.Caps.from_string(WANTED[encoding] + offered)
+                transceiver = self.bin.emit("add-transceiver", direction, caps)
+                transceiver.set_property("do-nack", feedback == "packets")
         bus = self.pipeline.get_bus()
         bus.add_signal_watch()
         bus.connect("message::error", self._failed)
@@ -96,6 +112,8 @@ class Peer:
     def _receiving(self, codec: str) -> Any:
         element = Gst.ElementFactory.make("webrtcbin", "peer")
         element.set_property("bundle-policy", GstWebRTC.WebRTCBundlePolicy.MAX_BUNDLE)
+        if self.feedback == "packets":
+            element.set_property("latency", REPAIRED_WITHIN_MS)
         self.pipeline.add(element)
         return element
 
@@ -162,7 +180,18 @@ class Peer:
     # --- what comes of it --------------------------------------------------------------
 
     def _connection(self, *_: Any) -> None:
-        tell(self.bin.get_property("connection-state").value_nick)
+        state = self.bin.get_property("connection-state").value_nick
+        if state == "connected" and self.role == "watch":
+            self._tend_rtcp()
+        tell(state)
+
+    def _tend_rtcp(self) -> None:
+        """Say more often what has come: there is one session, since everything is bundled."""
+        session = self.bin.get_by_name("rtpbin").emit("get-internal-session", 0)
+        if self.feedback == "packets":
+            session.set_property("bandwidth", RTCP_OF_BPS)
+        elif self.feedback == "reports":
+            session.set_property("rtcp-min-interval", REPORT_EACH_NS)
 
     def _failed(self, _bus: Any, message: Any) -> None:
         tell("error", detail=str(message.parse_error()))
@@ -195,4 +224,4 @@ class Peer:
 
 Gst.init(None)
 tell("version", version=Gst.version_string())
-Peer(*sys.argv[1:5]).run()
+Peer(*sys.argv[1:6]).run()

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from streaming.session_state import ConnectionState
+from streaming.session_state import ConnectionState, StreamRef
 from streaming.sfu.media_engine import LiveState
 from tests.sfu.rig import Rig
 
@@ -102,7 +102,7 @@ async def peer(*command: str) -> AsyncIterator[Peer]:
 
 def live(r: Rig) -> LiveState | None:
     """What the server says of the stream."""
-    return r.server.engine.live(1)
+    return r.server.engine.live(StreamRef(1))
 
 
 async def published(r: Rig, *, seconds: float = 4.0) -> LiveState:

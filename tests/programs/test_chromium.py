@@ -9,6 +9,7 @@ import pytest
 from streaming.clients.browser import chromium, publish_in_browser, watch_in_browser
 from streaming.clients.path.model import PathSettings
 from streaming.clients.path.proxy import PathConfig, path_before
+from streaming.session_state import StreamRef
 from tests.programs.pages import WALLET, serves_pages
 from tests.programs.scene import counted, last_words, published
 from tests.sfu.rig import rig
@@ -29,7 +30,7 @@ def test_it_views_over_a_path_that_loses_packets() -> None:
                 seen: list[tuple[bool, bytes]] = []
 
                 def look(_measure: object) -> None:
-                    for subscription in r.server.engine._streams[1].subscriptions:
+                    for subscription in r.server.engine._streams[StreamRef(1)].subscriptions:
                         dtls = subscription._pc.getTransceivers()[0].sender.transport
                         profile = dtls._ssl.get_selected_srtp_profile()
                         seen.append((subscription.subscriber.meter.per_packet, profile))

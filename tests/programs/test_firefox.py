@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from streaming.clients.path.model import PathSettings
 from streaming.clients.path.proxy import PathConfig, path_before
+from streaming.session_state import StreamRef
 from streaming.sfu.addresses import own_addresses
 from tests.programs.firefox import Firefox, firefox
 from tests.programs.pages import before_pages, serves_pages
@@ -57,7 +59,8 @@ def test_it_views_in_our_page() -> None:
             await page.click("#watch")
             await page.until("window.paystream.measure().frames_decoded > 0")
             await asyncio.sleep(WATCH_S)
-            (subscription,) = r.server.engine._streams[1].subscriptions
+            engine: Any = r.server.engine
+            (subscription,) = engine._streams[StreamRef(1)].subscriptions
             assert subscription.subscriber.meter.per_packet
             await page.click("#stop")
             await page.until("window.paystream.state() === 'idle'")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,17 +18,16 @@ from typing import Any
 import msgspec
 import trio
 
-from offchain.keys.signer import Signer, dev_key, verify
+from offchain.keys.signer import Signer, dev_key
+from offchain.ledger.endpoints import NodeStatus
 from offchain.ledger.errors import (
     BlockUnknown,
     DispatchFailed,
-    ForeignSignature,
     LaneFull,
     LedgerError,
     NodeUnreachable,
     OrderRefused,
     Replayed,
-    SignatureMismatch,
     Superseded,
     TransactionRefused,
     by_name,
@@ -39,8 +38,8 @@ from offchain.ledger.orders import (
     Order,
     SignedOrder,
     Tick,
-    order_message,
 )
+from offchain.ledger.tables import Names, Tables
 from offchain.ledger.types import (
     NATIVE,
     Asset,
@@ -62,12 +61,13 @@ from offchain.ledger.types import (
     Subscription,
     Terms,
     Tier,
-    account_id,
     address,
 )
 from tests import model
+from tests.ledger.tables import read_tables
 from tests.model import orders as model_orders
 from tests.model.entries import WHOLE
+from tests.relayer import signed
 
 BASE_MS = 1_800_000_000_000
 BLOCK_S = 2.0
@@ -255,6 +255,8 @@ class FakeChain:
         """What a wallet's transaction costs."""
         self.fees_lost = 0
         """Fees of transactions that failed."""
+        self.syncing = False
+        self.endpoints: tuple[NodeStatus, ...] = ()
         self._forks = 0
         self._grown = trio.Condition()
         accounts = model.Accounts(LEAST_BALANCE)
@@ -440,6 +442,9 @@ class FakeChain:
 
         self.pending.append(change)
 
+    def move_on(self, why: str) -> None:
+        """There is no other node."""
+
     # --- Ledger ----------------------------------------------------------------------------
 
     async def _at(self, at: str | None) -> State:
@@ -477,6 +482,13 @@ class FakeChain:
     ) -> dict[tuple[int, int], Session]:
         sessions = (await self._at(at)).sessions
         return {place: sessions[place] for place in places if place in sessions}
+
+    async def open_sessions(self, *, at: str | None = None) -> list[tuple[int, int]]:
+        return sorted((await self._at(at)).ledger.sessions)
+
+    async def tables(self, names: Names, *, at: str | None = None) -> Tables:
+        """Read many entries at once."""
+        return await read_tables(self, names, at)
 
     async def balance(
         self, account: str | bytes, *, asset: Asset = NATIVE, at: str | None = None
@@ -525,6 +537,16 @@ class FakeChain:
         await self._at(None)
         return self.final.head
 
+    async def is_syncing(self) -> bool:
+        await self._at(None)
+        return self.syncing
+
+    async def settle(
+        self, signer: Signer, grant: int, index: int, *, wait: str = "in_block"
+    ) -> Receipt:
+        self._reach()
+        return await self._included(lambda ledger: happened(ledger.settle(grant, index)))
+
     async def block_hash(self, number: int) -> str | None:
         await self._at(None)
         return self.canonical[number] if number < len(self.canonical) else None
@@ -535,7 +557,7 @@ class FakeChain:
 
     @asynccontextmanager
     async def heads(self, kind: str) -> AsyncIterator[AsyncIterator[Head]]:
-        async def follow() -> AsyncIterator[Head]:
+        async def follow() -> AsyncGenerator[Head, None]:
             last: Head | None = None
             while True:
                 self._reach()
@@ -565,7 +587,8 @@ class FakeChain:
         refused = self.refuse(grant, order)
         if refused is not None:
             raise OrderRefused(refused, refused, "made to")
-        self._check_signature(grant, order, signature, scheme)
+        given = SignedOrder(grant=grant, order=order, signature=signature, scheme=scheme)
+        signed.check_order(self, self.state.ledger.grants, given)
         outcome = apply_order(self.state.ledger.copy(), grant, order)
         if isinstance(outcome, frozenset):
             raise refused_as(outcome)
@@ -582,14 +605,6 @@ class FakeChain:
         self.accepted.append((grant, order))
         return "0x" + "22" * 32
 
-    def _check_signature(self, grant: int, order: Order, signature: bytes, scheme: str) -> None:
-        known = self.state.ledger.grants.get(grant)
-        if known is None:
-            raise OrderRefused("GrantNotFound", "GrantNotFound", "there is none")
-        message = order_message(self.genesis_hash, self.pallet_index, grant, order)
-        if not verify(scheme, known.key.public, message, signature):
-            raise ForeignSignature("BadProof", "BadProof", "not by the grant's key")
-
     # --- wallets ---------------------------------------------------------------------------
 
     async def signer_payload(self, account: str, call: bytes, *, tip: int = 0) -> SignedPayload:
@@ -605,10 +620,9 @@ class FakeChain:
         *,
         wait: str = "in_block",
         timeout_s: float = 120.0,
+        try_first: bool = True,
     ) -> Receipt:
-        raw = bytes.fromhex(signature.removeprefix("0x"))
-        if not verify("sr25519", account_id(payload.account), payload.message, raw):
-            raise SignatureMismatch(payload.account)
+        signed.check_wallet(payload, signature)
         return await self._included(lambda ledger: self._paid_call(ledger, payload))
 
     def _paid_call(self, ledger: model.Ledger, payload: SignedPayload) -> list[Event]:
@@ -633,7 +647,7 @@ class FakeChain:
     ) -> BatchResult:
         await trio.lowlevel.checkpoint()
         self._reach()
-        places = [(signed.grant, signed.order.index) for signed in orders]
+        places = [(each.grant, each.order.index) for each in orders]
 
         def change(ledger: model.Ledger) -> list[Event]:
             return happened(ledger.submit_batch([self._verified(ledger, each) for each in orders]))
@@ -641,7 +655,7 @@ class FakeChain:
         if self.lose_orders:
             await trio.sleep(timeout_s)
             raise NodeUnreachable("fake", "the batch is lost")
-        self.accepted += [(signed.grant, signed.order) for signed in orders]
+        self.accepted += [(each.grant, each.order) for each in orders]
         receipt = await self._included(change)
         done = receipt.event("BatchDone").fields
         failures = {
@@ -654,15 +668,8 @@ class FakeChain:
             receipt=receipt, counted=done["counted"], free=done["free"], failures=failures
         )
 
-    def _verified(self, ledger: model.Ledger, signed: SignedOrder) -> model.SignedOrder:
-        """Name the key that has signed an order: the grant's own, or none."""
-        known = ledger.grants.get(signed.grant)
-        message = order_message(self.genesis_hash, self.pallet_index, signed.grant, signed.order)
-        is_signed = known is not None and verify(
-            signed.scheme, known.key.public, message, signed.signature
-        )
-        key = known.key if known is not None and is_signed else None
-        return model.SignedOrder(signed.grant, order_of(signed.order), key)
+    def _verified(self, ledger: model.Ledger, order: SignedOrder) -> model.SignedOrder:
+        return signed.attributed(self, ledger.grants, order, order_of(order.order))
 
     async def _included(self, call: Callable[[model.Ledger], list[Event]]) -> Receipt:
         """Make a call in the next block, and wait for that. Raises DispatchFailed."""

@@ -182,10 +182,10 @@ class Rig:
     async def crash(self) -> None:
         """Stop without a last flush, as SIGKILL does."""
 
-        async def nothing() -> None:
+        async def nothing(*, probe: bool = False) -> None:
             await trio.lowlevel.checkpoint()
 
-        self.relayer.core.flush = nothing  # type: ignore[method-assign]
+        self.relayer.core.keeper.flush = nothing  # type: ignore[method-assign]
         await self.stop()
 
     async def stop(self) -> None:

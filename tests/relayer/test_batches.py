@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import trio
 from trio.testing import MockClock
 
@@ -244,4 +246,19 @@ async def test_what_is_in_a_batch_was_journaled_before(
                 assert kept.signature == signed.signature
         await r.start()
         await trio.sleep(60)
+        assert min(session.seconds for session in chain.state.sessions.values()) > 40
+
+
+async def test_more_ticks_than_a_batch_carries_go_in_several_of_one_block(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with crowd(tmp_path) as (r, chain):
+        most = chain.constants.batch_orders_max
+        chain.constants = msgspec.structs.replace(chain.constants, batch_orders_max=10)
+        assert most > 2 * VIEWERS  # or it would need several anyway
+        await joined(r, 2 * VIEWERS)
+        await trio.sleep(60)
+        by_block = Counter(chain.batch_blocks)
+        assert max(by_block.values()) > 1
+        assert all(len(batch) <= 10 for batch in chain.batches)
         assert min(session.seconds for session in chain.state.sessions.values()) > 40

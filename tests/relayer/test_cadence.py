@@ -1,4 +1,4 @@
-"""When orders are due, and the budget of what is watched unpaid: pure functions."""
+"""When orders are due: pure functions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from offchain.ledger.orders import Close, Fund, Renew, Tick
 from offchain.ledger.types import DelegateKey, Grant, Session, Subscription, Tier
-from offchain.relayer import budget, cadence
-from offchain.relayer.budget import Budget
+from offchain.relayer import cadence
 from offchain.relayer.cadence import RenewalView, SessionView
 from tests import model
 from tests.relayer.fake_chain import CONSTANTS, FakeChain, apply_order, modelled
@@ -285,40 +284,3 @@ def test_an_opening_leaves_something_for_other_slots(
     assert funds == cadence.opening_funds(
         rate_per_second=10, funds_min=20, vault=vault, cap_left=cap_left, slots_left=slots_left
     )
-
-
-# --- the budget ----------------------------------------------------------------------------
-
-
-def test_a_budget_is_ten_seconds_and_refills_by_one_a_minute() -> None:
-    spent = budget.spend(Budget(), 10_000, 0)
-    assert budget.left_ms(spent, 0) == 0
-    assert budget.left_ms(spent, 60_000) == 1_000
-    assert budget.left_ms(spent, 600_000) == 10_000
-    assert budget.left_ms(Budget(), 0, at_risk_ms=4_000) == 6_000
-    assert budget.wait_s(Budget(), 0) == 0
-    wait_s = budget.wait_s(spent, 0)
-    assert 0 < wait_s <= 1
-    assert budget.left_ms(spent, wait_s * 1000) > 0
-    over = budget.spend(spent, 2_500, 0)
-    assert budget.left_ms(over, (budget.wait_s(over, 0) - 1) * 1000) <= 0
-    assert budget.left_ms(over, budget.wait_s(over, 0) * 1000) > 0
-
-
-@given(
-    spends=st.lists(st.tuples(st.integers(0, 20_000), st.integers(0, 120_000)), max_size=30),
-)
-def test_looking_often_refills_no_faster(spends: list[tuple[int, int]]) -> None:
-    now_ms, watched, looked = 0, Budget(), Budget()
-    for amount_ms, wait_ms in spends:
-        watched = budget.spend(watched, amount_ms, now_ms)
-        looked = budget.spend(looked, amount_ms, now_ms)
-        for part in range(4):
-            looked = budget.refilled(looked, now_ms + wait_ms * part // 4)
-        now_ms += wait_ms
-    assert budget.refilled(looked, now_ms).spent_ms == budget.refilled(watched, now_ms).spent_ms
-
-
-def test_a_clock_that_goes_back_refills_nothing() -> None:
-    spent = budget.spend(Budget(), 5_000, 100_000)
-    assert budget.left_ms(spent, 0) == 5_000

@@ -16,10 +16,11 @@ import trio
 from offchain.journal import open_journal
 from offchain.relayer import link as link_module
 from offchain.relayer.delegates import MemoryKeyring
-from offchain.relayer.link import Link, SocketInUse, listening
+from offchain.relayer.link import Link
 from offchain.relayer.run import Relayer, assembled
+from offchain.unix_socket import SocketGroupRefused, SocketInUse, listening
+from streaming.framing import FRAME_BYTES_MAX, body_length
 from streaming.session_state import (
-    MESSAGE_BYTES_MAX,
     PROTOCOL_VERSION,
     ConnectionState,
     FromRelayer,
@@ -31,7 +32,6 @@ from streaming.session_state import (
     Response,
     SessionRef,
     States,
-    body_length,
     decode_from_relayer,
     encode_frame,
 )
@@ -80,17 +80,19 @@ class Client:
 
 
 @asynccontextmanager
-async def served(path: Path) -> AsyncIterator[tuple[Path, Relayer]]:
+async def served(
+    path: Path, group: int | None = None, peers: frozenset[int] = frozenset()
+) -> AsyncIterator[tuple[Path, Relayer]]:
     where = path / "s" / "relay.sock"
     chain = FakeChain()
     chain.add_stream(1)
     async with (
         open_journal(path / "s" / "journal.sqlite", inline=True) as journal,
-        listening(where) as listener,
+        listening(where, group) as listener,
         assembled(chain, journal, MemoryKeyring(), unix_ms=unix_ms) as relayer,
         trio.open_nursery() as nursery,
     ):
-        nursery.start_soon(Link(relayer.leaser, relayer.requests, "r1").serve, listener)
+        nursery.start_soon(Link(relayer.leaser, relayer.requests, "r1", peers).serve, listener)
         yield where, relayer
         while _clients:
             await trio.aclose_forcefully(_clients.pop())
@@ -120,6 +122,31 @@ async def test_another_user_is_turned_away(tmp_path: Path, monkeypatch: pytest.M
         assert await client.closed()
 
 
+async def test_the_media_server_may_be_another_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = os.getuid() + 1
+    monkeypatch.setattr(link_module, "peer_of", lambda stream: (1, other))
+    async with served(tmp_path, group=os.getgid(), peers=frozenset({other})) as (where, _):
+        assert stat.S_IMODE(where.stat().st_mode) == 0o660
+        assert where.stat().st_gid == os.getgid()
+        client = await connect(where)
+        await client.send(HELLO)
+        assert isinstance(await client.receive(), HelloAck)
+
+
+async def test_a_group_that_the_relayer_is_not_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("os.chown", refuse)
+    with pytest.raises(SocketGroupRefused, match="a member of it"):
+        async with listening(tmp_path / "relay.sock", 12345):
+            pass
+
+
 async def test_hello_requests_and_states(tmp_path: Path) -> None:
     async with served(tmp_path) as (where, relayer):
         client = await connect(where)
@@ -139,6 +166,38 @@ async def test_hello_requests_and_states(tmp_path: Path) -> None:
         assert (leases.leases[0].allowed, leases.leases[0].reason) == (False, "unknown-session")
         assert leases.acknowledged == ["c"]
         assert relayer.core.book.boot_id == "b"
+
+
+async def test_a_withdrawn_request_is_left_where_it_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with served(tmp_path) as (where, relayer):
+        left: list[int] = []
+        began = trio.Event()
+
+        async def answer(request: Request, origin: str) -> Response:
+            if request.method == "quick":
+                return Response(id=request.id, result={})
+            try:
+                began.set()
+                await trio.sleep_forever()
+            finally:
+                left.append(request.id)
+
+        monkeypatch.setattr(relayer.requests, "answer", answer)
+        client = await connect(where)
+        await client.hello()
+        await client.send(Request(id=1, method="slow", params={}))
+        await began.wait()
+        for mistaken in (2, None, "1"):  # not asked, not named, not a number
+            await client.send(Request(id=8, method="withdraw", params={"request": mistaken}))
+        await client.send(Request(id=3, method="quick", params={}))
+        assert await client.receive() == Response(id=3, result={})
+        assert not left
+        await client.send(Request(id=9, method="withdraw", params={"request": 1}))
+        await client.send(Request(id=4, method="quick", params={}))
+        assert await client.receive() == Response(id=4, result={}), "neither 1 nor 9 is answered"
+        assert left == [1]
 
 
 async def test_another_protocol_version_is_refused_with_the_remedy(tmp_path: Path) -> None:
@@ -166,7 +225,21 @@ OTHER = Hello(
 )
 
 
-async def test_a_second_server_is_refused_while_the_first_talks(tmp_path: Path) -> None:
+async def test_servers_of_other_ids_are_served_beside_each_other(tmp_path: Path) -> None:
+    other = Hello(
+        protocol_version=PROTOCOL_VERSION, server_id="t", boot_id="u", origin="https://two.example"
+    )
+    async with served(tmp_path) as (where, _):
+        first, second = await connect(where), await connect(where)
+        await first.hello()
+        ack = await second.hello(other)
+        assert ack.refused is None
+        for peer in (first, second):
+            await peer.send(Request(id=1, method="info", params={}))
+            assert isinstance(await peer.receive(), Response)
+
+
+async def test_a_second_server_of_that_id_is_refused_while_the_first_talks(tmp_path: Path) -> None:
     async with served(tmp_path) as (where, _):
         first, second = await connect(where), await connect(where)
         await first.hello()
@@ -174,7 +247,7 @@ async def test_a_second_server_is_refused_while_the_first_talks(tmp_path: Path) 
         assert ack.refused is not None
         assert f"process {os.getpid()}" in ack.refused
         assert "end that one" in ack.refused
-        assert "--socket" in ack.refused
+        assert "--server-id" in ack.refused
         assert await second.closed()
         await first.send(Request(id=1, method="info", params={}))
         assert isinstance(await first.receive(), Response)
@@ -201,7 +274,7 @@ async def test_the_second_takes_over_when_the_first_has_gone_or_is_silent(
     "garbage",
     [
         b"\xff\xff\xff\xff",
-        (MESSAGE_BYTES_MAX + 1).to_bytes(4, "big"),
+        (FRAME_BYTES_MAX + 1).to_bytes(4, "big"),
         (2).to_bytes(4, "big") + b"[]",
         (4).to_bytes(4, "big") + b"null",
         (9).to_bytes(4, "big") + b"\xff" * 9,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from offchain.keys.signer import dev_key
-from offchain.relayer.admission import suggested_deposit
+from offchain.relayer.terms import suggested_deposit
 from tests.relayer.fake_chain import BASE_MS, NATIVE, account
 from tests.relayer.rig import RATE, Rig, rig
 

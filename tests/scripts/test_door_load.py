@@ -15,6 +15,7 @@ from measure.stand_in_relayer import (
     WATCH_TOKEN,
     StandInRelayer,
 )
+from streaming.framing import body_length
 from streaming.session_state import (
     ConnectionState,
     HelloAck,
@@ -23,7 +24,6 @@ from streaming.session_state import (
     Response,
     SessionRef,
     States,
-    body_length,
     encode_frame,
 )
 from streaming.session_state import Hello as Greeting

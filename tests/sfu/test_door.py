@@ -12,6 +12,7 @@ import pytest
 
 import datagram_fuzz
 from streaming.clients import publisher
+from streaming.session_state import StreamRef
 from streaming.sfu import aiortc_adapter
 from streaming.sfu.aiortc_engine import AiortcEngine
 from tests.sfu.rig import rig
@@ -127,7 +128,7 @@ def test_media_goes_on_whatever_arrives(
             assert result.reconnects == 0
             assert result.watched_ms > 7_500
             await agrees(r, result)
-            assert [live.stream for live in engine.all_live()] == [1]
+            assert [live.stream for live in engine.all_live()] == [StreamRef(1)]
             rejected = engine.sockets.rejected
             assert rejected["defect"] == 0
             for kind in ("empty", "stranger", "stun-unsigned", "dtls-broken", "dtls-alert"):

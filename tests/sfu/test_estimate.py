@@ -482,9 +482,10 @@ class Fed:
             self.now += 100_000
             outcome = Outcome(self.now + 100_000)
             outcome.received = list(range(received))
-            outcome.sizes = [PACKET] * received
-            outcome.sent_us = [self.now - 90_000 + each for each in range(received)]
-            outcome.arrivals_us = [at + delay_us for at in outcome.sent_us]
+            outcome.received_bytes = PACKET * received
+            outcome.last_sent_us = self.now - 90_000 + received - 1
+            outcome.last_arrival_us = outcome.last_sent_us + delay_us
+            outcome.least_delay_us = delay_us
             outcome.missing = list(range(missing))
             outcome.missing_bytes = PACKET * missing
             outcome.late = late

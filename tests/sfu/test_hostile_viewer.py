@@ -19,7 +19,7 @@ from streaming.sfu import rtcp
 from streaming.sfu.meter import VIDEO_RULES
 from streaming.sfu.publication import CATCH_UP_AGE_MAX_US
 from streaming.sfu.transport_cc import build_feedback
-from tests.sfu.simulation import FRAME_US, Camera, Publishing, Viewer, world
+from tests.sfu.simulation import FRAME_US, Camera, Microphone, Publishing, Viewer, world
 
 KEYFRAME_PACE_US = 1_000_000
 BOUND_MS = (VIDEO_RULES.unconfirmed_max_us + VIDEO_RULES.withheld_us) // 1000 + 800
@@ -206,7 +206,26 @@ def lose_picture(viewer: Viewer) -> None:
     viewer.says_now(rtcp.picture_loss(2, 900))
 
 
-FLOODS: dict[str, Callable[[Viewer], None]] = {"nack": nack_everything, "pli": lose_picture}
+def want_intra(viewer: Viewer) -> None:
+    """FIR (RFC 5104, 4.3.1), each with a number of its own."""
+    number = viewer.chance.randrange(256)
+    viewer.says_now(struct.pack("!BBHIIIBxxx", 0x84, 206, 4, 2, 0, 900, number))
+
+
+def narrow_path(viewer: Viewer) -> None:
+    """REMB of 10 kbit/s, or of 100 Mbit/s."""
+    mantissa, exponent = viewer.chance.choice(((10_000, 0), (100_000, 10)))
+    value = (exponent << 18 | mantissa).to_bytes(3, "big")
+    head = struct.pack("!BBHII", 0x8F, 206, 5, 2, 0)
+    viewer.says_now(head + b"REMB\x01" + value + struct.pack("!I", 900))
+
+
+FLOODS: dict[str, Callable[[Viewer], None]] = {
+    "nack": nack_everything,
+    "pli": lose_picture,
+    "fir": want_intra,
+    "remb": narrow_path,
+}
 
 STEP = st.one_of(
     st.tuples(st.just("lie"), st.sampled_from(sorted(LIES)), st.integers(1, 30)),
@@ -273,6 +292,22 @@ def test_rejoining_for_minutes_is_not_free() -> None:
     play(h, [("lie", "silent", 0), ("rejoin", "", 5)] * 60)
 
 
+@pytest.mark.parametrize("frame_us", [FRAME_US, 1_000_000])
+def test_single_pictures_by_rejoining_for_each_are_not_free(frame_us: int) -> None:
+    camera = Camera(packets=2, keyframe_packets=4, frame_us=frame_us)
+    publishing = world(camera=camera, seconds=4)
+    h = Hostile(publishing, numbered=True, viewer=Viewer(publishing))
+    clock = publishing.clock
+    for _ in range(200):
+        seen, until_us = h.viewer.decoder.frames, clock.now_us + 2_000_000
+        while h.viewer.decoder.frames == seen and clock.now_us < until_us:
+            clock.run(0.005)
+        h.rejoin()
+        # The very first is owed by nobody.
+        unpaid_ms = (h.frames - 1) * frame_us // 1000 - h.delivered_ms
+        assert unpaid_ms <= BOUND_MS + SHARE * h.delivered_ms
+
+
 def test_a_slide_show_is_not_free_by_pausing_before_each_second_picture() -> None:
     camera = Camera(packets=2, keyframe_packets=4, frame_us=1_000_000)
     publishing = world(camera=camera)
@@ -303,3 +338,29 @@ def test_looking_at_single_pictures_after_a_catch_up_is_not_free() -> None:
             clock.run(0.005)
         h.viewer.subscriber.hold("paused")
         h.check()
+
+
+@pytest.mark.parametrize("lie", sorted(LIES))
+def test_the_picture_and_the_sound_that_was_chosen_have_one_bound(lie: str) -> None:
+    """A viewer lets its path look too narrow for the picture, and wide again, as it likes."""
+    camera = Camera(packets=2, keyframe_packets=4)
+    publishing = world(camera=camera, microphone=Microphone())
+    numbered = lie not in ("reports alone", "lying reports", "all lost")
+    viewer = Viewer(publishing, numbered=numbered)
+    viewer.says = LIES[lie](viewer)
+    subscriber, clock = viewer.subscriber, publishing.clock
+    wide = True
+    subscriber.path.carries_picture = lambda *_a, **_k: wide  # type: ignore[method-assign]
+    subscriber.choose_sound(clock.now_us, chosen=True)
+    rules = VIDEO_RULES
+    bound_ms = (rules.unconfirmed_max_us if numbered else rules.unreported_max_us) // 1000
+    for tenth in range(600):
+        wide = tenth // 30 % 2 == 0
+        clock.run(0.1)
+        open_ms = subscriber.meter.unconfirmed_ms + subscriber._sound.meter.unconfirmed_ms
+        assert open_ms <= bound_ms + FRAME_US // 1000, tenth
+        figures = subscriber.figures()
+        assert figures.delivered_ms <= figures.forwarded_ms
+    if lie == "honest":
+        assert viewer.ended is None
+        assert viewer.delivered_ms > 35_000

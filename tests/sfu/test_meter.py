@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streaming.sfu.meter import AUDIO_RULES, PENDING_MAX, Meter
+from streaming.session_state import GAP_MAX_MS
+from streaming.sfu.meter import AUDIO_RULES, PENDING_MAX, VIDEO_RULES, Meter
 
 FRAME_US = 40_000
 TICKS = 3600
@@ -559,3 +562,13 @@ def test_a_lost_picture_leaves_what_a_report_has_covered_to_its_judgement() -> N
     assert run.meter.delivered_ms == 0
     run.meter.settle(run.now_us + 400_000)
     assert run.meter.delivered_ms == 14 * 40 - 200
+
+
+def test_the_longest_gap_that_counts_is_one_figure() -> None:
+    """The meter's, and what players of ours and others' programs of the tests count by."""
+    assert VIDEO_RULES.gap_max_us == AUDIO_RULES.gap_max_us == 1000 * GAP_MAX_MS
+    programs = Path(__file__).parents[1] / "programs"
+    for name in ("gstreamer_peer.py", "test_aiortc.py"):
+        text = (programs / name).read_text()
+        (seconds,) = re.findall(r"^GAP_MAX_S = ([\d.]+)$", text, re.MULTILINE)
+        assert 1000 * float(seconds) == GAP_MAX_MS, name

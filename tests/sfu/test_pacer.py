@@ -209,7 +209,19 @@ def test_a_full_path_gets_the_repair_that_fits() -> None:
 
 
 def test_nacks_have_a_pace() -> None:
-    budget = RetransmitBudget(nacks_max=10)
-    taken = [at for at in range(0, 10_000_000, 5_000) if budget.nack(at)]
+    budget = RetransmitBudget(nacks_per_second=10)
+    taken = [at for at in range(0, 10_000_000, 5_000) if budget.nack(1, at)]
     assert 85 <= len(taken) <= 100
     assert taken[:11] == [*range(0, 50_000, 5_000), 1_100_000]
+
+
+def test_an_operator_may_take_every_nack_and_names_stay_bounded() -> None:
+    budget = RetransmitBudget(nacks_per_second=0, named_max=1_000)
+    assert all(budget.nack(1, 0) for _ in range(1_000))
+    assert not budget.nack(1, 0)
+
+
+def test_packets_that_are_named_have_a_pace() -> None:
+    budget = RetransmitBudget(named_max=1_000)
+    assert [budget.nack(600, at) for at in (0, 10_000, 20_000)] == [True, True, False]
+    assert budget.nack(600, 1_100_000)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from random import Random
+from types import FrameType
+from typing import Any
+
 from aiortc.rtp import RtcpPacket, RtcpRrPacket, RtcpRtpfbPacket, RtcpSrPacket
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streaming.sfu import rtcp
@@ -61,6 +67,72 @@ def test_a_jump_asks_for_a_bounded_number() -> None:
     losses.add(30_000)
     assert len(losses.due(0)) == rtcp.NACK_WINDOW
     assert losses.missing == rtcp.NACK_WINDOW
+
+
+def test_looking_for_what_is_due_costs_only_what_is_due() -> None:
+    losses = rtcp.LossDetector()
+    losses.add(0)
+    losses.add(rtcp.NACK_WINDOW)
+    assert len(losses.due(0)) == rtcp.NACK_WINDOW - 1
+    losses.add(rtcp.NACK_WINDOW + 3)
+    lines = 0
+
+    def count(_frame: FrameType, event: str, _arg: object) -> Callable[..., Any]:
+        nonlocal lines
+        lines += event == "line"
+        return count
+
+    sys.settrace(count)
+    try:
+        asked = losses.due(10_000)
+    finally:
+        sys.settrace(None)
+    assert asked == [rtcp.NACK_WINDOW + 1, rtcp.NACK_WINDOW + 2]
+    assert lines < 50
+
+
+def test_whoever_leaves_a_hole_with_each_packet_is_not_asked_for_ever_more() -> None:
+    losses = rtcp.LossDetector()
+    asked = 0
+    for packet in range(1_000):
+        losses.add(packet * rtcp.NACK_WINDOW)
+        asked += len(losses.due(packet * 1_000))
+    # In 17 times 60 ms.
+    assert asked <= 17 * (rtcp.NACK_MAX + rtcp.NACK_WINDOW)
+    assert losses.missing <= rtcp.NACK_WINDOW
+    assert losses.abandoned + losses.missing == 999 * (rtcp.NACK_WINDOW - 1)
+    assert losses.take_given_up() == 1
+    assert losses.oldest is None or losses.oldest >= 998 * rtcp.NACK_WINDOW
+
+
+@settings(max_examples=60)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=60), st.randoms())
+def test_every_missing_packet_is_asked_for_each_60_ms(steps: list[int], chance: Random) -> None:
+    """As whoever looks through all of them each time would do it."""
+    losses = rtcp.LossDetector()
+    losses.add(0)
+    asked: dict[int, list[int]] = {}
+    newest, now, come = 0, 0, set()
+    for step in steps:
+        newest += step
+        losses.add(newest)
+        asked.update({number: [] for number in range(newest - step + 1, newest)})
+        late = [number for number in asked if number not in come and chance.random() < 0.05]
+        for number in late:
+            come.add(number)
+            losses.add(number)
+        now += chance.choice([1_000, 20_000, 59_000, 60_000])
+        expected = [
+            number
+            for number, times in sorted(asked.items())
+            if number not in come
+            and number >= newest - rtcp.NACK_WINDOW
+            and len(times) < rtcp.NACK_TRIES
+            and (not times or now - times[-1] >= rtcp.NACK_AGAIN_US)
+        ]
+        assert losses.due(now) == expected
+        for number in expected:
+            asked[number].append(now)
 
 
 @given(st.integers(0, 1 << 20), st.lists(st.integers(1, 40), min_size=1, max_size=30))

@@ -8,6 +8,7 @@ import logging
 import socket
 import struct
 from collections.abc import Iterator
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -446,7 +447,7 @@ class Closed:
         self.lost = True
 
 
-def bursts(seconds: float, count: int, sockets_: int = 1) -> list[list[int]]:
+def bursts(seconds: float, count: int, sockets_: int = 1, alone_s: float = 60.0) -> list[list[int]]:
     """How many datagrams each socket had read after each turn of the loop."""
 
     async def main() -> list[list[int]]:
@@ -472,12 +473,22 @@ def bursts(seconds: float, count: int, sockets_: int = 1) -> list[list[int]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sockets, "TURN_S", seconds)
+        patch.setattr(sockets, "ALONE_S", alone_s)
         return asyncio.run(main())
 
 
 def test_a_burst_is_read_in_a_few_turns_of_the_loop() -> None:
     turns = bursts(60.0, 200)
     assert len([turn for turn in turns if turn[0]]) <= 3
+
+
+def test_what_comes_after_a_while_is_read_alone() -> None:
+    """Whoever reads once more finds nothing, as a rule; what there is brings another turn."""
+    turns = bursts(60.0, 20, alone_s=-1.0)
+    read = [now[0] - before[0] for before, now in pairwise([[0], *turns])]
+    assert max(read) == 1
+    first = next(turn for turn in bursts(60.0, 20) if turn[0])
+    assert first == [1]
 
 
 def test_no_socket_keeps_the_loop_from_the_others() -> None:

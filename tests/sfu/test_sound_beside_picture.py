@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from streaming.sfu import rtcp
 from streaming.sfu.feed import Feed, Numbering, meter_for
+from streaming.sfu.meter import VIDEO_RULES
 from streaming.sfu.publication import PublishedTracks, Track, TrackCodec
-from streaming.sfu.rtcp_reader import read_compound
+from streaming.sfu.rtcp_reader import ReceptionReport, read_compound
 from streaming.sfu.rtp import read_packet
 from streaming.sfu.sound_alone import FREE_US
 from streaming.sfu.subscription import Subscriber
@@ -58,6 +59,7 @@ class Listener:
         *,
         owed_ms: int | None = None,
         kinds: tuple[str, ...] = ("video", "audio"),
+        numbered: tuple[str, ...] = ("video", "audio"),
     ) -> None:
         self.stage = stage
         self.sounds = self.pictures = 0
@@ -79,7 +81,9 @@ class Listener:
             for kind, ssrc, clock_rate in (("video", 900, 90_000), ("audio", 910, 48_000))
             if kind in kinds
         }
-        self.subscriber = Subscriber(feeds, stage.now, numbering=Numbering(EXTENSION))
+        self.subscriber = Subscriber(
+            feeds, stage.now, numbering=Numbering(EXTENSION), numbered=frozenset(numbered)
+        )
         for feed in feeds.values():
             feed.send = self._take
         self.subscriber.connected = True
@@ -100,8 +104,8 @@ class Listener:
         else:
             self.pictures += 1
         number = transport_sequence(found[3], EXTENSION)
-        assert number is not None
-        self.arrivals.add(number, self.stage.now)
+        if number is not None:
+            self.arrivals.add(number, self.stage.now)
 
     def tend(self) -> None:
         now = self.stage.now
@@ -120,6 +124,11 @@ class Listener:
         self.subscriber.attach(None, self.stage.now)
         self.stage.viewers.remove(self)
         return self.subscriber.figures().owed_ms
+
+    def reports_sound(self) -> None:
+        """All of it has come, a receiver report says."""
+        block = ReceptionReport(910, 0, self.subscriber.feeds["audio"]._out & 0xFFFF, 0, 0)
+        self.subscriber.heard([block], self.stage.now)
 
     @property
     def free_sound_ms(self) -> int:
@@ -159,6 +168,22 @@ def test_rejoining_before_the_picture_comes_makes_no_free_radio() -> None:
     assert heard * STEP_US <= FREE_US
 
 
+def test_the_viewer_is_told_how_much_sound_is_still_free_to_it() -> None:
+    def left_ms(viewer: Listener) -> int:
+        return viewer.subscriber.figures().sound_free_ms
+
+    stage = Stage(keyframe_every=1_000_000)
+    stage.run(10)
+    viewer = Listener(stage)
+    assert left_ms(viewer) == FREE_US // 1000
+    stage.run(4)
+    heard_ms = viewer.sounds * STEP_US // 1000
+    assert abs(FREE_US // 1000 - heard_ms - left_ms(viewer)) <= 200
+    stage.run(10)
+    assert left_ms(viewer) == 0
+    assert left_ms(Listener(stage, owed_ms=viewer.leave())) == 0
+
+
 def test_after_a_rejoin_sound_comes_with_the_picture() -> None:
     stage = Stage()
     viewer = Listener(stage)
@@ -195,6 +220,131 @@ def test_who_denies_the_sound_that_it_chose_is_ended() -> None:
     viewer.silent = True
     stage.run(20)
     assert viewer.ended is not None
+
+
+def sound_alone_after(viewer: Listener, *, carries: bool = False) -> None:
+    """Its path is too narrow for the picture (or wide again), and it has chosen the sound."""
+    path, now = viewer.subscriber.path, viewer.stage.now
+    path.carries_picture = lambda *_a, **_k: carries  # type: ignore[method-assign]
+    viewer.subscriber.choose_sound(now, chosen=True)
+
+
+def test_what_the_picture_left_unconfirmed_leaves_less_for_the_sound() -> None:
+    stage = Stage(keyframe_every=50)
+    viewer = Listener(stage)
+    stage.run(10)
+    viewer.silent = True
+    stage.run(2)
+    sound_alone_after(viewer)
+    stage.run(9)
+    assert viewer.ended is None
+    assert 3_300 <= viewer.subscriber.figures().unconfirmed_ms <= 4_000
+    stage.run(10)
+    assert viewer.ended is not None
+
+
+def test_confirmed_sound_works_off_what_the_picture_broke() -> None:
+    stage = Stage(keyframe_every=50)
+    viewer = Listener(stage)
+    stage.run(10)
+    viewer.away = True
+    stage.run(5)
+    viewer.away = False
+    sound_alone_after(viewer)
+    stage.run(3)
+    meter = viewer.subscriber.meter
+    broken_ms = meter.unconfirmed_ms
+    before_ms = viewer.subscriber.figures().delivered_ms
+    assert broken_ms > 2_000
+    stage.run(20)
+    assert viewer.ended is None
+    assert viewer.subscriber.figures().delivered_ms - before_ms > 18_000
+    assert broken_ms - 1_100 <= meter.unconfirmed_ms <= broken_ms - 850
+
+
+def test_sound_that_is_chosen_before_the_picture_comes_is_counted_once_none_is_free() -> None:
+    stage = Stage(keyframe_every=1_000_000)
+    stage.run(10)
+    viewer = Listener(stage)
+    viewer.subscriber.choose_sound(stage.now, chosen=True)
+    stage.run(60)
+    assert viewer.pictures == 0
+    assert viewer.sounds > 2_900
+    assert viewer.free_sound_ms < FREE_US // 1000 + 500
+
+
+def test_when_the_picture_comes_the_sound_is_not_counted_beside_it() -> None:
+    stage = Stage(keyframe_every=1_000)
+    stage.run(10)
+    viewer = Listener(stage)
+    viewer.subscriber.choose_sound(stage.now, chosen=True)
+    stage.run(29)
+    assert viewer.subscriber.feeds["audio"].meter is not None
+    before_ms = viewer.subscriber.figures().forwarded_ms
+    stage.run(10)
+    assert viewer.pictures > 200
+    assert viewer.subscriber.figures().forwarded_ms - before_ms <= 10_000
+    assert viewer.subscriber.feeds["audio"].meter is None
+
+
+def test_choosing_sound_again_and_again_makes_no_free_radio() -> None:
+    stage = Stage(keyframe_every=50)
+    viewer = Listener(stage)
+    stage.run(4)
+    sound_alone_after(viewer)
+    before = viewer.free_sound_ms
+    for _ in range(3_000):
+        stage.step()
+        for chosen in (False, True):
+            viewer.subscriber.choose_sound(stage.now, chosen=chosen)
+    assert viewer.free_sound_ms - before < VIDEO_RULES.unconfirmed_max_us // 1000 + 1_000
+
+
+def test_saying_just_in_time_that_the_sound_is_chosen_makes_no_free_radio() -> None:
+    stage = Stage(keyframe_every=50)
+    viewer = Listener(stage)
+    stage.run(4)
+    sound_alone_after(viewer)
+    viewer.subscriber.choose_sound(stage.now, chosen=False)
+    before = viewer.free_sound_ms
+    for _ in range(600):
+        for _ in range(4):
+            stage.step()
+        # Right before the server looks at it.
+        viewer.subscriber.choose_sound(stage.now + STEP_US - 1, chosen=True)
+        viewer.subscriber.choose_sound(stage.now + STEP_US - 1, chosen=False)
+        stage.step()
+    assert viewer.free_sound_ms - before < FREE_US // 1000 + 1_000
+
+
+def test_sound_without_numbers_of_its_own_is_confirmed_by_reports() -> None:
+    """As of Firefox, which tells of each packet of the picture alone."""
+    stage = Stage(keyframe_every=50)
+    viewer = Listener(stage, numbered=("video",))
+    stage.run(4)
+    sound_alone_after(viewer)
+    before_ms = viewer.subscriber.figures().delivered_ms
+    for _ in range(20):
+        stage.run(3)
+        viewer.reports_sound()
+    assert viewer.ended is None
+    assert viewer.subscriber.figures().delivered_ms - before_ms > 55_000
+
+
+def test_what_was_counted_of_the_sound_is_confirmed_beside_the_picture() -> None:
+    stage = Stage(keyframe_every=50)
+    viewer = Listener(stage, numbered=("video",))
+    stage.run(4)
+    sound_alone_after(viewer)
+    stage.run(5)
+    sound_alone_after(viewer, carries=True)
+    stage.run(3)
+    assert viewer.subscriber.counted.flowing
+    assert viewer.subscriber._sound.meter.pending_ms > 4_500
+    viewer.reports_sound()
+    stage.run(1)
+    assert viewer.subscriber._sound.meter.pending_ms == 0
+    assert viewer.subscriber._sound.meter.delivered_ms > 4_500
 
 
 def test_leaving_in_the_middle_of_a_picture_waits_for_no_report() -> None:

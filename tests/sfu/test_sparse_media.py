@@ -95,6 +95,26 @@ def test_each_freeze_of_a_publisher_is_free(numbered: bool) -> None:
     assert viewer.watched_ms - 1_000 <= viewer.delivered_ms <= 70_000
 
 
+@FEEDBACK
+def test_sound_that_goes_on_while_the_picture_is_frozen_is_free(numbered: bool) -> None:
+    publishing = world(microphone=Microphone())
+    viewer = Viewer(publishing, numbered=numbered)
+    publishing.clock.run(10)
+    for _ in range(6):
+        publishing.freeze(20, ("video",))
+        before_ms, heard = viewer.delivered_ms, len(viewer.moments)
+        publishing.clock.run(2)
+        settled_ms = viewer.delivered_ms
+        publishing.clock.run(18)
+        assert settled_ms - before_ms <= 1_500
+        assert viewer.delivered_ms == settled_ms
+        sounds = [moment for moment in viewer.moments[heard:] if moment.kind == "audio"]
+        assert len(sounds) > 990
+        publishing.clock.run(5)
+    assert viewer.ended is None
+    assert viewer.delivered_ms <= viewer.watched_ms + 500
+
+
 def test_a_look_of_three_seconds_costs_no_credit() -> None:
     """What is withheld of each connection, and what is not yet confirmed when the viewer goes
     and is settled then, is no loss of anybody's."""

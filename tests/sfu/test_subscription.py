@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from streaming.sfu.feed import Feed, Numbering, meter_for
 from streaming.sfu.meter import AUDIO_RULES, Meter
+from streaming.sfu.pacer import REPAIR_BYTES_MIN
 from streaming.sfu.publication import KEYFRAME_AGAIN_US, PublishedTracks, Track, TrackCodec
 from streaming.sfu.rtcp_reader import Nack, ReceptionReport, SenderReport, read_compound
+from streaming.sfu.rtp import Packet
 from streaming.sfu.subscription import Subscriber
 from streaming.sfu.transport_cc import build_feedback
 
@@ -57,7 +59,14 @@ class Publishing:
 class Receiving:
     """A viewer whose packets are kept."""
 
-    def __init__(self, publishing: Publishing, *, rtx: bool = True, numbered: bool = False) -> None:
+    def __init__(
+        self,
+        publishing: Publishing,
+        *,
+        rtx: bool = True,
+        numbered: bool = False,
+        nacks_per_second: int = 100,
+    ) -> None:
         self.meter = Meter()
         self.numbering = Numbering(5) if numbered else None
         self.feed = Feed(
@@ -69,7 +78,12 @@ class Receiving:
             rtx=(901, 121) if rtx else None,
             meter=self.meter,
         )
-        self.subscriber = Subscriber({"video": self.feed}, publishing.now, numbering=self.numbering)
+        self.subscriber = Subscriber(
+            {"video": self.feed},
+            publishing.now,
+            numbering=self.numbering,
+            nacks_per_second=nacks_per_second,
+        )
         self.packets: list[bytes] = []
         self.feed.send = lambda header, payload: self.packets.append(header + payload)
         self.subscriber.connected = True
@@ -260,6 +274,61 @@ def test_a_packet_is_not_sent_again_while_its_repair_is_on_its_way() -> None:
     assert len(receiving.packets) == 5
     receiving.subscriber.heard(asked, publishing.now + 20_000)
     assert len(receiving.packets) == 6
+
+
+def test_who_asks_more_often_than_a_repair_takes_has_it_sent_again_nevertheless() -> None:
+    publishing = Publishing()
+    receiving = Receiving(publishing).start(publishing.now)
+    publishing.frame(key=True)
+    asked = [Nack(900, receiving.sequences()[:1])]
+    for step in range(9):
+        receiving.subscriber.heard(asked, publishing.now + 15_000 * step)
+    assert len(receiving.packets) == 2 + 5
+
+
+def test_a_viewer_s_nacks_have_the_pace_that_the_operator_chose() -> None:
+    publishing = Publishing()
+    receiving = Receiving(publishing, nacks_per_second=2).start(publishing.now)
+    publishing.frame(key=True)
+    publishing.frame()
+    for sequence in receiving.sequences():
+        receiving.subscriber.heard([Nack(900, [sequence])], publishing.now)
+    assert len(receiving.packets) == 4 + 2
+
+
+def test_looking_for_packets_that_a_viewer_names_has_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    publishing = Publishing()
+    receiving = Receiving(publishing).start(publishing.now)
+    publishing.published.bitrate_bps = 50_000
+    for index in range(400):
+        publishing.frame(key=index == 0)
+        if index % 30 == 29:
+            receiving.subscriber.heard([report(receiving, 0)], publishing.now)
+            receiving.subscriber.tend(publishing.now + 400_000, 0)
+    sequences = receiving.sequences()
+    assert len(sequences) == 800
+    looked = 0
+    kept = publishing.track.history.get
+
+    def get(sequence: int) -> Packet | None:
+        nonlocal looked
+        looked += 1
+        return kept(sequence)
+
+    monkeypatch.setattr(publishing.track.history, "get", get)
+    nothing = [(sequences[-1] + 1 + ahead) & 0xFFFF for ahead in range(800)]
+    for named in (nothing, sequences[-1:] * 800, sequences):
+        looked, before = 0, len(receiving.packets)
+        publishing.now += 2_000_000
+        for _ in range(100):
+            publishing.now += 10_000
+            receiving.subscriber.heard([Nack(900, named)], publishing.now)
+        # Once the budget is used up nothing is looked for, however much of it is there; a
+        # repair of a few bytes costs more than these.
+        assert looked <= len(receiving.packets) - before + 25
+        assert len(receiving.packets) - before <= 12_500 // REPAIR_BYTES_MIN + 15
 
 
 def test_reports_reach_the_meter_and_silence_stops_the_media() -> None:
@@ -461,6 +530,31 @@ def test_a_number_is_used_with_one_content_only() -> None:
         subscriber.heard([Nack(900, asked)], publishing.now)
     assert len(sent) == 300
     assert all(len(contents) == 1 for contents in sent.values())
+
+
+@pytest.mark.parametrize("rtx", [True, False])
+def test_after_a_restart_a_number_still_has_one_content_only(rtx: bool) -> None:
+    publishing = Publishing(first=40_000)
+    receiving = Receiving(publishing, rtx=rtx, numbered=True).start(publishing.now)
+    for index in range(6):
+        publishing.frame(key=index == 0)
+    before = receiving.sequences()
+    publishing.sequence = 4_000
+    for index in range(6):
+        publishing.frame(key=index == 0)
+    assert consecutive(receiving.sequences())
+    for _ in range(3):
+        publishing.now += 100_000
+        asked = receiving.sequences()[:24]
+        receiving.subscriber.heard([Nack(900, asked)], publishing.now)
+        receiving.feed.probe_newest(publishing.now)
+        for low in before:
+            receiving.feed.probe((1 << 16) + low, publishing.now)
+    contents: dict[tuple[int, int], set[bytes]] = {}
+    for packet, header in zip(receiving.packets, receiving.headers(), strict=True):
+        contents.setdefault((header[4], header[2]), set()).add(packet)
+    assert len(receiving.packets) > 40
+    assert all(len(each) == 1 for each in contents.values())
 
 
 def test_receipt_of_sound_that_is_not_counted_is_not_kept() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.sfu import transport_cc
-from streaming.sfu.transport_cc import Feedback, Receiver, SendHistory, parse_feedback
+from streaming.sfu.transport_cc import Feedback, Outcome, Receiver, SendHistory, parse_feedback
 
 HEAD = 12
 """Bytes of a feedback packet before its control information."""
@@ -336,9 +336,9 @@ def test_the_history_tells_received_and_missing_once() -> None:
     sent = history(10, first=65_530)
     outcome = sent.take(feedback(65_530, [0, 1, 3, 6]), 200_000)
     assert outcome.received == [0, 1, 3, 6]
-    assert outcome.sent_us == [0, 10_000, 30_000, 60_000]
-    assert outcome.sizes == [1000, 1001, 1003, 1006]
-    assert outcome.arrivals_us == [641_000, 642_000, 643_000, 644_000]
+    assert outcome.received_bytes == 1000 + 1001 + 1003 + 1006
+    assert (outcome.last_sent_us, outcome.last_arrival_us) == (60_000, 644_000)
+    assert outcome.least_delay_us == 644_000 - 60_000
     assert outcome.missing == [2, 4, 5]
     assert outcome.missing_bytes == 3011
     assert outcome.unknown == []
@@ -349,11 +349,47 @@ def test_the_history_tells_received_and_missing_once() -> None:
 def test_the_usual_feedback_is_taken_whole() -> None:
     sent = history(10)
     outcome = sent.take(feedback(0, [0, 1, 2]), 0)
-    assert (outcome.received, outcome.sizes) == ([0, 1, 2], [1000, 1001, 1002])
-    assert outcome.sent_us == [0, 10_000, 20_000]
-    assert outcome.arrivals_us == [641_000, 642_000, 643_000]
+    assert (outcome.received, outcome.received_bytes) == ([0, 1, 2], 1000 + 1001 + 1002)
+    assert (outcome.last_sent_us, outcome.last_arrival_us) == (20_000, 643_000)
+    assert outcome.least_delay_us == 643_000 - 20_000
     assert outcome.late == 0
     assert sent.take(feedback(3, [0, 1], number=1), 0).received == [3, 4]
+
+
+def told(outcome: Outcome | None) -> dict[str, object]:
+    assert outcome is not None
+    return {name: getattr(outcome, name) for name in Outcome.__slots__}
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.01, 0.2])
+def test_what_is_heard_is_what_would_be_taken(loss: float) -> None:
+    """Through wraps of the numbers, of the ring and of the feedback packets' count."""
+    chance = random.Random(7)
+    heard, taken = SendHistory(256, 65_000), SendHistory(256, 65_000)
+    receiver, whole = Receiver(1, 2), 0
+    for now in range(0, 60_000_000, 10_000):
+        number = heard.assign(now, now % 999, now)
+        assert taken.assign(now, now % 999, now) == number
+        if chance.random() >= loss:
+            receiver.add(number, now + 30_000 + chance.randrange(200))
+        packet = receiver.due(now)
+        if packet is None or chance.random() < loss / 2:
+            continue
+        found = told(heard.hear(packet[HEAD:], now))
+        assert found == told(taken.take(parsed(packet), now))
+        assert told(heard.hear(packet[HEAD:], now)) == told(taken.take(parsed(packet), now))
+        whole += not found["missing"] and not found["unknown"]
+    assert whole > 10
+
+
+def test_malformed_feedback_is_not_heard() -> None:
+    sent, other = history(20), history(20)
+    sent.hear(fci(0, 3, [0x2003], bytes(3)), 0)
+    other.hear(fci(0, 3, [0x2003], bytes(3)), 0)
+    for bad in (fci(3, 3, [0x2003], bytes(2), 1), fci(3, 0, [0x2000], bytes(9), 1), b"", b"\0" * 9):
+        assert sent.hear(bad, 0) is None
+    for bad in (fci(3, 40, [0x2028], bytes(40), 1), fci(4, 2, [0x2002], bytes(2), 1)):
+        assert told(sent.hear(bad, 0)) == told(other.take(parsed(bytes(HEAD) + bad), 0))
 
 
 def test_a_late_packet_is_received_after_all() -> None:
@@ -473,7 +509,7 @@ def test_numbers_and_times_wrap() -> None:
         )
         outcome = sent.take(parsed(packet), 0)
         assert outcome.received == keys
-        assert outcome.arrivals_us == [at_us] * 100
+        assert outcome.last_arrival_us == outcome.least_delay_us == at_us
     assert at_us > (2 << 24) * 64_000
 
 

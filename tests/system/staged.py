@@ -16,6 +16,7 @@ import trio
 from main_job import parts
 from main_job.parts import Dirs, environment
 from main_job.processes import Child, Supervisor
+from main_job.rest import RestFailed
 from main_job.stage import Plan, Stage, open_stage
 from main_job.video import demo_clip
 from offchain.ledger.types import Session
@@ -88,7 +89,13 @@ async def requested(
 
 async def sessions(stage: Stage) -> list[dict[str, Any]]:
     """The stream's sessions, as its owner sees them."""
-    found: list[dict[str, Any]] = (await stage.rest.get("sessions"))["sessions"]
+    try:
+        answer = await stage.rest.get("sessions")
+    except RestFailed as failed:
+        if failed.status != 503:
+            raise
+        return []  # a relayer that has just begun has read no block yet
+    found: list[dict[str, Any]] = answer["sessions"]
     return found
 
 

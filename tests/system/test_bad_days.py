@@ -138,6 +138,7 @@ async def test_a_wrong_password_and_a_corrupt_key_are_told_apart(
     async with stage_on(tmp_path, node.url, publish=False) as stage:
         wrong = tmp_path / "wrong"
         wrong.write_text("not the password")
+        wrong.chmod(0o600)
         arguments = ["vault", "deposit", "1 UNIT", "--key", "viewer-1"]
         code, _, words = await command(stage, *arguments, "--password-file", str(wrong))
         assert code != 0

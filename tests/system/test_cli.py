@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from offchain.cli.exits import Exit
-from offchain.keys import dev_key
+from offchain.keys import dev_key, fresh_key
+from offchain.ledger.client import Ledger, open_ledger
+from offchain.ledger.orders import Tick
 from tests.system.node_process import REPOSITORY, NodeProcess, free_port
+from tests.system.test_ledger_client import RATE, give
 
 pytestmark = pytest.mark.system
 
@@ -163,7 +167,7 @@ def test_a_vaults_life(shell: Shell) -> None:
 def test_no_chain_no_server_and_no_traceback(shell: Shell) -> None:
     nowhere = ("--chain", f"ws://127.0.0.1:{free_port()}")
     assert "paystream node" in shell.refused(Exit.CHAIN, "stream", "list", *nowhere)
-    assert "paystream node" in shell.refused(Exit.CHAIN, "relay", *nowhere)
+    assert "paystream node" in shell.refused(Exit.CHAIN, "relay", *nowhere, "--chain-wait", "0")
     watch = ("watch", "--stream", "0", "--key", "//Eve")
     assert "paystream serve" in shell.refused(Exit.SERVER, *watch)
 
@@ -173,6 +177,12 @@ def test_the_whole_way_by_commands(shell: Shell) -> None:
     stream = str(shell.data("stream", "create", "--rate", "0.001 UNIT", "--key", "//Bob")["stream"])
     relay = shell.start("ready", "relay")
     serve = shell.start("ready", "serve", "--listen", f"127.0.0.1:{shell.port}")
+    beside = shell.data("relay", "--dry-run", "--batch-account", "//Ferdie")
+    states = {each["name"]: each["state"] for each in beside["checks"]}
+    assert {name for name, state in states.items() if state != "ok"} <= {
+        "Journal", "Socket", "Disk space",
+    }  # fmt: skip
+    assert (states["Journal"], states["Batch account"]) == ("warning", "ok")
     assert "journal" in shell.refused(Exit.MACHINE, "relay", "--socket", str(shell.home / "other"))
     taken = shell.refused(Exit.MACHINE, "serve", "--listen", f"127.0.0.1:{shell.port}")
     assert "in use" in taken
@@ -211,5 +221,71 @@ def test_the_whole_way_by_commands(shell: Shell) -> None:
 
     assert shell.end(serve, signal.SIGTERM) == 0
     assert shell.end(relay, signal.SIGTERM) == 0
+    alone = shell.data("relay", "--dry-run")
+    assert all(each["state"] in {"ok", "warning"} for each in alone["checks"])
+    assert next(each for each in alone["checks"] if each["name"] == "Socket")["state"] == "ok"
     (shell.home / "password").write_text("another")
     assert "password" in shell.refused(Exit.KEYS, "relay")
+
+
+async def window_over(ledger: Ledger) -> None:
+    """Wait until a final block says that what has ended by now can be settled."""
+    due_ms = await ledger.now_ms() + ledger.constants.settlement_window_ms
+    async with ledger.heads("finalized") as heads:
+        async for head in heads:
+            if await ledger.now_ms(at=head.hash) >= due_ms:
+                return
+
+
+async def test_a_session_that_nobody_closed_is_settled_by_anyone(shell: Shell) -> None:
+    viewer, key = dev_key("Ferdie"), "//Dave"
+    async with open_ledger(shell.chain) as ledger:
+        v = await give(ledger, viewer, UNIT, fresh_key())
+        await v.open(seconds=100)
+        await v.wait_for_room(0, 10)
+        await v.send(Tick(index=0, seconds=10))
+        entry = await ledger.session(v.grant, 0)
+        assert entry is not None
+        named = ("session", "settle", "--grant", str(v.grant), "--index", "0", "--key", key)
+        assert "is running" in await trio.to_thread.run_sync(shell.refused, Exit.REFUSED, *named)
+        await ledger.revoke(viewer, v.grant)
+        early = await trio.to_thread.run_sync(shell.refused, Exit.REFUSED, *named)
+        assert "may still close it" in early
+        await window_over(ledger)
+        vault = await ledger.vault(viewer.address)
+        dry = await trio.to_thread.run_sync(shell.data, *named, "--dry-run")
+        assert (dry["viewer"], dry["paid"]) == (viewer.address, 10 * RATE)
+        told = await trio.to_thread.run_sync(shell.data, *named)
+        assert (told["refunded"], told["grant_ends"]) == (dry["refunded"], dry["grant_ends"])
+        assert told["refunded"] == entry.funds - 10 * RATE
+        assert told["grant_ends"] is True
+        assert await ledger.vault(viewer.address) == vault + told["refunded"]
+        gone = await trio.to_thread.run_sync(shell.refused, Exit.REFUSED, *named)
+        assert f"no grant {v.grant}" in gone
+
+
+async def test_what_reconcile_names_it_sends_once(shell: Shell) -> None:
+    viewer = dev_key("Eve")
+    async with open_ledger(shell.chain) as ledger:
+        v = await give(ledger, viewer, UNIT, fresh_key())
+        await v.open(seconds=100)
+        await v.wait_for_room(0, 10)
+        await v.send(Tick(index=0, seconds=10))
+        entry = await ledger.session(v.grant, 0)
+        assert entry is not None
+        mend = ("reconcile", "--stream", str(entry.stream), "--mend", "--yes", "--key", "//Dave")
+        await ledger.revoke(viewer, v.grant, wait="finalized")
+        early = await trio.to_thread.run_sync(shell.run, *mend, "--json")
+        assert early.returncode == Exit.FAILED, early.stderr
+        assert "only its viewer's key" in json.loads(early.stdout)["sent"][0]["problem"]
+        await window_over(ledger)
+        vault, dave = await ledger.vault(viewer.address), dev_key("Dave").address
+        paid_from = await ledger.balance(dave)
+        told = await trio.to_thread.run_sync(shell.data, *mend)
+        (sent,) = told["sent"]
+        assert (sent["session"], sent["sent"]) == (f"{v.grant}-0", True)
+        assert (told["reconciled"], told["mends"]) == (True, [])
+        assert await ledger.vault(viewer.address) == vault + entry.funds - 10 * RATE
+        assert await ledger.balance(dave) == paid_from - sent["fee"]
+        again = await trio.to_thread.run_sync(shell.data, *mend)
+        assert (again["sent"], again["reconciled"]) == ([], True)

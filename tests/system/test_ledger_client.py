@@ -178,6 +178,7 @@ async def test_the_life_of_a_session(node: NodeProcess) -> None:
         assert (session.seconds, session.paid) == (6, 6 * RATE)
         assert await ledger.sessions(grant) == {0: session}
         assert await ledger.sessions_of([(grant, 0), (grant, 9)]) == {(grant, 0): session}
+        assert (grant, 0) in await ledger.open_sessions()
         await v.wait_for_room(0, 8)
         closed = await v.send(Close(index=0, seconds=8))
         assert closed.event("SessionClosed").fields["reason"] == "Order"
@@ -434,6 +435,10 @@ async def test_a_wallets_signature_is_assembled(node: NodeProcess) -> None:
             await ledger.submit_wallet_signed(payload, "0x01" + wrong.hex())
         signature = "0x01" + ferdie.sign(payload.message).hex()
         receipt = await ledger.submit_wallet_signed(payload, signature)
+        again = await ledger.submit_wallet_signed(payload, signature)
+        assert (again.block_hash, again.extrinsic_index) == (
+            receipt.block_hash, receipt.extrinsic_index,
+        )  # fmt: skip
         assert receipt.event("Deposited").fields["who"] == ferdie.address
         assert await ledger.vault(ferdie.address) == before + 2 * UNIT
         assert (await ledger.finalized(receipt)).block_hash == receipt.block_hash

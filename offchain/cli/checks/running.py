@@ -158,11 +158,13 @@ def relayer_socket(path: Path) -> Check:
         return failed(name, f"{path}: {error.strerror}", "check owner and mode of its directory")
     if not stat.S_ISSOCK(about.st_mode):
         return failed(name, f"{path} is no socket", "move it away, or choose another --socket")
-    if about.st_uid != os.getuid():
+    if about.st_uid != os.getuid() and not os.access(path, os.W_OK):
         return failed(
-            name, f"{path} belongs to another user", "run server and relayer as the same user"
+            name,
+            f"{path} belongs to another user",
+            "run server and relayer as the same user, or give the relayer --server-user",
         )
-    if about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if about.st_mode & stat.S_IRWXO:
         return failed(name, f"{path} is open to other users", f"`chmod 600 {path}`")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(2)

@@ -50,10 +50,27 @@ export function nativeOf({ deposit, storage, fees, existential, isNative }) {
  *   in the chain's own token all is in `native`
  */
 export function shortOf(taken, terms) {
-  const above = (/** @type {bigint} */ needed, /** @type {bigint} */ held) => (needed > held ? needed - held : 0n);
-  const balance = fromWire(terms.free_balance);
-  if (taken.isNative) return { asset: 0n, native: above(nativeOf(taken), balance) };
-  const held = terms.has?.native;
-  const native = held === undefined ? amount(terms.short_by) : above(nativeOf(taken), fromWire(held));
-  return { asset: above(taken.deposit, balance), native };
+  const deposit = shortOfDeposit(taken, terms);
+  if (taken.isNative) return { asset: 0n, native: deposit };
+  // The rest takes the same, whatever is deposited.
+  return { asset: deposit, native: amount(terms.short_by) };
 }
+
+/**
+ * What a deposit lacks in its own asset, by the server's reckoning, which knows of everything that
+ * binds the account's money; by the page's where a server of before does not say.
+ * @param {Taken} taken
+ * @param {import("./api.js").Terms} terms
+ */
+function shortOfDeposit(taken, terms) {
+  const { needs } = terms;
+  if (needs?.deposit_max === undefined) {
+    return above(taken.isNative ? nativeOf(taken) : taken.deposit, fromWire(terms.free_balance));
+  }
+  const short = amount(taken.isNative ? terms.short_by : terms.asset_short_by);
+  if (short > 0n) return above(taken.deposit + short, fromWire(needs.deposit));
+  return above(taken.deposit, fromWire(needs.deposit_max));
+}
+
+/** @param {bigint} needed @param {bigint} held */
+const above = (needed, held) => (needed > held ? needed - held : 0n);

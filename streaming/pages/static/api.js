@@ -6,6 +6,8 @@
 /**
  * @typedef {object} ChainInfo
  * @property {string} genesis_hash
+ * @property {{address: string, name: string, type: string}[]} [development_accounts] on a
+ *   development chain, whose accounts everybody can sign as
  * @property {string} chain
  * @property {string} symbol
  * @property {number} decimals
@@ -55,12 +57,15 @@
  */
 
 /**
- * What paying takes; the last four are in the chain's own token, and servers of before did not say.
+ * What paying takes: a `deposit` of at most `deposit_max`, both in the stream's asset. From
+ * `storage_deposit` on all is in the chain's own token. Servers of before did not say the last ones.
  * @typedef {object} Needs
  * @property {string} deposit
  * @property {string} cap
  * @property {string} rate_max_per_second
  * @property {number} gap_ms
+ * @property {number} [sessions_max] with which everything is reckoned
+ * @property {string} [deposit_max] all that the account can deposit beside everything else
  * @property {string} [storage_deposit] held for the grant
  * @property {string} [fees]
  * @property {string} [existential_deposit] has to stay in the account
@@ -77,10 +82,12 @@
  * @property {Grant | null} grant
  * @property {string} free_balance
  * @property {string[]} missing any of `funds`, `grant`, `rate`, `cap`, `slot`, `gap`
+ * @property {{amount: string, suffices: boolean}} [returning_soon] what sessions that are being
+ *   closed will give back, and whether that is all that is missing
  * @property {Needs} [needs]
- * @property {{native?: string} & Record<string, string>} [has] of the chain's own token, where the
- *   stream is priced in another
- * @property {string} [short_by] what it has too little
+ * @property {string} [has] of the chain's own token
+ * @property {string} [short_by] what it has too little of that for `needs.deposit` and the rest
+ * @property {string} [asset_short_by] the same of the stream's asset, where that is another
  * @property {boolean} payable
  */
 /** @typedef {TermsFields & Unit} Terms */
@@ -238,8 +245,21 @@ export const info = () => call("GET", "info");
  */
 const readStream = (stream) => ({ ...stream, status: stream.status.toLowerCase() });
 
+/** More pages of 500 streams than these are not asked for. */
+const STREAM_PAGES_MAX = 10;
+
 /** @returns {Promise<Stream[]>} */
-export const streams = async () => (await call("GET", "streams")).streams.map(readStream);
+export async function streams() {
+  const found = [];
+  let after = "";
+  for (let page = 0; page < STREAM_PAGES_MAX; page += 1) {
+    const answer = await call("GET", `streams${after}`);
+    found.push(...answer.streams.map(readStream));
+    if (answer.next === null || answer.next === undefined) break;
+    after = `?after=${answer.next}`;
+  }
+  return found;
+}
 
 /**
  * @param {number} id
@@ -318,3 +338,13 @@ export const session = (reference, token) => call("GET", `sessions/${reference}`
  * @param {string} token
  */
 export const closeSession = (reference, token) => call("DELETE", `sessions/${reference}`, { token });
+
+/**
+ * A signature of a development account, whose key is public; 404 on every other chain.
+ * @param {string} account
+ * @param {"raw" | "payload"} kind
+ * @param {string | Record<string, any>} data
+ * @returns {Promise<{signature: string}>}
+ */
+export const signForDevelopment = (account, kind, data) =>
+  call("POST", "development/sign", { body: { account, kind, data } });

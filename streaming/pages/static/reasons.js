@@ -67,6 +67,11 @@ const EXPLANATIONS = {
     text: "Stop one of the others, or wait until its session is closed.",
     remedy: "again",
   },
+  "slot-unsettled": {
+    title: "An earlier session still holds your slot",
+    text: "It ended without being closed. Its slot and the rest of its funds come back when somebody settles it.",
+    remedy: "again",
+  },
   "session-closed": {
     title: "Your session was closed",
     text: "You paid for what was delivered. The rest is in your vault.",
@@ -77,11 +82,23 @@ const EXPLANATIONS = {
     text: "The server lends a few seconds until the chain has been paid, and yours are lent.",
     remedy: "again",
   },
+  "open-pace": {
+    title: "The chain opens one session after the other",
+    text: "You looked into several streams in a row, and others of yours come first. Nothing is charged meanwhile.",
+    remedy: "again",
+  },
   unconfirmed: {
     title: "Your device confirmed nothing",
     text:
-      "No report of what it received has reached the server for 10 s, so the stream was stopped. " +
+      "Too little of what was sent has reached it, or no report of that has reached the server, so the stream was stopped. " +
       "What was not confirmed is free.",
+    remedy: "again",
+  },
+  untimed: {
+    title: "The stream's clock stood still",
+    text:
+      "What its creator's program sent had timestamps by which no time passed, so it was stopped. " +
+      "It is not your connection, and what counted no time is free.",
     remedy: "again",
   },
   unreachable: {
@@ -176,6 +193,12 @@ const HELD_BACK = {
     title: "Waiting for your device's reports",
     text: "The picture goes on when they arrive. Nothing is charged meanwhile.",
   },
+  "budget-refill": {
+    title: "Waiting for a better connection",
+    text:
+      "Too much of what was sent to you got lost on its way. A second comes back each minute. " +
+      "Nothing is charged meanwhile.",
+  },
   "budget-block": {
     title: "Waiting for the chain",
     text: "The picture goes on with its next block. Nothing is charged meanwhile.",
@@ -199,6 +222,12 @@ const HELD_BACK = {
     text:
       "The server hears nothing of what reaches you, so it sends nothing. It goes on with the next " +
       "report, and ends after 10 s without. Nothing is charged meanwhile.",
+  },
+  untimed: {
+    title: "The stream's clock stands still",
+    text:
+      "What its creator's program sends has timestamps by which no time passes, so the server sends nothing. " +
+      "It is not your connection. Nothing is charged meanwhile.",
   },
   "picture-broken": {
     title: "The picture was damaged on its way",
@@ -233,6 +262,12 @@ export const PAUSE_TEXTS = {
   },
 };
 
+/** The server waits for the ledger's pace before it opens a session. */
+export const OPENING_TEXT = {
+  title: "Opening your session…",
+  text: "The chain opens one every few seconds. Nothing is charged until the picture is here.",
+};
+
 /** What each step of a wallet's transaction is called. @type {Record<string, string>} */
 export const STEP_TEXTS = {
   preparing: "Preparing…",
@@ -241,6 +276,12 @@ export const STEP_TEXTS = {
   waiting: "Waiting for a block…",
   in_block: "In a block. Waiting until it is final…",
   finalized: "Final.",
+};
+
+/** The money is there, and still with a session that is being closed. */
+export const RETURNING_TEXT = {
+  title: "Your balance is coming back…",
+  text: "What your last session did not use is back in your vault with the next blocks. There is nothing to sign.",
 };
 
 /** What is missing, in words. @type {Record<string, string>} */

@@ -48,17 +48,18 @@ export async function makeOffer(connection, opus) {
  * @param {RTCPeerConnection} connection
  * @param {string} endpoint such as `/whep/1`
  * @param {{token: string, opus: Record<string, string>, headers?: Record<string, string>,
- *   signal?: AbortSignal}} options `opus`: what the offer says about Opus
+ *   signal?: AbortSignal, withinMs?: number}} options `opus`: what the offer says about Opus
  * @returns {Promise<{resource: string, response: Response}>} the resource's address
  * @throws {import("./api.js").Problem}
  */
-export async function exchange(connection, endpoint, { token, opus, headers = {}, signal }) {
+export async function exchange(connection, endpoint, { token, opus, headers = {}, signal, withinMs }) {
   const offer = await makeOffer(connection, opus);
   const response = await request(endpoint, {
     method: "POST",
     headers: { ...headers, Authorization: `Bearer ${token}`, "Content-Type": "application/sdp" },
     body: offer,
     signal,
+    withinMs,
   });
   if (response.status !== 201) throw await problemOf(response);
   const location = response.headers.get("Location") ?? "";
@@ -100,28 +101,58 @@ export function preferForwardable(transceiver, kind) {
   if (wanted.length > 0) transceiver.setCodecPreferences?.(wanted);
 }
 
+/** How often a connection that is said to be silent is listened to. */
+const LISTEN_EVERY_MS = 1_000;
+
+/**
+ * Everything that has come over a connection, in bytes; 0 if the browser does not say.
+ * @param {RTCPeerConnection} connection
+ */
+async function bytesReceived(connection) {
+  const report = await connection.getStats().catch(() => null);
+  let bytes = 0;
+  report?.forEach((entry) => {
+    if (entry.type === "candidate-pair" || entry.type === "inbound-rtp") {
+      bytes += entry.bytesReceived ?? 0;
+    }
+  });
+  return bytes;
+}
+
 /**
  * Calls `onLost` once when the connection has gone for good: at once when it failed or was
- * closed by the other side, after `graceMs` when it is merely silent.
+ * closed by the other side, and when it is said to be disconnected and nothing has come for
+ * `graceMs`. That it is disconnected is no proof: Firefox says so for five seconds when one of
+ * its consent checks was lost (RFC 7675; it sends each once), whatever comes meanwhile.
  * @param {RTCPeerConnection} connection
  * @param {() => void} onLost
  * @param {number} [graceMs]
  */
 export function watchConnection(connection, onLost, graceMs = 4_000) {
   let told = false;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
+  let listening = false;
   const lost = () => {
     if (told) return;
     told = true;
     onLost();
   };
-  const look = () => {
-    clearTimeout(timer);
-    if (connection.connectionState === "failed" || connection.connectionState === "closed") lost();
-    else if (connection.connectionState === "disconnected") timer = setTimeout(lost, graceMs);
+  const listen = async () => {
+    listening = true;
+    let heard = await bytesReceived(connection);
+    let quietMs = 0;
+    while (connection.connectionState === "disconnected" && quietMs < graceMs) {
+      await new Promise((resolve) => setTimeout(resolve, LISTEN_EVERY_MS));
+      const now = await bytesReceived(connection);
+      quietMs = now > heard ? 0 : quietMs + LISTEN_EVERY_MS;
+      heard = now;
+    }
+    listening = false;
+    if (connection.connectionState === "disconnected") lost();
   };
-  connection.addEventListener("connectionstatechange", look);
+  connection.addEventListener("connectionstatechange", () => {
+    if (connection.connectionState === "failed" || connection.connectionState === "closed") lost();
+    else if (connection.connectionState === "disconnected" && !listening) listen();
+  });
   for (const { sender, receiver } of connection.getTransceivers()) {
     const transport = sender.transport ?? receiver.transport;
     transport?.addEventListener("statechange", () => {

@@ -26,6 +26,8 @@ const STATUS_FRESH_MS = 6_500;
 /** Delivered seconds that do not rise for so long stand still. */
 const STILL_MS = 2_000;
 const WAIT_FOR_TURN_MS = 5_000;
+/** An answer to a join that takes longer than this waits for the ledger. */
+const OPENING_AFTER_MS = 1_500;
 /** From a leave until the page asks for the close itself. */
 const CLOSE_ASKED_AFTER_MS = 6_000;
 const CLOSED_WITHIN_MS = 30_000;
@@ -115,6 +117,8 @@ export class Viewing extends EventTarget {
   #askedToWaitMs = 0;
   #stopped = false;
   #attempt = 0;
+  /** The join that is not answered yet. @type {{abort: AbortController, since: number} | null} */
+  #join = null;
   #tryingSince = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retry;
@@ -147,6 +151,11 @@ export class Viewing extends EventTarget {
     return pause.silentMs > LEASE_MS ? "unknown" : "pausing";
   }
 
+  /** Whether the server takes its time to open the session: it waits for the ledger's pace. */
+  get isOpening() {
+    return this.#join !== null && performance.now() - this.#join.since > OPENING_AFTER_MS;
+  }
+
   /** Why the server does not simply forward, as it said last; empty if it does. */
   get reasons() {
     const fresh = performance.now() - this.#statusAt < STATUS_FRESH_MS;
@@ -168,6 +177,12 @@ export class Viewing extends EventTarget {
     const sound = this.#playback?.sound;
     if (!sound || !this.#hasChosen) return null;
     return { alone: sound.wanted === true, isAnswered: sound.isAnswered };
+  }
+
+  /** How long sound alone is still free: what the server said last, less the time since. */
+  get soundFreeMs() {
+    const saidMs = this.#status?.sound_free_ms ?? 0;
+    return Math.max(0, saidMs - (performance.now() - this.#statusAt));
   }
 
   /** @param {boolean} alone to go on with sound, or else to wait for the picture */
@@ -208,14 +223,19 @@ export class Viewing extends EventTarget {
 
   async #connect() {
     if (this.#stopped) return;
+    const join = { abort: new AbortController(), since: performance.now() };
+    this.#join = join;
     try {
       const playback = await Playback.open(this.stream, {
         token: this.token,
         resume: this.#resume || undefined,
+        signal: join.abort.signal,
       });
+      this.#join = null;
       if (this.#stopped) return void (await playback.leave());
       this.#attach(playback);
     } catch (error) {
+      this.#join = null;
       this.#refused(error);
     }
   }
@@ -257,6 +277,9 @@ export class Viewing extends EventTarget {
         : new api.Problem(0, "media-failed", `The player failed. ${String(error)}`);
     this.problem = problem;
     const patient = performance.now() - this.#tryingSince < RETRY_WITHIN_MS;
+    if (problem.status === 402 && patient && problem.terms?.returning_soon?.suffices) {
+      return this.#again("waiting-turn", problem.retryAfterMs ?? WAIT_FOR_TURN_MS);
+    }
     if (problem.status === 402) return this.#end(this.#whyUnpayable(problem));
     if (problem.status === 401 || problem.status === 403) return this.#end("token-ended");
     if (problem.status === 404 || problem.status === 410) return this.#end("stream-ended");
@@ -444,6 +467,8 @@ export class Viewing extends EventTarget {
   #stop(reason) {
     this.#stopped = true;
     this.reason = reason;
+    // A place in the line is given up at once, and no session is opened for nobody.
+    this.#join?.abort.abort();
     this.#tabs.close();
     clearTimeout(this.#retry);
     clearTimeout(this.#poll);

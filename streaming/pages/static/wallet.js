@@ -6,6 +6,7 @@
  */
 
 import * as api from "./api.js";
+import { offerDevelopmentAccounts } from "./development-wallet.js";
 import { publicKeyOf, sameAccount } from "./ss58.js";
 
 /**
@@ -57,6 +58,8 @@ function injected() {
  */
 export async function findWallets() {
   const until = performance.now() + INJECTED_WITHIN_MS;
+  const offered = offerDevelopmentAccounts();
+  await Promise.race([offered, new Promise((resolve) => setTimeout(resolve, INJECTED_WITHIN_MS))]);
   while (Object.keys(injected()).length === 0 && performance.now() < until) {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

@@ -4,18 +4,19 @@
  * @module
  */
 
-import { costOf, formatAmount, formatBrief, formatTime, fromWire, secondsFor } from "./amounts.js";
-import { nativeOf, shortOf, takenBy } from "./affordable.js";
+import { formatAmount, formatBrief, formatTime, fromWire, secondsFor } from "./amounts.js";
 import * as api from "./api.js";
 import "./components/cost-panel.js";
-import { PathChoice, SOUND_FREE_MS } from "./components/path-choice.js";
+import { PathChoice } from "./components/path-choice.js";
 import "./components/player.js";
 import { TimeChoice } from "./components/time-choice.js";
 import { VaultPanel } from "./components/vault-panel.js";
 import "./components/wallet-chooser.js";
-import { button, figure, fill, h, notice, setText } from "./dom.js";
-import { MISSING_TEXTS, PAUSE_TEXTS, STEP_TEXTS, asSentence, explain, whyHeldBack } from "./reasons.js";
-import { sameAccount, shortAddress } from "./ss58.js";
+import { button, fill, h, notice, setText } from "./dom.js";
+import { partsOf, planFor, shortText, whatIsSigned } from "./payment-plan.js";
+import { MISSING_TEXTS, OPENING_TEXT, PAUSE_TEXTS, RETURNING_TEXT, STEP_TEXTS, asSentence, explain, whyHeldBack } from "./reasons.js";
+import { sameAccount } from "./ss58.js";
+import { idleText, showStream } from "./stream-facts.js";
 import { PictureMeter } from "./picture-meter.js";
 import { Viewing, remembered } from "./viewing.js";
 import { WalletError, forgetToken, send, signIn, storedToken } from "./wallet.js";
@@ -25,12 +26,11 @@ const STREAM_POLL_MS = 5_000;
 const WAIT_FOR_TURN_MS = 5_000;
 /** No frame for this long, and the page says that it waits for the picture. */
 const PICTURE_LATE_MS = 2_500;
-/** A permission lasts at least this long. */
-const GRANT_LASTS_MS = 24 * 3_600_000;
-/** How long a session may stay silent before it lapses, where the server does not say. */
-const GAP_MS = 120_000;
-/** Lets a viewer stop and come back before the earlier session's close is in a block. */
-const SESSIONS_MAX = 2;
+/** How often to look whether a session has given its money back, and for how long to await it. */
+const RETURN_LOOK_MS = 1_000;
+const RETURN_WITHIN_MS = 30_000;
+/** What is seen again after so long is another session's. */
+const RETURN_FORGOTTEN_MS = 10_000;
 
 /** @param {string} id */
 const find = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -60,9 +60,11 @@ class WatchPage {
   #toppedUp = false;
   #busy = false;
   #choice = new PathChoice();
-  /** Since when the path has carried sound alone. @type {number | null} */
-  #soundAloneSince = null;
   #wasHidden = document.hidden;
+  /** When the page last saw, and since when it awaits, what a closing session gives back. */
+  #returnSeenAt = -Infinity;
+  #returnAwaitedSince = 0;
+  #returnTimer = 0;
 
   async start() {
     /** @type {any} */ (window).paystream = {
@@ -149,36 +151,12 @@ class WatchPage {
   }
 
   #showStream() {
-    const { owner, live, viewers, status, rate_per_second, tiers } = /** @type {api.Stream} */ (this.#stream);
-    const { decimals, symbol } = this.#info;
-    const rate = fromWire(rate_per_second);
-    document.title = `Stream ${this.#id} · PayStream`;
-    setText(find("title"), `Stream ${this.#id}`);
-    const badge = find("badge");
-    badge.className = live ? "badge live" : "badge";
-    setText(badge, live ? "Live" : status === "ended" ? "Ended" : status === "paused" ? "Paused" : "Not live");
-    setText(find("viewers"), live ? `${viewers ?? 0} watching` : "");
-    setText(find("owner"), `by ${shortAddress(owner)}`);
-    find("owner").title = owner;
-    setText(find("price-second"), formatAmount(rate, decimals, symbol));
-    setText(
-      find("price-longer"),
-      `${formatAmount(costOf(rate, 60), decimals, symbol)} a minute · ` +
-        `${formatAmount(costOf(rate, 3600), decimals, symbol)} an hour`,
-    );
-    const offers = (tiers ?? []).map(({ price, period_ms, discount_ppm }) =>
-      `${formatAmount(fromWire(price), decimals, symbol)} for ${formatTime(period_ms / 1000)}: ${discount_ppm / 10_000} % off`,
-    );
-    setText(find("tiers"), offers.length > 0 ? `Subscribers pay ${offers.join(" · ")}` : "");
+    showStream(this.#id, /** @type {api.Stream} */ (this.#stream), this.#info);
   }
 
   #showIdle() {
-    const status = this.#stream?.status;
-    if (status === "ended") this.#player.say("This stream has ended", "", { solid: true });
-    else if (status === "paused") this.#player.say("The creator has paused this stream", "", { solid: true });
-    else if (!this.#stream?.live) {
-      this.#player.say("Not live right now", "The page notices when it begins.", { solid: true });
-    } else this.#player.say("Live now", "You pay only for the seconds that reach you.", { solid: true });
+    const { title, text } = idleText(this.#stream);
+    this.#player.say(title, text, { solid: true });
   }
 
   // --- the account -----------------------------------------------------------------------
@@ -249,8 +227,28 @@ class WatchPage {
     const terms = /** @type {api.Terms} */ (this.#terms);
     if (this.#stream?.status === "ended") return this.#put(before);
     if (terms.payable) return this.#showReady(before);
+    if (terms.returning_soon?.suffices && this.#awaitsReturn()) {
+      const { title, text } = RETURNING_TEXT;
+      return this.#showProgress(title, text);
+    }
     const reasons = terms.missing.map((word) => MISSING_TEXTS[word] ?? word).join(" ");
     this.#put(before, before ? null : h("p", {}, reasons), this.#allowance("and watch", () => this.#watch()));
+  }
+
+  /**
+   * Look again soon, for as long as a session usually takes to give its money back.
+   * @returns {boolean} whether that is worth waiting for
+   */
+  #awaitsReturn() {
+    const now = performance.now();
+    if (now - this.#returnSeenAt > RETURN_FORGOTTEN_MS) this.#returnAwaitedSince = now;
+    this.#returnSeenAt = now;
+    if (now - this.#returnAwaitedSince > RETURN_WITHIN_MS) return false;
+    clearTimeout(this.#returnTimer);
+    this.#returnTimer = setTimeout(() => {
+      if (!this.#viewing && !this.#busy) void this.#refreshTerms();
+    }, RETURN_LOOK_MS);
+    return true;
   }
 
   /** @param {HTMLElement | null} before */
@@ -295,9 +293,9 @@ class WatchPage {
     });
     const update = () => {
       const plan = this.#plan();
-      const short = this.#shortText(plan);
+      const short = shortText(plan, /** @type {api.Terms} */ (this.#terms), this.#info, this.#chain);
       action.disabled = short !== "";
-      fill(parts, ...this.#parts(plan));
+      fill(parts, ...partsOf(plan, this.#info, this.#chain));
       setText(
         label,
         plan.deposit > 0n
@@ -305,97 +303,19 @@ class WatchPage {
           : `Allow ${formatTime(this.#time.seconds)} ${then}`,
       );
       note.classList.toggle("is-error", short !== "");
-      setText(note, short || this.#whatIsSigned(plan));
+      setText(note, short || whatIsSigned(plan, this.#info));
     };
     this.#time.addEventListener("change", update);
     update();
     return h("div", { class: "stack" }, this.#time, parts, action, note);
   }
 
-  /**
-   * What the account lacks, in words; empty if it can pay.
-   * @param {{taken: import("./affordable.js").Taken, balance: bigint}} plan
-   */
-  #shortText({ taken, balance }) {
-    const short = shortOf(taken, /** @type {api.Terms} */ (this.#terms));
-    if (short.asset === 0n && short.native === 0n) return "";
-    const own = (/** @type {bigint} */ value) => formatBrief(value, this.#info.decimals, this.#info.symbol);
-    const chain = (/** @type {bigint} */ value) => formatBrief(value, this.#chain.decimals, this.#chain.symbol);
-    const lacks = short.asset > 0n ? own(short.asset) : chain(short.native);
-    const isFees = !taken.isNative && short.asset === 0n;
-    const fees = isFees ? " for the fees and what is held" : "";
-    const helps = isFees ? "Send it tokens of the chain" : "Choose a shorter time, or send tokens to it";
-    return `Your account holds ${own(balance)}. It lacks ${lacks}${fees}. ${helps}. Nothing is signed until then.`;
-  }
-
-  /**
-   * The parts of what the account has to have, and their sum; nothing where the deposit is all.
-   * @param {{taken: import("./affordable.js").Taken}} plan
-   */
-  #parts({ taken }) {
-    const native = nativeOf(taken);
-    if (native === (taken.isNative ? taken.deposit : 0n)) return [];
-    /** @type {[string, bigint, api.ChainInfo][]} */
-    const rows = [
-      ["Into your vault", taken.deposit, this.#info],
-      ["Held for the permission", taken.storage, this.#chain],
-      ["Fees, at most", taken.fees, this.#chain],
-      ["Has to stay in your account", taken.existential, this.#chain],
-      [taken.isNative ? "Your account needs" : `Your account needs, beside ${this.#info.symbol}`, native, this.#chain],
-    ];
-    return rows
-      .filter(([, amount]) => amount > 0n)
-      .map(([label, amount, unit]) => {
-        const { row, value } = figure(label);
-        setText(value, formatAmount(amount, unit.decimals, unit.symbol));
-        return row;
-      });
-  }
-
-  /** @param {{call: {kind: string}, cap: bigint, lastsMs: number}} plan */
-  #whatIsSigned(plan) {
-    const { decimals, symbol } = this.#info;
-    if (plan.call.kind === "deposit") return "It goes into your own vault. What you do not watch stays yours.";
-    return (
-      `One signature. The deposit goes into your own vault; this server may pay from it at most ` +
-      `${formatAmount(plan.cap, decimals, symbol)}, for ${formatTime(plan.lastsMs / 1000)}. ` +
-      `What you do not watch stays yours, and you can withdraw or revoke at any time.`
-    );
-  }
-
   /** What has to be signed for the chosen time. */
   #plan() {
     const terms = /** @type {api.Terms} */ (this.#terms);
+    const fundsMin = fromWire(this.#stream?.funds_min ?? "0");
     // What a running session has reserved is no longer in the vault.
-    const adding = this.#viewing !== null;
-    const rate = fromWire(terms.rate_per_second);
-    const least = fromWire(this.#stream?.funds_min ?? "0");
-    const wanted = costOf(rate, this.#time.seconds);
-    const cost = wanted > least ? wanted : least;
-    const vault = fromWire(terms.vault);
-    const deposit = adding ? cost : cost > vault ? cost - vault : 0n;
-    // a grant needs a cap, even where a subscriber's seconds are free
-    const cap = (adding ? vault + cost : cost) || fromWire(terms.needs?.cap ?? "1");
-    const balance = fromWire(terms.free_balance);
-    const lastsMs = Math.max(GRANT_LASTS_MS, this.#time.seconds * 2_000);
-    const { grant } = terms;
-    const suffices =
-      grant !== null &&
-      terms.missing.every((word) => word === "funds") &&
-      fromWire(grant.cap_left) >= cap;
-    const call = suffices
-      ? { kind: "deposit", amount: String(deposit), ...api.assetOf(terms) }
-      : {
-          kind: "deposit_and_grant",
-          ...api.assetOf(terms),
-          deposit: String(deposit),
-          cap: String(cap),
-          rate_max_per_second: terms.needs?.rate_max_per_second ?? terms.rate_per_second,
-          sessions_max: SESSIONS_MAX,
-          gap_ms: terms.needs?.gap_ms ?? GAP_MS,
-          expires_at_ms: Date.now() + lastsMs,
-        };
-    return { call, deposit, cap, balance, lastsMs, taken: takenBy(terms, deposit, !suffices) };
+    return planFor(terms, fundsMin, this.#time.seconds, this.#viewing !== null);
   }
 
   async #allow() {
@@ -478,7 +398,6 @@ class WatchPage {
     viewing.isUneasy = late;
     const held = whyHeldBack(viewing.reasons);
     if (held?.code === "path") return this.#showPathChoice(viewing, held.title);
-    this.#soundAloneSince = null;
     if (late && held) return this.#player.say(held.title, held.text, { busy: true });
     if (this.#meter.firstFrameAt === null || seen === null) {
       return this.#player.say("Connecting…", "", { busy: true, solid: true });
@@ -493,11 +412,19 @@ class WatchPage {
    * @returns {boolean} whether there is no connection, and that was said
    */
   #showWaiting(viewing) {
+    if (viewing.isOpening) {
+      const { title, text } = OPENING_TEXT;
+      this.#player.say(title, text, { busy: true, solid: true });
+      return true;
+    }
     const seconds = Math.max(1, Math.ceil((viewing.retryAt - performance.now()) / 1000));
     if (viewing.state === "waiting-live") {
       this.#player.say("Waiting for the creator", "Nothing is charged until the picture is here.", { busy: true });
     } else if (viewing.state === "waiting-turn") {
-      const { title, text } = explain(viewing.problem?.code, viewing.problem?.message, false);
+      const isReturning = viewing.problem?.terms?.returning_soon?.suffices;
+      const { title, text } = isReturning
+        ? RETURNING_TEXT
+        : explain(viewing.problem?.code, viewing.problem?.message, false);
       this.#player.say(title, `${text} It is tried again in ${formatTime(seconds)}.`, { busy: true, solid: true });
     } else if (viewing.state === "reconnecting") {
       this.#player.say("Connecting again…", "You pay only for what reaches you.", { busy: true });
@@ -519,9 +446,7 @@ class WatchPage {
 
   /** @param {Viewing} viewing @param {string} title */
   #showPathChoice(viewing, title) {
-    this.#soundAloneSince ??= performance.now();
-    const freeMs = SOUND_FREE_MS - (performance.now() - this.#soundAloneSince);
-    this.#choice.show(viewing.soundChoice, freeMs);
+    this.#choice.show(viewing.soundChoice, viewing.soundFreeMs);
     this.#player.say(title, "", { action: this.#choice });
   }
 

@@ -8,6 +8,9 @@ import { WATCH_PARAMETERS } from "./opus-offer.js";
 import { exchange, preferForwardable, release, watchConnection } from "./sdp-exchange.js";
 import { LEASE_MS, Numbers, REPEAT_FIRST_MS, REPEAT_MAX_MS, WantedState } from "./wanted-state.js";
 
+/** The server lets a viewer wait for its turn to open a session, for some 10 s. */
+const OPEN_WITHIN_MS = 20_000;
+
 /**
  * What the server does with a connection, in its own words.
  * @typedef {object} Status
@@ -18,6 +21,7 @@ import { LEASE_MS, Numbers, REPEAT_FIRST_MS, REPEAT_MAX_MS, WantedState } from "
  * @property {number} delivered_ms
  * @property {number} forwarded_ms
  * @property {boolean} [sound_alone]
+ * @property {number} [sound_free_ms] how long sound alone would still be free
  */
 
 /**
@@ -94,6 +98,7 @@ export class Playback extends EventTarget {
         opus: WATCH_PARAMETERS,
         headers,
         signal,
+        withinMs: OPEN_WITHIN_MS,
       });
       this.#resource = resource;
       this.session = response.headers.get("PayStream-Session") ?? "";

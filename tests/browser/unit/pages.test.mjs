@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GAP_MAX_MS, PictureMeter } from "../../../streaming/pages/static/picture-meter.js";
 import { nativeOf, shortOf, takenBy } from "../../../streaming/pages/static/affordable.js";
-import { Problem } from "../../../streaming/pages/static/api.js";
+import { planFor } from "../../../streaming/pages/static/payment-plan.js";
+import { Problem, assetOf } from "../../../streaming/pages/static/api.js";
 import { PAUSE_TEXTS, asSentence, explain, whyHeldBack } from "../../../streaming/pages/static/reasons.js";
 import { publicKeyOf, sameAccount, shortAddress } from "../../../streaming/pages/static/ss58.js";
 import { late, sortAccounts } from "../../../streaming/pages/static/wallet.js";
@@ -115,7 +116,7 @@ test("the first reason that applies is said, with what the viewer can do", () =>
   assert.equal(whyHeldBack(["paused", "something-new"]), null);
   assert.equal(whyHeldBack(["wait", "budget:report"]).code, "budget-report");
   assert.equal(whyHeldBack(["path"]).code, "path");
-  for (const reason of ["wait", "lease", "unconfirmed", "picture-broken", "budget"]) {
+  for (const reason of ["wait", "lease", "unconfirmed", "untimed", "picture-broken", "budget"]) {
     assert.match(whyHeldBack([reason]).text, /Nothing is charged/, reason);
   }
 });
@@ -146,12 +147,66 @@ test("what an account needs is deposit, storage, fees and what has to stay", () 
   assert.equal(nativeOf(takenBy(terms({}), 700n, true)), 700n, "a server that does not say");
 });
 
+test("the server's reckoning of what can be deposited counts, whatever the page would add up", () => {
+  // 100 of the 1,000 are frozen, which the page does not know.
+  const reckoned = terms({ needs: { ...needs, deposit: "600", deposit_max: "689" }, short_by: "0" });
+  assert.deepEqual(shortOf(takenBy(reckoned, 689n, true), reckoned), { asset: 0n, native: 0n });
+  assert.deepEqual(shortOf(takenBy(reckoned, 700n, true), reckoned), { asset: 0n, native: 11n });
+});
+
+test("who cannot pay the least hears what is missing for what was chosen", () => {
+  const poor = terms({ free_balance: "50", needs: { ...needs, deposit: "10", deposit_max: "0" }, short_by: "171" });
+  assert.equal(shortOf(takenBy(poor, 10n, true), poor).native, 171n);
+  assert.equal(shortOf(takenBy(poor, 700n, true), poor).native, 861n);
+  const nearly = terms({ needs: { ...needs, deposit: "10", deposit_max: "0" }, short_by: "4" });
+  assert.equal(shortOf(takenBy(nearly, 3n, true), nearly).native, 0n);
+});
+
 test("a stream in another asset needs the chain's token for the rest", () => {
-  const asset = { asset: "1984", needs };
+  const asset = {
+    asset: "1984",
+    needs: { ...needs, deposit: "600", deposit_max: "1000" },
+    has: "200",
+    short_by: "11",
+    asset_short_by: "0",
+  };
   const taken = takenBy(terms(asset), 1_200n, true);
-  assert.deepEqual(shortOf(taken, terms({ ...asset, has: { native: "200" } })), { asset: 200n, native: 11n });
-  assert.equal(shortOf(taken, terms({ ...asset, short_by: "7" })).native, 7n);
-  assert.equal(shortOf(taken, terms(asset)).native, 0n);
+  assert.deepEqual(shortOf(taken, terms(asset)), { asset: 200n, native: 11n });
+  const none = terms({ ...asset, needs: { ...asset.needs, deposit_max: "0" }, asset_short_by: "600" });
+  assert.equal(shortOf(taken, none).asset, 1_200n);
+  const before = terms({ asset: "1984", needs });
+  assert.deepEqual(shortOf(taken, before), { asset: 200n, native: 0n }, "a server that does not say");
+});
+
+test("what is signed allows what the terms reckon with", () => {
+  const asked = {
+    rate_per_second: "10",
+    vault: "100",
+    grant: null,
+    needs: { ...needs, cap: "36000", rate_max_per_second: "12", sessions_max: 3, gap_ms: 90_000 },
+  };
+  const plan = planFor(terms(asked), 0n, 60, false);
+  const { expires_at_ms: ends, ...call } = plan.call;
+  assert.deepEqual(call, {
+    kind: "deposit_and_grant",
+    ...assetOf(terms(asked)),
+    deposit: "500",
+    cap: "600",
+    rate_max_per_second: "12",
+    sessions_max: 3,
+    gap_ms: 90_000,
+  });
+  assert.ok(ends > Date.now() + 23 * 3_600_000);
+  assert.equal(plan.taken.storage, 200n);
+  const more = planFor(terms(asked), 0n, 60, true);
+  assert.deepEqual([more.deposit, more.cap], [600n, 700n], "what runs has reserved the vault");
+});
+
+test("a grant that suffices takes a deposit alone", () => {
+  const grant = { id: 1, cap_left: "1000", rate_max_per_second: "10", sessions_max: 1, sessions_open: 0 };
+  const plan = planFor(terms({ rate_per_second: "10", vault: "0", missing: ["funds"], grant, needs }), 700n, 60, false);
+  assert.deepEqual([plan.call.kind, plan.call.amount], ["deposit", "700"], "the stream's least");
+  assert.equal(plan.taken.storage, 0n);
 });
 
 test("accounts of other kinds of keys are told apart", () => {

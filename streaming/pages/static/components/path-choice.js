@@ -1,8 +1,5 @@
 import { button, fill, h, setText } from "../dom.js";
 
-/** Sound alone is free for so long; then its viewer has to choose. */
-export const SOUND_FREE_MS = 10_000;
-
 /**
  * `<ps-path-choice>`: the connection carries the sound and not the picture; its viewer goes on
  * with the sound, or waits. Dispatches `choose`, whose `detail` is whether to go on with sound.
@@ -19,7 +16,7 @@ export class PathChoice extends HTMLElement {
 
   /**
    * @param {{alone: boolean, isAnswered: boolean} | null} choice as far as there is one
-   * @param {number} freeMs how long the sound is still free
+   * @param {number} freeMs how long the sound is still free, by the server's word
    */
   show(choice, freeMs) {
     this.#sound.hidden = choice?.alone === true;

@@ -1,5 +1,6 @@
 import { button, fill, h, icon, notice } from "../dom.js";
 import { shortAddress } from "../ss58.js";
+import { DEVELOPMENT } from "../development-wallet.js";
 import { enable, findWallets, rememberChoice, rememberedChoice } from "../wallet.js";
 
 /** @typedef {import("../wallet.js").Account} Account */
@@ -54,8 +55,10 @@ export class WalletChooser extends HTMLElement {
         "div",
         { class: "actions" },
         wallets.map((name) =>
-          button("primary", [icon("wallet"), `Connect ${walletTitle(name)}`], () =>
-            this.#connect(name, wallets),
+          button(
+            name === DEVELOPMENT ? "plain" : "primary",
+            [icon("wallet"), name === DEVELOPMENT ? "Use a development account" : `Connect ${walletTitle(name)}`],
+            () => this.#connect(name, wallets),
           ),
         ),
       ),
@@ -110,6 +113,7 @@ export class WalletChooser extends HTMLElement {
         button("link", "Disconnect", disconnect),
       ),
       select,
+      this.account?.wallet === DEVELOPMENT ? developmentNotice() : null,
       this.#others.length > 0 ? h("p", { class: "small" }, othersText(this.#others)) : null,
     );
   }
@@ -131,12 +135,21 @@ function othersText(others) {
   return `Not usable here: ${named}. Keys have to be sr25519 or ed25519.`;
 }
 
+function developmentNotice() {
+  return notice(
+    "warning",
+    "Development account",
+    "Everybody can sign as this account, and the money of this chain is worth nothing.",
+  );
+}
+
 /** @param {string} name @returns {string} */
 function walletTitle(name) {
   const titles = /** @type {Record<string, string>} */ ({
     "polkadot-js": "polkadot{.js}",
     "subwallet-js": "SubWallet",
     talisman: "Talisman",
+    [DEVELOPMENT]: "the development accounts",
   });
   return titles[name] ?? name;
 }

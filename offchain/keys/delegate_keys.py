@@ -1,0 +1,205 @@
+"""The delegates' keys in one directory: masters that are opened once, and files from before them.
+
+Masters are called `master-1`, `master-2` and so on; new delegates derive from the newest, older
+masters go on for the delegates that they made. A delegate of an earlier release has a file of its
+own, `delegate-...`, which is opened when it first has to sign. Nothing here waits for a loop.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from offchain.keys.derivation import Master, read_name
+from offchain.keys.keystore import (
+    KeyNotFound,
+    Keystore,
+    KeystoreCorrupt,
+    KeystoreError,
+    WrongPassword,
+)
+from offchain.keys.signer import LocalKey, Signer
+
+log = logging.getLogger("paystream.keys")
+
+DERIVED_KEPT_MAX: Final = 65_536
+"""Derived keys that stay in memory; what is beyond is derived again."""
+NUMBERS_TRIED: Final = 64
+"""A viewer's delegates are counted from 0, and each lives as long as its grant: a month, mostly."""
+_MASTER: Final = re.compile(r"master-([1-9][0-9]{0,5})")
+_TRIED_MAX: Final = 8
+"""So many files of earlier delegates are tried to learn whether the password is right."""
+
+
+class DelegateKeys:
+    """Opens and derives delegates' keys; `check` comes first."""
+
+    def __init__(self, directory: Path, password: str) -> None:
+        self.store = Keystore(directory)
+        self._password = password
+        self._masters: dict[str, Master] = {}
+        self._current: Master | None = None
+        self._newest = 0
+        self._derived: dict[str, Signer] = {}
+        self._opened: dict[str, Signer] = {}
+
+    def __repr__(self) -> str:
+        return f"<delegates' keys in {self.store.directory}>"
+
+    def check(self) -> None:
+        """Open the masters; make the first where there is none. 0.1 s for each.
+
+        Raises KeystoreError where the password is wrong, the newest master is damaged, or the
+        directory cannot be used. Other damage stops the delegates that it concerns, not this.
+        """
+        numbers = master_numbers(self.store)
+        if not numbers:
+            self._check_password()
+            add_master(self.store, self._password)
+            numbers = [1]
+        for number in numbers[:-1]:
+            try:
+                self._open_master(number)
+            except KeystoreError as error:
+                log.error("event=master-unusable why=%r", str(error))  # noqa: TRY400
+        self._open_master(numbers[-1])
+
+    def _check_password(self) -> None:
+        """Try the password on an earlier delegate's file, before a master is made with it."""
+        names = sorted(path.stem for path in self.store.directory.glob("delegate-*.json"))
+        for name in names[-_TRIED_MAX:]:
+            try:
+                self.open(name)
+            except KeystoreCorrupt as error:
+                log.error("event=key-unusable why=%r", str(error))  # noqa: TRY400
+            else:
+                return
+
+    def _open_master(self, number: int) -> None:
+        master = Master(_sr25519(self.store, f"master-{number}", self._password))
+        self._masters[master.fingerprint] = master
+        self._current, self._newest = master, number
+
+    @property
+    def current(self) -> Master:
+        """The master of new delegates. Raises KeystoreError before `check`.
+
+        One that `paystream keys rotate` has made meanwhile is found here.
+        """
+        following = self._newest + 1
+        if self._current is not None and self.store.has(f"master-{following}"):
+            try:
+                self._open_master(following)
+            except KeystoreError as error:
+                self._newest = following  # told once; the one before goes on
+                log.error("event=master-unusable why=%r", str(error))  # noqa: TRY400
+            else:
+                log.info("event=master-rotated master=%s", self._current.fingerprint)
+        if self._current is None:
+            raise KeystoreError(f"no master of {self.store.directory} is open: check() comes first")
+        return self._current
+
+    def delegate(self, viewer: str, number: int) -> tuple[str, bytes]:
+        """Give name and public key of a viewer's delegate. Nothing is stored.
+
+        `viewer` is an address in the generic format, `number` counts the viewer's delegates.
+        """
+        master = self.current
+        name = str(master.name(viewer, number))
+        return name, master.delegate(viewer, number).public_key
+
+    def recognise(self, viewer: str, public: bytes) -> str | None:
+        """Name the key of a viewer's delegate; None where it is not of this directory.
+
+        The keys of a viewer's first `NUMBERS_TRIED` numbers are derived from every master: 3 ms
+        for each. Nothing is decrypted.
+        """
+        newest = self.current
+        for master in dict.fromkeys([newest, *reversed(self._masters.values())]):
+            for number in range(NUMBERS_TRIED):
+                if master.delegate(viewer, number).public_key == public:
+                    return str(master.name(viewer, number))
+        wanted = "0x" + public.hex()
+        names = sorted(path.stem for path in self.store.directory.glob("delegate-*.json"))
+        for name in names:
+            try:
+                if self.store.show(name).public_key == wanted:
+                    return name
+            except KeystoreError as error:
+                log.warning("event=key-unusable why=%r", str(error))
+        return None
+
+    def is_current(self, name: str) -> bool:
+        """Tell whether a key comes from the newest master."""
+        named = read_name(name)
+        return named is not None and named.master == self.current.fingerprint
+
+    def is_open(self, name: str) -> bool:
+        """Tell whether `open` answers at once, without 0.1 s of scrypt."""
+        return name in self._opened or read_name(name) is not None
+
+    def open(self, name: str) -> Signer:
+        """Give a key by its name. Raises KeystoreError; that concerns this key alone."""
+        found = self._derived.get(name) or self._opened.get(name)
+        if found is not None:
+            return found
+        named = read_name(name)
+        if named is None:
+            key = self._opened[name] = self.store.load(name, self._password)
+            return key
+        master = self._masters.get(named.master)
+        if master is None:
+            raise KeyNotFound(
+                f"the master {named.master} of the delegate {name} is not in "
+                f"{self.store.directory}: restore it from a backup"
+            )
+        while len(self._derived) >= DERIVED_KEPT_MAX:
+            del self._derived[next(iter(self._derived))]
+        derived = self._derived[name] = master.delegate(named.viewer, named.number)
+        return derived
+
+    def archive(self, names: list[str]) -> None:
+        """Move the files of those keys that have one into `archive`. Raises KeystoreError."""
+        for name in names:
+            if read_name(name) is None and self.store.has(name):
+                self.store.move_to_archive(name)
+                self._opened.pop(name, None)
+
+
+def master_numbers(store: Keystore) -> list[int]:
+    """Give the numbers of the masters in a keystore, the newest last."""
+    found = (_MASTER.fullmatch(path.stem) for path in store.directory.glob("master-*.json"))
+    return sorted(int(match[1]) for match in found if match is not None)
+
+
+def add_master(store: Keystore, password: str) -> str:
+    """Make the next master and give its name; new delegates derive from it. Raises KeystoreError.
+
+    The newest of the masters before has to open with the same password, unless it is damaged: a
+    relayer has one password.
+    """
+    numbers = master_numbers(store)
+    if numbers:
+        with suppress(KeystoreCorrupt):
+            store.load(f"master-{numbers[-1]}", password)
+    name = f"master-{(numbers[-1] if numbers else 0) + 1}"
+    store.new(name, password)
+    return name
+
+
+def _sr25519(store: Keystore, name: str, password: str) -> LocalKey:
+    try:
+        key = store.load(name, password)
+    except WrongPassword:
+        raise
+    except KeystoreCorrupt as error:
+        raise KeystoreCorrupt(
+            f"{error}. Restore the file from a backup; without one, make another master with "
+            "`paystream keys rotate`: the delegates of this one are lost"
+        ) from None
+    if key.scheme != "sr25519":
+        raise KeystoreCorrupt(f"{name} in {store.directory} is no sr25519 key: it cannot derive")
+    return key

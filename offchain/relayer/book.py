@@ -1,0 +1,581 @@
+"""The sessions that have not ended for good, rebuilt from the journal. No I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import msgspec
+
+from offchain.journal import ConnectionRecord, FinalBlock, Loaded
+from offchain.ledger.orders import seconds_of
+from offchain.relayer import credit
+from offchain.relayer.census import Census
+from offchain.relayer.credit import CREDIT_MS, Risk, Spent
+from offchain.relayer.interest import Wanted
+from offchain.relayer.live_session import Lapse, LiveSession
+from offchain.relayer.unwritten import Unwritten
+from streaming.session_state import RESUME_WITHIN_MS, ConnectionState, SessionRef
+
+SILENT_CONNECTION_S: Final = 30.0
+"""Without any word of its server for so long, a connection counts as ended: its lease ran out."""
+AWAY_AFTER_S: Final = 3.0
+"""A media server that has said nothing for so long (it speaks each 500 ms) is away."""
+SERVER_DEAD_AFTER_S: Final = 45.0
+"""One that is away for so long is taken for dead. What it still has to say is taken if it comes."""
+AWAY_AGAIN_S: Final = 1.0
+"""How long after it was seen that its server is away a silent connection is seen to again."""
+UNSIGNED_AGAIN_S: Final = 0.5
+"""The same for a session whose index cannot be given back yet, for another waits behind it."""
+SECONDS_NEVER: Final = 1 << 62
+SERVERS_KEPT: Final = 256
+CONNECTIONS_KEPT: Final = 32
+DEPARTED_KEPT: Final = 1024
+ORPHAN_AFTER_S: Final = 3.0
+"""A session without any connection for so long was admitted, and its viewer never heard."""
+DENIED_WAIT_S: Final = 6.0
+"""How long a denied session waits for its connection's last state."""
+RESUME_WITHIN_S: Final = RESUME_WITHIN_MS / 1000
+LAPSED_BACK_MS: Final = 500
+"""So much may have come back of what waits for a successor before it is noted again: the journal
+need not be written for each millisecond."""
+AT_ONCE: Final = frozenset({"left", "denied"})
+"""Ends after which no viewer is waited for."""
+
+
+class Departed:
+    """A session that ended lately: why, and what of its connections was reckoned with."""
+
+    __slots__ = ("forwarded_ms", "reason", "viewer")
+
+    def __init__(self, reason: str, viewer: str, forwarded_ms: dict[str, int]) -> None:
+        self.reason = reason
+        self.viewer = viewer
+        self.forwarded_ms = forwarded_ms
+        """By connection. What its media server tells of beyond that stays unpaid."""
+
+
+class Book:
+    """Every session that has not ended for good, and what every viewer's credit has lost."""
+
+    def __init__(self, credit_ms: int = CREDIT_MS) -> None:
+        self.credit_ms = credit_ms
+        """What may be forwarded to one viewer before a block charges it."""
+        self.started_at = 0.0
+        self.heard: dict[str, float] = {}
+        """When each media server last said anything."""
+        self.sessions: dict[SessionRef, LiveSession] = {}
+        self.wanted = Wanted()
+        """What the sessions rest on, and which there are of a grant, a viewer and a stream."""
+        self.spent: dict[str, Spent] = {}
+        self.finalized_block = 0
+        self.final: FinalBlock | None = None
+        """The highest finalized block that was read, with its hash."""
+        self.aliases: dict[SessionRef, SessionRef] = {}
+        """Sessions that go on under another name than the one the media server knows."""
+        self.departed: dict[SessionRef, Departed] = {}
+        """The sessions that ended lately, for connections that have not heard."""
+        self.boot_id: str | None = None
+        self.mine: Callable[[str], bool] = _everybody
+        """Tells whose credit is kept here."""
+        self.unwritten = Unwritten()
+        """What the journal does not have as it is."""
+        self.census: Census[LiveSession] = Census()
+
+    def __iter__(self) -> Iterator[LiveSession]:
+        return iter(list(self.sessions.values()))
+
+    def add(self, session: LiveSession) -> None:
+        """Take in a session, in place of an earlier attempt with its name."""
+        self._remove(session.ref)
+        self.unwritten.add(session.unwritten)
+        session.unwritten = self.unwritten
+        self.sessions[session.ref] = session
+        self.wanted.add(session.record)
+        session.census = self.census
+        self.census.enter(session)
+        session.look()
+
+    def _remove(self, ref: SessionRef) -> None:
+        session = self.sessions.pop(ref, None)
+        if session is not None:
+            self.unwritten.forget(ref)
+            session.unwritten = Unwritten()
+            session.census = None
+            self.census.leave(session)
+            self.wanted.remove(session.record)
+
+    def find(self, named: SessionRef) -> LiveSession | None:
+        """Give the session that the media server means."""
+        return self.sessions.get(self.aliases.get(named, named))
+
+    def follow(self, lapsed: LiveSession, successor: LiveSession, now_ms: int) -> None:
+        """Let a session take over a lapsed one's connection: what came since may yet be paid."""
+        self.add(successor)
+        self._alias(successor)
+        lapse, viewer = lapsed.lapse, lapsed.record.viewer
+        if lapse is not None and lapse.lost_ms:
+            spent = self.spent.get(viewer, Spent())
+            self.spent[viewer] = credit.give_back(spent, lapse.lost_ms, now_ms)
+            self.unwritten.budgets.add(viewer)
+        lapsed.lapse = None
+        self.census.lapsed.pop(lapsed, None)
+        lapsed.touch()
+
+    def _alias(self, session: LiveSession) -> None:
+        if session.record.continues is not None:
+            self.aliases[SessionRef(*session.record.continues)] = session.ref
+
+    def of_viewer(self, viewer: str) -> list[LiveSession]:
+        """List a viewer's sessions."""
+        return [self.sessions[ref] for ref in self.wanted.by_viewer.get(viewer, ())]
+
+    @property
+    def watched(self) -> int:
+        """How many sessions are not merely waiting for a block to end them."""
+        return len(self.sessions) - len(self.census.closing)
+
+    def of_grant(self, grant: int) -> list[LiveSession]:
+        """List a grant's sessions."""
+        return [self.sessions[ref] for ref in self.wanted.by_grant.get(grant, ())]
+
+    def of_stream(self, stream: int) -> list[LiveSession]:
+        """List a stream's sessions, in their order."""
+        return [self.sessions[ref] for ref in sorted(self.wanted.by_stream.get(stream, ()))]
+
+    # --- journal -----------------------------------------------------------------------
+
+    def restore(self, loaded: Loaded, now: float) -> None:
+        """Go on from what the journal holds; silence is counted from `now`."""
+        self.started_at = now
+        self.finalized_block = loaded.finalized_block
+        self.final = loaded.final
+        self.adopt(loaded, now)
+
+    def adopt(self, loaded: Loaded, now: float) -> None:
+        """Take in sessions and budgets that the journal holds."""
+        for record in loaded.sessions:
+            session = LiveSession(record, now)
+            session.closing_since = now if session.ending else None
+            session.restored = True
+            session.is_signed = True  # whether it is, only the ledger can tell
+            session.charged_seconds = record.paid_seconds
+            self.add(session)
+            self._alias(session)
+        for order in loaded.orders:
+            meant = self.sessions.get(SessionRef(order.grant, order.index))
+            # an earlier attempt at the same index may have left its orders: they bind no other
+            if meant is not None and meant.record.attempt == 1:
+                meant.meant_seconds = max(meant.meant_seconds, seconds_of(order.body))
+        for packed in loaded.budgets:
+            self.spent[packed.viewer] = Spent(packed.spent_ms, packed.at_ms)
+        for state in loaded.connections:
+            kept, connection = (
+                self.sessions.get(SessionRef(state.grant, state.index)),
+                state.connection,
+            )
+            if kept is None or connection.number <= kept.record.finished_number:
+                continue
+            kept.connections[connection.number] = connection
+            kept.recount()
+            kept.weigh()
+            kept.charged_ms[connection.number] = connection.charged_ms
+            if connection.final and connection.end_reason == "vanished":
+                kept.presumed.add(connection.number)  # perhaps nobody has said so but a clock
+            kept.seen[connection.number] = now
+            kept.idle_since = None if kept.live else now
+
+    def give_up(self, viewer: str) -> None:
+        """Forget all that there is of a viewer: from the journal another goes on."""
+        own = {session.ref for session in self.of_viewer(viewer)}
+        for ref in own:
+            self._remove(ref)
+        self.aliases = {name: ref for name, ref in self.aliases.items() if ref not in own}
+        self.departed = {
+            name: departed for name, departed in self.departed.items() if departed.viewer != viewer
+        }
+        self.spent.pop(viewer, None)
+        self.unwritten.budgets.discard(viewer)
+
+    # --- from the media server ---------------------------------------------------------
+
+    def greet(self, boot_id: str, now: float, now_ms: int) -> None:
+        """Note the media server's boot: connections of an earlier one have ended."""
+        self.boot_id = boot_id.partition("@")[0]
+        self.hear(boot_id, now)
+        for session in list(self.census.lapsed):
+            if session.lapse is not None and _is_earlier(session.lapse.connection, boot_id):
+                self._leave_lapsed(session, now_ms)
+        for session in self.sessions.values():
+            for connection in list(session.connections.values()):
+                if connection.boot_id == boot_id:
+                    session.seen[connection.number] = now
+                if not _is_earlier(connection, boot_id):
+                    continue
+                session.presumed.discard(connection.number)
+                if not connection.final:
+                    self._finish(session, connection, "vanished", now)
+
+    def take(self, state: ConnectionState, boot_id: str, now: float, now_ms: int) -> bool:
+        """Take one connection's state. Returns whether it belongs to a session that is known.
+
+        Figures never fall: of an older and a newer state the higher counts.
+        """
+        session = self.find(state.session)
+        if session is None:
+            self._take_late(state, now_ms)
+        if session is None or state.number > session.record.number or state.number < 1:
+            return False
+        lapse = session.lapse
+        if lapse is not None and state.number == lapse.connection.number and lapse.heard:
+            self._take_lapsed(session, lapse, state, now, now_ms)
+            return True
+        if state.number <= session.record.finished_number:
+            return True
+        known = session.connections.get(state.number)
+        if known is not None and (known.connection, known.boot_id) != (state.connection, boot_id):
+            return False
+        session.seen[state.number] = now
+        if known is not None and known.final and state.number not in session.presumed:
+            return True
+        session.presumed.discard(state.number)
+        delivered_ms, forwarded_ms = state.delivered_ms, state.forwarded_ms
+        if state.number == session.record.base_number:
+            delivered_ms -= session.record.base_delivered_ms
+            forwarded_ms -= session.record.base_forwarded_ms
+        # Whole milliseconds of three figures differ by one now and then: charged is the most.
+        before_ms = max(
+            session.charged_ms.get(state.number, 0), 0 if known is None else _lost_ms(known)
+        )
+        record = ConnectionRecord(
+            connection=state.connection,
+            number=state.number,
+            boot_id=boot_id,
+            delivered_ms=max(delivered_ms, known.delivered_ms if known else 0, 0),
+            forwarded_ms=max(forwarded_ms, known.forwarded_ms if known else 0, 0),
+            unconfirmed_ms=max(0, state.unconfirmed_ms),
+            final=state.final,
+            end_reason=(state.end_reason or "vanished") if state.final else None,
+        )
+        if record != known:
+            session.keep(record)
+        lost_ms = _lost_ms(record)
+        session.charged_ms[state.number] = max(before_ms, lost_ms)
+        self.charge(session.record.viewer, lost_ms - before_ms, now_ms)
+        session.idle_since = None if session.live else now
+        session.weigh()
+        if session.total_seconds >= session.look_total:
+            session.look_total = SECONDS_NEVER
+            session.look()
+        if lapse is not None:
+            lapse.connection, lapse.heard, lapse.seen = record, True, now
+            lapse.live = not state.final
+        if state.final:
+            self._tidy(session)
+        return True
+
+    def _take_late(self, state: ConnectionState, now_ms: int) -> None:
+        """Reckon with what a media server tells of a session when it is over."""
+        departed = self.departed.get(state.session)
+        if departed is None:
+            return
+        before_ms = departed.forwarded_ms.get(state.connection, 0)
+        self.charge(departed.viewer, state.forwarded_ms - before_ms, now_ms)
+        departed.forwarded_ms[state.connection] = max(before_ms, state.forwarded_ms)
+
+    def lapse(self, session: LiveSession, now: float) -> None:
+        """End a session that lapsed while its viewer stayed."""
+        connection = session.connections[session.record.number]
+        session.lapse = Lapse(connection, now, heard=not self._is_away(connection, now))
+        self.census.lapsed[session] = None
+        session.end("lapsed", now)
+
+    def _take_lapsed(
+        self,
+        session: LiveSession,
+        lapse: Lapse,
+        state: ConnectionState,
+        now: float,
+        now_ms: int,
+    ) -> None:
+        lapse.seen = now
+        before, record = lapse.connection, session.record
+        delivered_ms, forwarded_ms = before.delivered_ms, before.forwarded_ms
+        if state.number == record.base_number:
+            delivered_ms += record.base_delivered_ms
+            forwarded_ms += record.base_forwarded_ms
+        lapse.fresh_ms = max(lapse.fresh_ms, state.delivered_ms - delivered_ms)
+        lapse.sent_ms = max(lapse.sent_ms, state.forwarded_ms - forwarded_ms)
+        if session.done:
+            self._lose_lapsed(session, lapse, now_ms)
+        if state.final:
+            self._leave_lapsed(session, now_ms)
+
+    def _leave_lapsed(self, session: LiveSession, now_ms: int) -> None:
+        """A lapsed session's connection has ended: no successor will be paid for what it brought.
+
+        That is out of the credit at once, so that it is in the journal before the media server
+        hears that its last word is.
+        """
+        if session.lapse is not None:
+            self._lose_lapsed(session, session.lapse, now_ms)
+            session.lapse.live = False
+            session.touch()  # so that the next write lets it go
+
+    def _lose_lapsed(self, session: LiveSession, lapse: Lapse, now_ms: int) -> None:
+        """Take what came since a session lapsed out of the credit.
+
+        From when the session is over, too, until a successor takes it over: the journal has no such
+        session then, and another process would put what it is told of it on no account.
+        """
+        viewer = session.record.viewer
+        self.charge(viewer, lapse.sent_ms - lapse.lost_ms, now_ms)
+        lapse.lost_ms = max(lapse.lost_ms, lapse.sent_ms)
+        if lapse.live:  # a successor may be paid for it yet: until that is decided none comes back
+            spent_ms = credit.refilled(self.spent.get(viewer, Spent()), now_ms).spent_ms
+            back_ms = lapse.lost_ms - spent_ms
+            if back_ms >= LAPSED_BACK_MS:
+                self.charge(viewer, back_ms, now_ms)
+
+    def _finish(
+        self, session: LiveSession, connection: ConnectionRecord, reason: str, now: float
+    ) -> None:
+        session.keep(msgspec.structs.replace(connection, final=True, end_reason=reason))
+        if not session.live:
+            session.idle_since = now
+
+    def _tidy(self, session: LiveSession) -> None:
+        """Fold the oldest ended connections into the record when there are many."""
+        while len(session.connections) > CONNECTIONS_KEPT:
+            first = session.connections[min(session.connections)]
+            if not first.final:
+                return
+            session.change(
+                finished_ms=session.record.finished_ms + first.delivered_ms,
+                finished_number=first.number,
+            )
+            del session.connections[first.number]
+            session.recount()
+            session.seen.pop(first.number, None)
+            session.charged_ms.pop(first.number, None)
+            session.presumed.discard(first.number)
+
+    # --- credit ------------------------------------------------------------------------
+
+    def charge(self, viewer: str, lost_ms: int, now_ms: int) -> None:
+        """Take what will never be paid out of a viewer's credit."""
+        if lost_ms > 0 and self.mine(viewer):
+            current = self.spent.get(viewer, Spent())
+            self.spent[viewer] = credit.spend(current, lost_ms, now_ms)
+            self.unwritten.budgets.add(viewer)
+
+    def risk(self, viewer: str) -> Risk:
+        """Sum what was forwarded to a viewer and may still be charged."""
+        total = Risk()
+        for session in self.of_viewer(viewer):
+            total += session.risk
+        return total
+
+    def credit_left_ms(self, viewer: str, now_ms: int) -> int:
+        """Tell how much more a viewer may be sent before a block charges some of it."""
+        left_ms = self.credit_ms - sum(session.at_risk_ms for session in self.of_viewer(viewer))
+        spent = self.spent.get(viewer)
+        return left_ms if spent is None else left_ms - credit.refilled(spent, now_ms).spent_ms
+
+    def credit_wait_s(self, viewer: str, now_ms: int) -> int:
+        """Tell after how many seconds something of the credit is left again, at the latest."""
+        spent = self.spent.get(viewer, Spent())
+        return credit.wait_s(self.credit_ms, spent, self.risk(viewer), now_ms)
+
+    def credit_cause(self, viewer: str, now_ms: int) -> credit.Cause:
+        """Name what takes most of a viewer's credit."""
+        return credit.cause(self.spent.get(viewer, Spent()), self.risk(viewer), now_ms)
+
+    def connections_live(self, viewer: str) -> int:
+        """Count a viewer's connections that are up: they share the credit.
+
+        A session that is over has none any more, but a lapsed one's may wait for its successor.
+        """
+        own = self.of_viewer(viewer)
+        lapsed = sum(
+            session.done and session.lapse is not None and session.lapse.live for session in own
+        )
+        return lapsed + sum(session.up for session in own)
+
+    def conclude(self, session: LiveSession, now_ms: int, **fields: object) -> None:
+        """End a session for good: what was delivered goes into its record."""
+        session.change(
+            **fields,
+            finished_ms=session.delivered_ms,
+            finished_number=session.record.number,
+        )
+        for connection in session.connections.values():
+            is_base = connection.number == session.record.base_number
+            base_ms = session.record.base_forwarded_ms if is_base else 0
+            session.reckoned_ms[connection.connection] = connection.forwarded_ms + base_ms
+        session.connections.clear()
+        session.recount()
+        session.weigh()
+        session.seen.clear()
+        session.presumed.clear()
+        if session.lapse is not None:
+            self._lose_lapsed(session, session.lapse, now_ms)
+
+    def fail(self, session: LiveSession, now_ms: int) -> None:
+        """Give up on a session that the ledger never had: what was delivered stays unpaid."""
+        if session.record.phase != "failed":
+            lost_ms = session.delivered_ms + session.pending_ms
+            self.charge(session.record.viewer, lost_ms, now_ms)
+            reason = session.record.end_reason or session.deny or "open-refused"
+            self.conclude(session, now_ms, phase="failed", end_reason=reason)
+
+    def depart(self, session: LiveSession, now_ms: int) -> None:
+        """Forget a session that has ended for good and is so in the journal.
+
+        What came of a lapsed session's connection and went to no other session stays unpaid.
+        """
+        lapse = session.lapse
+        if lapse is not None:
+            self._lose_lapsed(session, lapse, now_ms)
+            last = lapse.connection.connection
+            session.reckoned_ms[last] = session.reckoned_ms.get(last, 0) + lapse.sent_ms
+        if self.sessions.get(session.ref) is session:
+            self._remove(session.ref)
+        names = []
+        if session.record.continues is not None:
+            alias = SessionRef(*session.record.continues)
+            if self.aliases.get(alias) == session.ref:
+                del self.aliases[alias]
+                names.append(alias)
+        for name in [session.ref, *names]:
+            while len(self.departed) >= DEPARTED_KEPT:
+                del self.departed[next(iter(self.departed))]
+            self.departed[name] = Departed(
+                session.deny or "session-closed", session.record.viewer, session.reckoned_ms
+            )
+
+    # --- ends --------------------------------------------------------------------------
+
+    def _free_unsigned(self, session: LiveSession, now_ms: int) -> None:
+        """Give back the index of a session that is to end before its open was ever signed.
+
+        Not where another waits behind it, which cannot open before this one has; and not where
+        something was delivered, for which the ledger can still charge.
+        """
+        if session.record.phase != "opening" or session.is_signed or session.total_seconds:
+            return
+        record = session.record
+        if all(other.record.index <= record.index for other in self.of_grant(record.grant)):
+            self.fail(session, now_ms)
+
+    def hear(self, boot_id: str, now: float) -> None:
+        """Note that a media server has said something."""
+        server = _server_of(boot_id)
+        self.heard.pop(server, None)
+        self.heard[server] = now
+        while len(self.heard) > SERVERS_KEPT:
+            del self.heard[next(iter(self.heard))]
+
+    def _is_away(self, connection: ConnectionRecord, now: float) -> bool:
+        """Tell whether a connection's media server is away: then nobody knows if it is silent.
+
+        One that stays away is taken for dead: its viewers are not kept waiting for its figures.
+        """
+        heard_at = self.heard.get(_server_of(connection.boot_id), self.started_at)
+        return AWAY_AFTER_S <= now - heard_at < SERVER_DEAD_AFTER_S
+
+    def awaits_figures(self, session: LiveSession, now: float) -> bool:
+        """Tell whether a session's last figures are with a media server that is away."""
+        return any(
+            (not connection.final or number in session.presumed) and self._is_away(connection, now)
+            for number, connection in session.connections.items()
+        )
+
+    def attend(self, session: LiveSession, now: float, now_ms: int) -> float:
+        """End connections that fell silent, and a session whose viewer did not come back.
+
+        Gives when to see again, if nothing is heard of it before.
+        """
+        again = self._presume(session, now, now_ms)
+        if session.done or session.ending:
+            self._free_unsigned(session, now_ms)
+            waits = not session.done and session.state == "leaving" and not session.is_signed
+            return now + UNSIGNED_AGAIN_S if waits else again
+        if session.deny is not None:
+            if not session.live or now - session.deny_since >= DENIED_WAIT_S:
+                session.end(session.deny, now)
+            return min(again, session.deny_since + DENIED_WAIT_S)
+        if session.live or session.idle_since is None:
+            return again
+        last = session.connections.get(session.record.number)
+        reason = last.end_reason if last is not None and last.end_reason else "vanished"
+        if reason in AT_ONCE or now - session.idle_since >= RESUME_WITHIN_S:
+            session.end(reason, now)
+        return min(again, session.idle_since + RESUME_WITHIN_S)
+
+    def _presume(self, session: LiveSession, now: float, now_ms: int) -> float:
+        """Take connections that their server says nothing of for ended, until it does.
+
+        Gives when one may have fallen silent next.
+        """
+        again = now + SILENT_CONNECTION_S
+        lapse = session.lapse
+        if lapse is not None and lapse.live:
+            if now - lapse.seen < SILENT_CONNECTION_S:
+                again = min(again, lapse.seen + SILENT_CONNECTION_S)
+            elif self._is_away(lapse.connection, now):
+                again = min(again, now + AWAY_AGAIN_S)
+            else:
+                self._leave_lapsed(session, now_ms)
+        if session.done:
+            return again
+        for connection in list(session.connections.values()):
+            if connection.final:
+                continue
+            silent_from = session.seen.get(connection.number, now) + SILENT_CONNECTION_S
+            if now < silent_from:
+                again = min(again, silent_from)
+            elif self._is_away(connection, now):
+                again = min(again, now + AWAY_AGAIN_S)
+            else:
+                self._finish(session, connection, "vanished", now)
+                session.presumed.add(connection.number)
+        return again
+
+    def may_resume(self, session: LiveSession, now: float) -> bool:
+        """Whether a viewer may still come back to a session."""
+        if session.done or session.ending or session.deny is not None:
+            return False
+        return session.idle_since is None or now - session.idle_since < RESUME_WITHIN_S
+
+    def orphan(self, viewer: str, stream: int, now: float) -> LiveSession | None:
+        """Find a session whose admission was never answered, so that its viewer asks again."""
+        for session in self.of_viewer(viewer):
+            if session.record.stream != stream or session.connections:
+                continue
+            waited_s = now - (session.idle_since if session.idle_since is not None else now)
+            unanswered = session.restored or waited_s >= ORPHAN_AFTER_S
+            if unanswered and self.may_resume(session, now):
+                return session
+        return None
+
+
+def _everybody(_viewer: str) -> bool:
+    return True
+
+
+def _server_of(boot_id: str) -> str:
+    """Give the id of the media server whose boot it is; empty in journals of earlier releases."""
+    return boot_id.partition("@")[2]
+
+
+def _is_earlier(connection: ConnectionRecord, boot_id: str) -> bool:
+    """Tell whether a connection is of an earlier boot of the same media server."""
+    same_server = _server_of(connection.boot_id) in ("", _server_of(boot_id))
+    return same_server and connection.boot_id != boot_id
+
+
+def _lost_ms(connection: ConnectionRecord) -> int:
+    """What was forwarded and will never be paid, as far as is certain."""
+    pending_ms = 0 if connection.final else connection.unconfirmed_ms
+    return max(0, connection.forwarded_ms - connection.delivered_ms - pending_ms)

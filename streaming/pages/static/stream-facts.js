@@ -1,0 +1,51 @@
+/**
+ * What the watch page says of its stream: whose it is, whether it is live, and what it costs.
+ * @module
+ */
+
+import { costOf, formatAmount, formatTime, fromWire } from "./amounts.js";
+import { setText } from "./dom.js";
+import { shortAddress } from "./ss58.js";
+
+/** @param {string} id */
+const find = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+/**
+ * @param {number} id
+ * @param {import("./api.js").Stream} stream
+ * @param {import("./api.js").ChainInfo} info of the stream's asset
+ */
+export function showStream(id, { owner, live, viewers, status, rate_per_second, tiers }, info) {
+  const { decimals, symbol } = info;
+  const rate = fromWire(rate_per_second);
+  document.title = `Stream ${id} · PayStream`;
+  setText(find("title"), `Stream ${id}`);
+  const badge = find("badge");
+  badge.className = live ? "badge live" : "badge";
+  setText(badge, live ? "Live" : status === "ended" ? "Ended" : status === "paused" ? "Paused" : "Not live");
+  setText(find("viewers"), live ? `${viewers ?? 0} watching` : "");
+  setText(find("owner"), `by ${shortAddress(owner)}`);
+  find("owner").title = owner;
+  setText(find("price-second"), formatAmount(rate, decimals, symbol));
+  setText(
+    find("price-longer"),
+    `${formatAmount(costOf(rate, 60), decimals, symbol)} a minute · ` +
+      `${formatAmount(costOf(rate, 3600), decimals, symbol)} an hour`,
+  );
+  const offers = (tiers ?? []).map(({ price, period_ms, discount_ppm }) =>
+    `${formatAmount(fromWire(price), decimals, symbol)} for ${formatTime(period_ms / 1000)}: ${discount_ppm / 10_000} % off`,
+  );
+  setText(find("tiers"), offers.length > 0 ? `Subscribers pay ${offers.join(" · ")}` : "");
+}
+
+/**
+ * What stands where the picture will be, before anybody watches.
+ * @param {import("./api.js").Stream | null} stream
+ * @returns {{title: string, text: string}}
+ */
+export function idleText(stream) {
+  if (stream?.status === "ended") return { title: "This stream has ended", text: "" };
+  if (stream?.status === "paused") return { title: "The creator has paused this stream", text: "" };
+  if (!stream?.live) return { title: "Not live right now", text: "The page notices when it begins." };
+  return { title: "Live now", text: "You pay only for the seconds that reach you." };
+}

@@ -1,0 +1,265 @@
+"""What a viewer may watch that no block has charged, whatever fails."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from offchain.ledger.errors import LedgerError, OrderRefused
+from offchain.ledger.orders import Order, Tick
+from tests.simulation.media_server import Watching, now_ms
+from tests.simulation.scenarios.stage import play
+from tests.simulation.wallets import Viewer
+from tests.simulation.world import World
+
+
+async def _watched(w: World, fault: str) -> None:
+    viewer = await w.viewer().ready()
+    watching = await viewer.watch()
+    await trio.sleep(20)
+    match fault:
+        case "halted":
+            w.chain.halted = True
+        case "hangs" | "refuses":
+            w.node.away = fault
+        case "cut off":
+            w.node.swallows = True
+        case "full lane":
+            w.chain.lane_full = True
+        case "ticks refused":
+            w.node.refuses = no_ticks
+    await trio.sleep(150)
+    w.chain.halted = w.chain.lane_full = w.node.swallows = False
+    w.node.away = None
+    w.node.refuses = lambda grant, order: None
+    await trio.sleep(20)
+    watching.end("left")
+    await trio.sleep(20)
+    w.judges.judge_credit()
+
+
+def no_ticks(_grant: int, order: Order) -> LedgerError | None:
+    """Refuse ticks alone."""
+    return OrderRefused("Dropped", "Dropped", "full") if isinstance(order, Tick) else None
+
+
+# It once was so: unpaid delivery has no bound but at the opening.
+@pytest.mark.parametrize(
+    "fault", ["halted", "hangs", "refuses", "cut off", "full lane", "ticks refused"]
+)
+def test_what_is_unpaid_stays_within_the_credit(fault: str) -> None:
+    async def tale(w: World) -> None:
+        await _watched(w, fault)
+
+    play(tale, judged=("charged", "credit"))
+
+
+# It once was so: unpaid delivery has no bound but at the opening.
+def test_what_is_unpaid_stays_within_the_credit_while_the_relayer_is_away() -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        await viewer.watch()
+        await trio.sleep(20)
+        w.node.swallows = True
+        await trio.sleep(12)
+        w.relayer.keep_down = True
+        w.relayer.kill("now")
+        await trio.sleep(60)
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))
+
+
+def test_on_a_good_day_half_of_the_credit_is_enough() -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        watching = await viewer.watch()
+        await trio.sleep(120)
+        watching.end("left")
+        await w.end()
+        worst_ms = w.judges.accounts[viewer.address].worst_ms
+        assert 5_000 < worst_ms <= 14_000, worst_ms
+
+    play(tale)
+
+
+async def _lapsed(w: World, lost_ms: int) -> Watching:
+    """Let a session lapse, while its viewer is there and nothing comes from the publisher.
+
+    Of what was forwarded before, `lost_ms` never arrived, and are out of the credit.
+    """
+    viewer = await w.viewer().ready(gap_ms=30_000)
+    watching = await viewer.watch()
+    watching.lost_ms = lost_ms
+    await trio.sleep(20)
+    watching.advance(now_ms())
+    watching.frozen = True
+    while w.judges.open_sessions():
+        await w.blocks(1)
+    await w.blocks(3)
+    return watching
+
+
+# It once was so: what comes after a lapsed session is over, and before another, is on no account.
+def test_what_comes_between_a_lapsed_session_and_the_next_is_on_the_credit() -> None:
+    async def tale(w: World) -> None:
+        watching = await _lapsed(w, 18_500)
+        w.chain.halted = True
+        await trio.sleep(15)
+        watching.advance(now_ms())
+        watching.frozen = False
+        await trio.sleep(20)
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))
+
+
+def test_what_the_next_session_pays_is_back_on_the_credit() -> None:
+    async def tale(w: World) -> None:
+        watching = await _lapsed(w, 0)
+        w.chain.halted = True
+        await trio.sleep(15)
+        watching.advance(now_ms())
+        watching.frozen = False
+        await trio.sleep(10)
+        assert w.relayer.relayer is not None
+        spent = w.relayer.relayer.core.book.spent
+        assert spent[watching.viewer].spent_ms > 5_000
+        w.chain.halted = False
+        await trio.sleep(12)
+        assert w.judges.opened == 2
+        assert watching.viewer not in spent or spent[watching.viewer].spent_ms < 1_000
+
+    play(tale, judged=("charged", "credit"))
+
+
+# It once was so: of a session that is over, a new process hears what its connection brought since,
+# and puts it on no account.
+def test_what_comes_after_a_lapsed_session_is_over_outlives_a_crash() -> None:
+    async def tale(w: World) -> None:
+        watching = await _lapsed(w, 0)
+        w.chain.halted = True
+        await trio.sleep(15)
+        watching.advance(now_ms())
+        watching.frozen = False
+        await trio.sleep(10)
+        await w.crash()
+        w.chain.halted = False
+        await trio.sleep(10)
+        await w.viewers[0].watch()
+        w.node.swallows = True
+        await trio.sleep(60)
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))
+
+
+# It once was so: what came after a session lapsed is forgotten with the process that knew it.
+def test_what_a_lapsed_session_left_unpaid_outlives_a_crash() -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready(gap_ms=30_000)
+        watching = await viewer.watch()
+        await trio.sleep(10)
+        w.relayer.keep_down = True
+        w.relayer.kill("now")
+        await trio.sleep(50)  # its lease gave it 15 s, and the session has lapsed since
+        w.chain.takes = lambda grant, order: False
+        w.relayer.allow()
+        await w.relayer.started()
+        await trio.sleep(4)
+        watching.end("left")
+        await trio.sleep(4)
+        await w.crash()
+        w.chain.takes = lambda grant, order: True
+        await w.blocks(30)
+        await viewer.watch()
+        w.node.swallows = True
+        await trio.sleep(60)
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))
+
+
+async def _lose(w: World, viewer: Viewer, lost_ms: int) -> None:
+    """Let a viewer watch so much that never arrives, and leave."""
+    watching = await viewer.watch()
+    watching.lost_ms = lost_ms
+    await trio.sleep(lost_ms / 1000 + 5)
+    watching.end("left")
+    await trio.sleep(10)
+    assert not w.judges.open_sessions()
+
+
+# It once was so: what was lost while the machine's clock was behind is back when that is set right.
+def test_a_clock_that_is_set_right_gives_no_credit_back() -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        w.relayer.clock.ahead_ms = -3_600_000
+        await _lose(w, viewer, 15_000)
+        w.relayer.clock.ahead_ms = 0
+        w.node.swallows = True
+        await viewer.watch()
+        await trio.sleep(30)
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))
+
+
+# It once was so: a new connection has a whole lease before the first answer, whatever is left.
+def test_who_is_let_in_with_little_credit_has_as_short_a_lease() -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        await _lose(w, viewer, 15_000)
+        watching = await viewer.watch()
+        await w.crash(down_s=30)
+        assert watching.sent_ms < 6_000, watching.sent_ms
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))
+
+
+# It once was so: each return to a session that waits for a block brings some more of it.
+def test_who_comes_back_again_and_again_is_sent_no_more_than_the_credit() -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        watching = await viewer.watch()
+        await trio.sleep(10)
+        w.chain.halted = True
+        await trio.sleep(40.06)  # just after states were told: it is long until the next
+        assert watching.waits
+        for _ in range(15):
+            watching.end("left")
+            again = await viewer.join(resume=watching.resume)
+            assert again is not None
+            watching = again
+            await trio.sleep(1)
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))
+
+
+# It once was so: what waits for another session comes back as if it were lost, while it waits.
+def test_what_waits_for_the_next_session_does_not_come_back_meanwhile() -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready(gap_ms=30_000)
+        watching = await viewer.watch()
+        await trio.sleep(12)
+        watching.advance(now_ms())
+        watching.frozen = True
+        await trio.sleep(50)
+        assert not w.judges.open_sessions()  # it lapsed
+        w.node.away = "hangs"
+        await trio.sleep(30)
+        watching.advance(now_ms())
+        watching.frozen = False
+        await trio.sleep(400)
+        assert watching.waits
+        watching.end("left")
+        w.node.away = None
+        w.node.refuses = no_ticks
+        await trio.sleep(30)
+        await viewer.watch()
+        await trio.sleep(40)
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))

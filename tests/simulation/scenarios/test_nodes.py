@@ -1,0 +1,166 @@
+"""Nodes that are pruned, deaf, behind, or several behind one address."""
+
+from __future__ import annotations
+
+import trio
+
+from tests.simulation.node import Node
+from tests.simulation.scenarios.stage import play
+from tests.simulation.world import World
+
+
+# It once was so: after 256 missed blocks finality is not read for a day, and nobody is told.
+def test_finality_is_read_again_after_more_blocks_than_a_node_keeps() -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        await viewer.watch()
+        await trio.sleep(20)
+        w.node.away = "refuses"
+        await trio.sleep(640)
+        w.node.away = None
+        await trio.sleep(120)
+        read = (await w.ask("info"))["finalized_block"]
+        assert read >= w.chain.finalized - 10, f"{read} of {w.chain.finalized}"
+
+    play(tale, judged=("charged",))
+
+
+# It once was so: away for more blocks than a node keeps, it reads no finality ever again.
+def test_finality_is_read_again_after_a_long_absence_of_the_relayer() -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        await viewer.watch()
+        await trio.sleep(20)
+        await w.crash(down_s=640)
+        await trio.sleep(120)
+        read = (await w.ask("info"))["finalized_block"]
+        assert read is not None
+        assert read >= w.chain.finalized - 10, f"{read} of {w.chain.finalized}"
+
+    play(tale, judged=("charged",))
+
+
+# It once was so: at a node that was restored from a backup, absent entries look closed.
+def test_a_restored_node_ends_no_session() -> None:
+    async def tale(w: World) -> None:
+        await trio.sleep(600)
+        viewer = await w.viewer().ready()
+        watching = await viewer.watch()
+        await trio.sleep(60)
+        # it comes back with a state in which this grant was never given
+        w.node.away = "refuses"
+        await trio.sleep(4)
+        w.node.behind, w.node.catches_up = 120, 4
+        w.node.away = None
+        await trio.sleep(20)
+        assert not watching.final, watching.denied
+        await trio.sleep(120)
+        assert not watching.final, watching.denied
+        watching.end("left")
+        await trio.sleep(30)
+        assert not w.judges.open_sessions()
+        assert w.unpaid_s(watching) < 3, w.unpaid_s(watching)
+
+    play(tale, judged=("charged",))
+
+
+# It once was so: a node that was away and came back without what was known was not named.
+def test_a_node_that_comes_back_behind_is_called_so() -> None:
+    async def tale(w: World) -> None:
+        await trio.sleep(600)
+        viewer = await w.viewer().ready()
+        await viewer.watch()
+        await trio.sleep(60)
+        w.node.away = "refuses"
+        await trio.sleep(30)
+        w.node.behind, w.node.catches_up = 120, 0
+        w.node.away = None
+        await trio.sleep(120)
+        told = [line for line in w.story.lines if "chain-lost" in line]
+        assert len(told) == 2, told
+        assert "the node is behind" in told[1]
+        w.node.catches_up = 40
+
+    play(tale, judged=("charged",))
+
+
+# It once was so: for 10 s after the last block a node that is behind was believed each second anew.
+def test_a_node_that_is_behind_is_not_reached_before_it_has_a_block_that_counts() -> None:
+    async def tale(w: World) -> None:
+        await trio.sleep(600)
+        viewer = await w.viewer().ready()
+        await viewer.watch()
+        await trio.sleep(60)
+        w.node.behind, w.node.catches_up = 120, 0
+        await trio.sleep(120)
+        told = [line for line in w.story.lines if "the node is behind" in line]
+        assert len(told) == 1, told
+        w.node.catches_up = 40
+
+    play(tale, judged=("charged",))
+
+
+# It once was so: at a node that is still syncing, absent entries look closed for good.
+def test_a_session_that_a_syncing_node_does_not_show_is_not_closed_in_the_journal() -> None:
+    async def tale(w: World) -> None:
+        await trio.sleep(600)
+        viewer = await w.viewer().ready()
+        await viewer.watch()
+        await trio.sleep(60)
+        await w.crash(down_s=1)
+        w.node.behind, w.node.catches_up = 200, 3
+        await trio.sleep(40)
+        assert w.judges.open_sessions()
+        assert await w.own_sessions() == 1
+
+    play(tale, judged=("charged",))
+
+
+# It once was so: behind a load balancer, a node that lags denies who watches or stalls the view.
+def test_a_node_that_is_behind_a_load_balancer_with_others_denies_nobody() -> None:
+    async def tale(w: World) -> None:
+        other = Node("other", w.chain)
+        other.behind = 6
+        w.nodes.append(other)
+        await w.crash()
+        viewer = await w.viewer().ready()
+        watching = await viewer.watch()
+        for _ in range(60):
+            await trio.sleep(2)
+            assert not watching.final, watching.denied
+        watching.end("left")
+        await trio.sleep(60)
+        assert w.unpaid_s(watching) < 3, w.unpaid_s(watching)
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))
+
+
+# It once was so: a subscription that dies silently is never made anew.
+def test_a_subscription_that_died_silently_is_made_anew() -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        watching = await viewer.watch()
+        await trio.sleep(20)
+        w.node.silence()
+        await trio.sleep(60)
+        watching.end("left")
+        await trio.sleep(30)
+        assert w.unpaid_s(watching) < 3, w.unpaid_s(watching)
+        best = (await w.ask("info"))["best_block"]
+        assert best >= w.chain.height - 5, f"{best} of {w.chain.height}"
+
+    play(tale, judged=("charged",))
+
+
+# It once was so: while a subscription is silent, nothing bounds what is unpaid.
+def test_a_subscription_that_died_silently_costs_no_more_than_the_credit() -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        await viewer.watch()
+        await trio.sleep(20)
+        w.node.silence()
+        await trio.sleep(80)
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))
