@@ -46,7 +46,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _pay(given: argparse.Namespace, keys: Sequence[LocalKey]) -> None:
+async def pay(given: argparse.Namespace, keys: Sequence[LocalKey]) -> None:
     """Deposit and grant for every viewer, and wait until that is final."""
     limit = trio.CapacityLimiter(PAYING_AT_ONCE)
     async with open_ledger(given.chain) as ledger, trio.open_nursery() as nursery:
@@ -120,7 +120,7 @@ def main() -> int:
     password = Path(os.environ["PAYSTREAM_PASSWORD_FILE"]).read_text()
     store = Keystore(Path(os.environ["PAYSTREAM_STATE_DIR"]) / "keys")
     keys = [(name, store.load(name, password)) for name in given.key]
-    trio.run(_pay, given, [key for _, key in keys])
+    trio.run(pay, given, [key for _, key in keys])
     print(json.dumps(asyncio.run(_watch(given, keys))), flush=True)
     return 0
 

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import os
 import shlex
-import socket
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import trio
-
 from main_job.options import PathOptions
 from main_job.processes import Child, ProcessFailed, Supervisor
+from offchain import site
 from offchain.cli.failure import Failure
 from offchain.cli.node import find_node
-from offchain.ledger.client import open_ledger
-from offchain.ledger.errors import LedgerError
+from offchain.site import READY_SECONDS_MAX, free_port, paystream
 
-NODE_SECONDS_MAX: Final = 180.0
-READY_SECONDS_MAX: Final = 60.0
+__all__ = ["Dirs", "Meeting", "free_port", "paystream"]
+
 SERVE_VARIABLE: Final = "PAYSTREAM_DEMO_SERVE"
 """A command that stands in for `paystream serve`; tests put a faulty server here."""
 NODE_VARIABLE: Final = "PAYSTREAM_NODE"
@@ -51,11 +47,6 @@ class Dirs:
         return self.state / "relay.sock"
 
 
-def paystream(*arguments: str) -> list[str]:
-    """Give the command line of a `paystream` command in this environment."""
-    return [sys.executable, "-m", "offchain.cli", *arguments]
-
-
 def environment(dirs: Dirs) -> dict[str, str]:
     """Give the children's environment: nothing of this user's own PayStream set-up leaks in."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PAYSTREAM_")}
@@ -65,13 +56,6 @@ def environment(dirs: Dirs) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "XDG_CONFIG_HOME": str(dirs.root / "config"),
     }
-
-
-def free_port() -> int:
-    """Give a TCP port of the loopback that is free at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def node_program() -> Path:
@@ -86,38 +70,35 @@ def node_program() -> Path:
 async def start_node(supervisor: Supervisor, dirs: Dirs) -> tuple[Child, str]:
     """Start a development chain of its own; give it and its address once it makes blocks."""
     port = free_port()
-    command = [str(node_program()), "--dev", "--base-path", str(dirs.root / "chain")]
-    command += ["--rpc-port", str(port), "--port", "0", "--no-prometheus", "--no-telemetry"]
-    command += ["--no-mdns"]
+    command = site.node_command(node_program(), dirs.root / "chain", port)
     node = supervisor.start("node", command)
     url = f"ws://127.0.0.1:{port}"
-    with trio.move_on_after(NODE_SECONDS_MAX):
-        while node.running:
-            with suppress(LedgerError):
-                async with open_ledger(url, timeout_s=2.0) as ledger:
-                    if (await ledger.best_head()).number > 0:
-                        return node, url
-            await trio.sleep(0.2)
-    raise ProcessFailed(node.complaint("made no block"))
+    await site.makes_blocks(node, url)
+    return node, url
 
 
-async def start_relayer(supervisor: Supervisor, dirs: Dirs, chain: str) -> Child:
-    """Start the relayer; ready when it listens."""
+async def start_relayer(
+    supervisor: Supervisor, dirs: Dirs, chain: str, batch_account: str | None = None
+) -> Child:
+    """Start the relayer, with a batch account of its own where one is named; ready when it
+    listens."""
     command = paystream("relay", "--chain", chain, "--socket", str(dirs.socket))
+    if batch_account is not None:
+        command += ["--batch-account", batch_account]
     relayer = supervisor.start("relay", command)
     await relayer.ready("ready", READY_SECONDS_MAX)
     return relayer
 
 
 async def start_server(
-    supervisor: Supervisor, dirs: Dirs, origin: str | None = None
+    supervisor: Supervisor, dirs: Dirs, origin: str | None = None, *, listen: str = "127.0.0.1:0"
 ) -> tuple[Child, str]:
-    """Start the media server; give it and its URL once it listens.
+    """Start the media server on `listen`; give it and its URL once it listens.
 
     `origin` is where clients reach it, if that is elsewhere: tokens are bound to it.
     """
     prefix = shlex.split(os.environ.get(SERVE_VARIABLE, "")) or paystream("serve")
-    command = [*prefix, "--socket", str(dirs.socket), "--listen", "127.0.0.1:0"]
+    command = [*prefix, "--socket", str(dirs.socket), "--listen", listen]
     if origin is not None:
         command += ["--origin", origin]
     server = supervisor.start("serve", command)

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import trio
 
@@ -26,6 +27,9 @@ from offchain.ledger.types import NATIVE, Asset
 
 LIVE_SECONDS_MAX: Final = 60.0
 GUARD_INTERVAL_S: Final = 0.2
+NODE_PATIENCE_S: Final = 60.0
+"""On a machine that others keep busy an answer may take long; a node that has died is noticed at
+once by the guard."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,10 @@ class Plan:
     rate_per_second: int
     viewer_funds: int
     chain: str | None = None
+    relayer_chain: str | None = None
+    """Where the relayer reaches the chain, if that is not where everybody else does."""
+    batch_account: str | None = None
+    """The funded account with which the relayer settles, and sends batches; None for none."""
     asset: Asset = NATIVE
     viewer_assets: int = 0
     path: PathOptions | None = None
@@ -56,6 +64,8 @@ class Stage:
     supervisor: Supervisor
     dirs: Dirs
     chain: str
+    relayer_chain: str
+    batch_account: str | None
     ledger: Ledger
     people: People
     meeting: Meeting
@@ -87,7 +97,14 @@ class Stage:
 
     async def start_relayer(self) -> None:
         """Start the relayer, again if it was killed."""
-        self.parts["relay"] = await parts.start_relayer(self.supervisor, self.dirs, self.chain)
+        self.parts["relay"] = await parts.start_relayer(
+            self.supervisor, self.dirs, self.relayer_chain, self.batch_account
+        )
+
+    async def start_server(self) -> None:
+        """Start the media server again where it was reached before."""
+        listen = urlsplit(self.meeting.server).netloc
+        self.parts["serve"], _ = await parts.start_server(self.supervisor, self.dirs, listen=listen)
 
     async def guard(self) -> None:
         """Complain as soon as a part ends that should run. Raises ProcessFailed."""
@@ -118,13 +135,16 @@ async def open_stage(
     if chain is None:
         running["node"], chain = await parts.start_node(supervisor, dirs)
     supervisor.env["PAYSTREAM_CHAIN"] = chain
-    async with open_ledger(chain) as ledger:
+    async with open_ledger(chain, timeout_s=NODE_PATIENCE_S) as ledger:
         if not isinstance(plan, Plan):
             plan = await plan(ledger)
         enter("starting relayer and media server")
         dirs.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         accounts.write_password(dirs.password_file)
-        running["relay"] = await parts.start_relayer(supervisor, dirs, chain)
+        relayer_chain = plan.relayer_chain or chain
+        running["relay"] = await parts.start_relayer(
+            supervisor, dirs, relayer_chain, plan.batch_account
+        )
         if plan.path is None:
             running["serve"], server = await parts.start_server(supervisor, dirs)
         else:
@@ -156,6 +176,8 @@ async def open_stage(
             supervisor=supervisor,
             dirs=dirs,
             chain=chain,
+            relayer_chain=relayer_chain,
+            batch_account=plan.batch_account,
             ledger=ledger,
             people=people,
             meeting=Meeting(server=server, stream=stream),

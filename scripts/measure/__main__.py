@@ -14,7 +14,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from main_job.failures import Interrupted, first_known
-from measure import crowd, door, forward, join, lag, ticks
+from measure import crowd, door, forward, join, lag, signer, ticks
 from measure.figures import Figure, machine, table
 
 EXIT_INTERRUPTED: Final = 130
@@ -38,6 +38,7 @@ MEASUREMENTS: Final[dict[str, tuple[str, Measurement]]] = {
     "join": ("from play to picture", lambda sizes: join.measure(sizes.joins)),
     "lag": ("from delivered to finalized", lambda sizes: lag.measure(min(60, sizes.seconds))),
     "ticks": ("ticks through the relayer", lambda sizes: ticks.measure(sizes.sessions)),
+    "signer": ("orders through the signer", lambda sizes: signer.measure(10 * sizes.sessions)),
     "forward": ("forwarding, per core", lambda sizes: forward.measure(sizes.forward)),
     "door": (
         "viewers while strangers crowd the door",

@@ -14,6 +14,7 @@ import sys
 from typing import Any, Final
 
 from measure.control import serve
+from streaming.framing import body_length
 from streaming.session_state import (
     LEASE_MS,
     PROTOCOL_VERSION,
@@ -27,7 +28,6 @@ from streaming.session_state import (
     Request,
     Response,
     States,
-    body_length,
     decode_from_server,
     encode_frame,
 )

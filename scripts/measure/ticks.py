@@ -19,13 +19,14 @@ from main_job.stage import Stage
 from measure.figures import Figure
 from measure.staged import RATE, on_stage
 from offchain.journal import open_journal
-from offchain.journal_schema import SessionRecord
+from offchain.journal.records import SessionRecord
 from offchain.keys import LocalKey, Signer, fresh_key
 from offchain.ledger.errors import LedgerError
 from offchain.ledger.orders import Order, Tick, delegate_key, sign_grant_proof
 from offchain.ledger.types import Terms
 from offchain.relayer.core import Core
-from offchain.relayer.sessions import LiveSession
+from offchain.relayer.keyring import MemoryKeyring
+from offchain.relayer.live_session import LiveSession
 from offchain.relayer.submit import Submitter, open_order
 
 UNIT: Final = 10**12
@@ -37,15 +38,12 @@ RIVAL_SHARE: Final = 4
 """The rival submits a quarter as many, since each takes it so much longer."""
 
 
-class Keys:
+class Keys(MemoryKeyring):
     """Delegate keys in memory, as the relayer's keyring gives them once they are open."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.by_name: dict[str, LocalKey] = {}
-
-    async def keep(self, name: str, key: LocalKey) -> None:
-        """Store a key."""
-        self.by_name[name] = key
 
     async def open(self, name: str) -> Signer:
         """Give a key."""
@@ -123,7 +121,7 @@ async def _grants(stage: Stage, keys: Keys, count: int) -> dict[int, str]:
         calls: list[bytes] = []
         for name in names:
             signer = fresh_key()
-            await keys.keep(name, signer)
+            keys.by_name[name] = signer
             proof = sign_grant_proof(
                 signer, ledger.genesis_hash, ledger.pallet_index, viewer.address
             )

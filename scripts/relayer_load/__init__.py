@@ -1,0 +1,1 @@
+"""A relayer with many sessions, measured: what it carries, and what each session costs it."""

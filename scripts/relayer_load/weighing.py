@@ -1,0 +1,26 @@
+"""What objects take in memory, with all that only they hold."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterable
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+
+def bytes_of(roots: Iterable[Any], shared: Iterable[Any]) -> int:
+    """Sum the sizes of what is reachable from some objects; `shared` ones are not theirs."""
+    seen = {id(each) for each in shared}
+    total, left = 0, list(roots)
+    while left:
+        each = left.pop()
+        if id(each) in seen or isinstance(each, _CODE):
+            continue
+        seen.add(id(each))
+        total += sys.getsizeof(each)
+        left += gc.get_referents(each)
+    return total
+
+
+_CODE = (type, ModuleType, FunctionType, MethodType, CodeType)
