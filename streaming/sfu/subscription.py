@@ -34,6 +34,10 @@ CONNECT_WITHIN_US = 15_000_000
 REPAIR_US = 1_000_000
 REPAIR_ROUND_TRIPS = 4
 REPAIR_MAX_US = 2_000_000
+GATHERED_LEAST_US = 20_000
+"""Feedback that follows other feedback more closely was gathered with it."""
+GATHERED_MOST_US = 500_000
+"""Feedback that is further apart was not gathered: between, nothing came that it could be about."""
 UNKNOWN_SETTLES_US = 400_000
 """Packets whose feedback was lost count as received if nobody asks for them so long."""
 UNKNOWN_ASKED_MAX = 3
@@ -52,6 +56,23 @@ BLOCKED = ("unconfirmed", "untimed")
 """Reasons for which what may be unpaid is used up: receipt is wanting, or the media's own time."""
 HOPELESS_US = 60_000_000
 """For so long a viewer may choose sound alone, where the picture cannot be tried any more."""
+
+
+class _Gathering:
+    """For how long a viewer gathers feedback before it sends it, smoothed."""
+
+    def __init__(self) -> None:
+        self.time_us = 0
+        self._heard_us: int | None = None
+
+    def heard(self, now_us: int) -> None:
+        """Feedback has come."""
+        before_us = self._heard_us
+        if before_us is None or now_us - before_us >= GATHERED_LEAST_US:
+            self._heard_us = now_us
+            if before_us is not None:
+                apart_us = min(now_us - before_us, GATHERED_MOST_US)
+                self.time_us += (apart_us - self.time_us) >> 3
 
 
 class Subscriber:
@@ -92,6 +113,7 @@ class Subscriber:
         self._first_owed = False
         """Whether its first picture is to be owed once it is there."""
         self._unknown: deque[tuple[int, int]] = deque()
+        self._gathering = _Gathering()
         self._asked_us: int | None = None
         self._ask_again_us = KEYFRAME_ASK_US
         self._wanted_us: int | None = None
@@ -293,6 +315,7 @@ class Subscriber:
         outcome = None if self._numbering is None else self._numbering.history.hear(fci, now_us)
         if outcome is None:
             return
+        self._gathering.heard(now_us)
         meter, sound = self.meter, self._sound.meter
         meter.per_packet = True
         sound.per_packet = self._sound_numbered
@@ -322,10 +345,11 @@ class Subscriber:
             self._chain_broken(now_us)
 
     def _repair_us(self) -> int:
-        """For how long a missing packet is waited for: a few round trips, and, where feedback
-        was lost, until it is clear that nobody asks for it."""
-        round_trips_us = REPAIR_ROUND_TRIPS * (self.path.estimator.rtt_us or 0)
-        repair_us = min(max(REPAIR_US, round_trips_us), REPAIR_MAX_US)
+        """For how long a missing packet is waited for: a few round trips, of which each takes as
+        long as the viewer gathers what it says, too; and, where feedback was lost, until it is
+        clear that nobody asks for it."""
+        round_trip_us = (self.path.estimator.rtt_us or 0) + self._gathering.time_us
+        repair_us = min(max(REPAIR_US, REPAIR_ROUND_TRIPS * round_trip_us), REPAIR_MAX_US)
         return repair_us + UNKNOWN_SETTLES_US if self._unknown else repair_us
 
     def _settle_unknown(self, now_us: int) -> None:

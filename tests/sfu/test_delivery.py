@@ -67,6 +67,30 @@ def test_the_tolerated_path_is_paid(path: PathSettings, numbered: bool) -> None:
         assert_paid(viewer, 0.95)
 
 
+@pytest.mark.parametrize("gathers_ms", [300, 450])
+def test_who_gathers_feedback_for_long_has_time_to_be_repaired(gathers_ms: int) -> None:
+    """As GStreamer does with the RTCP that it allows itself: what is lost twice comes late, but
+    it comes, and is shown."""
+    for seed in SEEDS:
+        publishing = world(seed=seed)
+        path = PathSettings(loss_percent=5, delay_ms=AWAY)
+        viewer = Viewer(publishing, path=path, seed=seed)
+        gathered: list[bytes] = []
+
+        def gather(packet: bytes, gathered: list[bytes] = gathered) -> None:
+            gathered.append(packet)
+
+        def tell(viewer: Viewer = viewer, gathered: list[bytes] = gathered) -> None:
+            while gathered:
+                viewer.says_now(gathered.pop(0))
+
+        viewer.says = gather
+        publishing.clock.every(gathers_ms * 1000, tell)
+        publishing.clock.run(60)
+        assert viewer.watched_ms > 50_000
+        assert_paid(viewer, 0.95)
+
+
 @pytest.mark.parametrize("numbered", [True, False])
 def test_up_to_fifteen_percent_of_loss_seconds_count(numbered: bool) -> None:
     viewer = watch(PathSettings(loss_percent=15, delay_ms=AWAY), numbered=numbered)
