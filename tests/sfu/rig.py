@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import functools
+import os
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -27,7 +28,7 @@ def sample_file() -> Path:
     """Some seconds of test pictures and a tone, made once per run."""
     path = Path(tempfile.gettempdir()) / f"paystream-test-{Path(__file__).stat().st_mtime_ns}.webm"
     if not path.exists():
-        part = path.with_suffix(".part")
+        part = path.with_suffix(f".{os.getpid()}")  # tests run beside each other
         make_test_file(part)
         part.rename(path)
     return path
