@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tomllib
 import urllib.request
-import venv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,20 +47,32 @@ def sources(place: Path) -> Path:
     return place
 
 
+def pins(place: Path) -> Path:
+    """The versions of the lock file, for an installation that knows none of its hashes."""
+    found = re.findall(r"^[\w.-]+==\S+", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    assert len(found) > 30
+    constraints = place / "constraints.txt"
+    constraints.write_text("\n".join(found) + "\n")
+    return constraints
+
+
 @pytest.fixture(scope="module")
 def command(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The installed `paystream`, as pipx installs it: in an environment of its own."""
+    """The `paystream` that pipx has installed."""
     place = tmp_path_factory.mktemp("installed")
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
     passed(*build, "--wheel-dir", place, sources(place / "sources"))
     (wheel,) = place.glob("paystream-*.whl")
-    venv.create(place / "venv", with_pip=True)
-    pip = [place / "venv/bin/python", "-m", "pip", "install", "--quiet"]
     # nothing is compiled: what has no wheel fails here
-    lock = ["--require-hashes", "--only-binary", ":all:", "-r", ROOT / "requirements.lock"]
-    passed(*pip, *lock)
-    passed(*pip, "--no-deps", wheel)
-    return place / "venv/bin/paystream"
+    pipx = [sys.executable, "-m", "pipx", "install", "--pip-args=--only-binary :all:", wheel]
+    kept = os.environ | {
+        "PIPX_HOME": str(place / "pipx"),
+        "PIPX_BIN_DIR": str(place / "bin"),
+        "PIPX_MAN_DIR": str(place / "man"),
+        "PIP_CONSTRAINT": str(pins(place)),
+    }
+    passed(*pipx, env=kept)
+    return place / "bin/paystream"
 
 
 def environment(command: Path, state: Path) -> dict[str, str]:
