@@ -75,6 +75,9 @@ class Book:
         """Sessions that go on under another name than the one the media server knows."""
         self.departed: dict[SessionRef, Departed] = {}
         """The sessions that ended lately, for connections that have not heard."""
+        self.unheard_ms: dict[SessionRef, int] = {}
+        """Sessions whose media server is gone without its last word, and what it may forward of
+        each until its leases run out."""
         self.boot_id: str | None = None
         self.mine: Callable[[str], bool] = _everybody
         """Tells whose credit is kept here."""
@@ -104,6 +107,7 @@ class Book:
             session.census = None
             self.census.leave(session)
             self.wanted.remove(session.record)
+            self.unheard_ms.pop(ref, None)
 
     def find(self, named: SessionRef) -> LiveSession | None:
         """Give the session that the media server means."""
@@ -114,10 +118,8 @@ class Book:
         self.add(successor)
         self._alias(successor)
         lapse, viewer = lapsed.lapse, lapsed.record.viewer
-        if lapse is not None and lapse.lost_ms:
-            spent = self.spent.get(viewer, Spent())
-            self.spent[viewer] = credit.give_back(spent, lapse.lost_ms, now_ms)
-            self.unwritten.budgets.add(viewer)
+        if lapse is not None:
+            self.give_back(viewer, lapse.lost_ms, now_ms)
         lapsed.lapse = None
         self.census.lapsed.pop(lapsed, None)
         lapsed.touch()
@@ -184,6 +186,17 @@ class Book:
                 kept.presumed.add(connection.number)  # perhaps nobody has said so but a clock
             kept.seen[connection.number] = now
             kept.idle_since = None if kept.live else now
+        for record in loaded.sessions:
+            self._suspect(self.sessions[SessionRef(record.grant, record.index)])
+
+    def _suspect(self, session: LiveSession) -> None:
+        """Reckon with what a media server may have forwarded that was heard by another process."""
+        if session.live or session.presumed:
+            viewer = session.record.viewer
+            at_ms = self.spent.get(viewer, Spent()).at_ms
+            left_ms = self.credit_left_ms(viewer, at_ms)
+            lease_ms = credit.lease_ms(left_ms, self.connections_live(viewer))
+            self.unheard_ms[session.ref] = lease_ms
 
     def give_up(self, viewer: str) -> None:
         """Forget all that there is of a viewer: from the journal another goes on."""
@@ -212,9 +225,26 @@ class Book:
                     session.seen[connection.number] = now
                 if not _is_earlier(connection, boot_id):
                     continue
+                self.unheard_ms.pop(session.ref, None)
                 session.presumed.discard(connection.number)
                 if not connection.final:
                     self._finish(session, connection, "vanished", now)
+
+    def lose_sight(self, boot_id: str, now_ms: int) -> None:
+        """A media server is gone and has not said what became of its connections.
+
+        While their leases last it forwards to them, and nobody tells: until it does, that is out of
+        the credit of viewers who have come elsewhere.
+        """
+        gone = [session for session in self.sessions.values() if boot_id in session.boots_live()]
+        leases = {
+            session.ref: credit.lease_ms(
+                self.credit_left_ms(session.record.viewer, now_ms),
+                self.connections_live(session.record.viewer),
+            )
+            for session in gone
+        }
+        self.unheard_ms |= leases
 
     def take(self, state: ConnectionState, boot_id: str, now: float, now_ms: int) -> bool:
         """Take one connection's state. Returns whether it belongs to a session that is known.
@@ -226,6 +256,7 @@ class Book:
             self._take_late(state, now_ms)
         if session is None or state.number > session.record.number or state.number < 1:
             return False
+        self.unheard_ms.pop(session.ref, None)
         lapse = session.lapse
         if lapse is not None and state.number == lapse.connection.number and lapse.heard:
             self._take_lapsed(session, lapse, state, now, now_ms)
@@ -280,8 +311,11 @@ class Book:
         if departed is None:
             return
         before_ms = departed.forwarded_ms.get(state.connection, 0)
-        self.charge(departed.viewer, state.forwarded_ms - before_ms, now_ms)
-        departed.forwarded_ms[state.connection] = max(before_ms, state.forwarded_ms)
+        more_ms = state.forwarded_ms - before_ms
+        self.charge(departed.viewer, more_ms, now_ms)
+        if more_ms < 0:  # it was thought to have sent until its lease ended
+            self.give_back(departed.viewer, -more_ms, now_ms)
+        departed.forwarded_ms[state.connection] = state.forwarded_ms
 
     def lapse(self, session: LiveSession, now: float) -> None:
         """End a session that lapsed while its viewer stayed."""
@@ -320,6 +354,7 @@ class Book:
         if session.lapse is not None:
             self._lose_lapsed(session, session.lapse, now_ms)
             session.lapse.live = False
+            self.unwritten.budgets.add(session.record.viewer)
             session.touch()  # so that the next write lets it go
 
     def _lose_lapsed(self, session: LiveSession, lapse: Lapse, now_ms: int) -> None:
@@ -369,16 +404,41 @@ class Book:
             self.spent[viewer] = credit.spend(current, lost_ms, now_ms)
             self.unwritten.budgets.add(viewer)
 
+    def ahead_ms(self, viewer: str, now_ms: int) -> int:
+        """Tell what a process that came after this one could not learn of a viewer.
+
+        A lapsed session that is over is forwarded to until a successor comes or its lease ends, and
+        the journal has no such session any more.
+        """
+        if not self.census.lapsed:
+            return 0
+        waits = any(
+            session.done and session.lapse is not None and session.lapse.live
+            for session in self.of_viewer(viewer)
+        )
+        if not waits:
+            return 0
+        return credit.lease_ms(self.credit_left_ms(viewer, now_ms), self.connections_live(viewer))
+
+    def give_back(self, viewer: str, amount_ms: int, now_ms: int) -> None:
+        """Take back what was taken out of a viewer's credit too early."""
+        spent = self.spent.get(viewer, Spent())
+        self.spent[viewer] = credit.give_back(spent, amount_ms, now_ms)
+        self.unwritten.budgets.add(viewer)
+
     def risk(self, viewer: str) -> Risk:
         """Sum what was forwarded to a viewer and may still be charged."""
         total = Risk()
         for session in self.of_viewer(viewer):
-            total += session.risk
+            total += session.risk + Risk(unconfirmed_ms=self.unheard_ms.get(session.ref, 0))
         return total
 
     def credit_left_ms(self, viewer: str, now_ms: int) -> int:
         """Tell how much more a viewer may be sent before a block charges some of it."""
-        left_ms = self.credit_ms - sum(session.at_risk_ms for session in self.of_viewer(viewer))
+        left_ms = self.credit_ms - sum(
+            session.at_risk_ms + self.unheard_ms.get(session.ref, 0)
+            for session in self.of_viewer(viewer)
+        )
         spent = self.spent.get(viewer)
         return left_ms if spent is None else left_ms - credit.refilled(spent, now_ms).spent_ms
 
@@ -409,9 +469,12 @@ class Book:
             finished_ms=session.delivered_ms,
             finished_number=session.record.number,
         )
+        unheard_ms = self._lose_unheard(session, now_ms)
         for connection in session.connections.values():
             is_base = connection.number == session.record.base_number
             base_ms = session.record.base_forwarded_ms if is_base else 0
+            if connection.number == session.record.number:
+                base_ms += unheard_ms
             session.reckoned_ms[connection.connection] = connection.forwarded_ms + base_ms
         session.connections.clear()
         session.recount()
@@ -420,6 +483,14 @@ class Book:
         session.presumed.clear()
         if session.lapse is not None:
             self._lose_lapsed(session, session.lapse, now_ms)
+            self.unwritten.budgets.add(session.record.viewer)
+
+    def _lose_unheard(self, session: LiveSession, now_ms: int) -> int:
+        """Take out of the credit what may have been forwarded of a session that is over, and tell
+        how much. It comes back should the media server return and say that it was less."""
+        unheard_ms = self.unheard_ms.pop(session.ref, 0)
+        self.charge(session.record.viewer, unheard_ms, now_ms)
+        return unheard_ms
 
     def fail(self, session: LiveSession, now_ms: int) -> None:
         """Give up on a session that the ledger never had: what was delivered stays unpaid."""
@@ -438,7 +509,8 @@ class Book:
         if lapse is not None:
             self._lose_lapsed(session, lapse, now_ms)
             last = lapse.connection.connection
-            session.reckoned_ms[last] = session.reckoned_ms.get(last, 0) + lapse.sent_ms
+            sent_ms = lapse.sent_ms + self._lose_unheard(session, now_ms)
+            session.reckoned_ms[last] = session.reckoned_ms.get(last, 0) + sent_ms
         if self.sessions.get(session.ref) is session:
             self._remove(session.ref)
         names = []

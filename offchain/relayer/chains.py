@@ -98,6 +98,12 @@ class LeaserOfEach:
             with working_for(name):
                 relayer.leaser.greet(boot_id)
 
+    def lose_sight(self, boot_id: str) -> None:
+        """A media server is gone: every chain hears it."""
+        for name, relayer in self._chains.served.items():
+            with working_for(name):
+                relayer.leaser.lose_sight(boot_id)
+
     def introduce(self, name: str) -> None:
         """Tell a chain that came later which media servers have said hello."""
         with working_for(name):

@@ -31,6 +31,7 @@ from offchain.journal import (
 from offchain.relayer import credit
 from offchain.relayer.bell import Bell
 from offchain.relayer.book import Book
+from offchain.relayer.credit import Spent
 from offchain.relayer.lags import Lags
 from offchain.relayer.live_session import LiveSession
 from offchain.relayer.unwritten import Unwritten
@@ -153,12 +154,14 @@ class Keeper:
         kept, gone = [], []
         now_ms = self._refill_ms()
         for viewer in sorted(taken.budgets):
-            state = self._book.spent.get(viewer)
-            if state is None or credit.refilled(state, now_ms).spent_ms == 0:
+            state = credit.refilled(self._book.spent.get(viewer, Spent()), now_ms)
+            if state.spent_ms == 0:
                 self._book.spent.pop(viewer, None)
+            spent_ms = state.spent_ms + self._book.ahead_ms(viewer, now_ms)
+            if spent_ms == 0:
                 gone.append(drop_budget(viewer))
             else:
-                kept.append(put_budget(BudgetState(viewer, state.spent_ms, state.at_ms)))
+                kept.append(put_budget(BudgetState(viewer, spent_ms, state.at_ms)))
         return kept + gone
 
     def _of_chain(self, taken: Unwritten) -> list[Statement]:

@@ -45,6 +45,10 @@ class Leaser:
         self._core.book.greet(boot_id, trio.current_time(), self._core.refill_ms())
         self._acknowledge.clear()
 
+    def lose_sight(self, boot_id: str) -> None:
+        """A media server is gone; perhaps it forwards while its leases last."""
+        self._core.book.lose_sight(boot_id, self._core.refill_ms())
+
     def answer(self, states: States, boot_id: str) -> Leases:
         """Take every state and lease every connection."""
         core, now = self._core, trio.current_time()

@@ -52,6 +52,9 @@ class Leasing(Protocol):
     def greet(self, boot_id: str) -> None:
         """A media server said hello."""
 
+    def lose_sight(self, boot_id: str) -> None:
+        """It is gone, and its connections may still be forwarded to."""
+
     def answer(self, states: States, boot_id: str) -> Leases:
         """Take every state and lease every connection."""
 
@@ -111,6 +114,7 @@ class Link:
         for server_id, peer in list(self._servers.items()):
             if peer.scope is scope:
                 del self._servers[server_id]
+                self._leaser.lose_sight(peer.boot)
 
     async def _talk(self, stream: trio.SocketStream, scope: trio.CancelScope) -> None:
         process, owner = peer_of(stream)
@@ -245,6 +249,7 @@ class _Peer:
     def __init__(self, hello: Hello, process: int, scope: trio.CancelScope, now: float) -> None:
         self.server_id = hello.server_id
         self.boot_id = hello.boot_id
+        self.boot = boot_of(hello)
         self.process = process
         self.scope = scope
         self.heard_s = now

@@ -231,6 +231,13 @@ class LiveSession(_Noted):
         """Whether a connection is up."""
         return self.up > 0
 
+    def boots_live(self) -> set[str]:
+        """Name the boots of media servers that may forward to its connections."""
+        boots = {each.boot_id for each in self.connections.values() if not each.final}
+        if self.lapse is not None and self.lapse.live:
+            boots.add(self.lapse.connection.boot_id)
+        return boots
+
     @property
     def state(self) -> State:
         """Where it is in its life."""

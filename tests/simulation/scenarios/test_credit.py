@@ -263,3 +263,69 @@ def test_what_waits_for_the_next_session_does_not_come_back_meanwhile() -> None:
         w.judges.judge_credit()
 
     play(tale, judged=("charged", "credit"))
+
+
+# It once was so (seed 6088): what a media server without its link still forwards while its leases
+# last is on no account, and its viewer is sent as much again by another.
+@pytest.mark.parametrize("stays_s", [5, 20, 60])
+@pytest.mark.parametrize("crashes", [False, True])
+def test_who_goes_elsewhere_brings_along_what_nobody_has_told_of(
+    stays_s: int, crashes: bool
+) -> None:
+    async def tale(w: World) -> None:
+        other = w.serve("B")
+        viewer = await w.viewer().ready()
+        await viewer.watch(1)
+        await trio.sleep(20)
+        w.network.take_down("A")
+        await trio.sleep(stays_s)
+        if crashes:
+            await w.crash()
+            await trio.sleep(3)
+        w.node.refuses = no_ticks
+        await viewer.watch(2, server=other)
+        await trio.sleep(40)
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))
+
+
+# Else a viewer whose first server is gone could not watch at another for a quarter of an hour.
+def test_what_was_thought_to_be_forwarded_and_was_not_is_back() -> None:
+    async def tale(w: World) -> None:
+        other = w.serve("B")
+        viewer = await w.viewer().ready()
+        watching = await viewer.watch(1)
+        await trio.sleep(20)
+        watching.advance(now_ms())
+        watching.frozen = True  # nothing comes from the publisher any more
+        await trio.sleep(8)
+        w.network.take_down("A")
+        await trio.sleep(5)
+        await viewer.watch(2, server=other)
+        await trio.sleep(60)
+        assert w.relayer.relayer is not None
+        spent = w.relayer.relayer.core.book.spent
+        assert spent[viewer.address].spent_ms > 10_000
+        w.network.weather("A").down = False
+        await trio.sleep(5)
+        assert viewer.address not in spent or spent[viewer.address].spent_ms < 1_000
+
+    play(tale, judged=("charged", "credit"))
+
+
+# It once was so (seed 6181): a lapsed session that is over is forwarded to while the relayer is
+# away, and the process that comes next knows of no such session.
+def test_what_a_lapsed_session_is_sent_while_the_relayer_is_away_is_on_the_credit() -> None:
+    async def tale(w: World) -> None:
+        watching = await _lapsed(w, 0)
+        watching.advance(now_ms())
+        watching.frozen = False
+        await w.crash(down_s=30)
+        assert watching.sent_ms > 30_000, "its lease has let it go on"
+        await w.viewers[0].watch()
+        w.node.refuses = no_ticks
+        await trio.sleep(40)
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))
