@@ -38,6 +38,9 @@ class Belief:
         """The last finalized block that an earlier process has read."""
         self.final: FinalBlock | None = None
         """The highest finalized block that was read, and that every later one stands on."""
+        self.disagreed = 0
+        """Times that a node was not taken into use since it has another block where one was final.
+        """
 
     def restore(self, known: KnownChain) -> None:
         """Go on from what the journal holds."""
@@ -82,8 +85,15 @@ class Belief:
 
         Raises NodeBehind, NodeDisagrees and what the node's answers raise.
         """
+        try:
+            self.genesis_hash = await self._admitted(node)
+        except NodeDisagrees:
+            self.disagreed += 1
+            raise
+
+    async def _admitted(self, node: NewNode) -> str | None:
         genesis_hash = await node.genesis_hash()
         if self.genesis_hash is not None and genesis_hash != self.genesis_hash:
             raise NodeDisagrees(0, expected=self.genesis_hash, found=genesis_hash)
         await self.check(node, await node.best_head())
-        self.genesis_hash = genesis_hash
+        return genesis_hash

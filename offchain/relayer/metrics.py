@@ -150,6 +150,8 @@ class _State(Collector):
     def _events(self) -> Iterator[Metric]:
         counters = dict(self._core.counters)
         counters.pop("seconds_paid", None)
+        found = counters.get("nodes_disagreed", 0)  # of nodes in use; others are not taken into it
+        counters["nodes_disagreed"] = found + self._core.belief.disagreed
         sent = CounterMetricFamily(
             f"{PREFIX}_orders_sent", "Earning. Orders that the pool has taken.", labels=["order"]
         )

@@ -1,8 +1,8 @@
 """Whether a relayer can take money now, and if not, what is in the way.
 
 Alive is who answers. Ready is who could admit a viewer: the chain is there, synced and moving to
-finality, the journal can be written, its leases last, its keys can sign, and a media server is
-linked.
+finality, the journal can be written, its leases last and it is not drained, its keys can sign, and
+a media server is linked.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ BEHIND_MAX_MS: Final = 60_000
 """A best block that is older than this by the machine's clock comes from a node that is syncing."""
 UNFINAL_BLOCKS_MAX: Final = 64
 """So far may finality be behind the best block."""
-CHECKS: Final = ("chain", "finality", "journal", "keys", "leases", "link")
+CHECKS: Final = ("chain", "finality", "journal", "keys", "leases", "drain", "link")
 
 
 def failing(core: Core, *, linked: bool) -> dict[str, str]:
@@ -54,8 +54,9 @@ def failing(core: Core, *, linked: bool) -> dict[str, str]:
             "this relayer has not renewed its leases in time: see whether it reaches the journal's "
             "database"
         )
-    elif core.tenure.draining:
-        found["leases"] = "this relayer is drained, and takes no viewer until it is started anew"
+    if core.tenure.draining:
+        # apart from the leases: this one was asked for, and wakes nobody
+        found["drain"] = "this relayer is drained, and takes no viewer until it is started anew"
     if not linked:
         found["link"] = "no media server is connected: see whether `paystream serve` runs"
     return found

@@ -23,8 +23,10 @@ from offchain.cli import app
 from offchain.cli.command import options_of
 from offchain.config import option_values
 from offchain.keys.lockdown import LOCKED_BYTES_MIN
+from offchain.relayer import readiness
 from offchain.relayer.metrics import Answers
 from streaming.http.metrics import Meters
+from streaming.sfu.sockets import REJECTED
 from tests.http.rig import http_rig
 from tests.relayer.rig import rig
 
@@ -141,24 +143,32 @@ def test_no_secret_is_in_a_setting() -> None:
 # --- metrics ---------------------------------------------------------------------------------
 
 
-def samples(text: bytes) -> set[str]:
-    names = set()
+def samples(text: bytes) -> dict[str, dict[str, set[str]]]:
+    """Give each sample's name with its labels, and each label's values."""
+    names: dict[str, dict[str, set[str]]] = {}
     for family in text_string_to_metric_families(text.decode()):
         suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
-        names |= {family.name + suffix for suffix in suffixes.get(family.type, [""])}
+        for suffix in suffixes.get(family.type, [""]):
+            names.setdefault(family.name + suffix, {})
+        for sample in family.samples:
+            for label, value in sample.labels.items():
+                names.setdefault(sample.name, {}).setdefault(label, set()).add(value)
     return names
 
 
-async def measured(tmp_path: Path) -> set[str]:
+async def measured(tmp_path: Path) -> dict[str, dict[str, set[str]]]:
     async with rig(tmp_path) as r:
         answers = Answers(r.relayer.core, lambda: True)
+        assert r.relayer.core.on_admission is not None
+        r.relayer.core.on_admission("admitted", 0.1)
+        r.relayer.core.count("orders_sent_tick")
         return samples(answers.of("GET /metrics HTTP/1.1")[2])
 
 
 async def test_rules_board_and_runbook_name_only_what_is_measured(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    known = await measured(tmp_path) | await served()
+    known = {*await measured(tmp_path), *await served()}
     assert len(known) > 50
     for name in NAMING:
         named = set(MEASURED.findall((DEPLOY / name).read_text()))
@@ -171,15 +181,58 @@ async def test_rules_board_and_runbook_name_only_what_is_measured(
     assert guide <= known | families
 
 
-async def served() -> set[str]:
-    async def main() -> set[str]:
+async def served() -> dict[str, dict[str, set[str]]]:
+    async def main() -> dict[str, dict[str, set[str]]]:
         async with http_rig() as r:
             server = r.server
             meters = Meters(server.engine, server.connections, server.door, server.link)
             return samples(meters.text())
 
-    found: set[str] = await trio.to_thread.run_sync(lambda: asyncio.run(main()))
+    found: dict[str, dict[str, set[str]]] = await trio.to_thread.run_sync(
+        lambda: asyncio.run(main())
+    )
     return found
+
+
+async def test_the_rules_are_tried_with_series_as_they_are_scraped(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """A label that the code does not give, or a bucket that it has not, would test nothing."""
+    known = await measured(tmp_path) | await served()
+    known["paystream_serve_datagrams_turned_away_total"]["kind"] |= set(REJECTED)
+    jobs = set(re.findall(r"job_name: (\S+)", (DEPLOY / "prometheus/scrape.yaml").read_text()))
+    tried = (DEPLOY / "prometheus/paystream.rules.test.yaml").read_text()
+    series = re.findall(r"- \{series: '(\w+)\{(.*?)\}'", tried)
+    assert len(series) > 50 < tried.count("{series: ") == len(series)
+    for name, text in series:
+        labels = dict(re.findall(r'(\w+)="([^"]*)"', text))
+        assert labels.pop("job") in jobs, name
+        assert labels.pop("instance"), name
+        labels.pop("chain", None)  # of a relayer that follows several
+        if name == "up":
+            continue
+        assert labels.keys() == known[name].keys(), name
+        for label in labels.keys() - {"outcome"}:
+            assert labels[label] in known[name][label], (name, label)
+
+
+def test_each_alert_rings_in_a_test_of_the_rules() -> None:
+    rules = (DEPLOY / "prometheus/paystream.rules.yaml").read_text()
+    tried = (DEPLOY / "prometheus/paystream.rules.test.yaml").read_text()
+    ring = r"- alertname: (\w+)\n +eval_time: \S+\n +exp_alerts:\n +- exp_labels:"
+    assert set(re.findall(ring, tried)) == set(re.findall(r"- alert: (\w+)", rules))
+    silent = set(re.findall(r"- alertname: (\w+)\n +eval_time: \S+\n +exp_alerts: \[\]", tried))
+    waits = set(re.findall(r"- alert: (\w+)\n +expr: >-\n .*\n +for: ", rules))
+    assert silent >= waits
+
+
+def test_a_drain_that_was_asked_for_pages_nobody() -> None:
+    rules = (DEPLOY / "prometheus/paystream.rules.yaml").read_text()
+    pages = re.findall(r"expr: >-\n +(.*)\n(?: +for: \S+\n)? +labels: \{severity: page\}", rules)
+    assert len(pages) > 5
+    about_checks = [expression for expression in pages if "paystream_relay_check" in expression]
+    assert about_checks == ['paystream_relay_check{check!="drain"} == 0']
+    assert "drain" in readiness.CHECKS
 
 
 def test_outcomes_that_ring_are_ones_that_admission_has() -> None:

@@ -8,10 +8,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from offchain.journal import FinalBlock
 from offchain.ledger.errors import NodeBehind, NodeDisagrees
 from offchain.ledger.types import Head
 from offchain.relayer import readiness
 from offchain.relayer.belief import Belief
+from offchain.relayer.metrics import Answers
 from tests.relayer.fake_chain import FINAL_LAG, FakeChain
 from tests.relayer.rig import RATE, Rig, rig
 
@@ -91,3 +93,34 @@ async def test_a_block_that_is_missing_is_no_disagreement() -> None:
         await belief.check(Asked(n5="0xab"), best)
     with pytest.raises(NodeBehind, match="below block 5"):
         await belief.check(Asked(), Head(number=4, hash="0x99", parent_hash="0x98"))
+
+
+class New(Asked):
+    """A node that was not used yet."""
+
+    async def genesis_hash(self) -> str:
+        return "0x00"
+
+    async def best_head(self) -> Head:
+        return Head(number=7, hash="0xcc", parent_hash="0xbb")
+
+
+async def test_a_node_that_is_refused_for_its_fork_is_counted(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Also where it never came into use, as after a restart."""
+    async with rig(tmp_path) as made:
+        core = made.relayer.core
+        counted = "paystream_relay_nodes_disagreed_total"
+        answers = Answers(core, lambda: True)
+        assert f"\n{counted} 0.0\n" in answers.text().decode()
+        core.belief.genesis_hash, core.belief.floor = "0x00", 0
+        core.belief.final = FinalBlock(number=5, hash="0xaa")
+        with pytest.raises(NodeBehind):
+            await core.belief.admit(New())
+        for _ in range(2):
+            with pytest.raises(NodeDisagrees):
+                await core.belief.admit(New(n5="0xab"))
+        await core.belief.admit(New(n5="0xaa"))
+        core.count("nodes_disagreed")
+        assert f"\n{counted} 3.0\n" in answers.text().decode()

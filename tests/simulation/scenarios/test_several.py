@@ -321,8 +321,8 @@ def test_who_is_drained_or_cut_off_is_not_ready() -> None:
         w.drain("one")
         w.database.cut.add("two")
         await trio.sleep(8)
-        assert list(failing(one.relayer.core, linked=True)) == ["leases"]
-        assert "drained" in failing(one.relayer.core, linked=True)["leases"]
+        assert list(failing(one.relayer.core, linked=True)) == ["drain"]
+        assert "drained" in failing(one.relayer.core, linked=True)["drain"]
         assert "database" in failing(two.relayer.core, linked=True)["leases"]
         w.database.cut.clear()
 
