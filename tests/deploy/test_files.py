@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import configparser
+import grp
 import itertools
 import json
+import pwd
 import re
 import shlex
 import tomllib
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 from prometheus_client.parser import text_string_to_metric_families
@@ -21,10 +25,14 @@ from typer.main import get_command
 
 from offchain.cli import app
 from offchain.cli.command import options_of
+from offchain.cli.wallets import CREDENTIAL
 from offchain.config import option_values
 from offchain.keys.lockdown import LOCKED_BYTES_MIN
 from offchain.relayer import readiness
 from offchain.relayer.metrics import Answers
+from offchain.signer import journal
+from offchain.signer import settings as signer_settings
+from offchain.signer.policy import Policy
 from streaming.http.metrics import Meters
 from streaming.sfu.sockets import REJECTED
 from tests.http.rig import http_rig
@@ -45,7 +53,7 @@ def command(name: str) -> Any:
 
 def variables() -> set[str]:
     found: set[str] = set()
-    for name in ("relay", "serve"):
+    for name in ("signer", "relay", "serve"):
         for parameter in command(name).params:
             found |= {str(parameter.envvar)}
     return found
@@ -92,6 +100,66 @@ def test_each_process_is_a_user_of_its_own() -> None:
     assert server in relayer["SupplementaryGroups"].split()
 
 
+def run_dir(name: str, option: str) -> str:
+    """Give a path of a unit's command line, with systemd's directory in it."""
+    service = unit(DEPLOY / f"systemd/paystream-{name}.service")["Service"]
+    arguments = shlex.split(service["ExecStart"])
+    path = arguments[arguments.index(option) + 1]
+    return path.replace("${RUNTIME_DIRECTORY}", f"/run/{service.get('RuntimeDirectory')}")
+
+
+def test_the_keys_are_with_the_signer_alone() -> None:
+    relayer = unit(DEPLOY / "systemd/paystream-relay.service")
+    assert "LoadCredential" not in relayer["Service"]
+    assert "password" not in relayer["Service"]["ExecStart"]
+    for relation in ("Wants", "After"):
+        assert "paystream-signer.service" in relayer["Unit"][relation].split()
+    assert run_dir("relay", "--signer") == run_dir("signer", "--signer")
+    assert run_dir("serve", "--socket") == run_dir("relay", "--socket")
+    for name, others in (("serve", ("relay", "signer")), ("relay", ("signer",))):
+        hidden = unit(DEPLOY / f"systemd/paystream-{name}.service")["Service"]["InaccessiblePaths"]
+        assert {f"-/var/lib/paystream-{other}" for other in others} <= set(hidden.split())
+
+
+def test_a_password_comes_under_the_name_that_is_taken_from_every_systemd() -> None:
+    """Only of that one is the mode allowed that systemd 254 and later give (0440, and an ACL)."""
+    given = [unit(path)["Service"].get("LoadCredential", "") for path in UNITS]
+    assert {each.partition(":")[0] for each in given if each} == {CREDENTIAL}
+    assert not any("CREDENTIALS_DIRECTORY" in path.read_text() for path in UNITS)
+
+
+def test_the_policy_lets_the_relayer_s_user_ask_and_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The names are of the units' users, which the machine of a test has not."""
+    signer = unit(DEPLOY / "systemd/paystream-signer.service")["Service"]
+    relayer = unit(DEPLOY / "systemd/paystream-relay.service")["Service"]
+    ids = {relayer["User"]: 10_001}
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: SimpleNamespace(pw_uid=ids[name]))
+    monkeypatch.setattr(grp, "getgrnam", lambda name: SimpleNamespace(gr_gid=ids[name]))
+    settings = signer_settings.read_settings(DEPLOY / "policy.toml")
+    assert (settings.users, settings.group) == (frozenset({10_001}), 10_001)
+    assert relayer["Group"] in signer["SupplementaryGroups"].split(), "or the socket stays its own"
+    assert "--policy /etc/paystream/policy.toml" in signer["ExecStart"]
+    assert "deploy/policy.toml" in (DEPLOY / "README.md").read_text()
+
+
+def test_the_policy_is_no_weaker_than_none() -> None:
+    text = (DEPLOY / "policy.toml").read_text()
+    given, without = msgspec.convert(tomllib.loads(text), type=signer_settings._File), Policy()
+    assert (given.adopt, given.head_start_ms) == (False, without.head_start_ms)
+    assert given.gap_ms_max <= without.gap_ms_max
+    assert given.sessions_max <= without.sessions_max
+    bounds = zip(
+        msgspec.structs.astuple(given.bounds), msgspec.structs.astuple(without.bounds), strict=True
+    )
+    assert all(tighter <= default for tighter, default in bounds)
+    assert given.bounds.rate_per_second_max < without.bounds.rate_per_second_max
+    commented = tomllib.loads(re.sub(r"^# (genesis_hash|streams) =", r"\1 =", text, flags=re.M))
+    assert {"genesis_hash", "streams"} <= commented.keys()
+    msgspec.convert(commented, type=signer_settings._File)
+
+
 def test_who_asks_its_peers_user_has_no_private_table_of_users() -> None:
     # SO_PEERCRED names nobody whom the table lacks, and a socket cannot be given to such a group
     for name in ("relay", "signer"):
@@ -103,6 +171,12 @@ def test_the_processes_can_measure_themselves() -> None:
     rules = (DEPLOY / "prometheus/paystream.rules.yaml").read_text()
     for name in set(re.findall(r"paystream_(relay|serve)_process_", rules)):
         assert "ProcSubset" not in unit(DEPLOY / f"systemd/paystream-{name}.service")["Service"]
+
+
+def test_the_signer_can_tell_one_boot_from_another() -> None:
+    # its clock stands still over a restart where it cannot, and honest seconds are refused
+    assert journal._BOOT_ID.is_relative_to("/proc/sys")
+    assert "ProcSubset" not in unit(DEPLOY / "systemd/paystream-signer.service")["Service"]
 
 
 def test_the_example_of_the_settings_is_taken_by_both_commands() -> None:
@@ -127,11 +201,29 @@ def test_each_variable_is_one_of_an_option(name: str) -> None:
 
 def test_the_containers_options_are_those_of_the_commands() -> None:
     text = (DEPLOY / "container/compose.yaml").read_text()
-    for name, block in re.findall(r"- (relay|serve)\n((?:      - .*\n)+)", text):
+    found = re.findall(r"- (signer|relay|serve)\n((?:      - .*\n)+)", text)
+    assert [name for name, _ in found] == ["signer", "relay", "serve"]
+    for name, block in found:
         options = {option for parameter in command(name).params for option in parameter.opts}
         given = set(re.findall(r"- (--[a-z-]+)", block))
         assert len(given) > 2
         assert given <= options, name
+
+
+def test_the_containers_share_what_the_units_share() -> None:
+    """The signer has no network, and alone has a password; each has its own user and volumes."""
+    text = (DEPLOY / "container/compose.yaml").read_text()
+    services = dict(re.findall(r"^  (signer|relay|serve):\n((?:    .*\n|\n)+)", text, re.MULTILINE))
+    users = [re.findall(r'^    user: "(\d+):\1"$', block, re.M) for block in services.values()]
+    assert sorted(users) == [["10001"], ["10002"], ["10003"]]
+    assert [name for name, block in services.items() if "network_mode: none" in block] == ["signer"]
+    assert [name for name, block in services.items() if "secrets:" in block] == ["signer"]
+    assert "signer-run:/run/paystream-signer:ro" in services["relay"]
+    assert "signer" not in services["serve"]
+    assert "signer-state" not in services["relay"]
+    image = (DEPLOY / "container/Containerfile").read_text()
+    for number, name in ((10001, "relay"), (10002, "serve"), (10003, "signer")):
+        assert re.search(rf"useradd .*--uid {number} .*paystream-{name} ", image)
 
 
 def test_no_secret_is_in_a_setting() -> None:

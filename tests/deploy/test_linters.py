@@ -82,6 +82,12 @@ WORK = {
         "from offchain.keys import dev_key; "
         "assert dev_key('Alice').sign(b'an order')"
     ),
+    "signer": (
+        "import sqlite3, trio; from offchain.signer.server import run_signer; "
+        "from offchain.keys.delegate_keys import DelegateKeys; "
+        "from offchain.keys import dev_key; "
+        "assert dev_key('Alice').sign(b'an order')"
+    ),
     "serve": (
         "from aiortc.rtcdtlstransport import RTCCertificate, SRTP_PROFILES; "
         "RTCCertificate.generateCertificate()._create_ssl_context(SRTP_PROFILES)"
