@@ -44,6 +44,17 @@ def complete_key(ctx: typer.Context, args: list[str], incomplete: str) -> list[s
     return [name for name in names if name.startswith(incomplete)]
 
 
+MetricsPort: TypeAlias = Annotated[
+    int | None,
+    option(
+        "--metrics-port",
+        "Port on loopback for Prometheus; 0 takes a free one.",
+        "PORT",
+        min=0,
+        max=65_535,
+        show_default="none",
+    ),
+]
 Chain: TypeAlias = Annotated[
     str, option("--chain", "Address of the node's RPC.", "URL", rich_help_panel=COMMON)
 ]

@@ -235,6 +235,7 @@ def serve(
             min=0,
         ),
     ] = 10,
+    metrics_port: options.MetricsPort = None,
     otlp_endpoint: OtlpEndpoint = None,
     log_level: LogLevel = "info",
     log_format: LogFormat = "text",
@@ -242,9 +243,9 @@ def serve(
 ) -> None:
     """Run the media server: WHIP in, WHEP out, pages and API. It holds no keys.
 
-    Prints one line of JSON when it is ready: {"event":"ready","url":...}. SIGTERM ends it. A limit
-    of 0 is no limit; who connects from this machine has none, unless a trusted proxy speaks for
-    somebody else.
+    Prints one line of JSON when it is ready: {"event":"ready","url":...}, with "metrics_port" where
+    there is one. SIGTERM ends it. A limit of 0 is no limit; who connects from this machine has
+    none, unless a trusted proxy speaks for somebody else.
     """
     import asyncio
 
@@ -255,8 +256,9 @@ def serve(
     media_ports = parse_udp_ports(udp_ports)
     from streaming.cli import Limits, ServeConfig, run_serve
 
-    def ready(url: str) -> None:
-        out.event({"event": "ready", "url": url})
+    def ready(url: str, metrics: int | None) -> None:
+        more = {} if metrics is None else {"metrics_port": metrics}
+        out.event({"event": "ready", "url": url, **more})
         if not out.json_mode:
             out.note(f"Serving on {url}. Ctrl-C ends it.")
 
@@ -284,10 +286,13 @@ def serve(
             nacks_per_second=nacks_per_second,
             request_timeout_s=request_timeout,
         ),
+        metrics_port=metrics_port,
         on_ready=ready,
     )
     config.check()
     refuse_taken_port(host, port, "--listen")
+    if metrics_port is not None:
+        refuse_taken_port("127.0.0.1", metrics_port, "--metrics-port")
     with traces.told(otlp_endpoint, "paystream-serve"):
         asyncio.run(run_serve(config))
 
@@ -327,17 +332,7 @@ def relay(
             max=60_000,
         ),
     ] = 6_000,
-    metrics_port: Annotated[
-        int | None,
-        options.option(
-            "--metrics-port",
-            "Port on loopback for Prometheus; 0 takes a free one.",
-            "PORT",
-            min=0,
-            max=65_535,
-            show_default="none",
-        ),
-    ] = None,
+    metrics_port: options.MetricsPort = None,
     batch_account: Annotated[
         str | None,
         options.option(

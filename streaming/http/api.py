@@ -37,7 +37,7 @@ PREFIX: Final = "/api/v1"
 
 
 def add_routes(app: web.Application) -> None:
-    """Mount `/api/v1/...`, its description, metrics and health."""
+    """Mount `/api/v1/...`, its description and health."""
     add_for_each_chain(
         app,
         web.get(f"{PREFIX}/info", info),
@@ -61,7 +61,17 @@ def add_routes(app: web.Application) -> None:
         [
             web.get("/openapi.json", description),
             web.get("/docs", documentation),
+            web.get("/readyz", ready),
+        ]
+    )
+
+
+def add_operator_routes(app: web.Application) -> None:
+    """Mount what the operator asks: metrics, which are nobody else's, and health."""
+    app.add_routes(
+        [
             web.get("/metrics", metrics),
+            web.get("/healthz", health),
             web.get("/readyz", ready),
         ]
     )

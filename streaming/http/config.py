@@ -47,9 +47,12 @@ class ServeConfig:
     limits: Limits = field(default_factory=Limits)
     server_id: str = "paystream-serve"
     connections_max: int = 1000
-    on_ready: Callable[[str], None] | None = None
-    """Called with the URL once requests are taken; by default one JSON line is printed:
-    `{"event":"ready","url":...}`."""
+    metrics_port: int | None = None
+    """Port on loopback for what the operator asks, Prometheus' text above all; 0 takes a free one,
+    None opens none. It is on no other port."""
+    on_ready: Callable[[str, int | None], None] | None = None
+    """Called with the URL and the port of the metrics once requests are taken; by default one JSON
+    line is printed: `{"event":"ready","url":...}`."""
 
     @property
     def sockets(self) -> tuple[Path, ...]:

@@ -341,7 +341,6 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
         ),
     },
     "/api/v1/status": {"get": _operation("Health of server and relayer.", {"200": "facts"})},
-    "/metrics": {"get": _operation("Prometheus metrics.", {"200": "text"})},
     "/healthz": {"get": _operation("Whether the server runs.", {"200": "`status`, `boot_id`"})},
     "/readyz": {
         "get": _operation(

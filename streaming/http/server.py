@@ -68,6 +68,7 @@ class MediaServer:
         self.connections = Connections(self.boot_id, config.limits)
         self.door = Door(config.limits, config.trusted_proxies)
         self.http_connections: HttpConnections | None = None
+        self.operator_connections: HttpConnections | None = None
         hello = Hello(
             protocol_version=PROTOCOL_VERSION,
             server_id=config.server_id,
@@ -133,19 +134,42 @@ class MediaServer:
         app[whep.CONNECTIONS] = self.connections
         app[whep.CONNECTIONS_MAX] = self.config.connections_max
         app[api.BOOT_ID] = self.boot_id
-        app[api.METERS] = Meters(self.engine, self.connections, self.door, self.link)
         whip.add_routes(app)
         whep.add_routes(app)
         api.add_routes(app)
         _add_pages(app)
         return app
 
+    def operator_application(self) -> web.Application:
+        """What the operator asks, on a port of its own: metrics and health."""
+        app = web.Application(
+            middlewares=[mark_requests(lambda: self.operator_connections), _problems]
+        )
+        app[LINK] = self.link
+        app[api.BOOT_ID] = self.boot_id
+        app[api.METERS] = Meters(self.engine, self.connections, self.door, self.link)
+        api.add_operator_routes(app)
+        return app
+
     async def listen(self, listening: socket.socket) -> Listening:
         """Take requests on a socket that is bound, over TLS where the configuration says so."""
+        tls = self.config.tls
+        runner, self.http_connections = await self._run(self.application())
+        return await self._take(
+            runner, self.http_connections, listening, None if tls is None else tls.context()
+        )
+
+    async def listen_to_operator(self, listening: socket.socket) -> Listening:
+        """Answer the operator on a socket that is bound to loopback."""
+        runner, self.operator_connections = await self._run(self.operator_application())
+        return await self._take(runner, self.operator_connections, listening, None)
+
+    async def _run(self, application: web.Application) -> tuple[web.AppRunner, HttpConnections]:
+        """Set an application up, and what guards its connections."""
         wire = logging.getLogger("streaming.http.wire")
         wire.addFilter(_without_traceback)
         runner = web.AppRunner(
-            self.application(),
+            application,
             access_log=None,
             logger=wire,
             shutdown_timeout=0.5,
@@ -154,20 +178,28 @@ class MediaServer:
             auto_decompress=False,  # nothing that is sent here is worth packing
         )
         await runner.setup()
-        limits, tls = self.config.limits, self.config.tls
-        self.http_connections = HttpConnections(
+        limits = self.config.limits
+        return runner, HttpConnections(
             cast(web.Server, runner.server),  # it is there after `setup`
             self.door.addresses,
             header_timeout_s=limits.request_timeout_s,
             per_address=limits.http_connections_per_address,
         )
-        context = None if tls is None else tls.context()
+
+    async def _take(
+        self,
+        runner: web.AppRunner,
+        connections: HttpConnections,
+        listening: socket.socket,
+        context: ssl.SSLContext | None,
+    ) -> Listening:
+        handshake_s = self.config.limits.request_timeout_s or None
         server = await asyncio.get_running_loop().create_server(
-            self.http_connections,
+            connections,
             sock=listening,
             backlog=BACKLOG,
             ssl=context,
-            ssl_handshake_timeout=None if context is None else limits.request_timeout_s or None,
+            ssl_handshake_timeout=None if context is None else handshake_s,
         )
         return Listening(runner, server, context)
 
@@ -275,6 +307,7 @@ async def serve(config: ServeConfig) -> None:
     config = dataclasses.replace(config, ice_hosts=hosts)
     await asyncio.to_thread(self_test, config)
     listening = _listen(config)
+    metrics = _listen_for_metrics(config)
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     url = f"{'http' if config.tls is None else 'https'}://{shown}:{port}"
@@ -285,11 +318,12 @@ async def serve(config: ServeConfig) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     taking = await server.listen(listening)
+    answering = None if metrics is None else await server.listen_to_operator(metrics)
     try:
         if config.tls is not None and taking.context is not None:
             loop.add_signal_handler(signal.SIGHUP, config.tls.reload, taking.context)
         server.start()
-        (config.on_ready or _say_ready)(url)
+        (config.on_ready or _say_ready)(url, None if answering is None else answering.port)
         watched = loop.create_task(_tell_manager())
         await stop.wait()
         watched.cancel()
@@ -300,7 +334,9 @@ async def serve(config: ServeConfig) -> None:
             loop.remove_signal_handler(number)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(server.close(), 2.5)
-        await taking.close()
+        for each in (taking, answering):
+            if each is not None:
+                await each.close()
 
 
 async def _tell_manager() -> None:
@@ -319,6 +355,13 @@ def _listen(config: ServeConfig) -> socket.socket:
     )
 
 
-def _say_ready(url: str) -> None:
-    sys.stdout.write(json.dumps({"event": "ready", "url": url}) + "\n")
+def _listen_for_metrics(config: ServeConfig) -> socket.socket | None:
+    if config.metrics_port is None:
+        return None
+    return socket.create_server(("127.0.0.1", config.metrics_port))
+
+
+def _say_ready(url: str, metrics_port: int | None) -> None:
+    more = {} if metrics_port is None else {"metrics_port": metrics_port}
+    sys.stdout.write(json.dumps({"event": "ready", "url": url, **more}) + "\n")
     sys.stdout.flush()

@@ -59,8 +59,9 @@ def refused(result: Result, code: Exit, *words: str) -> None:
 def test_a_port_in_use_is_named_with_the_option(taken_port: int) -> None:
     listen = f"127.0.0.1:{taken_port}"
     refused(run("serve", "--listen", listen), Exit.MACHINE, listen, "in use", "--listen")
-    metrics = ["relay", "--metrics-port", str(taken_port)]
-    refused(run(*metrics), Exit.MACHINE, listen, "--metrics-port")
+    for command in (["relay"], ["serve", "--listen", "127.0.0.1:0"]):
+        metrics = [*command, "--metrics-port", str(taken_port)]
+        refused(run(*metrics), Exit.MACHINE, listen, "--metrics-port")
 
 
 def test_an_address_of_another_machine() -> None:
@@ -116,6 +117,7 @@ def test_listen_addresses() -> None:
         (["relay", "--credit-seconds", "15"], "credit-seconds"),
         (["relay", "--cadence-ms", "60000"], "give 70 to 600"),
         (["relay", "--metrics-port", "70000"], "--metrics-port"),
+        (["serve", "--metrics-port", "70000"], "--metrics-port"),
         (["serve", "--connections-max", "0"], "--connections-max"),
         (["serve", "--joins-per-minute", "-1"], "--joins-per-minute"),
         (["serve", "--request-timeout", "soon"], "--request-timeout"),
@@ -138,7 +140,7 @@ def test_serve_passes_on_what_it_was_told(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     async def run_serve(config: Any) -> None:
         seen.append(config)
-        config.on_ready("http://127.0.0.1:1234")
+        config.on_ready("http://127.0.0.1:1234", config.metrics_port)
 
     monkeypatch.setattr("streaming.cli.run_serve", run_serve)
     monkeypatch.setenv("PAYSTREAM_ICE_HOST", "192.0.2.1 192.0.2.2")
@@ -149,10 +151,11 @@ def test_serve_passes_on_what_it_was_told(monkeypatch: pytest.MonkeyPatch, tmp_p
         *("--joins-per-minute", "8", "--half-open-per-address", "9", "--half-open-per-stream", "0"),
         *("--http-connections-per-address", "11", "--pauses-per-second", "12"),
         *("--nacks-per-second", "14"),
-        *("--request-timeout", "13"),
+        *("--request-timeout", "13", "--metrics-port", "0"),
     )
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout) == {"event": "ready", "url": "http://127.0.0.1:1234"}
+    ready = {"event": "ready", "url": "http://127.0.0.1:1234", "metrics_port": 0}
+    assert json.loads(result.stdout) == ready
     (config,) = seen
     assert config.ice_hosts == ("192.0.2.1", "192.0.2.2")
     assert config.udp_ports == (40_000, 40_999)

@@ -308,6 +308,20 @@ async def test_the_rules_are_tried_with_series_as_they_are_scraped(
             assert labels[label] in known[name][label], (name, label)
 
 
+def test_what_is_scraped_is_what_is_opened() -> None:
+    scraped = (DEPLOY / "prometheus/scrape.yaml").read_text()
+    targets = re.findall(
+        r'job_name: paystream-(\w+)\n.*\n +- targets: \["127.0.0.1:(\d+)"\]', scraped
+    )
+    settings = tomllib.loads((DEPLOY / "paystream.toml").read_text())
+    opened = {name: str(settings[name]["metrics-port"]) for name in ("relay", "serve")}
+    assert dict(targets) == opened
+    containers = re.findall(
+        r"--metrics-port=(\d+)", (DEPLOY / "container/compose.yaml").read_text()
+    )
+    assert containers == list(opened.values())
+
+
 def test_each_alert_rings_in_a_test_of_the_rules() -> None:
     rules = (DEPLOY / "prometheus/paystream.rules.yaml").read_text()
     tried = (DEPLOY / "prometheus/paystream.rules.test.yaml").read_text()

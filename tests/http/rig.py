@@ -163,6 +163,15 @@ class HttpRig:
     url: str
     client: aiohttp.ClientSession
     listening: Listening
+    answering: Listening
+    """The operator's port."""
+
+    async def scrape(self) -> bytes:
+        """What Prometheus gets."""
+        url = f"http://127.0.0.1:{self.answering.port}/metrics"
+        async with self.client.get(url) as response:
+            assert response.headers["Content-Type"].startswith("text/plain; version=")
+            return await response.read()
 
     async def ask(
         self, method: str, path: str, **options: Any
@@ -194,13 +203,15 @@ async def http_rig(*, real_engine: bool = False, **options: Any) -> AsyncIterato
         config = ServeConfig(socket=relayer.socket, **options)
         server = MediaServer(config, "http://test", None if real_engine else engine)
         listening = await server.listen(socket.create_server(("127.0.0.1", 0)))
+        answering = await server.listen_to_operator(socket.create_server(("127.0.0.1", 0)))
         server.start()
         try:
             scheme = "http" if config.tls is None else "https"
             url = f"{scheme}://127.0.0.1:{listening.port}"
             async with aiohttp.ClientSession() as client:
-                yield HttpRig(relayer, server, engine, url, client, listening)
+                yield HttpRig(relayer, server, engine, url, client, listening, answering)
         finally:
             await server.close()
             await listening.close()
+            await answering.close()
             await relayer.stop()

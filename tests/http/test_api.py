@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from streaming.http import openapi
+from streaming.http import openapi, server
+from streaming.http.config import ServeConfig
+from streaming.http.limits import Limits
 from streaming.session_state import Problem
 from tests.http.rig import WATCHING, http_rig
 
@@ -123,7 +130,7 @@ def test_status_and_health_answer_without_a_relayer() -> None:
             assert status == 200
             assert body["relayer"] is None
             assert body["server"]["relayer_connected"] is False
-            status, _, text = await r.ask("GET", "/metrics")
+            text = await r.scrape()
             assert b"paystream_serve_relayer_connected 0.0\n" in text
             assert b'paystream_serve_datagrams_turned_away_total{kind="stranger"} 3.0\n' in text
 
@@ -150,8 +157,7 @@ def test_ready_is_who_could_admit_a_viewer() -> None:
 def test_the_metrics_are_prometheus_text_with_help() -> None:
     async def main() -> None:
         async with http_rig() as r:
-            _, headers, text = await r.ask("GET", "/metrics")
-            assert headers["Content-Type"].startswith("text/plain; version=")
+            text = await r.scrape()
             families = list(text_string_to_metric_families(text.decode()))
             assert len({family.name for family in families}) == len(families) > 12
             own = [one for one in families if "_process_" not in one.name]
@@ -159,6 +165,73 @@ def test_the_metrics_are_prometheus_text_with_help() -> None:
                 question, _, rest = family.documentation.partition(". ")
                 assert question in ("Alive", "Earning", "Behind", "Safe"), family.name
                 assert rest.endswith("."), family.name
+
+    asyncio.run(main())
+
+
+def test_the_metrics_are_on_the_operator_s_port_alone() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            assert await r.refused("GET", "/metrics") == (404, "not-found")
+            assert (await r.ask("GET", "/api/v1/info"))[0] == 200  # waits for the link
+            r.url = f"http://127.0.0.1:{r.answering.port}"
+            assert (await r.ask("GET", "/healthz"))[2]["status"] == "ok"
+            assert (await r.ask("GET", "/readyz"))[2] == {"ready": True, "failing": {}}
+            for path in ("/", "/api/v1/info", "/whep/1", "/openapi.json"):
+                assert await r.refused("GET", path) == (404, "not-found")
+            assert await r.refused("POST", "/metrics") == (405, "method-not-allowed")
+
+    asyncio.run(main())
+
+
+def test_who_says_nothing_to_the_operator_s_port_is_hung_up_on() -> None:
+    async def main() -> None:
+        async with http_rig(limits=Limits(request_timeout_s=0.2)) as r:
+            reader, writer = await asyncio.open_connection("127.0.0.1", r.answering.port)
+            with contextlib.suppress(ConnectionError):
+                assert await asyncio.wait_for(reader.read(), 10) == b""
+            writer.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("asked", [0, None])
+def test_a_server_has_the_operator_s_port_on_loopback_and_only_where_asked(
+    asked: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "self_test", lambda _config: None)
+    opened: list[tuple[str, int]] = []
+    create_server = socket.create_server
+
+    def create(address: tuple[str, int], **more: Any) -> socket.socket:
+        opened.append(address)
+        return create_server(address, **more)
+
+    monkeypatch.setattr(socket, "create_server", create)
+
+    async def main() -> None:
+        ready = asyncio.get_running_loop().create_future()
+        config = ServeConfig(
+            socket=tmp_path / "relay.sock",
+            listen_host="0.0.0.0",
+            plain_http=True,
+            listen_port=0,
+            metrics_port=asked,
+            on_ready=lambda *told: ready.set_result(told),
+        )
+        serving = asyncio.create_task(server.serve(config))
+        _, port = await ready
+        assert (port is None) == (asked is None)
+        assert opened == [("0.0.0.0", 0), ("127.0.0.1", 0)][: 1 if asked is None else 2]
+        if port is not None:
+            async with (
+                aiohttp.ClientSession() as client,
+                client.get(f"http://127.0.0.1:{port}/metrics") as response,
+            ):
+                assert b"\npaystream_serve_publishers 0.0\n" in await response.read()
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
 
     asyncio.run(main())
 
@@ -219,7 +292,7 @@ def test_every_route_is_described_and_every_description_is_a_route() -> None:
             below = "/chains/{chain}"
             named = {(method, path.removeprefix(below)) for method, path in plain if below in path}
             assert {(method, path) for method, path in plain if below not in path} == described
-            of_the_server = {"/metrics", "/readyz"}
+            of_the_server = {"/readyz"}
             assert named == {each for each in described if each[1] not in of_the_server}
 
     asyncio.run(main())

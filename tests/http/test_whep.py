@@ -46,7 +46,7 @@ def test_a_viewer_is_admitted_told_about_and_leaves() -> None:
             await until(lambda: r.relayer.finals)
             (final,) = r.relayer.finals.values()
             assert (final.delivered_ms, final.end_reason, final.number) == (1234, "left", 1)
-            _, _, text = await r.ask("GET", "/metrics")
+            text = await r.scrape()
             assert b"\npaystream_serve_delivered_milliseconds_total 1234.0\n" in text
             assert b"\npaystream_serve_open_connections 0.0\n" in text
             assert b"\npaystream_serve_connections_total 1.0\n" in text
