@@ -33,6 +33,19 @@ def test_what_keeps_a_promise_exists(file: str, name: str) -> None:
     assert re.search(rf"\b(?:def|fn) {name}\(", source), f"{file} has no test {name}"
 
 
+WITHOUT_A_BOUND = ("root on the machine",)
+
+
+def test_each_thing_to_steal_or_take_over_names_a_test() -> None:
+    """Only of what nothing is said to keep out there is none."""
+    about, _, _ = PAGES["security.md"].partition("## The signer")
+    rows = [line for line in about.splitlines() if line.startswith("| ")]
+    rows = [line for line in rows if not line.startswith(("| what |", "| process |", "| ---"))]
+    assert len(rows) >= 18
+    bare = [line.split(" |")[0].strip("| ") for line in rows if "::" not in line]
+    assert bare == list(WITHOUT_A_BOUND)
+
+
 SCENARIOS = ROOT / "tests" / "simulation" / "scenarios"
 ROW = re.compile(r"\| [^|]+ \| (\[\d+\]\(https://github\.com/[\w.-]+/[\w.-]+/(?:issues|pull)/\d+\)"
                  r"(?:, )?)+ \| [^|]+ \| [^|]+ \| `tests/simulation/[\w/.]+::\w+` \|")  # fmt: skip

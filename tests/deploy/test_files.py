@@ -114,6 +114,8 @@ def test_the_keys_are_with_the_signer_alone() -> None:
     assert "password" not in relayer["Service"]["ExecStart"]
     for relation in ("Wants", "After"):
         assert "paystream-signer.service" in relayer["Unit"][relation].split()
+    signer = unit(DEPLOY / "systemd/paystream-signer.service")["Service"]
+    assert (signer["PrivateNetwork"], signer["RestrictAddressFamilies"]) == ("yes", "AF_UNIX")
     assert run_dir("relay", "--signer") == run_dir("signer", "--signer")
     assert run_dir("serve", "--socket") == run_dir("relay", "--socket")
     for name, others in (("serve", ("relay", "signer")), ("relay", ("signer",))):

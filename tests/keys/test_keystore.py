@@ -141,6 +141,15 @@ def test_scrypt_cannot_be_told_to_take_all_memory(store: Keystore) -> None:
         store.load("viewer", "secret")
 
 
+def test_a_guess_at_a_password_costs_32_mebibytes(store: Keystore) -> None:
+    store.new("viewer", "secret")
+    document = json.loads((store.directory / "viewer.json").read_text())
+    header = base64.b64decode(document["encoded"])[32:44]
+    n, p, r = (int.from_bytes(header[at : at + 4], "little") for at in (0, 4, 8))
+    assert 128 * n * r == 32 << 20
+    assert p == 1
+
+
 def test_what_is_not_there_is_named(store: Keystore) -> None:
     assert store.list() == ()
     with pytest.raises(KeyNotFound, match="'viewer'"):

@@ -419,6 +419,15 @@ class FakeChain:
 
         self.pending.append(change)
 
+    def transfer_stream(self, number: int, to: str) -> None:
+        """Give a stream to another owner in the next block."""
+
+        def change(ledger: model.Ledger) -> list[Event]:
+            owner = ledger.streams[number].owner
+            return happened(ledger.transfer_stream(owner, number, account(to)))
+
+        self.pending.append(change)
+
     def settle_all(self) -> None:
         """Let anyone settle what nobody closed in time, in the next block."""
 

@@ -186,6 +186,17 @@ async def test_watch_and_publish_tokens_are_never_confused(
         assert (refused.status, refused.code) == (403, "not-owner")
 
 
+async def test_a_former_owner_publishes_no_more(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with rig(tmp_path) as r:
+        await r.ready_viewer("Alice")  # so that the account is there
+        publish = await r.token("Bob", "publish", 1)
+        assert (await r.result("publish", token=publish, stream=1))["stream"] == 1
+        r.chain.transfer_stream(1, "Alice")
+        await trio.sleep(15)
+        refused = await problem(r, "publish", token=publish, stream=1)
+        assert (refused.status, refused.code) == (403, "not-owner")
+
+
 async def test_tokens_outlive_the_relayer_and_are_not_stored(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:

@@ -137,6 +137,8 @@ async def test_it_says_when_it_is_ready_and_ends_on_sigterm(
                 text += part
         assert text.startswith(b"HTTP/1.1 200 OK")
         assert b"paystream_relay_journal_ok 1.0\n" in text
+        with pytest.raises(OSError, match="127"):  # it listens on one address alone
+            await trio.open_tcp_stream("127.0.0.2", ready["metrics_port"])
         with pytest.raises(JournalLocked, match=str(os.getpid())):
             await run.run_relayer(config(tmp_path, socket=tmp_path / "other.sock"))
         assert manager.recv(99) == b"READY=1"
