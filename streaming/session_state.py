@@ -38,7 +38,7 @@ class StreamRef(msgspec.Struct, frozen=True, order=True):
         return f"{self.chain}/{self.number}" if self.chain else str(self.number)
 
 
-class SessionRef(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
+class SessionRef(msgspec.Struct, frozen=True, order=True, omit_defaults=True, gc=False):
     """A session as its ledger names it, and between the processes, on which chain that is.
 
     What follows one chain leaves the chain empty: its sessions are told apart without.

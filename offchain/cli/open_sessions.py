@@ -97,14 +97,12 @@ def sessions(
 
 def as_the_relayer_sees(loaded: Loaded) -> list[LiveSession]:
     """Give the open sessions as a relayer that starts now would have them, in their order."""
-    from offchain.ledger.orders import Open
     from offchain.relayer.book import Book
-    from offchain.relayer.submit import lane_of
+    from offchain.relayer.submit import OPEN_LANE
 
     book = Book()
     book.restore(loaded, 0.0)
-    lane = lane_of(Open(index=0, stream=0, rate_per_second=0, funds=0, start_at=0))
-    opened = {(each.grant, each.index) for each in loaded.orders if str(each.lane) == lane}
+    opened = {(each.grant, each.index) for each in loaded.orders if each.lane == OPEN_LANE}
     for session in book:
         session.is_signed = (session.record.grant, session.record.index) in opened
     return sorted(book, key=lambda each: (each.record.grant, each.record.index))
@@ -120,7 +118,7 @@ def _data(session: LiveSession, chain: str) -> dict[str, Any]:
         "viewer": record.viewer,
         "stream": record.stream,
         "state": session.state,
-        "connections": sum(not each.final for each in session.connections.values()),
+        "connections": sum(not held.record.final for held in session.connections),
         "delivered_ms": session.delivered_ms,
         "unconfirmed_ms": session.unconfirmed_ms,
         "paid_seconds": record.paid_seconds,

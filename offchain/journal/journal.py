@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -56,6 +57,12 @@ WAITING_MAX: Final = 4096
 GROUP_MAX: Final = 512
 _OF_BEARERS: Final = "digest, purpose, account, stream, expires_at_ms"
 _OF_DELEGATES: Final = "public, viewer, key_name, retired"
+_SHARED: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
+    SessionRecord: ("viewer", "delegate", "token_digest"),
+    TokenRecord: ("account", "digest"),
+    DelegateRecord: ("viewer", "public"),
+}
+"""What is in records of several kinds: with thousands of sessions it is kept once."""
 _OF_OPEN: Final = """
 WHERE EXISTS (
     SELECT 1 FROM sessions
@@ -273,6 +280,7 @@ class _Loading:
         self._store = store
         self._damaged: list[str] = []
         self._aside: list[Statement] = []
+        self._values: dict[bytes, bytes] = {}
 
     def everything(self) -> Loaded:
         sessions = self._packed(
@@ -366,7 +374,7 @@ class _Loading:
         for *values, record, checksum in rows:
             read = unpacked(record, checksum, kind)
             if read is not None:
-                found.append(read)
+                found.append(self._sharing(read))
                 continue
             name = "-".join(map(str, values))
             self._damaged.append(f"{table} {name} is damaged and set aside: lost is {costs}")
@@ -386,10 +394,21 @@ class _Loading:
         for row in self._store.read(f"SELECT {columns} FROM {table} {where}", named):  # noqa: S608
             try:
                 fields = dict(zip(names, row, strict=True))
-                found.append(msgspec.convert(fields, type=kind, strict=False))
+                found.append(self._sharing(msgspec.convert(fields, type=kind, strict=False)))
             except msgspec.MsgspecError as error:
                 self._damaged.append(f"a row of {table} is damaged and left out: {error}")
         return found
+
+    def _sharing(self, record: _T) -> _T:
+        """Let accounts, keys and digests that are in several records be one object each."""
+        for name in _SHARED.get(type(record), ()):
+            value = getattr(record, name)
+            if isinstance(value, str):  # the ledger's client has the same
+                shared: str | bytes = sys.intern(value)
+            else:
+                shared = self._values.setdefault(value, value)
+            msgspec.structs.force_setattr(record, name, shared)
+        return record
 
     def token(self, digest: bytes) -> list[TokenRecord]:
         return self._plain(TokenRecord, "tokens", _OF_BEARERS, "WHERE digest = ?", (digest,))

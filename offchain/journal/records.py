@@ -1,4 +1,7 @@
-"""What the journal holds, as the relayer sees it."""
+"""What the journal holds, as the relayer sees it.
+
+Of what there is one for each session, the collector of cycles knows nothing: there are none.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ import msgspec
 Phase: TypeAlias = Literal["opening", "open", "closing", "closed", "failed"]
 
 
-class ConnectionRecord(msgspec.Struct, frozen=True, array_like=True):
+class ConnectionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The latest state of one connection. Only its figures are cumulative.
 
     `charged_ms` is what of it was taken out of its viewer's budget.
@@ -26,7 +29,7 @@ class ConnectionRecord(msgspec.Struct, frozen=True, array_like=True):
     charged_ms: int = 0
 
 
-class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
+class SessionRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A session as it was admitted, and what the ledger has said about it since.
 
     Moments (`*_at_ms`) are unix milliseconds, money is in the asset's smallest unit. The figures
@@ -90,7 +93,7 @@ class BudgetState(msgspec.Struct, frozen=True, array_like=True):
     at_ms: int
 
 
-class TokenRecord(msgspec.Struct, frozen=True, kw_only=True):
+class TokenRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A bearer token, by its digest. The token itself is never stored."""
 
     digest: bytes
@@ -100,7 +103,7 @@ class TokenRecord(msgspec.Struct, frozen=True, kw_only=True):
     expires_at_ms: int
 
 
-class DelegateRecord(msgspec.Struct, frozen=True, kw_only=True):
+class DelegateRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A delegate key that was made for a viewer; its secret is in the keystore."""
 
     public: bytes

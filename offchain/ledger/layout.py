@@ -9,6 +9,7 @@ and bytes that do not fit, are scalecodec's to decode.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
@@ -232,7 +233,7 @@ def _hex(size: int) -> Reader:
 def _account(ss58_format: int) -> Reader:
     @functools.lru_cache(ADDRESSES_KEPT)
     def address(public: bytes) -> str:
-        return str(ss58_encode(public, ss58_format=ss58_format))
+        return sys.intern(str(ss58_encode(public, ss58_format=ss58_format)))
 
     def read(raw: bytes, at: int) -> tuple[str, int]:
         end = at + 32

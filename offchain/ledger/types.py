@@ -7,6 +7,7 @@ are bytes. Every class is immutable, can be compared, and is written with msgspe
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -67,8 +68,8 @@ def account_id(account: str | bytes) -> bytes:
 
 
 def address(account: str | bytes, ss58_format: int = SS58_FORMAT) -> str:
-    """Give the SS58 address of an account. Raises AddressInvalid."""
-    return str(ss58_encode(account_id(account), ss58_format=ss58_format))
+    """Give the SS58 address of an account, one object for each. Raises AddressInvalid."""
+    return sys.intern(str(ss58_encode(account_id(account), ss58_format=ss58_format)))
 
 
 def address_format(ss58_address: str) -> int:
@@ -76,8 +77,8 @@ def address_format(ss58_address: str) -> int:
     return int(get_ss58_format(ss58_address))
 
 
-class _Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """What all entries share."""
+class _Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What all entries share. They hold no cycles, so the collector of those does without them."""
 
 
 class DelegateKey(_Entry, frozen=True, kw_only=True):

@@ -43,7 +43,7 @@ def _place(due: _Due) -> SessionRef:
     return due[0].ref
 
 
-def _lane(due: _Due) -> tuple[SessionRef, str]:
+def _lane(due: _Due) -> tuple[SessionRef, int]:
     return due[0].ref, lane_of(due[1])
 
 
@@ -99,9 +99,9 @@ class Batcher:
         for batch in _batches(sorted(waiting[: room * most], key=_place), most):
             self._under_way += 1
             for session, order in batch:
-                session.busy.add(lane_of(order))
+                session.occupy(lane_of(order))
             nursery.start_soon(self._send, batch, nursery)
-        return [each for each in due if lane_of(each[1]) not in each[0].busy]
+        return [each for each in due if not each[0].is_busy(lane_of(each[1]))]
 
     def _goes_along(self, due: _Due) -> bool:
         """Tell whether an order is a tick that may go with others."""
@@ -218,5 +218,5 @@ class Batcher:
 
     def _free(self, batch: list[_Due]) -> None:
         for session, order in batch:
-            session.busy.discard(lane_of(order))
+            session.release(lane_of(order))
             session.look()

@@ -94,7 +94,7 @@ class Book:
         self.unwritten.add(session.unwritten)
         session.unwritten = self.unwritten
         self.sessions[session.ref] = session
-        self.wanted.add(session.record)
+        self.wanted.add(session.ref, session.record)
         session.census = self.census
         self.census.enter(session)
         session.look()
@@ -106,7 +106,7 @@ class Book:
             session.unwritten = Unwritten()
             session.census = None
             self.census.leave(session)
-            self.wanted.remove(session.record)
+            self.wanted.remove(session.ref, session.record)
             self.unheard_ms.pop(ref, None)
 
     def find(self, named: SessionRef) -> LiveSession | None:
@@ -178,20 +178,18 @@ class Book:
             )
             if kept is None or connection.number <= kept.record.finished_number:
                 continue
-            kept.connections[connection.number] = connection
+            held = kept.connect(connection, now)
             kept.recount()
             kept.weigh()
-            kept.charged_ms[connection.number] = connection.charged_ms
-            if connection.final and connection.end_reason == "vanished":
-                kept.presumed.add(connection.number)  # perhaps nobody has said so but a clock
-            kept.seen[connection.number] = now
+            # perhaps nobody has said so but a clock
+            held.presumed = connection.final and connection.end_reason == "vanished"
             kept.idle_since = None if kept.live else now
         for record in loaded.sessions:
             self._suspect(self.sessions[SessionRef(record.grant, record.index)])
 
     def _suspect(self, session: LiveSession) -> None:
         """Reckon with what a media server may have forwarded that was heard by another process."""
-        if session.live or session.presumed:
+        if session.live or any(held.presumed for held in session.connections):
             viewer = session.record.viewer
             at_ms = self.spent.get(viewer, Spent()).at_ms
             left_ms = self.credit_left_ms(viewer, at_ms)
@@ -220,15 +218,15 @@ class Book:
             if session.lapse is not None and _is_earlier(session.lapse.connection, boot_id):
                 self._leave_lapsed(session, now_ms)
         for session in self.sessions.values():
-            for connection in list(session.connections.values()):
-                if connection.boot_id == boot_id:
-                    session.seen[connection.number] = now
-                if not _is_earlier(connection, boot_id):
+            for held in session.connections:
+                if held.record.boot_id == boot_id:
+                    held.seen = now
+                if not _is_earlier(held.record, boot_id):
                     continue
                 self.unheard_ms.pop(session.ref, None)
-                session.presumed.discard(connection.number)
-                if not connection.final:
-                    self._finish(session, connection, "vanished", now)
+                held.presumed = False
+                if not held.record.final:
+                    self._finish(session, held.record, "vanished", now)
 
     def lose_sight(self, boot_id: str, now_ms: int) -> None:
         """A media server is gone and has not said what became of its connections.
@@ -263,21 +261,22 @@ class Book:
             return True
         if state.number <= session.record.finished_number:
             return True
-        known = session.connections.get(state.number)
+        held = session.connection(state.number)
+        known = None if held is None else held.record
         if known is not None and (known.connection, known.boot_id) != (state.connection, boot_id):
             return False
-        session.seen[state.number] = now
-        if known is not None and known.final and state.number not in session.presumed:
-            return True
-        session.presumed.discard(state.number)
+        charged_ms = 0
+        if held is not None:
+            held.seen, charged_ms = now, held.charged_ms
+            if held.record.final and not held.presumed:
+                return True
+            held.presumed = False
         delivered_ms, forwarded_ms = state.delivered_ms, state.forwarded_ms
         if state.number == session.record.base_number:
             delivered_ms -= session.record.base_delivered_ms
             forwarded_ms -= session.record.base_forwarded_ms
         # Whole milliseconds of three figures differ by one now and then: charged is the most.
-        before_ms = max(
-            session.charged_ms.get(state.number, 0), 0 if known is None else _lost_ms(known)
-        )
+        before_ms = max(charged_ms, 0 if known is None else _lost_ms(known))
         record = ConnectionRecord(
             connection=state.connection,
             number=state.number,
@@ -288,10 +287,10 @@ class Book:
             final=state.final,
             end_reason=(state.end_reason or "vanished") if state.final else None,
         )
-        if record != known:
-            session.keep(record)
+        if held is None or record != known:
+            held = session.keep(record, now)
         lost_ms = _lost_ms(record)
-        session.charged_ms[state.number] = max(before_ms, lost_ms)
+        held.charged_ms = max(before_ms, lost_ms)
         self.charge(session.record.viewer, lost_ms - before_ms, now_ms)
         session.idle_since = None if session.live else now
         session.weigh()
@@ -319,7 +318,9 @@ class Book:
 
     def lapse(self, session: LiveSession, now: float) -> None:
         """End a session that lapsed while its viewer stayed."""
-        connection = session.connections[session.record.number]
+        connection = session.last
+        if connection is None:  # only a session with its viewer there lapses
+            return
         session.lapse = Lapse(connection, now, heard=not self._is_away(connection, now))
         self.census.lapsed[session] = None
         session.end("lapsed", now)
@@ -375,25 +376,23 @@ class Book:
     def _finish(
         self, session: LiveSession, connection: ConnectionRecord, reason: str, now: float
     ) -> None:
-        session.keep(msgspec.structs.replace(connection, final=True, end_reason=reason))
+        session.keep(msgspec.structs.replace(connection, final=True, end_reason=reason), now)
         if not session.live:
             session.idle_since = now
 
     def _tidy(self, session: LiveSession) -> None:
         """Fold the oldest ended connections into the record when there are many."""
         while len(session.connections) > CONNECTIONS_KEPT:
-            first = session.connections[min(session.connections)]
+            oldest = min(session.connections, key=lambda held: held.record.number)
+            first = oldest.record
             if not first.final:
                 return
             session.change(
                 finished_ms=session.record.finished_ms + first.delivered_ms,
                 finished_number=first.number,
             )
-            del session.connections[first.number]
+            session.connections = tuple(held for held in session.connections if held is not oldest)
             session.recount()
-            session.seen.pop(first.number, None)
-            session.charged_ms.pop(first.number, None)
-            session.presumed.discard(first.number)
 
     # --- credit ------------------------------------------------------------------------
 
@@ -470,17 +469,16 @@ class Book:
             finished_number=session.record.number,
         )
         unheard_ms = self._lose_unheard(session, now_ms)
-        for connection in session.connections.values():
-            is_base = connection.number == session.record.base_number
+        reckoned_ms = dict(session.reckoned_ms)
+        for held in session.connections:
+            is_base = held.record.number == session.record.base_number
             base_ms = session.record.base_forwarded_ms if is_base else 0
-            if connection.number == session.record.number:
+            if held.record.number == session.record.number:
                 base_ms += unheard_ms
-            session.reckoned_ms[connection.connection] = connection.forwarded_ms + base_ms
-        session.connections.clear()
+            reckoned_ms[held.record.connection] = held.record.forwarded_ms + base_ms
+        session.reckoned_ms, session.connections = reckoned_ms, ()
         session.recount()
         session.weigh()
-        session.seen.clear()
-        session.presumed.clear()
         if session.lapse is not None:
             self._lose_lapsed(session, session.lapse, now_ms)
             self.unwritten.budgets.add(session.record.viewer)
@@ -505,12 +503,12 @@ class Book:
 
         What came of a lapsed session's connection and went to no other session stays unpaid.
         """
-        lapse = session.lapse
+        lapse, reckoned_ms = session.lapse, dict(session.reckoned_ms)
         if lapse is not None:
             self._lose_lapsed(session, lapse, now_ms)
             last = lapse.connection.connection
             sent_ms = lapse.sent_ms + self._lose_unheard(session, now_ms)
-            session.reckoned_ms[last] = session.reckoned_ms.get(last, 0) + sent_ms
+            reckoned_ms[last] = reckoned_ms.get(last, 0) + sent_ms
         if self.sessions.get(session.ref) is session:
             self._remove(session.ref)
         names = []
@@ -523,7 +521,7 @@ class Book:
             while len(self.departed) >= DEPARTED_KEPT:
                 del self.departed[next(iter(self.departed))]
             self.departed[name] = Departed(
-                session.deny or "session-closed", session.record.viewer, session.reckoned_ms
+                session.deny or "session-closed", session.record.viewer, reckoned_ms
             )
 
     # --- ends --------------------------------------------------------------------------
@@ -559,8 +557,8 @@ class Book:
     def awaits_figures(self, session: LiveSession, now: float) -> bool:
         """Tell whether a session's last figures are with a media server that is away."""
         return any(
-            (not connection.final or number in session.presumed) and self._is_away(connection, now)
-            for number, connection in session.connections.items()
+            (not held.record.final or held.presumed) and self._is_away(held.record, now)
+            for held in session.connections
         )
 
     def attend(self, session: LiveSession, now: float, now_ms: int) -> float:
@@ -579,7 +577,7 @@ class Book:
             return min(again, session.deny_since + DENIED_WAIT_S)
         if session.live or session.idle_since is None:
             return again
-        last = session.connections.get(session.record.number)
+        last = session.last
         reason = last.end_reason if last is not None and last.end_reason else "vanished"
         if reason in AT_ONCE or now - session.idle_since >= RESUME_WITHIN_S:
             session.end(reason, now)
@@ -601,17 +599,17 @@ class Book:
                 self._leave_lapsed(session, now_ms)
         if session.done:
             return again
-        for connection in list(session.connections.values()):
-            if connection.final:
+        for held in session.connections:
+            if held.record.final:
                 continue
-            silent_from = session.seen.get(connection.number, now) + SILENT_CONNECTION_S
+            silent_from = held.seen + SILENT_CONNECTION_S
             if now < silent_from:
                 again = min(again, silent_from)
-            elif self._is_away(connection, now):
+            elif self._is_away(held.record, now):
                 again = min(again, now + AWAY_AGAIN_S)
             else:
-                self._finish(session, connection, "vanished", now)
-                session.presumed.add(connection.number)
+                self._finish(session, held.record, "vanished", now)
+                held.presumed = True
         return again
 
     def may_resume(self, session: LiveSession, now: float) -> bool:

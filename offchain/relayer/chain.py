@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Protocol, TypeVar
 
+import msgspec
 import trio
 
 from offchain.keys.signer import Signer
@@ -356,10 +357,16 @@ class ChainView:
                 if wanted.wants(kind, name):
                     self._keep(kind, name, entry)
                     self.changed.update(dict.fromkeys(wanted.resting_on(kind, name)))
+            if not unread:
+                unread.clear()  # an empty set still has the room that it once needed
 
     def _keep(self, kind: str, name: Any, entry: Any) -> None:
-        own: dict[Any, Any] = getattr(self, kind)
-        own[SessionRef(*name) if kind == "sessions" else name] = entry
+        if kind == "sessions":
+            ref = self.wanted.ref(*name)
+            self.sessions[ref] = _sharing(entry, self.grants.get(ref.grant))
+        else:
+            own: dict[Any, Any] = getattr(self, kind)
+            own[name] = entry
 
     async def _tables(self, names: Interest, at: str | None) -> Tables:
         found = Tables()
@@ -377,6 +384,15 @@ class ChainView:
                     own.pop(SessionRef(*name) if kind == "sessions" else name, None)
         for grant, index in gone.sessions:
             self.closed_with.pop(SessionRef(grant, index), None)
+
+
+def _sharing(entry: Session | None, grant: Grant | None) -> Session | None:
+    """Let a session's entry have its grant's names of viewer and key: they are the same."""
+    if entry is None or grant is None or entry.key is grant.key:
+        return entry
+    if (entry.viewer, entry.key) != (grant.viewer, grant.key):
+        return entry
+    return msgspec.structs.replace(entry, viewer=grant.viewer, key=grant.key)
 
 
 def _entries(

@@ -184,9 +184,11 @@ class Confirmer:
         block = self._core.view.best_number
         session.charged_seconds = entry.seconds
         session.weigh()
-        self._core.lags.included(session.ref, entry.seconds, block, now)
+        self._core.lags.included(session, entry.seconds, block, now)
         if before_open:
             session.change(funds=entry.funds)
+            session.forget_sent("Open")
+            session.forget_signed("Open")
             self._core.count("sessions_opened")
             log.info("event=session-open session=%s block=%d", session.ref, block)
         if session.is_another(entry):
@@ -224,7 +226,7 @@ class Confirmer:
         session.weigh()
         if was_open:
             log.info("event=open-reorganised session=%s", session.ref)
-            session.sent.pop("Open", None)
+            session.forget_sent("Open")
         if entries.grant_over:
             deny(session, "grant-ended", now)
         elif self._core.view.best_ms - session.record.start_at > OPEN_TRIED_MS:
@@ -234,7 +236,7 @@ class Confirmer:
         """The best block has had it: what it was closed with is charged there."""
         total = self._core.view.closed_with.get(session.ref)
         if total is None:
-            close = session.sent.get("Close")
+            close = session.last_sent("Close")
             total = close.total if close is not None else 0
         session.charged_seconds = max(session.charged_seconds, total)
         session.weigh()
@@ -423,5 +425,5 @@ class Confirmer:
 
 def _may_lapse(session: LiveSession) -> bool:
     """Tell whether the viewer is still there, so that another session may follow."""
-    last = session.connections.get(session.record.number)
+    last = session.last
     return last is not None and not last.final and session.deny is None and not session.ending

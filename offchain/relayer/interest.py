@@ -41,30 +41,31 @@ class Wanted:
         self.by_viewer: dict[str, tuple[SessionRef, ...]] = {}
         self.by_stream: dict[int, set[SessionRef]] = {}
         self.vaults: Counter[tuple[str, Asset]] = Counter()
-        self.assets: dict[str, tuple[Asset, ...]] = {}
-        """Of each viewer: in which assets their sessions are."""
+        self.assets: Counter[Asset] = Counter()
+        """In how many vaults' assets sessions are: there are few."""
         self.subscriptions: Counter[tuple[int, str]] = Counter()
         self.published: set[int] = set()
         """Streams that are being published, whose end the publisher must hear of."""
         self.unread = Interest()
         self.unwanted = Interest()
 
-    def add(self, record: SessionRecord) -> None:
-        """A session has come."""
-        ref = SessionRef(record.grant, record.index)
+    def add(self, ref: SessionRef, record: SessionRecord) -> None:
+        """A session has come; `ref` is the one name of it that is kept everywhere."""
         self.by_grant[record.grant] = (*self.by_grant.get(record.grant, ()), ref)
-        self.by_viewer[record.viewer] = (*self.by_viewer.get(record.viewer, ()), ref)
+        others = self.by_viewer.get(record.viewer)
+        # who has no other session has none under another grant: one list does for both
+        own = self.by_grant[record.grant] if others is None else (*others, ref)
+        self.by_viewer[record.viewer] = own
         self.by_stream.setdefault(record.stream, set()).add(ref)
         self.vaults[record.viewer, record.asset] += 1
         if self.vaults[record.viewer, record.asset] == 1:
-            self.assets[record.viewer] = (*self.assets.get(record.viewer, ()), record.asset)
+            self.assets[record.asset] += 1
         if record.discounted:
             self.subscriptions[record.stream, record.viewer] += 1
         self.unread.rest_on(record)
 
-    def remove(self, record: SessionRecord) -> None:
+    def remove(self, ref: SessionRef, record: SessionRecord) -> None:
         """A session has gone."""
-        ref = SessionRef(record.grant, record.index)
         _without(self.by_grant, record.grant, ref)
         _without(self.by_viewer, record.viewer, ref)
         of_stream = self.by_stream[record.stream]
@@ -73,7 +74,7 @@ class Wanted:
             del self.by_stream[record.stream]
         _count_down(self.vaults, (record.viewer, record.asset))
         if (record.viewer, record.asset) not in self.vaults:
-            _without(self.assets, record.viewer, record.asset)
+            _count_down(self.assets, record.asset)
         if record.discounted:
             _count_down(self.subscriptions, (record.stream, record.viewer))
         self.unwanted.rest_on(record)
@@ -97,6 +98,11 @@ class Wanted:
                 return name in self.vaults
         return name in self.subscriptions
 
+    def ref(self, grant: int, index: int) -> SessionRef:
+        """Name a session, with the object that is kept of its name where it is wanted."""
+        named = SessionRef(grant, index)
+        return next((ref for ref in self.by_grant.get(grant, ()) if ref == named), named)
+
     def of(self, names: Interest) -> Interest:
         """Give those of some names that are wanted."""
         found = Interest()
@@ -107,7 +113,8 @@ class Wanted:
 
     def vaults_of(self, viewer: str) -> list[tuple[str, Asset]]:
         """List the vaults of an account that sessions rest on."""
-        return [(viewer, asset) for asset in self.assets.get(viewer, ())]
+        places = [(viewer, asset) for asset in self.assets]
+        return [place for place in places if place in self.vaults]
 
     def everything(self) -> Interest:
         """Name all of it: for a start, and after a reorganisation or a gap."""
@@ -123,7 +130,7 @@ class Wanted:
         """List the sessions that rest on an entry."""
         match kind, name:
             case "sessions", (grant, index):
-                return (SessionRef(grant, index),) if self.wants(kind, name) else ()
+                return (self.ref(grant, index),) if self.wants(kind, name) else ()
             case "grants", int():
                 return self.by_grant.get(name, ())
             case "streams", int():

@@ -186,4 +186,3 @@ class Keeper:
         stays = session.lapse is not None and session.lapse.live
         if session.done and session.record is record and not stays:
             self._book.depart(session, self._refill_ms())
-            self._lags.forget(session.ref)

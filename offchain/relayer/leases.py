@@ -73,7 +73,7 @@ class Leaser:
             if session is None:
                 leases.append(_unknown(state))
                 continue
-            core.lags.delivered(session.ref, session.total_seconds, now)
+            core.lags.delivered(session, session.total_seconds, now)
             leases.append(self._lease(session, state.connection, state.number, now_ms))
         leases += self._denied(states, boot_id, now_ms)
         acknowledged = self._settle_finals(states, finals)
@@ -127,7 +127,7 @@ class Leaser:
             return []
         told, leases = {state.connection for state in states.connections}, []
         for session in list(denied):
-            last = session.connections.get(session.record.number)
+            last = session.last
             if last is None or last.boot_id != boot_id:
                 continue
             del denied[session]

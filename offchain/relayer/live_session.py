@@ -7,7 +7,9 @@ report cumulative figures, of which the latest wins; a session's delivered time 
 from __future__ import annotations
 
 import logging
-from typing import Final
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
 
 import msgspec
 
@@ -42,6 +44,25 @@ _PHASES: Final[dict[State, Phase]] = {
     "ending": "closing",
 }
 """The journal's words. An opening session that is to end is one that nobody waits for."""
+
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+_NO_KINDS: Final[frozenset[str]] = frozenset()
+"""What is mostly empty is one object for all sessions, and put in place anew when it changes."""
+
+
+class Connected:
+    """One connection of a session: its latest state, and what else is known of it."""
+
+    __slots__ = ("charged_ms", "presumed", "record", "seen")
+
+    def __init__(self, record: ConnectionRecord, seen: float) -> None:
+        self.record = record
+        self.seen = seen
+        """When its media server last spoke of it."""
+        self.charged_ms = record.charged_ms
+        """What of it was taken out of its viewer's credit."""
+        self.presumed = False
+        """It counts as ended for its silence: it may still speak."""
 
 
 class Sent:
@@ -82,11 +103,16 @@ class _Noted:
         "_live_ms",
         "census",
         "expiry_at",
+        "included_from",
         "look_at",
         "look_total",
+        "placed_expiry_at",
+        "placed_look_at",
+        "reported_seconds",
         "unconfirmed_ms",
         "unpaid_seconds",
         "up",
+        "waits_since",
     )
 
     def __init__(self) -> None:
@@ -106,6 +132,13 @@ class _Noted:
         """With so many delivered seconds it is looked at, whenever that is."""
         self.expiry_at = NEVER
         """When, by the chain's clock, it is to be seen whether it has ended there."""
+        self.placed_look_at = NEVER
+        self.placed_expiry_at = NEVER
+        """Where it is in the agendas; by them."""
+        self.reported_seconds: int | None = None
+        self.included_from = 0
+        self.waits_since: float | None = None
+        """What was reported delivered, and the oldest second of it that no block has: by `Lags`."""
 
 
 class LiveSession(_Noted):
@@ -113,7 +146,6 @@ class LiveSession(_Noted):
 
     __slots__ = (
         "busy",
-        "charged_ms",
         "charged_seconds",
         "closing_since",
         "connections",
@@ -125,14 +157,12 @@ class LiveSession(_Noted):
         "is_signed",
         "lapse",
         "meant_seconds",
-        "presumed",
         "reckoned_ms",
         "record",
         "ref",
         "refused_at",
         "renewal_refused",
         "restored",
-        "seen",
         "sent",
         "signed",
         "since_block",
@@ -145,10 +175,8 @@ class LiveSession(_Noted):
         self.record = record
         self.ref = SessionRef(record.grant, record.index)
         """The session's name on the ledger."""
-        self.connections: dict[int, ConnectionRecord] = {}
-        self.seen: dict[int, float] = {}
-        self.charged_ms: dict[int, int] = {}
-        """Of each connection: what of it was taken out of its viewer's credit."""
+        self.connections: tuple[Connected, ...] = ()
+        """In the order of coming. Mostly there is one, and there are never many."""
         self.idle_since: float | None = now
         self.closing_since: float | None = None
         self.deny: str | None = None
@@ -160,13 +188,15 @@ class LiveSession(_Noted):
         """It comes from the journal: whether its viewer ever got an answer is unknown."""
         self.is_signed = False
         """Whether its open order may be out: from before it is signed."""
-        self.sent: dict[str, Sent] = {}
-        self.signed: dict[str, SignedOrder] = {}
+        self.sent: tuple[Sent, ...] = ()
+        """The last order of each kind that was sent."""
+        self.signed: Mapping[str, SignedOrder] = _NOTHING
         """The last order of each kind: one that is sent again needs no other signature."""
-        self.tries: dict[str, tuple[int, float]] = {}
+        self.tries: Mapping[str, tuple[int, float]] = _NOTHING
         """Of each kind: how often it was refused in a row, and when it is tried again."""
-        self.busy: set[str] = set()
-        self.crowded_out: set[str] = set()
+        self.busy = 0
+        """The lanes in which an order is under way, a bit for each."""
+        self.crowded_out = _NO_KINDS
         """Kinds of orders for which the free lane had no room."""
         self.refused_at: int | None = None
         """The best block at which the pool refused its open order for good."""
@@ -180,10 +210,8 @@ class LiveSession(_Noted):
         """The ledger does not renew its viewer's subscription: the next one pays the full price."""
         self.foreign = False
         """The ledger's session of this index is on another stream: it is closed, not billed."""
-        self.reckoned_ms: dict[str, int] = {}
+        self.reckoned_ms: Mapping[str, int] = _NOTHING
         """When it has ended: what each of its connections had forwarded, as far as was known."""
-        self.presumed: set[int] = set()
-        """Connections that count as ended for their silence: they may still speak."""
         self.unwritten = Unwritten()
         """What of it the journal does not have; its book's, once it is in one."""
 
@@ -200,11 +228,7 @@ class LiveSession(_Noted):
     @property
     def pending_ms(self) -> int:
         """What connections that never said their last word had not confirmed."""
-        return sum(
-            connection.unconfirmed_ms
-            for connection in self.connections.values()
-            if not connection.final
-        )
+        return sum(held.record.unconfirmed_ms for held in self.connections if not held.record.final)
 
     @property
     def risk(self) -> Risk:
@@ -233,7 +257,7 @@ class LiveSession(_Noted):
 
     def boots_live(self) -> set[str]:
         """Name the boots of media servers that may forward to its connections."""
-        boots = {each.boot_id for each in self.connections.values() if not each.final}
+        boots = {each.record.boot_id for each in self.connections if not each.record.final}
         if self.lapse is not None and self.lapse.live:
             boots.add(self.lapse.connection.boot_id)
         return boots
@@ -277,7 +301,7 @@ class LiveSession(_Noted):
 
     def recount(self) -> None:
         """Sum up its connections, after others have come, ended or gone."""
-        before, connections = self.up, self.connections.values()
+        before, connections = self.up, [held.record for held in self.connections]
         self.up = sum(not connection.final for connection in connections)
         self._live_ms = sum(connection.delivered_ms for connection in connections)
         self.unconfirmed_ms = sum(connection.unconfirmed_ms for connection in connections)
@@ -295,24 +319,47 @@ class LiveSession(_Noted):
         """Let the next write have it."""
         self.unwritten.sessions.add(self.ref)
 
-    def keep(self, connection: ConnectionRecord) -> None:
+    def connection(self, number: int) -> Connected | None:
+        """Find a connection by its number."""
+        for held in self.connections:
+            if held.record.number == number:
+                return held
+        return None
+
+    @property
+    def last(self) -> ConnectionRecord | None:
+        """The newest connection's state; None before it has one, and when it is folded away."""
+        held = self.connection(self.record.number)
+        return None if held is None else held.record
+
+    def connect(self, record: ConnectionRecord, now: float) -> Connected:
+        """Take in another connection."""
+        held = Connected(record, now)
+        self.connections += (held,)
+        return held
+
+    def keep(self, connection: ConnectionRecord, now: float) -> Connected:
         """Take a connection's state; the journal gets it with the next write."""
-        known = self.connections.get(connection.number)
-        self.connections[connection.number] = connection
         self.unwritten.connection(self.ref, connection.number)
+        held = self.connection(connection.number)
+        known = None if held is None else held.record
+        if held is None:
+            held = self.connect(connection, now)
+        held.record = connection
         if known is None or known.final != connection.final:
             self.recount()
             self.look()
         else:
             self._live_ms += connection.delivered_ms - known.delivered_ms
             self.unconfirmed_ms += connection.unconfirmed_ms - known.unconfirmed_ms
+        return held
 
     def kept_connection(self, number: int) -> ConnectionRecord | None:
         """Give what the journal holds of a connection; None where it has none any more."""
-        connection = self.connections.get(number)
-        if connection is None:
+        held = self.connection(number)
+        if held is None:
             return None
-        return msgspec.structs.replace(connection, charged_ms=self.charged_ms.get(number, 0))
+        return msgspec.structs.replace(held.record, charged_ms=held.charged_ms)
 
     def end(self, reason: str, now: float) -> None:
         """Decide that the session is to end. The first reason stays."""
@@ -326,6 +373,40 @@ class LiveSession(_Noted):
         if found is not None and found.state != "over":  # that is for the book to do
             self._enter(found.state)
 
+    def last_sent(self, kind: str) -> Sent | None:
+        """Give the last order of a kind that was sent."""
+        for sent in self.sent:
+            if sent.kind == kind:
+                return sent
+        return None
+
+    def note_sent(self, sent: Sent) -> None:
+        """Note the last order of its kind."""
+        self.forget_sent(sent.kind)
+        self.sent += (sent,)
+
+    def forget_sent(self, kind: str) -> None:
+        """Forget that an order of a kind was sent."""
+        if self.last_sent(kind) is not None:
+            self.sent = tuple(sent for sent in self.sent if sent.kind != kind)
+
+    def forget_signed(self, kind: str) -> None:
+        """Have the next order of a kind signed anew."""
+        if kind in self.signed:
+            self.signed = _without(self.signed, kind)
+
+    def is_busy(self, lane: int) -> bool:
+        """Tell whether an order of a lane is under way."""
+        return bool(self.busy & 1 << lane)
+
+    def occupy(self, lane: int) -> None:
+        """An order of a lane is under way."""
+        self.busy |= 1 << lane
+
+    def release(self, lane: int) -> None:
+        """The lane is free again."""
+        self.busy &= ~(1 << lane)
+
     def may_try(self, kind: str, now: float) -> bool:
         """Tell whether an order of a kind may be sent now, after refusals."""
         return kind not in self.tries or now >= self.tries[kind][1]
@@ -335,10 +416,21 @@ class LiveSession(_Noted):
 
         The pool bans the bytes that it refused: what is sent then has another signature.
         """
-        self.signed.pop(kind, None)
+        self.forget_signed(kind)
         refused = self.tries[kind][0] if kind in self.tries else 0
         wait_s = min(BACK_OFF_S * 2 ** min(refused, 10), BACK_OFF_MAX_S)
-        self.tries[kind] = (refused + 1, now + wait_s)
+        self.try_at(kind, refused + 1, now + wait_s)
+
+    def try_at(self, kind: str, refused: int, moment: float) -> None:
+        """Note how often an order of a kind was refused in a row, and when it is tried again."""
+        self.tries = {**self.tries, kind: (refused, moment)}
+
+    def taken(self, kind: str) -> None:
+        """An order of a kind was taken: nothing of earlier refusals holds."""
+        if kind in self.tries:
+            self.tries = _without(self.tries, kind)
+        if kind in self.crowded_out:
+            self.crowded_out -= {kind}
 
     def feed(self, fact: Fact) -> Step | None:
         """Take a fact of the chain. Returns what follows, if it changes anything."""
@@ -351,3 +443,7 @@ class LiveSession(_Noted):
         phase = _PHASES[state]
         if self.record.phase != phase:
             self.change(phase=phase)
+
+
+def _without(known: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    return {name: value for name, value in known.items() if name != kind} or _NOTHING

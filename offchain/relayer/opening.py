@@ -29,7 +29,7 @@ from offchain.relayer.problems import (
     journal_unavailable,
     keys_unavailable,
 )
-from offchain.relayer.submit import Submitter, open_order, refuse
+from offchain.relayer.submit import OPEN_LANE, Submitter, open_order, refuse
 from offchain.relayer.terms import Standing
 from offchain.relayer.tokens import digest
 from streaming.session_state import SessionRef
@@ -75,7 +75,7 @@ class Opening:
         except JournalUnavailable:
             raise journal_unavailable() from None
         core.book.add(session)
-        session.busy.add("0")
+        session.occupy(OPEN_LANE)
         try:
             await self._look(session)
             await self._offer(session)
@@ -84,7 +84,7 @@ class Opening:
             session.end("left", trio.current_time())
             raise
         finally:
-            session.busy.discard("0")
+            session.release(OPEN_LANE)
         return session, secret
 
     def funds(self, number: int, standing: Standing, place: Place | None) -> int:

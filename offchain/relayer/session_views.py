@@ -17,7 +17,7 @@ def session_view(core: Core, session: LiveSession, now: float) -> SessionView | 
     # the book learns of it with a best block, and after a take-over there is an entry before one
     foreign = session.foreign or session.is_another(entry)
     vault, cap_left = funds.free(core, session)
-    tick, close, fund = (session.sent.get(kind) for kind in ("Tick", "Close", "Fund"))
+    tick, close, fund = (session.last_sent(kind) for kind in ("Tick", "Close", "Fund"))
     closing_since = session.closing_since if session.closing_since is not None else now
     return SessionView(
         index=session.record.index,
@@ -47,7 +47,7 @@ def renewal_view(core: Core, session: LiveSession, now: float) -> RenewalView | 
     running = record.renew and record.discounted and not session.ending
     if not running or grant is None or subscription is None or session.renewal_refused:
         return None
-    sent = session.sent.get("Renew")
+    sent = session.last_sent("Renew")
     return RenewalView(
         index=record.index,
         grant=grant,

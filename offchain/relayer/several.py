@@ -407,8 +407,6 @@ class Several(Tenure):
         # and takes none of them before it has heard: it would free who is served again
         self._giving.update(viewers)
         for viewer in viewers:
-            for session in book.of_viewer(viewer):
-                self._core.lags.forget(session.ref)
             book.give_up(viewer)
             del self._held[viewer]
         idle = [viewer for viewer in viewers if viewer not in watching]

@@ -54,7 +54,8 @@ SENDING_AT_ONCE: Final = 32
 NOT_SIGNED_WAITS_S: Final = 5.0
 """How long an order that could not be signed waits at least before it is tried again."""
 
-_LANES: Final = {"Open": 0, "Tick": 1, "Close": 1, "Fund": 2, "Tip": 3, "Renew": 4}
+OPEN_LANE: Final = 0
+_LANES: Final = {"Open": OPEN_LANE, "Tick": 1, "Close": 1, "Fund": 2, "Tip": 3, "Renew": 4}
 _OPEN_AGAIN: Final = frozenset({"OpenTooSoon", "SlotsTaken", "IndexNotNext", "Dropped", "Unknown"})
 """Refusals of an open that the next blocks may lift."""
 
@@ -107,12 +108,13 @@ class Submitter:
         for session in dict.fromkeys(sessions):
             if session.census is None:
                 continue  # it has gone
-            session.look(core.book.attend(session, now, now_ms))
+            again = core.book.attend(session, now, now_ms)
             is_held = core.tenure.holds(session.record.viewer)
             if not able or not is_held or (gathers and session.state == "open"):
                 self._with_block[session] = None
             else:
                 due += self._may_go(session, self.due(session, now), now)
+            session.look(again)  # last: it is mostly later than what was found due
         if due:
             self._start(due, nursery)
 
@@ -123,7 +125,7 @@ class Submitter:
         going = []
         for order in orders:
             lane, kind = lane_of(order), type(order).__name__
-            if lane in session.busy:
+            if session.is_busy(lane):
                 continue  # it is looked at again when that one is done
             if not session.may_try(kind, now):
                 session.look(session.tries[kind][1])
@@ -134,10 +136,10 @@ class Submitter:
     def _start(self, due: list[tuple[LiveSession, Order]], nursery: trio.Nursery) -> None:
         alone = due if self.batches is None else self.batches.take(due, nursery)
         for session, order in alone:
-            session.busy.add(lane_of(order))
+            session.occupy(lane_of(order))
             nursery.start_soon(self.send_due, session, order)
         for session, order in due:
-            if lane_of(order) not in session.busy:  # it waits for the next block's batches
+            if not session.is_busy(lane_of(order)):  # it waits for the next block's batches
                 self._with_block[session] = None
 
     def due(self, session: LiveSession, now: float) -> list[Order]:
@@ -179,7 +181,7 @@ class Submitter:
             session.look(now + waits_ms / 1000)
         if view.total_seconds < next_total:
             session.look_total = next_total
-        elif waits_ms <= 0 and lane_of(Tick(index=0, seconds=0)) not in session.busy:
+        elif waits_ms <= 0 and not session.is_busy(_LANES["Tick"]):
             self._with_block[session] = None
 
     def opening(self, session: LiveSession, now: float) -> Open | None:
@@ -190,7 +192,7 @@ class Submitter:
             return None
         if session.refused_at is not None or grant.ended_at <= core.view.best_ms:
             return None
-        sent = session.sent.get("Open")
+        sent = session.last_sent("Open")
         if sent is not None and now - sent.at < cadence.RESEND_AFTER_MS / 1000:
             return None
         soon_ms = grant.opened_at + core.limits.min_tick_seconds * 1000
@@ -225,7 +227,7 @@ class Submitter:
             session.back_off(kind, trio.current_time())
             log.warning("event=order-failed session=%s order=%s why=%r", session.ref, kind, error)
         finally:
-            session.busy.discard(lane_of(order))
+            session.release(lane_of(order))
             session.look()
 
     def refused(
@@ -239,7 +241,7 @@ class Submitter:
         if isinstance(order, Renew):
             if error.name == "RenewTooEarly":
                 # another period is paid already, or the node's clock is behind: the view will tell
-                session.sent["Renew"] = Sent("Renew", order.renewals, trio.current_time())
+                session.note_sent(Sent("Renew", order.renewals, trio.current_time()))
             else:
                 session.renewal_refused = True
         # clocks, small ticks and full lists mend themselves with the next block
@@ -293,7 +295,7 @@ class Submitter:
                     )
                 )
         except LaneFull:
-            session.crowded_out.add(type(order).__name__)
+            session.crowded_out |= {type(order).__name__}
             raise
         self.sent(session, order, trio.current_time())
 
@@ -309,7 +311,7 @@ class Submitter:
             session.is_signed = was_signed  # no signature has left: nobody has the order
             raise
         await commit([put_order(order_record(session, signed.order, signed.signature))])
-        session.signed[type(order).__name__] = signed
+        session.signed = {**session.signed, type(order).__name__: signed}
         return signed
 
     async def sign(self, session: LiveSession, order: Order) -> SignedOrder:
@@ -335,17 +337,16 @@ class Submitter:
         kind, now = type(order).__name__, trio.current_time()
         session.back_off(kind, now)
         failed, again_at = session.tries[kind]
-        session.tries[kind] = (failed, max(again_at, now + NOT_SIGNED_WAITS_S))
+        session.try_at(kind, failed, max(again_at, now + NOT_SIGNED_WAITS_S))
         log.warning("event=order-failed session=%s order=%s why=%r", session.ref, kind, error)
 
     def sent(self, session: LiveSession, order: Order, at: float) -> None:
         """Take note that an order is on its way since a moment."""
         kind, total = type(order).__name__, _total(order)
         self._core.count(f"orders_sent_{kind.lower()}")
-        session.sent[kind] = Sent(kind, total, at)
+        session.note_sent(Sent(kind, total, at))
         session.look(at + self._core.cadence_ms / 1000)
-        session.tries.pop(kind, None)
-        session.crowded_out.discard(kind)
+        session.taken(kind)
         log.debug("event=order-sent session=%s order=%s total=%d", session.ref, kind, total)
 
 
@@ -356,15 +357,17 @@ def is_stuck(session: LiveSession, order: Order) -> bool:
     blocks have not taken it.
     """
     kind = type(order).__name__
-    return isinstance(order, Open | Close) and (kind in session.crowded_out or kind in session.sent)
+    return isinstance(order, Open | Close) and (
+        kind in session.crowded_out or session.last_sent(kind) is not None
+    )
 
 
 def unstick(session: LiveSession, order: Order) -> None:
     """Let an open or close that a batch could not bring either begin again in the free lane."""
     kind = type(order).__name__
     if isinstance(order, Open | Close):
-        session.crowded_out.discard(kind)
-        session.sent.pop(kind, None)
+        session.crowded_out -= {kind}
+        session.forget_sent(kind)
 
 
 def order_record(session: LiveSession, order: Order, signature: bytes | None = None) -> OrderRecord:
@@ -410,9 +413,9 @@ def refuse(core: Core, session: LiveSession, now: float) -> None:
     session.end("open-refused", now)
 
 
-def lane_of(order: Order) -> str:
-    """Name the lane of which a session has one order under way at a time."""
-    return str(_LANES[type(order).__name__])
+def lane_of(order: Order) -> int:
+    """Number the lane of which a session has one order under way at a time."""
+    return _LANES[type(order).__name__]
 
 
 def _total(order: Order) -> int:

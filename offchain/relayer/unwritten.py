@@ -12,7 +12,7 @@ class Unwritten:
 
     def __init__(self) -> None:
         self.sessions: set[SessionRef] = set()
-        self.connections: dict[SessionRef, set[int]] = {}
+        self.connections: dict[SessionRef, tuple[int, ...]] = {}
         """Numbers of connections, by session."""
         self.budgets: set[str] = set()
         """Viewers."""
@@ -24,7 +24,9 @@ class Unwritten:
 
     def connection(self, ref: SessionRef, number: int) -> None:
         """Note that a connection's state has changed."""
-        self.connections.setdefault(ref, set()).add(number)
+        noted = self.connections.get(ref, ())
+        if number not in noted:
+            self.connections[ref] = (*noted, number)
 
     def forget(self, ref: SessionRef) -> None:
         """Drop what is noted of a session: it has left, and its rows are another's to write."""
@@ -43,6 +45,7 @@ class Unwritten:
         """Note again what could not be written."""
         self.sessions |= other.sessions
         for ref, numbers in other.connections.items():
-            self.connections.setdefault(ref, set()).update(numbers)
+            for number in numbers:
+                self.connection(ref, number)
         self.budgets |= other.budgets
         self.finalized = self.finalized or other.finalized

@@ -194,7 +194,8 @@ def _weight(relayer: Relayer, stage: Stage) -> int:
     """Weigh what the relayer keeps of its sessions: book, entries, tokens, keys' names, lags."""
     core = relayer.core
     tables = [getattr(core.view, kind) for kind in Names.__slots__]
-    roots = [core.book, core.key_names, core.lags, relayer.leaser, relayer.submitter, *tables]
+    parts = [relayer.leaser, relayer.submitter, relayer.confirmer]
+    roots = [core.book, core.key_names, core.lags, *parts, *tables]
     shared = [stage.chain, stage.keyring, stage.seeded, core, core.view, core.journal]
     return bytes_of(roots, shared)
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+import msgspec
+
 
 def bytes_of(roots: Iterable[Any], shared: Iterable[Any]) -> int:
     """Sum the sizes of what is reachable from some objects; `shared` ones are not theirs."""
@@ -19,7 +21,10 @@ def bytes_of(roots: Iterable[Any], shared: Iterable[Any]) -> int:
             continue
         seen.add(id(each))
         total += sys.getsizeof(each)
-        left += gc.get_referents(each)
+        if isinstance(each, msgspec.Struct):  # of some the collector knows nothing
+            left += [getattr(each, name) for name in each.__struct_fields__]
+        else:
+            left += gc.get_referents(each)
     return total
 
 
