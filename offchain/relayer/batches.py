@@ -16,7 +16,7 @@ import trio
 from offchain.journal import JournalError, put_order
 from offchain.keys.keystore import KeystoreError
 from offchain.keys.signer import Signer
-from offchain.ledger.errors import LedgerError
+from offchain.ledger.errors import DispatchFailed, LedgerError
 from offchain.ledger.orders import Open, Order, SignedOrder, Tick
 from offchain.ledger.types import BatchResult
 from offchain.relayer.chain import bounded
@@ -32,8 +32,11 @@ HANDFUL: Final = 8
 CROWD: Final = 3 * HANDFUL
 """With more sessions than this, ticks wait for the next block, to be counted and sent together."""
 AGAIN_AFTER_S: Final = 60.0
-"""How long after a failed batch the free lane takes everything, and after a failed order in one all
-orders of its session."""
+"""How long after a failed batch, and after a failed order in one, the free lane takes all orders of
+its sessions, and after batches that failed in a row everything."""
+FAILED_IN_A_ROW: Final = 2
+"""One batch may fail alone, for a node that was slow or its place in the pool: nobody else's orders
+need suffer for it. So many without one that came through are no accident."""
 BATCHES_AT_ONCE: Final = 16
 """So many batches may be on their way; more ticks than they carry wait for the next block."""
 _Due = tuple[LiveSession, Order]
@@ -65,8 +68,9 @@ class Batcher:
         self._under_way = 0
         self._block = self._looked = -1
         self._not_before = -1e9
+        self._failed_in_a_row = 0
         self._alone: dict[SessionRef, float] = {}
-        """Until when sessions go the free lane, whose order has failed in a batch."""
+        """Until when sessions go the free lane, whose order or whose batch has failed."""
 
     def take(self, due: list[_Due], nursery: trio.Nursery) -> list[_Due]:
         """Start batches where more than a handful of ticks are due, or an open or close is stuck.
@@ -134,19 +138,29 @@ class Batcher:
             log.warning("event=batch-not-journaled why=%r", str(error))
             self._free(batch)
         except LedgerError as error:
-            self._failed(error)
+            self._failed(batch, error)
             self._send_alone(batch, kept, nursery)
         else:
             self._core.count("batches_sent")
+            self._failed_in_a_row = 0
             self._send_alone(batch, await self._read(kept, result, began), nursery)
         finally:
             self._under_way -= 1
             self._core.submit_bell.ring()
 
-    def _failed(self, error: LedgerError) -> None:
+    def _failed(self, batch: list[_Due], error: LedgerError) -> None:
+        """Take note of a batch that did not come through: what it held up waits for no other.
+
+        Where the next may fail as well, or the fee was paid, everything goes the free lane; but
+        that carries no crowd for long.
+        """
         log.warning("event=batch-failed why=%r", str(error))
         self._core.count("batches_failed")
-        self._not_before = trio.current_time() + AGAIN_AFTER_S
+        self._failed_in_a_row += 1
+        again_at = trio.current_time() + AGAIN_AFTER_S
+        self._alone.update({_place(each): again_at for each in batch})
+        if self._failed_in_a_row >= FAILED_IN_A_ROW or isinstance(error, DispatchFailed):
+            self._not_before = again_at
 
     async def _signed(self, batch: list[_Due]) -> tuple[list[SignedOrder], list[_Due]]:
         """Journal, sign and journal all of them; an order whose key is missing is left out.

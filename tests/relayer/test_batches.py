@@ -17,7 +17,7 @@ from offchain.keys.signer import dev_key
 from offchain.ledger.errors import NotIncluded, by_name
 from offchain.ledger.orders import SignedOrder, encode_order
 from offchain.ledger.types import BatchResult
-from offchain.relayer.batches import CROWD, HANDFUL
+from offchain.relayer.batches import CROWD, FAILED_IN_A_ROW, HANDFUL
 from tests.relayer.fake_chain import FakeChain
 from tests.relayer.rig import Rig, Watching, rig
 
@@ -32,12 +32,16 @@ class BatchingChain(FakeChain):
         self.batches: list[list[SignedOrder]] = []
         self.batch_blocks: list[int] = []
         self.refuse_batch: Exception | None = None
+        self.refusals_left: int | None = None
+        """How many batches are refused; None while all are."""
         self.failing: dict[tuple[int, int], str] = {}
 
     async def submit_batch(
         self, signer: Any, orders: Sequence[SignedOrder], **options: Any
     ) -> BatchResult:
-        if self.refuse_batch is not None:
+        if self.refuse_batch is not None and self.refusals_left != 0:
+            if self.refusals_left is not None:
+                self.refusals_left -= 1
             raise self.refuse_batch
         self.batches.append(list(orders))
         self.batch_blocks.append(self.best.head.number)
@@ -125,9 +129,12 @@ async def test_a_crowds_ticks_are_gathered_over_a_block(
         assert min(session.seconds for session in chain.state.sessions.values()) > 20
 
 
-async def test_a_failed_batch_delays_nobody(tmp_path: Path, autojump_clock: MockClock) -> None:
+LATE = NotIncluded("0x01", "no answer in time", "send it again")
+
+
+async def test_failed_batches_delay_nobody(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with crowd(tmp_path) as (r, chain):
-        chain.refuse_batch = NotIncluded("0x01", "no answer in time", "send it again")
+        chain.refuse_batch = LATE
         await joined(r)
         await trio.sleep(30)
         assert r.relayer.core.counters["batches_failed"] == 1
@@ -135,6 +142,52 @@ async def test_a_failed_batch_delays_nobody(tmp_path: Path, autojump_clock: Mock
         chain.refuse_batch = None
         await trio.sleep(60)
         assert chain.batches
+
+
+async def test_one_failed_batch_keeps_no_other_order_from_batches(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with crowd(tmp_path) as (r, chain):
+        chain.constants = msgspec.structs.replace(chain.constants, batch_orders_max=10)
+        chain.refuse_batch, chain.refusals_left = LATE, 1
+        watching = await joined(r, 4 * HANDFUL)
+        await r.until(lambda: r.relayer.core.counters.get("batches_failed"))
+        failed_at = chain.best.head.number
+        await trio.sleep(20)
+        assert r.relayer.core.counters["batches_failed"] == 1
+        together = {
+            signed.place
+            for batch, block in zip(chain.batches, chain.batch_blocks, strict=True)
+            if block > failed_at
+            for signed in batch
+        }
+        assert len(watching) - 10 <= len(together) < len(watching)  # all but the failed one's
+        assert min(session.seconds for session in chain.state.sessions.values()) > 10
+
+
+async def test_after_batches_that_fail_in_a_row_all_take_the_free_lane(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with crowd(tmp_path) as (r, chain):
+        chain.constants = msgspec.structs.replace(chain.constants, batch_orders_max=10)
+        chain.refuse_batch, chain.refusals_left = LATE, FAILED_IN_A_ROW
+        await joined(r, 4 * HANDFUL)
+        await r.until(lambda: chain.refusals_left == 0)
+        tried = len(chain.batches)  # those that were begun together with the last that failed
+        await trio.sleep(30)
+        assert len(chain.batches) == tried
+        assert min(session.seconds for session in chain.state.sessions.values()) > 20
+
+
+async def test_a_batch_that_cost_its_fee_in_vain_is_not_tried_again_at_once(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with crowd(tmp_path) as (r, chain):
+        chain.refuse_batch = by_name("Paused")("PayStream", "Paused", "a rule says no")
+        await joined(r)
+        await trio.sleep(30)
+        assert r.relayer.core.counters["batches_failed"] == 1
+        assert min(session.seconds for session in chain.state.sessions.values()) > 20
 
 
 async def test_one_bad_order_harms_no_other(tmp_path: Path, autojump_clock: MockClock) -> None:
