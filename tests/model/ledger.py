@@ -465,14 +465,17 @@ class Ledger(Books):
 
     def submit(self, grant_id: int, order: Order, signer: Any) -> Outcome:
         """Take an order in the free lane; `signer` is the key that has signed exactly it."""
-        found = refusals(self, SignedOrder(grant_id, order, signer))
-        errors = [*found.always, *found.free]
-        if self.free_lane_full:
-            errors.append("FreeLaneFull")
+        errors = self.refused(grant_id, order, signer)
         if errors:
-            return frozenset(errors)
+            return errors
         perform(self, grant_id, order)
         return self.done()
+
+    def refused(self, grant_id: int, order: Order, signer: Any) -> frozenset[str]:
+        """Name all that speaks against an order in the free lane."""
+        found = refusals(self, SignedOrder(grant_id, order, signer))
+        lane = ["FreeLaneFull"] if self.free_lane_full else []
+        return frozenset([*found.always, *found.free, *lane])
 
     def submit_batch(self, orders: Sequence[SignedOrder]) -> Outcome:
         """Take orders in the paid lane; `costs_nothing` says what that costs.

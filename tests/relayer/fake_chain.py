@@ -64,7 +64,6 @@ from offchain.ledger.types import (
     address,
 )
 from tests import model
-from tests.ledger.tables import read_tables
 from tests.model import orders as model_orders
 from tests.model.entries import WHOLE
 from tests.relayer import signed
@@ -175,6 +174,12 @@ def shown(kind: Any, entry: Any) -> Any:
     if kind is Subscription:
         fields["tier"] = Tier(**entry.tier._asdict())
     return kind(**fields)
+
+
+def _entry(kind: Any, table: Any, name: Any) -> Any:
+    """Give an entry of one of the model's tables as a type of the client; None if there is none."""
+    entry = table.get(name)
+    return None if entry is None else shown(kind, entry)
 
 
 def modelled(kind: Any, value: msgspec.Struct) -> Any:
@@ -324,7 +329,18 @@ class FakeChain:
             await self.make_block()
 
     async def make_block(self, now_ms: int | None = None) -> Block:
-        state = self.state.copy()
+        self.grow(now_ms)
+        async with self._grown:
+            self._grown.notify_all()
+        return self.best
+
+    def _next_state(self) -> State:
+        """Give what the next block changes."""
+        return self.state.copy()
+
+    def grow(self, now_ms: int | None = None) -> None:
+        """Make a block of what waits; nobody is told."""
+        state = self._next_state()
         ledger = state.ledger
         ledger.now = now_ms or BASE_MS + int(trio.current_time() * 1000)
         events: list[Event] = []
@@ -339,9 +355,6 @@ class FakeChain:
             if isinstance(outcome, list):
                 events += reported(outcome)
         self._push(state, tuple(events))
-        async with self._grown:
-            self._grown.notify_all()
-        return self.best
 
     async def reorganise(self, depth: int, *, keep_orders: bool = False) -> None:
         """Drop the newest blocks; the orders in them are lost unless they are kept."""
@@ -468,7 +481,7 @@ class FakeChain:
             raise NodeUnreachable("fake", "it is switched off")
 
     async def stream(self, stream: int, *, at: str | None = None) -> Stream | None:
-        return (await self._at(at)).streams.get(stream)
+        return _entry(Stream, (await self._at(at)).ledger.streams, stream)
 
     async def streams(self, *, at: str | None = None) -> dict[int, Stream]:
         return dict((await self._at(at)).streams)
@@ -479,25 +492,39 @@ class FakeChain:
         return (await self._at(at)).ledger.vault(address(account), asset)
 
     async def grant(self, grant: int, *, at: str | None = None) -> Grant | None:
-        return (await self._at(at)).grants.get(grant)
+        return _entry(Grant, (await self._at(at)).ledger.grants, grant)
 
     async def grants_of(self, account: str | bytes, *, at: str | None = None) -> dict[int, Grant]:
         viewer = address(account)
-        grants = (await self._at(at)).grants
-        return {number: grant for number, grant in grants.items() if grant.viewer == viewer}
+        grants = (await self._at(at)).ledger.grants
+        own = {number: grant for number, grant in grants.items() if grant.viewer == viewer}
+        return {number: shown(Grant, grant) for number, grant in own.items()}
 
     async def sessions_of(
         self, places: Sequence[tuple[int, int]], *, at: str | None = None
     ) -> dict[tuple[int, int], Session]:
-        sessions = (await self._at(at)).sessions
-        return {place: sessions[place] for place in places if place in sessions}
+        sessions = (await self._at(at)).ledger.sessions
+        return {place: shown(Session, sessions[place]) for place in places if place in sessions}
 
     async def open_sessions(self, *, at: str | None = None) -> list[tuple[int, int]]:
         return sorted((await self._at(at)).ledger.sessions)
 
     async def tables(self, names: Names, *, at: str | None = None) -> Tables:
         """Read many entries at once."""
-        return await read_tables(self, names, at)
+        return self._tables((await self._at(at)).ledger, names)
+
+    def _tables(self, ledger: model.Ledger, names: Names) -> Tables:
+        found = Tables()
+        found.vaults = {name: ledger.vault(*name) for name in names.vaults}
+        tables: tuple[tuple[Any, Any, Any, Any], ...] = (
+            (Session, found.sessions, names.sessions, ledger.sessions),
+            (Grant, found.grants, names.grants, ledger.grants),
+            (Stream, found.streams, names.streams, ledger.streams),
+            (Subscription, found.subscriptions, names.subscriptions, ledger.subscriptions),
+        )
+        for kind, own, wanted, table in tables:
+            own.update({name: _entry(kind, table, name) for name in sorted(wanted)})
+        return found
 
     async def balance(
         self, account: str | bytes, *, asset: Asset = NATIVE, at: str | None = None
@@ -533,7 +560,8 @@ class FakeChain:
     async def subscription(
         self, stream: int, account: str | bytes, *, at: str | None = None
     ) -> Subscription | None:
-        return (await self._at(at)).subscriptions.get((stream, address(account)))
+        subscriptions = (await self._at(at)).ledger.subscriptions
+        return _entry(Subscription, subscriptions, (stream, address(account)))
 
     async def now_ms(self, *, at: str | None = None) -> int:
         return (await self._at(at)).now_ms
@@ -592,19 +620,24 @@ class FakeChain:
     ) -> str:
         await trio.lowlevel.checkpoint()
         self._reach()
+        self._take(SignedOrder(grant=grant, order=order, signature=signature, scheme=scheme))
+        return "0x" + "22" * 32
+
+    def _take(self, given: SignedOrder) -> None:
+        """Take an order into the pool. Raises OrderRefused."""
+        grant, order, ledger = given.grant, given.order, self.state.ledger
         self.on_submit(grant, order)
         refused = self.refuse(grant, order)
         if refused is not None:
             raise OrderRefused(refused, refused, "made to")
-        given = SignedOrder(grant=grant, order=order, signature=signature, scheme=scheme)
-        signed.check_order(self, self.state.ledger.grants, given)
-        outcome = apply_order(self.state.ledger.copy(), grant, order)
-        if isinstance(outcome, frozenset):
-            raise refused_as(outcome)
+        signed.check_order(self, ledger.grants, given)
+        errors = ledger.refused(grant, order_of(order), ledger.grants[grant].key)
+        if errors:
+            raise refused_as(errors)
         lane = LANES[type(order).__name__]
         priority = 1 << 20
         if isinstance(order, Tick | Close):
-            session = self.state.ledger.sessions[grant, order.index]
+            session = ledger.sessions[grant, order.index]
             priority = 2 * (order.seconds - session.seconds) + isinstance(order, Close)
         waiting = self.pool.get((grant, order.index, lane))
         if waiting is not None and waiting[1] >= priority:
@@ -612,7 +645,6 @@ class FakeChain:
         if not self.lose_orders:
             self.pool[grant, order.index, lane] = (order, priority)
         self.accepted.append((grant, order))
-        return "0x" + "22" * 32
 
     # --- wallets ---------------------------------------------------------------------------
 
