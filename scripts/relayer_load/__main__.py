@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, Final
 
 PARTS: Final = {
-    # chain, clock, sessions, cadence, seconds
-    "node": ("node", "real", 2_000, 6.0, 30.0),
-    "crowd": ("model", "simulated", 10_000, 6.0, 12.0),
-    "town": ("model", "simulated", 50_000, 30.0, 30.0),
+    # chain, clock, sessions, cadence, seconds, joins and leaves a second
+    "node": ("node", "real", 2_000, 6.0, 30.0, 10.0),
+    "crowd": ("model", "simulated", 10_000, 6.0, 12.0, 100.0),
+    "town": ("model", "simulated", 50_000, 30.0, 30.0, 100.0),
 }
-QUICK: Final = {"node": 300, "crowd": 2_000, "town": 5_000}
+QUICK: Final = {"node": (300, 2.0), "crowd": (2_000, 20.0), "town": (5_000, 10.0)}
+"""Sessions, and joins and leaves a second."""
 WITHIN_S: Final = 900.0
 SHOWN: Final = (
     "sessions",
@@ -39,8 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options().parse_args(arguments)
     found, failed = {}, False
     for part in options.only or PARTS:
-        sessions = options.sessions or (QUICK[part] if options.quick else PARTS[part][2])
-        figures = _measured(part, sessions)
+        figures = _measured(part, options)
         failed |= figures is None
         if figures is None:
             continue
@@ -52,11 +52,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(failed)
 
 
-def _measured(part: str, sessions: int) -> dict[str, Any] | None:
-    chain, clock, _, cadence_s, seconds = PARTS[part]
+def _measured(part: str, options: argparse.Namespace) -> dict[str, Any] | None:
+    chain, clock, sessions, cadence_s, seconds, visits = PARTS[part]
+    if options.quick:
+        sessions, visits = QUICK[part]
+    sessions = options.sessions or sessions
+    seconds = options.seconds or seconds
+    visits = visits if options.visits is None else options.visits
     directory = Path(tempfile.mkdtemp(prefix="paystream-relayer-"))
     command = [sys.executable, "-m", "relayer_load.host", str(directory), chain, clock]
-    command += [str(sessions), str(cadence_s), str(seconds)]
+    command += [str(sessions), str(cadence_s), str(seconds), str(visits)]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=WITHIN_S, check=False
@@ -89,6 +94,9 @@ def _told(part: str, figures: dict[str, Any]) -> str:
         f"  bytes a session   {figures['bytes_per_session']}",
         f"  restart           {figures['restart_s']} s, {basis['restart_cpu_s']} s of processor",
     ]
+    if "joins_per_second" in basis:
+        joins, leaves = basis["joins_per_second"], basis["leaves_per_second"]
+        lines.append(f"  beside them       {joins} joins and {leaves} leaves a second")
     if figures["rival_orders_per_second"] is not None:
         own = figures["orders_per_second"] / figures["cpu_cores"]
         rival = basis["rival_orders_per_cpu_second"]
@@ -104,6 +112,8 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="*", choices=list(PARTS), help="some of the parts")
     parser.add_argument("--quick", action="store_true", help="fewer sessions")
     parser.add_argument("--sessions", type=int, help="so many, in each part")
+    parser.add_argument("--seconds", type=float, help="measure for so long")
+    parser.add_argument("--visits", type=float, help="joins and leaves a second beside them")
     parser.add_argument("--json", action="store_true", help="print one object")
     return parser
 

@@ -1,8 +1,9 @@
 """A process with the relayer's own code, and a media server's process beside it.
 
-    python -m relayer_load.host DIRECTORY CHAIN CLOCK SESSIONS CADENCE_S SECONDS [PROFILE]
+    python -m relayer_load.host DIRECTORY CHAIN CLOCK SESSIONS CADENCE_S SECONDS VISITS [PROFILE]
 
-`CHAIN` is `model` or `node`, `CLOCK` `real` or `simulated`; that is for the model alone. On the
+`CHAIN` is `model` or `node`, `CLOCK` `real` or `simulated`; that is for the model alone. `VISITS`
+is how many viewers a second come and go beside the sessions, with sessions of their own. On the
 simulated clock, which waits for nothing but work, figures do not depend on who else uses the
 machine: processor time for each simulated second.
 """
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import time
 from contextlib import AbstractAsyncContextManager
+from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +38,7 @@ from relayer_load.model_stage import model_stage
 from relayer_load.node_stage import node_stage
 from relayer_load.seeding import Seeded, Stage, write_journal
 from relayer_load.told import ServerInside
+from relayer_load.visits import Visits
 from relayer_load.weighing import bytes_of
 from streaming.session_state import SessionRef
 
@@ -46,44 +49,36 @@ RIVAL_ORDERS: Final = 100
 class Host:
     """One measurement."""
 
-    def __init__(self, directory: Path, chain: str, clock: str, count: int) -> None:
+    def __init__(
+        self, directory: Path, chain: str, clock: str, count: int, visits_per_s: float
+    ) -> None:
         self.directory = directory
         self.chain = chain
         self.simulated = clock == "simulated"
         self.count = count
+        self.visits_per_s = visits_per_s
         self.server: subprocess.Popen[bytes] | None = None
         self.figures: dict[str, Any] = {"chain": chain, "clock": clock, "sessions": count}
 
-    def _stage(self) -> AbstractAsyncContextManager[Stage]:
+    def _stage(self, visitors: int) -> AbstractAsyncContextManager[Stage]:
         if self.chain == "model":
-            return model_stage(self.count)
-        return node_stage(self.count, self.directory)
+            return model_stage(self.count, visitors)
+        return node_stage(self.count, visitors, self.directory)
 
     async def run(
         self, cadence_s: float, seconds: float, profiler: cProfile.Profile | None
     ) -> None:
         """Seed, start the relayer on what is in its journal, and measure."""
-        cadence_ms, settles_s = int(cadence_s * 1000), max(SETTLES_S, 1.5 * cadence_s)
-        path, socket = self.directory / "journal.sqlite", self.directory / "relay.sock"
-        async with self._stage() as stage:
-            await write_journal(
-                path,
-                stage.seeded,
-                stage.chain.genesis_hash,
-                stage.unix_ms(),
-                inline=self.simulated,
-            )
+        settles_s = max(SETTLES_S, 1.5 * cadence_s)
+        cadence_ms, path = int(cadence_s * 1000), self.directory / "journal.sqlite"
+        async with self._stage(ceil(self.visits_per_s * (settles_s + seconds))) as stage:
+            await write_journal(path, stage, inline=self.simulated)
             gc.collect()
             if not self.simulated:  # it is there before the relayer, and waits for it
                 self.server = _media_server(self.directory, stage.seeded)
-            began, cpu_began, chain_began = (
-                time.monotonic(),
-                time.process_time(),
-                stage.spent_s(),
-            )
+            restart = _Restart(stage)
             async with (
                 open_journal(path, inline=self.simulated) as journal,
-                listening(socket) as listener,
                 assembled(
                     stage.chain,
                     journal,
@@ -95,26 +90,42 @@ class Host:
                 ) as relayer,
                 trio.open_nursery() as nursery,
             ):
-                link = Link(relayer.leaser, relayer.requests, "load")
-                nursery.start_soon(link.serve, listener)
+                if not self.simulated:  # binding takes a thread, over which that clock would jump
+                    nursery.start_soon(self._serve, relayer)
                 with trio.fail_after(300):
                     while not relayer.core.view.usable:
                         await relayer.core.new_best.wait()
-                self.figures |= {
-                    "cadence_s": cadence_s,
-                    "restart_s": round(time.monotonic() - began, 2),
-                    "restart_cpu_s": round(
-                        time.process_time() - cpu_began - stage.spent_s() + chain_began, 2
-                    ),
-                }
+                self.figures |= {"cadence_s": cadence_s} | restart.figures()
                 measured = _Measured(self, relayer, stage)
                 await measured.measure(nursery, settles_s, seconds, profiler)
-                self.figures["bytes_per_session"] = _weight(relayer, stage) // self.count
+                self.figures["bytes_per_session"] = _bytes_per_session(relayer, stage)
                 if stage.url is not None:
                     self.figures |= await trio.to_thread.run_sync(
                         rival.measure, stage.url, stage, RIVAL_ORDERS
                     )
                 nursery.cancel_scope.cancel()
+
+    async def _serve(self, relayer: Relayer) -> None:
+        async with listening(self.directory / "relay.sock") as listener:
+            await Link(relayer.leaser, relayer.requests, "load").serve(listener)
+
+
+class _Restart:
+    """How long a relayer takes from its start until it follows the chain."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._began, self._cpu_s = time.monotonic(), self._spent_s()
+
+    def _spent_s(self) -> float:
+        return time.process_time() - self._stage.spent_s()
+
+    def figures(self) -> dict[str, float]:
+        """Tell it, as of now."""
+        return {
+            "restart_s": round(time.monotonic() - self._began, 2),
+            "restart_cpu_s": round(self._spent_s() - self._cpu_s, 2),
+        }
 
 
 class _Measured:
@@ -125,13 +136,14 @@ class _Measured:
         self._relayer = relayer
         self._stage = stage
         self._inside: ServerInside | None = None
+        self._visits: Visits | None = None
         self._lagged = Lagged()
 
     @property
     def _others_s(self) -> float:
         """Processor time of this process that is not the relayer's."""
-        inside_s = 0.0 if self._inside is None else self._inside.spent_s
-        return self._stage.spent_s() + inside_s
+        inside = [each for each in (self._inside, self._visits) if each is not None]
+        return self._stage.spent_s() + sum(each.spent_s for each in inside)
 
     @property
     def _ticks(self) -> int:
@@ -151,8 +163,15 @@ class _Measured:
             refs = [SessionRef(each.grant, each.index) for each in self._stage.seeded]
             self._inside = ServerInside(self._relayer, refs)
             nursery.start_soon(self._inside.run)
+        if self._host.visits_per_s:
+            self._visits = Visits(self._relayer, self._stage.visitors, self._host.visits_per_s)
+            nursery.start_soon(self._visits.run)
         await trio.sleep(settles_s)
+        if self._host.simulated:  # on a real one, others would wait for it
+            figures["bytes_per_session_before"] = _bytes_per_session(self._relayer, self._stage)
         self._lagged.clear()
+        if self._visits is not None:
+            self._visits.begin()
         began, cpu_s, others_s, ticks = (
             trio.current_time(),
             time.process_time(),
@@ -175,6 +194,8 @@ class _Measured:
             "lag_included_ms_p99": self._lagged.p99_ms("included"),
             "counters": dict(core.counters),
         }
+        if self._visits is not None:
+            figures |= self._visits.figures()
         if self._host.server is not None:
             self._host.server.terminate()
             output, _ = await trio.to_thread.run_sync(self._host.server.communicate)
@@ -190,14 +211,17 @@ def _media_server(directory: Path, seeded: list[Seeded]) -> subprocess.Popen[byt
     return subprocess.Popen([*command, str(sessions)], stdout=subprocess.PIPE)
 
 
-def _weight(relayer: Relayer, stage: Stage) -> int:
-    """Weigh what the relayer keeps of its sessions: book, entries, tokens, keys' names, lags."""
+def _bytes_per_session(relayer: Relayer, stage: Stage) -> int:
+    """Weigh what the relayer keeps of its sessions: book, entries, tokens, keys' names.
+
+    All tokens and keys are in it, those of viewers who have left or not come yet, too.
+    """
     core = relayer.core
     tables = [getattr(core.view, kind) for kind in Names.__slots__]
     parts = [relayer.leaser, relayer.submitter, relayer.confirmer]
     roots = [core.book, core.key_names, core.lags, *parts, *tables]
     shared = [stage.chain, stage.keyring, stage.seeded, core, core.view, core.journal]
-    return bytes_of(roots, shared)
+    return bytes_of(roots, shared) // len(core.book.sessions)
 
 
 def _end(server: subprocess.Popen[bytes] | None) -> None:
@@ -209,8 +233,8 @@ def _end(server: subprocess.Popen[bytes] | None) -> None:
 
 def main() -> None:
     """Read the arguments and measure."""
-    directory, chain, clock, count, cadence_s, seconds, *profile = sys.argv[1:]
-    host = Host(Path(directory), chain, clock, int(count))
+    directory, chain, clock, count, cadence_s, seconds, visits, *profile = sys.argv[1:]
+    host = Host(Path(directory), chain, clock, int(count), float(visits))
     profiler = cProfile.Profile(time.thread_time) if profile else None
     try:
         trio.run(

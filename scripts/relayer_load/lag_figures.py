@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 
 class Lagged:
@@ -21,5 +22,10 @@ class Lagged:
 
     def p99_ms(self, lag: str) -> int | None:
         """Give the lag that one in a hundred exceeds; None where there was none."""
-        found = sorted(self._seconds[lag])
-        return round(1000 * found[min(len(found) - 1, len(found) * 99 // 100)]) if found else None
+        return p99_ms(self._seconds[lag])
+
+
+def p99_ms(seconds: Sequence[float]) -> int | None:
+    """Give the duration that one in a hundred exceeds; None where there is none."""
+    found = sorted(seconds)
+    return round(1000 * found[min(len(found) - 1, len(found) * 99 // 100)]) if found else None

@@ -21,10 +21,13 @@ def unix_ms() -> int:
 
 
 @asynccontextmanager
-async def model_stage(count: int) -> AsyncIterator[Stage]:
-    """Give a chain with so many open sessions, of as many viewers."""
+async def model_stage(count: int, visitors: int) -> AsyncIterator[Stage]:
+    """Give a chain with so many open sessions of as many viewers, and visitors with a grant."""
     chain, keyring = ModelChain(), MemoryKeyring()
-    seeded = await _seed(chain, keyring, count)
+    granted = await _seed(chain, keyring, count + visitors)
+    seeded = granted[:count]
+    for each in seeded:
+        _open(chain, each)
     chain.grow()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(chain.run)
@@ -32,6 +35,7 @@ async def model_stage(count: int) -> AsyncIterator[Stage]:
             chain=chain,
             keyring=keyring,
             seeded=seeded,
+            visitors=granted[count:],
             unix_ms=unix_ms,
             spent_s=lambda: chain.spent_s,
         )
@@ -58,14 +62,6 @@ async def _seed(chain: ModelChain, keyring: MemoryKeyring, count: int) -> list[S
         )
         key = DelegateKey(scheme="sr25519", public=public)
         grant = int(happened(_grant(ledger, viewer, key, terms))[0].fields["grant"])
-        order = Open(
-            index=0,
-            stream=1 + number % STREAMS,
-            rate_per_second=RATE,
-            funds=funds,
-            start_at=ledger.now,
-        )
-        happened(apply_order(ledger, grant, order))
         found.append(
             Seeded(
                 grant=grant,
@@ -73,8 +69,19 @@ async def _seed(chain: ModelChain, keyring: MemoryKeyring, count: int) -> list[S
                 viewer=viewer,
                 public=public,
                 key_name=name,
-                stream=order.stream,
+                stream=1 + number % STREAMS,
                 started_at=ledger.now,
             )
         )
     return found
+
+
+def _open(chain: ModelChain, each: Seeded) -> None:
+    order = Open(
+        index=each.index,
+        stream=each.stream,
+        rate_per_second=each.rate_per_second,
+        funds=each.rate_per_second * FUNDED_SECONDS,
+        start_at=each.started_at,
+    )
+    happened(apply_order(chain.state.ledger, each.grant, order))

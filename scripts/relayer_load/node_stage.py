@@ -44,8 +44,11 @@ def unix_ms() -> int:
 
 
 @asynccontextmanager
-async def node_stage(count: int, root: Path) -> AsyncIterator[Stage]:
-    """Give a node's ledger with so many open sessions. Raises ProcessFailed and LedgerError."""
+async def node_stage(count: int, visitors: int, root: Path) -> AsyncIterator[Stage]:
+    """Give a node's ledger with so many open sessions, and visitors with a grant.
+
+    Raises ProcessFailed and LedgerError.
+    """
     dirs = Dirs(root)
     supervisor = Supervisor(dirs.root / "logs", environment(dirs))
     try:
@@ -54,11 +57,14 @@ async def node_stage(count: int, root: Path) -> AsyncIterator[Stage]:
                 node = await node_process.start(supervisor, dirs.root)
                 async with open_ledger(node.url, timeout_s=60) as ledger:
                     keyring = MemoryKeyring()
-                    seeded = await _seed(ledger, keyring, count)
+                    granted = await _seed(ledger, keyring, count + visitors)
+                    seeded = granted[:count]
+                    await _open(ledger, keyring, seeded)
                     yield Stage(
                         chain=ledger,
                         keyring=keyring,
                         seeded=seeded,
+                        visitors=granted[count:],
                         unix_ms=unix_ms,
                         spent_s=lambda: 0.0,  # it is another process
                         url=node.url,
@@ -123,11 +129,10 @@ async def _seed(ledger: Ledger, keyring: MemoryKeyring, count: int) -> list[Seed
             nursery.start_soon(give, range(first, min(count, first + VIEWERS_AT_ONCE)))
     if len(seeded) < count:
         raise SeedingFailed(f"{count - len(seeded)} of {count} viewers could not grant")
-    await _open(ledger, keyring, seeded, funds)
     return seeded
 
 
-async def _open(ledger: Ledger, keyring: MemoryKeyring, seeded: list[Seeded], funds: int) -> None:
+async def _open(ledger: Ledger, keyring: MemoryKeyring, seeded: list[Seeded]) -> None:
     async def send(part: list[Seeded]) -> None:
         orders = []
         for each in part:
@@ -135,7 +140,7 @@ async def _open(ledger: Ledger, keyring: MemoryKeyring, seeded: list[Seeded], fu
                 index=0,
                 stream=each.stream,
                 rate_per_second=RATE_ON_NODE,
-                funds=funds,
+                funds=RATE_ON_NODE * FUNDED_SECONDS,
                 start_at=2**63,
             )
             signature = sign_order(

@@ -26,6 +26,12 @@ from streaming.session_state import (
 )
 
 
+def told(relayer: Relayer, frame: bytes, boot_id: str) -> bytes:
+    """Tell a relayer what a media server has sent; gives the frame that it answers with."""
+    states = cast(States, decode_from_server(frame[4:]))
+    return encode_frame(relayer.leaser.answer(states, boot_id))
+
+
 class ServerInside:
     """Tells states as the link does, at the same intervals."""
 
@@ -49,8 +55,7 @@ class ServerInside:
         self._relayer.leaser.greet("boot@load")
         while True:
             for frame in self._frames():
-                states = cast(States, decode_from_server(frame[4:]))
-                answer = encode_frame(self._relayer.leaser.answer(states, "boot@load"))
+                answer = told(self._relayer, frame, "boot@load")
                 with self._billed():
                     leases = cast(Leases, decode_from_relayer(answer[4:]))
                     self._telling.answered(leases.leases, trio.current_time())
@@ -61,9 +66,9 @@ class ServerInside:
     def _frames(self) -> list[bytes]:
         with self._billed():
             connections, publishers = self.server.snapshot()
-            told = self._telling.choose([], connections, trio.current_time())
+            chosen = self._telling.choose([], connections, trio.current_time())
             frames = []
-            for part in told:
+            for part in chosen:
                 self._sequence += 1
                 frames.append(
                     encode_frame(
