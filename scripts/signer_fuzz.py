@@ -303,8 +303,7 @@ class MemoryKeys(DelegateKeys):
 
     def __init__(self) -> None:
         super().__init__(Path("/nonexistent"), "none")
-        master = Master(key_of_seed(bytes(32)))
-        self._masters[master.fingerprint] = self._current = master
+        self._masters[1] = Master(key_of_seed(bytes(32)))
 
     def name(self, grant: int) -> str:
         """Name a grant's key."""

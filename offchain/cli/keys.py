@@ -206,9 +206,12 @@ def change_password(
         ),
     ] = None,
 ) -> None:
-    """Encrypt keys with another password. Stop what uses them first, or it fails at its next start.
+    """Encrypt keys with another password. Change it in the password file of what uses them, too.
 
-    After an interruption run it again: keys that the new password opens already are left alone.
+    A relayer or signer that runs reads a --password-file again when it needs it; one that has its
+    password from systemd or from a terminal does not, and has to be started anew before the next
+    `paystream keys rotate`. After an interruption run it again: keys that the new password opens
+    already are left alone.
     """
     from offchain.keys import WrongPassword
 
@@ -239,6 +242,10 @@ def change_password(
         out.json({"directory": str(wallets.keys_dir), "changed": changed})
     else:
         out.show(facts([("Changed", ", ".join(changed) or "none"), ("In", wallets.keys_dir)]))
+        out.note(
+            "What uses these keys needs the new password at its next start: write it into the "
+            "password file."
+        )
 
 
 @command(app, "rotate", "paystream keys rotate --delegates-dir /var/lib/paystream/delegates")
@@ -250,7 +257,9 @@ def rotate(
 ) -> None:
     """Make another master of the delegates' keys. A relayer or signer that runs takes it up.
 
-    Keys that viewers have granted go on under the master before; new ones derive from this one.
+    One that was started before the password was changed needs the new one first: it reads its
+    --password-file again; with a password from systemd or from a terminal, start it anew. Keys
+    that viewers have granted go on under the master before; new ones derive from this one.
     """
     from offchain.keys.delegate_keys import add_master
 
@@ -258,6 +267,12 @@ def rotate(
     keystore = wallets.keystore()
     name = add_master(keystore, wallets.password("Password of the delegates' keys"))
     _tell(out, keystore.show(name), "A new master")
+    if not out.json_mode:
+        out.note(
+            "A relayer or signer that runs takes it up with its next new key, unless it was "
+            "started with another password: then write the password into its --password-file, or "
+            "start it anew. Its log says event=master-rotated, or event=master-unusable and why."
+        )
 
 
 def _secret(*, from_stdin: bool) -> str:

@@ -417,6 +417,7 @@ def relay(
     log_to_stderr(log_level, log_format)
     state = options.state_dir(state_dir)
     delegates = delegates_dir or state / "delegates"
+    wallets = Wallets(delegates, password_file)
     batch_wallets = Wallets.from_options(state_dir, keys_dir, batch_password_file or password_file)
 
     def configured(password: str, batch_signer: Signer | None) -> RelayerConfig:
@@ -427,6 +428,7 @@ def relay(
             chain_wait_s=chain_wait,
             state_dir=state,
             password=password,
+            password_again=wallets.password_again,
             signer=signer,
             socket=options.socket_path(socket, state_dir),
             keys_dir=delegates,
@@ -467,7 +469,7 @@ def relay(
     if signer is None:
         question = f"Password of the delegates' keys in {delegates}"
         first_time = not delegates.exists()
-        password = Wallets(delegates, password_file).password(question, confirm=first_time)
+        password = wallets.password(question, confirm=first_time)
     batch_signer = None
     if batch_account is not None:
         batch_signer = batch_wallets.signer(batch_account)

@@ -68,12 +68,14 @@ def signer(
     settings = read_settings(policy)
     delegates = delegates_dir or state / "delegates"
     question = f"Password of the delegates' keys in {delegates}"
-    password = Wallets(delegates, password_file).password(question, confirm=not delegates.exists())
+    wallets = Wallets(delegates, password_file)
+    password = wallets.password(question, confirm=not delegates.exists())
     config = SignerConfig(
         state_dir=state,
         keys_dir=delegates,
         socket=signer_socket or state / "signer.sock",
         password=password,
+        password_again=wallets.password_again,
         settings=settings,
     )
     if not out.json_mode:

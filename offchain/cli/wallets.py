@@ -95,12 +95,16 @@ class Wallets:
 
         Without a file that was named, systemd's credential `paystream-password` counts.
         """
-        if self.password_file is not None:
-            return password_from(self.password_file)
-        credential = credential_file()
-        if credential is not None:
-            return password_from(credential)
-        return self._asked(question, confirm=confirm)
+        file = self.password_file or credential_file()
+        return self._asked(question, confirm=confirm) if file is None else password_from(file)
+
+    def password_again(self) -> str | None:
+        """Read the password from its file once more; None where that gives none. Never asks."""
+        file = self.password_file or credential_file()
+        try:
+            return None if file is None else password_from(file)
+        except Failure:
+            return None
 
     def _asked(self, question: str, *, confirm: bool) -> str:
         if not sys.stdin.isatty():

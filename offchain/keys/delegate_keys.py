@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -32,17 +32,26 @@ NUMBERS_TRIED: Final = 64
 _MASTER: Final = re.compile(r"master-([1-9][0-9]{0,5})")
 _TRIED_MAX: Final = 8
 """So many files of earlier delegates are tried to learn whether the password is right."""
+_ROTATION_REMEDY: Final = (
+    ". It was made with another password than this process has: write that into the "
+    "--password-file, or start this anew with it. Until then new keys come from the master before"
+)
 
 
 class DelegateKeys:
     """Opens and derives delegates' keys; `check` comes first."""
 
-    def __init__(self, directory: Path, password: str) -> None:
+    def __init__(
+        self, directory: Path, password: str, again: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """`again` reads the password once more, for what was encrypted with another one since;
+        None where it cannot be read."""
         self.store = Keystore(directory)
         self._password = password
-        self._masters: dict[str, Master] = {}
-        self._current: Master | None = None
-        self._newest = 0
+        self._again = again
+        self._masters: dict[int, Master] = {}
+        self._refused: dict[int, object] = {}
+        """Newer masters that did not open: what they were tried with."""
         self._derived: dict[str, Signer] = {}
         self._opened: dict[str, Signer] = {}
 
@@ -57,7 +66,6 @@ class DelegateKeys:
         """
         numbers = master_numbers(self.store)
         if not numbers:
-            self._check_password()
             add_master(self.store, self._password)
             numbers = [1]
         for number in numbers[:-1]:
@@ -67,40 +75,54 @@ class DelegateKeys:
                 log.error("event=master-unusable why=%r", str(error))  # noqa: TRY400
         self._open_master(numbers[-1])
 
-    def _check_password(self) -> None:
-        """Try the password on an earlier delegate's file, before a master is made with it."""
-        names = sorted(path.stem for path in self.store.directory.glob("delegate-*.json"))
-        for name in names[-_TRIED_MAX:]:
-            try:
-                self.open(name)
-            except KeystoreCorrupt as error:
-                log.error("event=key-unusable why=%r", str(error))  # noqa: TRY400
-            else:
-                return
-
     def _open_master(self, number: int) -> None:
-        master = Master(_sr25519(self.store, f"master-{number}", self._password))
-        self._masters[master.fingerprint] = master
-        self._current, self._newest = master, number
+        name = f"master-{number}"
+        self._masters[number] = Master(self._by_password(lambda p: _sr25519(self.store, name, p)))
+
+    def _by_password(self, load: Callable[[str], LocalKey]) -> LocalKey:
+        """Open a key with the password, or with the one that is in its place by now."""
+        try:
+            return load(self._password)
+        except WrongPassword:
+            other = self._again()
+            if other is None or other == self._password:
+                raise
+            key = load(other)
+            self._password = other
+            return key
 
     @property
     def current(self) -> Master:
         """The master of new delegates. Raises KeystoreError before `check`.
 
-        One that `paystream keys rotate` has made meanwhile is found here.
+        Those that `paystream keys rotate` has made meanwhile are found here.
         """
-        following = self._newest + 1
-        if self._current is not None and self.store.has(f"master-{following}"):
-            try:
-                self._open_master(following)
-            except KeystoreError as error:
-                self._newest = following  # told once; the one before goes on
-                log.error("event=master-unusable why=%r", str(error))  # noqa: TRY400
-            else:
-                log.info("event=master-rotated master=%s", self._current.fingerprint)
-        if self._current is None:
+        if not self._masters:
             raise KeystoreError(f"no master of {self.store.directory} is open: check() comes first")
-        return self._current
+        self._look_for_newer()
+        return self._masters[max(self._masters)]
+
+    def _look_for_newer(self) -> None:
+        """Open what was made since. A master that does not open leaves the one before as it was,
+        and is tried again when its file or the password is another."""
+        number = max(self._masters) + 1
+        while self.store.has(f"master-{number}"):
+            self._take_up(number)
+            number += 1
+
+    def _take_up(self, number: int) -> None:
+        """Open a master that was made since the start, unless it has been tried in vain."""
+        tried = (self.store.version(f"master-{number}"), self._again())
+        if self._refused.get(number) == tried:
+            return
+        try:
+            self._open_master(number)
+        except KeystoreError as error:
+            self._refused[number] = tried
+            remedy = _ROTATION_REMEDY if isinstance(error, WrongPassword) else ""
+            log.error("event=master-unusable why=%r", f"{error}{remedy}")  # noqa: TRY400
+        else:
+            log.info("event=master-rotated master=%s", self._masters[number].fingerprint)
 
     def delegate(self, viewer: str, number: int) -> tuple[str, bytes]:
         """Give name and public key of a viewer's delegate. Nothing is stored.
@@ -117,8 +139,8 @@ class DelegateKeys:
         The keys of a viewer's first `NUMBERS_TRIED` numbers are derived from every master: 3 ms
         for each. Nothing is decrypted.
         """
-        newest = self.current
-        for master in dict.fromkeys([newest, *reversed(self._masters.values())]):
+        self._look_for_newer()
+        for _, master in sorted(self._masters.items(), reverse=True):
             for number in range(NUMBERS_TRIED):
                 if master.delegate(viewer, number).public_key == public:
                     return str(master.name(viewer, number))
@@ -148,9 +170,12 @@ class DelegateKeys:
             return found
         named = read_name(name)
         if named is None:
-            key = self._opened[name] = self.store.load(name, self._password)
+            key = self._by_password(lambda password: self.store.load(name, password))
+            self._opened[name] = key
             return key
-        master = self._masters.get(named.master)
+        # a copy, since another thread may find a newer one
+        own = (each for each in list(self._masters.values()) if each.fingerprint == named.master)
+        master = next(own, None)
         if master is None:
             raise KeyNotFound(
                 f"the master {named.master} of the delegate {name} is not in "
@@ -178,16 +203,29 @@ def master_numbers(store: Keystore) -> list[int]:
 def add_master(store: Keystore, password: str) -> str:
     """Make the next master and give its name; new delegates derive from it. Raises KeystoreError.
 
-    The newest of the masters before has to open with the same password, unless it is damaged: a
-    relayer has one password.
+    The password has to open what is there already, unless that is damaged: a relayer has one
+    password. One that does not leaves everything as it was.
     """
-    numbers = master_numbers(store)
-    if numbers:
-        with suppress(KeystoreCorrupt):
-            store.load(f"master-{numbers[-1]}", password)
-    name = f"master-{(numbers[-1] if numbers else 0) + 1}"
+    check_password(store, password)
+    name = f"master-{max(master_numbers(store), default=0) + 1}"
     store.new(name, password)
     return name
+
+
+def check_password(store: Keystore, password: str) -> None:
+    """Try a password on the newest key that is whole: a master, or an earlier delegate's file.
+
+    Raises KeystoreError; nothing where there is no such key.
+    """
+    masters = [f"master-{number}" for number in reversed(master_numbers(store))]
+    names = sorted(path.stem for path in store.directory.glob("delegate-*.json"))
+    for name in masters + names[: -_TRIED_MAX - 1 : -1]:
+        try:
+            store.load(name, password)
+        except KeystoreCorrupt as error:
+            log.error("event=key-unusable why=%r", str(error))  # noqa: TRY400
+        else:
+            return
 
 
 def _sr25519(store: Keystore, name: str, password: str) -> LocalKey:

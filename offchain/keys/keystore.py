@@ -113,6 +113,16 @@ class Keystore:
         with _disk_errors(path):
             return path.exists()
 
+    def version(self, name: str) -> tuple[int, ...]:
+        """Tell one content of a key's file from another, without reading it. Raises KeystoreError.
+
+        The mode is a part of it: a file that was closed to others is another one, too.
+        """
+        path = self._path(name)
+        with _disk_errors(path):
+            found = path.stat()
+        return (found.st_ino, found.st_mode, found.st_size, found.st_mtime_ns)
+
     def list(self) -> tuple[KeySummary, ...]:
         """List the keys by name. Files that are damaged raise KeystoreCorrupt."""
         with _disk_errors(self.directory):

@@ -126,8 +126,11 @@ class LocalKeyring(ABC):
 class KeystoreKeyring(LocalKeyring):
     """Delegate keys of a directory: derived from its masters, or in files of an earlier release."""
 
-    def __init__(self, directory: Path, password: str) -> None:
-        self._keys = DelegateKeys(directory, password)
+    def __init__(
+        self, directory: Path, password: str, again: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """`again` reads the password once more, where it may be another by now."""
+        self._keys = DelegateKeys(directory, password, again)
         self._one_at_a_time = trio.CapacityLimiter(1)
 
     def __repr__(self) -> str:

@@ -298,7 +298,7 @@ async def _keyrings(config: RelayerConfig) -> OpenKeyring:
     """
     if config.signer is not None:
         return partial(open_remote_keyring, config.signer)
-    keyring = KeystoreKeyring(config.keystore_dir, config.password)
+    keyring = KeystoreKeyring(config.keystore_dir, config.password, config.password_again)
     await keyring.check()
     return lambda _domain: nullcontext(keyring)
 

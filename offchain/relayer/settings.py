@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pwd
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -46,7 +46,8 @@ class RelayerConfig:
     """Where a relayer finds its chain and its files, and how often it ticks.
 
     `state_dir` holds the journal, its lock, the socket and (unless `keys_dir` says otherwise) the
-    keystore; it is made with mode 0700. `password` opens the keystore and never shows in a repr.
+    keystore; it is made with mode 0700. `password` opens the keystore and never shows in a repr;
+    `password_again` reads it once more, for what was encrypted with another one since.
     `cadence_ms` is the time between two ticks of a session, 5,000 to 60,000; `credit_ms` what one
     viewer may be sent before a block charges it, up to 600,000. `metrics_port` serves
     Prometheus text on loopback; 0 picks a free port, None serves nothing. `batch_signer` is the key
@@ -65,6 +66,7 @@ class RelayerConfig:
     more_chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     state_dir: Path
     password: str = ""
+    password_again: Callable[[], str | None] = lambda: None
     signer: Path | None = None
     socket: Path | None = None
     keys_dir: Path | None = None

@@ -61,13 +61,17 @@ WRITE_WITHIN_S: Final = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class SignerConfig:
-    """Where a signer has its files, and what opens its keys. `password` shows in no repr."""
+    """Where a signer has its files, and what opens its keys. `password` shows in no repr.
+
+    `password_again` reads it once more, for what was encrypted with another one since.
+    """
 
     state_dir: Path
     keys_dir: Path
     socket: Path
     password: str
     settings: SignerSettings
+    password_again: Callable[[], str | None] = lambda: None
 
     def __repr__(self) -> str:
         return f"<signer in {self.state_dir}>"
@@ -263,7 +267,7 @@ async def run_signer(config: SignerConfig) -> None:
 
 async def _run(config: SignerConfig) -> None:
     with open_signer_journal(config.state_dir / "signer.sqlite") as journal:
-        keys = DelegateKeys(config.keys_dir, config.password)
+        keys = DelegateKeys(config.keys_dir, config.password, config.password_again)
         keys.check()
         judge = Judge(config.settings.policy, journal, keys)
         async with listening(config.socket) as listener:

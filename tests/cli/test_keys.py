@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from offchain.cli import app
 from offchain.cli.exits import Exit
+from offchain.cli.wallets import Wallets
 
 PHRASE = "bottom drive obey lake curtain smoke basket hold race lonely fit walk"
 
@@ -237,6 +238,26 @@ def test_a_rotation_makes_the_next_master(home: Path) -> None:
     }
     (home / "password").write_text("another")
     refused(run(home, "keys", "rotate"), Exit.KEYS, "password")
+
+
+def test_a_rotation_says_what_running_processes_need(home: Path) -> None:
+    result = run(home, "keys", "rotate")
+    for word in ("started with another password", "--password-file", "start it anew"):
+        assert word in result.stderr
+
+
+def test_a_password_is_read_again_from_its_file_and_never_asked_for(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    file = home / "password"
+    wallets = Wallets(home, file)
+    assert wallets.password("?") == wallets.password_again() == "correct horse"
+    file.write_text("another\n")
+    assert wallets.password_again() == "another"
+    file.chmod(0o644)
+    assert wallets.password_again() is None
+    assert Wallets(home, None).password_again() is None
 
 
 def test_a_password_from_a_descriptor(home: Path) -> None:

@@ -197,6 +197,7 @@ def test_relay_passes_on_what_it_was_told(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert run("relay").exit_code == 0
     assert seen[2].chain_urls == ("ws://127.0.0.1:9944",)
     assert config.keystore_dir == tmp_path / "state" / "delegates"
+    assert config.password_again() == "secret"
     assert "secret" not in repr(config)
 
 
@@ -254,6 +255,7 @@ def test_the_signer_passes_on_what_it_was_told(
     assert config.keys_dir == tmp_path / "state" / "delegates"
     assert config.socket == tmp_path / "state" / "signer.sock"
     assert config.settings.policy.sessions_max == 3
+    assert config.password_again() == "secret"
     assert "secret" not in repr(config)
     policy.write_text("session_max = 3\n")
     refused(run("signer", "--policy", str(policy)), Exit.USAGE, str(policy), "session_max")

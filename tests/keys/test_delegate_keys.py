@@ -159,6 +159,65 @@ def test_a_master_with_another_password_is_not_added(directory: Path) -> None:
         add_master(Keystore(directory), "another")
 
 
+def changed(directory: Path, names: list[str], old: str = PASSWORD, new: str = "another") -> None:
+    for name in names:
+        Keystore(directory).change_password(name, old, new)
+
+
+def test_a_rotation_after_a_change_of_password_leaves_running_keys_as_they_were(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = opened(directory)
+    before = keys.delegate(ALICE, 0)
+    changed(directory, ["master-1"])
+    add_master(Keystore(directory), "another")
+    for _ in range(3):
+        assert keys.delegate(ALICE, 0) == before
+        assert keys.is_current(before[0])
+    (line,) = [each for each in caplog.messages if "master-unusable" in each]
+    for word in ("master-2.json", "--password-file", "start this anew"):
+        assert word in line
+    add_master(Keystore(directory), "another")
+    assert keys.delegate(ALICE, 0) == before
+    changed(directory, ["master-2", "master-3"], "another", PASSWORD)
+    assert not keys.is_current(before[0])
+    assert keys.delegate(ALICE, 0) == opened(directory).delegate(ALICE, 0)
+    assert keys.open(before[0]).public_key == before[1]
+
+
+def test_running_keys_read_the_password_again_and_take_the_rotation_up(directory: Path) -> None:
+    (filed, _) = earlier(directory)
+    file = [PASSWORD]
+    keys = DelegateKeys(directory, PASSWORD, lambda: file[0])
+    keys.check()
+    before, public = keys.delegate(ALICE, 0)
+    changed(directory, ["master-1", filed])
+    add_master(Keystore(directory), "another")
+    assert keys.is_current(before)
+    with pytest.raises(WrongPassword):
+        keys.open(filed)
+    file[0] = "another"  # the operator has written it into the password file
+    assert not keys.is_current(before)
+    assert keys.open(filed)
+    assert keys.open(before).public_key == public
+
+
+@pytest.mark.parametrize("whole", ["master-1", "delegate"])
+def test_a_rotation_that_is_refused_leaves_everything_as_it_was(
+    directory: Path, whole: str
+) -> None:
+    earlier(directory)
+    if whole == "master-1":
+        opened(directory)
+        add_master(Keystore(directory), PASSWORD)
+        (directory / "master-2.json").write_text("nothing")
+        (directory / "master-2.json").chmod(0o600)
+    before = {path: path.read_bytes() for path in directory.iterdir()}
+    with pytest.raises(WrongPassword):
+        add_master(Keystore(directory), "another")
+    assert {path: path.read_bytes() for path in directory.iterdir()} == before
+
+
 def test_a_damaged_old_master_stops_its_delegates_only(directory: Path) -> None:
     keys = opened(directory)
     before, _ = keys.delegate(ALICE, 0)
