@@ -304,6 +304,7 @@ class MemoryKeys(DelegateKeys):
     def __init__(self) -> None:
         super().__init__(Path("/nonexistent"), "none")
         self._masters[1] = Master(key_of_seed(bytes(32)))
+        self._newest = 1
 
     def name(self, grant: int) -> str:
         """Name a grant's key."""

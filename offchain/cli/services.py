@@ -122,6 +122,26 @@ def keep_memory() -> None:
         logging.getLogger("paystream.keys").info("event=memory-not-kept what=%r", what)
 
 
+def _batch_signer(wallets: Wallets, name: str) -> Signer | None:
+    """Open the batch account's key; None where its file is damaged: it stops no relayer.
+
+    Raises Failure and KeystoreError.
+    """
+    import logging
+
+    from offchain.keys import KeystoreCorrupt
+
+    try:
+        return wallets.signer(name)
+    except KeystoreCorrupt as error:
+        logging.getLogger("paystream.relay").error(  # noqa: TRY400
+            "event=batch-key-unusable why=%r",
+            f"{error}. Until the next start with a whole file every order takes the free lane, and "
+            "nothing is settled",
+        )
+        return None
+
+
 def serve(
     out: Output,
     *,
@@ -470,9 +490,7 @@ def relay(
         question = f"Password of the delegates' keys in {delegates}"
         first_time = not delegates.exists()
         password = wallets.password(question, confirm=first_time)
-    batch_signer = None
-    if batch_account is not None:
-        batch_signer = batch_wallets.signer(batch_account)
+    batch_signer = None if batch_account is None else _batch_signer(batch_wallets, batch_account)
     config = configured(password, batch_signer)
     if not out.json_mode:
         out.note(f"Relayer of {config.shown_chain}, state in {state}. Ctrl-C ends it.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +39,12 @@ _ROTATION_REMEDY: Final = (
 )
 
 
+class MasterDamaged(KeystoreCorrupt):
+    """The newest master's file is damaged, so no new delegate derives. Names file and remedy."""
+
+    code = "master-damaged"
+
+
 class DelegateKeys:
     """Opens and derives delegates' keys; `check` comes first."""
 
@@ -50,8 +57,10 @@ class DelegateKeys:
         self._password = password
         self._again = again
         self._masters: dict[int, Master] = {}
+        self._newest = 0
+        """The master of new delegates. It is not among the masters where its file is damaged."""
         self._refused: dict[int, object] = {}
-        """Newer masters that did not open: what they were tried with."""
+        """The newest master and newer ones that did not open: what they were tried with."""
         self._derived: dict[str, Signer] = {}
         self._opened: dict[str, Signer] = {}
 
@@ -61,19 +70,24 @@ class DelegateKeys:
     def check(self) -> None:
         """Open the masters; make the first where there is none. 0.1 s for each.
 
-        Raises KeystoreError where the password is wrong, the newest master is damaged, or the
-        directory cannot be used. Other damage stops the delegates that it concerns, not this.
+        Raises KeystoreError where the newest master that is whole does not open, or the directory
+        cannot be used. A damaged file stops what needs it, and not this.
         """
         numbers = master_numbers(self.store)
         if not numbers:
             add_master(self.store, self._password)
             numbers = [1]
-        for number in numbers[:-1]:
+        for number in reversed(numbers):
             try:
                 self._open_master(number)
             except KeystoreError as error:
+                if not self._masters and not isinstance(error, KeystoreCorrupt):
+                    raise
                 log.error("event=master-unusable why=%r", str(error))  # noqa: TRY400
-        self._open_master(numbers[-1])
+        self._newest = numbers[-1]
+        if self._newest not in self._masters:
+            check_password(self.store, self._password)
+            self._refused[self._newest] = self._tried(self._newest)
 
     def _open_master(self, number: int) -> None:
         name = f"master-{number}"
@@ -93,26 +107,47 @@ class DelegateKeys:
 
     @property
     def current(self) -> Master:
-        """The master of new delegates. Raises KeystoreError before `check`.
+        """The master of new delegates. Raises MasterDamaged, and KeystoreError before `check`.
 
         Those that `paystream keys rotate` has made meanwhile are found here.
         """
-        if not self._masters:
+        if not self._newest:
             raise KeystoreError(f"no master of {self.store.directory} is open: check() comes first")
         self._look_for_newer()
-        return self._masters[max(self._masters)]
+        newest = self._masters.get(self._newest)
+        if newest is None:
+            # an older one may have been replaced because it was stolen: it makes no new keys
+            raise MasterDamaged(
+                f"the file master-{self._newest}.json of the delegates' keys is damaged: restore "
+                "it from a backup, or make another master with `paystream keys rotate`. Keys of "
+                "masters that are whole sign on"
+            )
+        return newest
+
+    @property
+    def unusable(self) -> str | None:
+        """Say why no delegate derives at all, neither a new one nor one that was granted."""
+        if not self._masters:
+            with suppress(KeystoreError):  # what the disk refuses is no better
+                self._look_for_newer()
+        if self._masters:
+            return None
+        return (
+            f"no master in {self.store.directory} can be used: restore one from a backup, or make "
+            "another with `paystream keys rotate`"
+        )
 
     def _look_for_newer(self) -> None:
-        """Open what was made since. A master that does not open leaves the one before as it was,
+        """Open what was made or restored since. A master that does not open leaves all as it was,
         and is tried again when its file or the password is another."""
-        number = max(self._masters) + 1
+        number = self._newest + (self._newest in self._masters)
         while self.store.has(f"master-{number}"):
             self._take_up(number)
             number += 1
 
     def _take_up(self, number: int) -> None:
         """Open a master that was made since the start, unless it has been tried in vain."""
-        tried = (self.store.version(f"master-{number}"), self._again())
+        tried = self._tried(number)
         if self._refused.get(number) == tried:
             return
         try:
@@ -122,7 +157,11 @@ class DelegateKeys:
             remedy = _ROTATION_REMEDY if isinstance(error, WrongPassword) else ""
             log.error("event=master-unusable why=%r", f"{error}{remedy}")  # noqa: TRY400
         else:
+            self._newest = number
             log.info("event=master-rotated master=%s", self._masters[number].fingerprint)
+
+    def _tried(self, number: int) -> object:
+        return self.store.version(f"master-{number}"), self._again()
 
     def delegate(self, viewer: str, number: int) -> tuple[str, bytes]:
         """Give name and public key of a viewer's delegate. Nothing is stored.
@@ -156,8 +195,9 @@ class DelegateKeys:
 
     def is_current(self, name: str) -> bool:
         """Tell whether a key comes from the newest master."""
-        named = read_name(name)
-        return named is not None and named.master == self.current.fingerprint
+        self._look_for_newer()
+        named, newest = read_name(name), self._masters.get(self._newest)
+        return named is not None and newest is not None and named.master == newest.fingerprint
 
     def is_open(self, name: str) -> bool:
         """Tell whether `open` answers at once, without 0.1 s of scrypt."""
@@ -222,10 +262,9 @@ def check_password(store: Keystore, password: str) -> None:
     for name in masters + names[: -_TRIED_MAX - 1 : -1]:
         try:
             store.load(name, password)
-        except KeystoreCorrupt as error:
-            log.error("event=key-unusable why=%r", str(error))  # noqa: TRY400
-        else:
-            return
+        except KeystoreCorrupt:
+            continue
+        return
 
 
 def _sr25519(store: Keystore, name: str, password: str) -> LocalKey:

@@ -9,12 +9,13 @@ import logging
 
 from offchain.journal import JournalUnavailable, put_delegate
 from offchain.journal.records import DelegateRecord, SessionRecord
+from offchain.keys.delegate_keys import MasterDamaged
 from offchain.keys.keystore import KeyNotFound, KeystoreCorrupt, KeystoreError
 from offchain.ledger.errors import LedgerError
 from offchain.relayer.chain import bounded
 from offchain.relayer.core import Core
 from offchain.relayer.keyring import KeystoreKeyring, MemoryKeyring
-from offchain.relayer.problems import chain_unavailable, journal_unavailable
+from offchain.relayer.problems import chain_unavailable, journal_unavailable, master_damaged
 from offchain.relayer.turns import Turns
 
 log = logging.getLogger("paystream.relay.delegates")
@@ -77,9 +78,16 @@ class Delegates:
         return (await self._next(viewer))[1]
 
     async def _next(self, viewer: str) -> tuple[str, bytes]:
-        """Name the key that a viewer's next grant will name: the same until it is handed out."""
+        """Name the key that a viewer's next grant will name: the same until it is handed out.
+
+        Raises Refused where the newest master is damaged, and KeystoreError.
+        """
         count = len(self._by_viewer.get(viewer, ()))
-        return await self._core.keyring.delegate(viewer, count)
+        try:
+            return await self._core.keyring.delegate(viewer, count)
+        except MasterDamaged as error:
+            log.warning("event=grant-refused viewer=%s why=%r", viewer, str(error))
+            raise master_damaged(str(error)) from None
 
     async def current(self, viewer: str) -> bytes:
         """Give the public key that a viewer should grant, or has: a fresh one after a grant ended.

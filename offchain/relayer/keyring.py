@@ -55,7 +55,7 @@ class Keyring(Protocol):
     async def delegate(self, viewer: str, number: int) -> tuple[str, bytes]:
         """Give name and public key of a viewer's delegate, counted from 0; nothing is stored.
 
-        Raises KeystoreError.
+        Raises MasterDamaged where the newest master cannot be read, and KeystoreError.
         """
 
     async def recognise(self, viewer: str, public: bytes) -> str | None:
@@ -136,8 +136,16 @@ class KeystoreKeyring(LocalKeyring):
     def __repr__(self) -> str:
         return f"<keyring {self._keys.store.directory}>"
 
+    @property
+    def unavailable(self) -> str | None:
+        """Say so where every master is damaged."""
+        return self._keys.unusable
+
     async def check(self) -> None:
-        """Open the masters, so that a wrong password shows at the start. Raises KeystoreError."""
+        """Open the masters, so that a wrong password shows at the start. Raises KeystoreError.
+
+        A damaged file is in the log, and stops what needs it.
+        """
         await trio.to_thread.run_sync(self._keys.check, limiter=self._one_at_a_time)
 
     async def delegate(self, viewer: str, number: int) -> tuple[str, bytes]:

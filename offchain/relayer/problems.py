@@ -65,6 +65,16 @@ def keys_unavailable() -> Refused:
     )
 
 
+def master_damaged(why: str) -> Refused:
+    """No new delegate's key can be made: `why` names the file and what its operator does."""
+    return Refused(
+        503,
+        "keys-unavailable",
+        f"the relayer takes no new grant at the moment, and those that were given go on: {why}",
+        retry_after_s=30,
+    )
+
+
 def stream_not_found(stream: int) -> Refused:
     """There is no such stream."""
     return Refused(

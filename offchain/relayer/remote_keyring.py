@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 import trio
 
+from offchain.keys.delegate_keys import MasterDamaged
 from offchain.keys.derivation import read_name
 from offchain.keys.keystore import KeystoreCorrupt, KeystoreError
 from offchain.ledger.orders import Close, Domain, Open, SignedOrder, signature_value
@@ -192,6 +193,8 @@ class RemoteKeyring:
         words = f"the signer refuses ({result.code}): {result.detail}"
         if result.code in PASSING:
             return SignerWaits(words)
+        if result.code == MasterDamaged.code:
+            return MasterDamaged(result.detail)
         if result.code == "key-unusable" or (opening and result.code in _ANOTHER_KEY):
             return SignerRefused(words)
         return KeystoreError(words)

@@ -206,6 +206,20 @@ def test_keys_are_opened_and_none_is_made(ledger: FakeLedger, state: Path, tmp_p
     assert "another" not in json.dumps(told)
 
 
+def test_damaged_keys_are_no_more_in_the_way_than_of_a_start(
+    ledger: FakeLedger, state: Path
+) -> None:
+    for _ in range(2):
+        add_master(Keystore(state / "delegates"), "secret")
+    Keystore(state / "keys").new("operator", "secret")
+    for path in (state / "delegates" / "master-2.json", state / "keys" / "operator.json"):
+        path.write_text("nothing")
+    told = rehearsed("--batch-account", "operator")
+    for name in ("Delegates' keys", "Batch account"):
+        assert state_of(told, name) == "warning"
+    assert "master-2.json" in json.dumps(told)
+
+
 def test_a_signer_that_does_not_answer_is_in_the_way(ledger: FakeLedger, state: Path) -> None:
     told = rehearsed("--signer", str(state / "none.sock"), exit_code=Exit.FAILED)
     assert state_of(told, "Signer") == "failed"

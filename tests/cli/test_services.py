@@ -284,6 +284,26 @@ def test_a_batch_account_is_opened_before_the_relayer_runs(
     assert config.batch_signer.address == dev_key("Ferdie").address
 
 
+def test_a_damaged_batch_key_stops_no_relayer_and_is_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[Any] = []
+
+    async def run_relayer(config: Any) -> None:
+        seen.append(config)
+
+    monkeypatch.setattr("offchain.relayer.run.run_relayer", run_relayer)
+    keys = tmp_path / "state" / "keys"
+    Keystore(keys).new("operator", "secret")
+    (keys / "operator.json").write_text("nothing")
+    result = run("relay", "--batch-account", "operator")
+    assert result.exit_code == 0, result.output
+    (config,) = seen
+    assert config.batch_signer is None
+    for word in ("batch-key-unusable", str(keys / "operator.json"), "backup", "free lane"):
+        assert word in caplog.text
+
+
 def test_a_missing_node_says_how_to_build_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -9,7 +9,13 @@ import pytest
 from substrateinterface import Keypair
 
 from offchain.keys import keystore
-from offchain.keys.delegate_keys import NUMBERS_TRIED, DelegateKeys, add_master, master_numbers
+from offchain.keys.delegate_keys import (
+    NUMBERS_TRIED,
+    DelegateKeys,
+    MasterDamaged,
+    add_master,
+    master_numbers,
+)
 from offchain.keys.derivation import Master, read_name
 from offchain.keys.keystore import (
     KeyNotFound,
@@ -230,14 +236,59 @@ def test_a_damaged_old_master_stops_its_delegates_only(directory: Path) -> None:
     assert again.open(again.delegate(ALICE, 1)[0]).public_key
 
 
-def test_a_damaged_newest_master_names_both_ways_out(directory: Path) -> None:
+def damage(directory: Path, number: int) -> bytes:
+    path = directory / f"master-{number}.json"
+    whole = path.read_bytes()
+    path.write_text("nothing")
+    return whole
+
+
+def test_a_damaged_newest_master_makes_no_new_keys_and_leaves_the_older_ones(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before, public = opened(directory).delegate(ALICE, 0)
+    add_master(Keystore(directory), PASSWORD)
+    after, newest = opened(directory).delegate(ALICE, 1)
+    whole = damage(directory, 2)
+    keys = opened(directory)
+    assert str(directory / "master-2.json") in caplog.text
+    assert verify("sr25519", public, b"message", keys.open(before).sign(b"message"))
+    assert keys.recognise(ALICE, public) == before
+    assert keys.recognise(ALICE, newest) is None
+    assert not keys.is_current(before), "an older master may have been stolen"
+    assert keys.unusable is None
+    for _ in range(2):
+        with pytest.raises(MasterDamaged, match=r"master-2\.json.*backup.*paystream keys rotate"):
+            keys.delegate(ALICE, 1)
+    with pytest.raises(KeyNotFound, match="restore it from a backup"):
+        keys.open(after)
+    (directory / "master-2.json").write_bytes(whole)
+    assert keys.delegate(ALICE, 1) == (after, newest)
+    assert keys.open(after).public_key == newest
+
+
+def test_a_rotation_is_the_way_out_of_damage(directory: Path) -> None:
     opened(directory)
-    (directory / "master-1.json").write_text("nothing")
-    (directory / "master-1.json").chmod(0o600)
-    with pytest.raises(KeystoreCorrupt, match=r"backup.*paystream keys rotate"):
-        opened(directory)
+    damage(directory, 1)
+    keys = opened(directory)
+    assert keys.unusable is not None
+    for word in (str(directory), "backup", "paystream keys rotate"):
+        assert word in keys.unusable
     assert add_master(Keystore(directory), PASSWORD) == "master-2"
-    assert opened(directory).delegate(ALICE, 0)
+    assert keys.unusable is None
+    assert keys.delegate(ALICE, 0) == opened(directory).delegate(ALICE, 0)
+
+
+@pytest.mark.parametrize("whole", ["master-1", "delegate"])
+def test_damage_does_not_hide_a_wrong_password(directory: Path, whole: str) -> None:
+    if whole == "delegate":
+        earlier(directory)
+    opened(directory)
+    if whole == "master-1":
+        add_master(Keystore(directory), PASSWORD)
+    damage(directory, 2 if whole == "master-1" else 1)
+    with pytest.raises(WrongPassword, match=whole):
+        DelegateKeys(directory, "another").check()
 
 
 def test_a_lost_master_is_not_taken_for_the_new_one(directory: Path) -> None:

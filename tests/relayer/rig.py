@@ -16,7 +16,7 @@ import trio
 
 from offchain.journal import open_journal
 from offchain.keys.signer import LocalKey, dev_key
-from offchain.relayer.delegates import MemoryKeyring
+from offchain.relayer.keyring import Keyring, MemoryKeyring
 from offchain.relayer.requests import Requests
 from offchain.relayer.run import Relayer, assembled
 from streaming.session_state import (
@@ -140,7 +140,7 @@ class Rig:
         self.path = path
         self.nursery = nursery
         self.chain = FakeChain()
-        self.keyring = MemoryKeyring()
+        self.keyring: Keyring = MemoryKeyring()
         self.batch_signer: LocalKey | None = None
         self.server = Server(self)
         self._scope: trio.CancelScope | None = None

@@ -9,10 +9,11 @@ from trio.testing import MockClock
 
 from offchain.journal import put_delegate
 from offchain.journal.records import DelegateRecord
+from offchain.keys.delegate_keys import add_master
 from offchain.keys.derivation import Master
-from offchain.keys.keystore import KeystoreCorrupt
+from offchain.keys.keystore import Keystore, KeystoreCorrupt
 from offchain.keys.signer import Signer, dev_key, key_of_seed
-from offchain.relayer.keyring import MemoryKeyring
+from offchain.relayer.keyring import KeystoreKeyring, MemoryKeyring
 from tests.relayer.fake_chain import account
 from tests.relayer.rig import Rig, rig
 
@@ -139,6 +140,41 @@ async def test_a_new_master_takes_the_keys_that_wait_and_leaves_those_that_are_g
         await r.until(lambda: r.earned() > 5)
         r.server.leave(watching)
         await r.until(lambda: r.closed(watching))
+
+
+async def test_a_damaged_newest_master_refuses_new_grants_and_older_ones_go_on(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    directory = tmp_path / "delegates"
+    add_master(Keystore(directory), "secret")
+
+    def opened() -> KeystoreKeyring:
+        keyring = KeystoreKeyring(directory, "secret")
+        keyring._keys.check()  # not in a thread: the clock would jump meanwhile
+        return keyring
+
+    async with rig(tmp_path, started=False) as r:
+        r.keyring = opened()
+        await r.start()
+        alice = await r.ready_viewer("Alice")
+        watching = await r.watch(alice)
+        await r.until(lambda: r.earned() > 5)
+        await r.stop()
+        add_master(Keystore(directory), "secret")
+        (directory / "master-2.json").write_text("nothing")
+        r.keyring = opened()
+        await r.start()
+        earned = r.earned()
+        await r.until(lambda: r.earned() > earned + 5)
+        assert not watching.final
+        problem = (await r.ask("challenge", account=account("Bob"), purpose="watch")).problem
+        assert problem is not None
+        assert (problem.status, problem.code) == (503, "keys-unavailable")
+        for word in ("master-2.json", "backup", "paystream keys rotate"):
+            assert word in problem.detail
+        assert str(tmp_path) not in problem.detail, "strangers may ask"
+        add_master(Keystore(directory), "secret")
+        await r.watch(await r.ready_viewer("Bob"))
 
 
 async def test_a_lost_journal_names_the_same_key_again(

@@ -19,6 +19,7 @@ import trio
 from trio.testing import MockClock
 
 from offchain.journal import JournalLocked, LeaseLost
+from offchain.keys.delegate_keys import add_master
 from offchain.keys.keystore import Keystore, WrongPassword
 from offchain.keys.signer import fresh_key
 from offchain.ledger.errors import NodeBehind, NodeUnreachable
@@ -295,6 +296,31 @@ async def test_a_wrong_password_shows_at_the_start(tmp_path: Path, fake_ledger: 
     Keystore(settings.keystore_dir).store(fresh_key(), "delegate-0", "another password")
     with pytest.raises(WrongPassword):
         await run.run_relayer(settings)
+
+
+async def test_a_damaged_master_starts_the_relayer_and_is_in_readyz(
+    tmp_path: Path, fake_ledger: FakeChain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = config(tmp_path, metrics_port=0)
+    settings.state_dir.mkdir(mode=0o700)
+    add_master(Keystore(settings.keystore_dir), PASSWORD)
+    (settings.keystore_dir / "master-1.json").write_text("nothing")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run.run_relayer, settings)
+        line = ""
+        with trio.fail_after(10):
+            while not line.endswith("\n"):
+                await trio.sleep(0.01)
+                line += capsys.readouterr().out
+        stream = await trio.open_tcp_stream("127.0.0.1", json.loads(line)["metrics_port"])
+        async with stream:
+            await stream.send_all(b"GET /readyz HTTP/1.1\r\n\r\n")
+            text = b""
+            while part := await stream.receive_some(4_096):
+                text += part
+        assert text.startswith(b"HTTP/1.1 503")
+        assert b"paystream keys rotate" in text
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def test_delegate_keys_come_back_from_the_keystore(tmp_path: Path) -> None:

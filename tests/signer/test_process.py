@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import trio
 
-from offchain.keys.delegate_keys import DelegateKeys, add_master
+from offchain.keys.delegate_keys import DelegateKeys, MasterDamaged, add_master
 from offchain.keys.keystore import Keystore
 from offchain.keys.signer import dev_key, fresh_key, verify
 from offchain.ledger.orders import Close, Open, Order, Tick, grant_proof_message, order_message
@@ -446,6 +446,27 @@ async def test_a_killed_process_has_forgotten_nothing(directory: Path) -> None:
                 process.send_signal(ending)
                 code = await trio.to_thread.run_sync(process.wait)
             assert code == (0 if ending == signal.SIGTERM else -ending)
+
+
+async def test_a_started_signer_with_a_damaged_newest_master_signs_for_older_grants(
+    directory: Path,
+) -> None:
+    keys = directory / "state" / "delegates"
+    for _ in range(2):
+        add_master(Keystore(keys), PASSWORD)
+    (keys / "master-2.json").rename(directory / "aside")
+    older = DelegateKeys(keys, PASSWORD)
+    older.check()
+    name, public = older.delegate(ALICE, 0)
+    (directory / "aside").rename(keys / "master-2.json")
+    (keys / "master-2.json").write_text("nothing")
+    with started(directory) as (process, path):
+        async with open_remote_keyring(path, CHAIN) as keyring:
+            await ask(keyring, name, public, opening())
+            with pytest.raises(MasterDamaged, match=r"master-2\.json.*paystream keys rotate"):
+                await keyring.delegate(ALICE, 1)
+        process.terminate()
+        assert await trio.to_thread.run_sync(process.wait) == 0
 
 
 @contextmanager

@@ -95,10 +95,10 @@ def _journal(what: Rehearsed, holder: str | None) -> Check:
 
 def _keys(what: Rehearsed) -> Check:
     """Open every master, make none, and leave the files as they are."""
-    from offchain.keys import Keystore
+    from offchain.keys import Keystore, KeystoreCorrupt
     from offchain.keys.delegate_keys import master_numbers
 
-    name = "Delegates' keys"
+    name, damaged = "Delegates' keys", []
     if what.signer is not None:
         return ok(name, f"with the signer at {what.signer}")
     try:
@@ -108,9 +108,15 @@ def _keys(what: Rehearsed) -> Check:
         )
         numbers = master_numbers(store)
         for number in numbers:
-            store.load(f"master-{number}", password)
+            try:
+                store.load(f"master-{number}", password)
+            except KeystoreCorrupt as error:
+                damaged.append(str(error))
     except Exception as error:
         return failed(name, told(error), "restore the keys, or name their --password-file")
+    if damaged:
+        remedy = "restore it from a backup, or make another master with `paystream keys rotate`"
+        return warning(name, "; ".join(damaged), remedy)
     if not numbers:
         return ok(name, f"a master would be made in {what.delegates}")
     return ok(name, f"{len(numbers)} master(s) in {what.delegates} open with the password")
@@ -240,9 +246,13 @@ async def _signer(path: Path, ledger: Ledger) -> Check:
 
 
 async def _batch_account(what: Rehearsed, ledger: Ledger) -> Check:
+    from offchain.keys import KeystoreCorrupt
+
     name = "Batch account"
     try:
         signer: LocalKey = what.batch_wallets.signer(what.batch_account)
+    except KeystoreCorrupt as error:
+        return warning(name, told(error), "without it every order takes the free lane")
     except Exception as error:
         return failed(name, told(error), "see `paystream keys list`")
     native = Money.of(ledger)
