@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import trio
@@ -157,6 +157,10 @@ class Block:
     events: tuple[Event, ...]
 
 
+_Shown = TypeVar("_Shown", bound=msgspec.Struct)
+"""A type of the client."""
+
+
 def account(name: str) -> str:
     return address(dev_key(name).public_key)
 
@@ -176,10 +180,13 @@ def shown(kind: Any, entry: Any) -> Any:
     return kind(**fields)
 
 
-def _entry(kind: Any, table: Any, name: Any) -> Any:
+def _entry(kind: type[_Shown], table: Any, name: Any) -> _Shown | None:
     """Give an entry of one of the model's tables as a type of the client; None if there is none."""
     entry = table.get(name)
-    return None if entry is None else shown(kind, entry)
+    if entry is None:
+        return None
+    found: _Shown = shown(kind, entry)
+    return found
 
 
 def modelled(kind: Any, value: msgspec.Struct) -> Any:
