@@ -10,6 +10,8 @@ _S = TypeVar("_S")
 
 NEVER: Final = float("inf")
 NOW: Final = float("-inf")
+TIDY_FROM: Final = 64
+"""A heap of fewer places is left as it is."""
 
 
 class Agenda(Generic[_S]):
@@ -17,7 +19,7 @@ class Agenda(Generic[_S]):
 
     A session is looked at several times for each moment that comes, and mostly put off. Its place
     in the heap stays then, and is moved when it comes to the top. Another is taken only for an
-    earlier moment: who notes the earliest first has one place, however often it is looked at.
+    earlier moment, and places that were left are cleared away before they are a third of all.
     """
 
     def __init__(self, slot: str) -> None:
@@ -30,6 +32,8 @@ class Agenda(Generic[_S]):
         self._now: list[_S] = []
         self._heap: list[tuple[float, int, _S]] = []
         self._numbers = itertools.count()
+        self._holding = 0
+        """How many sessions have a place: other places were left."""
 
     def __len__(self) -> int:
         return len(self._now) + len(self._heap)
@@ -45,8 +49,17 @@ class Agenda(Generic[_S]):
             self._place(session, moment)
 
     def _place(self, session: _S, moment: float) -> None:
+        self._holding += getattr(session, self._placed) == NEVER
         setattr(session, self._placed, moment)
         heapq.heappush(self._heap, (moment, next(self._numbers), session))
+        if len(self._heap) > max(TIDY_FROM, self._holding * 3 // 2):
+            self._heap = [place for place in self._heap if self._is_held(place)]
+            heapq.heapify(self._heap)
+
+    def _is_held(self, place: tuple[float, int, _S]) -> bool:
+        """Tell whether a session's place is not one that it has left for an earlier."""
+        moment, _, session = place
+        return bool(getattr(session, self._placed) == moment)
 
     def due(self, now: float) -> list[_S]:
         """Take out the sessions whose moment has come, in the order of their moments."""
@@ -54,10 +67,12 @@ class Agenda(Generic[_S]):
         for session in found:
             setattr(session, self._slot, NEVER)
         while self._heap and self._heap[0][0] <= now:
-            placed, _, session = heapq.heappop(self._heap)
-            if getattr(session, self._placed) != placed:
-                continue  # it has come to an earlier place since, and left that, too
+            place = heapq.heappop(self._heap)
+            if not self._is_held(place):
+                continue
+            _, _, session = place
             setattr(session, self._placed, NEVER)
+            self._holding -= 1
             moment = getattr(session, self._slot)
             if moment <= now:
                 setattr(session, self._slot, NEVER)
