@@ -220,7 +220,9 @@ def _bytes_per_session(relayer: Relayer, stage: Stage) -> int:
     tables = [getattr(core.view, kind) for kind in Names.__slots__]
     parts = [relayer.leaser, relayer.submitter, relayer.confirmer]
     roots = [core.book, core.key_names, core.lags, *parts, *tables]
+    # among them what measures: the relayer keeps no list of its lags
     shared = [stage.chain, stage.keyring, stage.seeded, core, core.view, core.journal]
+    shared.append(core.lags.observe)
     return bytes_of(roots, shared) // len(core.book.sessions)
 
 
