@@ -50,30 +50,24 @@ _NO_KINDS: Final[frozenset[str]] = frozenset()
 """What is mostly empty is one object for all sessions, and put in place anew when it changes."""
 
 
-class Connected:
+class Connected(msgspec.Struct, gc=False, eq=False):
     """One connection of a session: its latest state, and what else is known of it."""
 
-    __slots__ = ("charged_ms", "presumed", "record", "seen")
-
-    def __init__(self, record: ConnectionRecord, seen: float) -> None:
-        self.record = record
-        self.seen = seen
-        """When its media server last spoke of it."""
-        self.charged_ms = record.charged_ms
-        """What of it was taken out of its viewer's credit."""
-        self.presumed = False
-        """It counts as ended for its silence: it may still speak."""
+    record: ConnectionRecord
+    seen: float
+    """When its media server last spoke of it."""
+    charged_ms: int
+    """What of it was taken out of its viewer's credit."""
+    presumed: bool = False
+    """It counts as ended for its silence: it may still speak."""
 
 
-class Sent:
-    """The last order of one lane that the pool has accepted."""
+class Sent(msgspec.Struct, frozen=True, gc=False):
+    """The last order of one kind that the pool has accepted."""
 
-    __slots__ = ("at", "kind", "total")
-
-    def __init__(self, kind: str, total: int, at: float) -> None:
-        self.kind = kind
-        self.total = total
-        self.at = at
+    kind: str
+    total: int
+    at: float
 
 
 class Lapse:
@@ -334,7 +328,7 @@ class LiveSession(_Noted):
 
     def connect(self, record: ConnectionRecord, now: float) -> Connected:
         """Take in another connection."""
-        held = Connected(record, now)
+        held = Connected(record, now, record.charged_ms)
         self.connections += (held,)
         return held
 
