@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -479,8 +478,6 @@ def started(directory: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     ) as process:  # fmt: skip
         assert process.stdout is not None
         path = Path(json.loads(process.stdout.readline())["socket"])
-        limits = Path(f"/proc/{process.pid}/limits").read_text()
-        assert re.search(r"Max core file size +0 +0 ", limits)
         yield process, path
 
 
