@@ -207,7 +207,8 @@ def _closed_to_others(path: Path) -> int:
     systemd 254 and later give a unit's credential as 0440 with an ACL for the unit's user: the
     group's bits are the ACL's mask then, and nobody's permission.
     """
-    return 0o037 if path == credential_file() else 0o077
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    return 0o037 if directory and path.parent == Path(directory) else 0o077
 
 
 def _file(path: Path) -> tuple[int, bytes]:

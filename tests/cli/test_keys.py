@@ -283,3 +283,19 @@ def test_a_password_from_systemd_s_credentials(home: Path) -> None:
         assert run(home, "keys", "export", "creator", **given).exit_code == 0
     credential.chmod(0o444)
     refused(run(home, "keys", "export", "creator", **given), Exit.KEYS, "other users")
+
+
+def test_a_credential_of_another_name_is_as_good(home: Path) -> None:
+    """The units pass theirs as `--password-file ${CREDENTIALS_DIRECTORY}/password`."""
+    made(home, "keys", "new", "creator")
+    credentials = home / "credentials"
+    credentials.mkdir()
+    credential = credentials / "password"
+    credential.write_text("correct horse\n")
+    credential.chmod(0o440)
+    given = {"PAYSTREAM_PASSWORD_FILE": str(credential)}
+    refused(run(home, "keys", "export", "creator", **given), Exit.KEYS, "other users")
+    given["CREDENTIALS_DIRECTORY"] = str(credentials)
+    assert run(home, "keys", "export", "creator", **given).exit_code == 0
+    credential.chmod(0o444)
+    refused(run(home, "keys", "export", "creator", **given), Exit.KEYS, "other users")
