@@ -60,6 +60,8 @@ FILLED_IN = {
 def before(block: str) -> list[str]:
     """What earlier blocks of the guide have left for this one."""
     done: list[str] = []
+    if "/etc/paystream/batch-password" in block:
+        done += [line.replace("/password", "/batch-password") for line in PASSWORD]
     given = [step for word, steps in BEFORE.items() if word in block for step in steps]
     if "install -d -m 700 /etc/paystream " not in block and (
         given or "/etc/paystream/password" in block
