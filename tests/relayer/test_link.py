@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -133,6 +134,62 @@ async def test_the_media_server_may_be_another_user(
         client = await connect(where)
         await client.send(HELLO)
         assert isinstance(await client.receive(), HelloAck)
+
+
+SERVER, NEIGHBOUR = 65_534, 65_533
+"""Users, each with a group of the same number, that are not the relayer's."""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize(
+    ("named", "user", "group", "heard"),
+    [
+        (None, SERVER, SERVER, "refused"),
+        (SERVER, SERVER, SERVER, "hello-ack"),
+        (SERVER, NEIGHBOUR, NEIGHBOUR, "refused"),
+        (SERVER, NEIGHBOUR, SERVER, "closed"),
+    ],
+)
+async def test_another_user_is_refused_for_real_unless_named(
+    named: int | None, user: int, group: int, heard: str
+) -> None:
+    """`named` is who `--server-user` names: a user, whose group may open the socket."""
+    with tempfile.TemporaryDirectory() as made:
+        directory = Path(made)
+        for path in (directory, directory / "s"):
+            path.mkdir(exist_ok=True)
+            path.chmod(0o711)  # so that nothing but the socket itself is in the way
+        peers = frozenset() if named is None else frozenset({named})
+        async with served(directory, named, peers) as (where, _):
+            assert await trio.to_thread.run_sync(heard_by, user, group, where) == heard
+
+
+def heard_by(user: int, group: int, path: Path) -> str:
+    """Say hello as another user: `refused` by the system, `closed` by the relayer, or greeted."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        heard = b"failed"
+        try:
+            os.setgroups([])
+            os.setgid(group)
+            os.setuid(user)
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.settimeout(10)
+                sock.connect(str(path))
+                sock.sendall(encode_frame(HELLO))
+                heard = b"hello-ack" if b"hello-ack" in sock.recv(4_096) else b"closed"
+        except PermissionError:
+            heard = b"refused"
+        except (BrokenPipeError, ConnectionResetError):
+            heard = b"closed"
+        finally:
+            os.write(writer, heard)
+            os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with os.fdopen(reader, "rb") as pipe:
+        return pipe.read().decode()
 
 
 async def test_a_group_that_the_relayer_is_not_in(
