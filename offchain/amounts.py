@@ -1,4 +1,4 @@
-"""Amounts and lengths of time as people write them, exactly.
+"""Amounts, assets and lengths of time as people write them, exactly.
 
 An amount inside the program is an `int` in the asset's smallest unit. Floats never take part.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+NATIVE_NAME: Final = "native"
+"""What the chain's own token is called where an asset is named, whatever its symbol."""
 AMOUNT_MAX: Final = 2**128 - 1
 """The ledger's balance type holds no more."""
 
@@ -16,6 +18,16 @@ _EXPONENT: Final = re.compile(
 )
 _COMMA: Final = re.compile(r"\s*([0-9]+),([0-9]+)\s*([A-Za-z][A-Za-z0-9]*)?\s*")
 _AMOUNT: Final = re.compile(r"\s*([0-9]+)(?:\.([0-9]+))?\s*([A-Za-z][A-Za-z0-9]*)?\s*")
+
+
+def asset_name(asset: int | None) -> str:
+    """Name an asset in JSON, in options and in settings: `native`, or its number as text."""
+    return NATIVE_NAME if asset is None else str(asset)
+
+
+def symbol_of_unnamed(asset: int) -> str:
+    """Give what stands for the symbol of an asset that has none: `ASSET1984`."""
+    return f"ASSET{asset}"
 
 
 class AmountInvalid(ValueError):

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from offchain.amounts import (
     AMOUNT_MAX,
     AmountInvalid,
+    asset_name,
     format_amount,
     format_duration,
     parse_amount,
+    symbol_of_unnamed,
 )
 
 UNIT = 10**12
@@ -96,3 +98,8 @@ def test_amounts_are_written_without_zeros() -> None:
 )
 def test_lengths_of_time_have_two_parts(seconds: int, text: str) -> None:
     assert format_duration(seconds) == text
+
+
+def test_assets_are_named_in_one_way() -> None:
+    assert (asset_name(None), asset_name(0), asset_name(1984)) == ("native", "0", "1984")
+    assert symbol_of_unnamed(1984) == "ASSET1984"

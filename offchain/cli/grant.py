@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from offchain.amounts import asset_name
 from offchain.cli import options
 from offchain.cli.chain import (
     Outcome,
@@ -19,7 +20,7 @@ from offchain.cli.chain import (
 from offchain.cli.command import command, group
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
-from offchain.cli.money import Money, asset_name, money_of, money_of_all, named_money
+from offchain.cli.money import Money, money_of, money_of_all, named_money
 from offchain.cli.output import Output, moment, table
 from offchain.cli.payment import (
     EXPIRES_IN_DEFAULT,

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from offchain.amounts import NATIVE_NAME, asset_name, symbol_of_unnamed
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
 
 if TYPE_CHECKING:
     from offchain.ledger.client import Ledger
     from offchain.ledger.types import Asset
-
-NATIVE_NAME: Final = "native"
 
 
 @dataclass(frozen=True)
@@ -56,11 +55,6 @@ class Money:
         return format_amount(amount, self.symbol, self.decimals)
 
 
-def asset_name(asset: Asset) -> str:
-    """Name an asset in JSON: `native`, or its number as text."""
-    return NATIVE_NAME if asset is None else str(asset)
-
-
 async def money_of(ledger: Ledger, asset: Asset) -> Money:
     """Give an asset's money. Raises AssetUnknown where chain and ledger have no such asset.
 
@@ -75,7 +69,7 @@ async def money_of(ledger: Ledger, asset: Asset) -> Money:
     except AssetUnknown:
         if await ledger.asset_entry(asset) is None:
             raise
-        return Money(f"ASSET{asset}", 0, asset)
+        return Money(symbol_of_unnamed(asset), 0, asset)
     return Money(currency.symbol, currency.decimals, asset)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from offchain.amounts import NATIVE_NAME
 from offchain.cli.command import COMMON
 from offchain.config import state_dir_default
 
@@ -14,7 +15,7 @@ CHAIN_DEFAULT = "ws://127.0.0.1:9944"
 SERVER_DEFAULT = "http://127.0.0.1:8080"
 LISTEN_DEFAULT = "127.0.0.1:8080"
 MONEY = "Money"
-ASSET_DEFAULT = "native"
+ASSET_DEFAULT = NATIVE_NAME
 
 
 def option(name: str, help_text: str, metavar: str | None = None, **more: Any) -> Any:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from offchain.amounts import format_duration
+from offchain.amounts import asset_name, format_duration
 from offchain.cli import options
 from offchain.cli.chain import with_ledger
 from offchain.cli.command import command, group
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
-from offchain.cli.money import Money, asset_name, money_of, money_of_all
+from offchain.cli.money import Money, money_of, money_of_all
 from offchain.cli.output import Output, Row, facts, moment, short, table
 from offchain.cli.rest import API, ask, obtain_token
 from offchain.cli.wallets import Wallets

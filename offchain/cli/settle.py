@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
-from offchain.amounts import format_duration
+from offchain.amounts import asset_name, format_duration
 from offchain.cli import options
 from offchain.cli.chain import Outcome, Plan, Sending, found_stream, planned, transact
 from offchain.cli.command import command
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
-from offchain.cli.money import Money, asset_name, money_of
+from offchain.cli.money import Money, money_of
 from offchain.cli.output import Output, Row, moment
 from offchain.cli.session import app
 

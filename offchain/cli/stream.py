@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from offchain.amounts import format_duration
+from offchain.amounts import asset_name, format_duration
 from offchain.cli import options
 from offchain.cli.chain import (
     Outcome,
@@ -20,7 +20,7 @@ from offchain.cli.chain import (
 from offchain.cli.command import command, group
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
-from offchain.cli.money import Money, asset_name, money_of, money_of_all, named_money
+from offchain.cli.money import Money, money_of, money_of_all, named_money
 from offchain.cli.output import Output, Row, facts, moment, short, table
 from offchain.cli.payees import parse_payee, share_text
 from offchain.cli.tier_text import tier_data, tier_text

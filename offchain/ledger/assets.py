@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
+from offchain.amounts import symbol_of_unnamed
 from offchain.ledger.entries import account_value, asset_entry_from, asset_from, asset_value
 from offchain.ledger.errors import AssetUnknown
 from offchain.ledger.runtime import PALLET
@@ -66,7 +67,7 @@ class Assets(ABC):
         named = await self._read("Assets", "Metadata", asset, at=at)
         return Currency(
             asset=asset,
-            symbol=_symbol(named["symbol"]) or f"ASSET{asset}",
+            symbol=_symbol(named["symbol"]) or symbol_of_unnamed(asset),
             decimals=int(named["decimals"]),
             minimum=int(details["min_balance"]),
         )

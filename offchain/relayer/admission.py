@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from offchain.amounts import asset_name
 from offchain.journal.records import SessionRecord, TokenRecord
 from offchain.ledger.types import Stream
 from offchain.relayer import credit
@@ -27,7 +28,6 @@ from offchain.relayer.settle import settling
 from offchain.relayer.submit import Submitter
 from offchain.relayer.terms import Quotes, Standing, may_return
 from offchain.relayer.turns import Turns
-from offchain.relayer.wallet_money import asset_name
 from streaming.session_state import SessionRef
 
 log = logging.getLogger("paystream.relay.admission")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 import trio
 
+from offchain.amounts import symbol_of_unnamed
 from offchain.journal import Journal
 from offchain.ledger.errors import AssetUnknown
 from offchain.ledger.types import Asset, Constants, Currency
@@ -125,8 +126,9 @@ class Core:
         if asset not in self.currencies:
             try:
                 self.currencies[asset] = await bounded(self.chain.currency(asset))
-            except AssetUnknown:
-                return Currency(asset=asset, symbol=f"ASSET{asset}", decimals=0, minimum=0)
+            except AssetUnknown as gone:
+                symbol = symbol_of_unnamed(gone.asset)
+                return Currency(asset=gone.asset, symbol=symbol, decimals=0, minimum=0)
         return self.currencies[asset]
 
     def count(self, name: str, amount: int = 1) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 import trio
 
+from offchain.amounts import asset_name
 from offchain.journal import JournalError
 from offchain.journal.records import SessionRecord, TokenRecord
 from offchain.keys.keystore import KeystoreError
@@ -33,7 +34,7 @@ from offchain.relayer.submit import deny
 from offchain.relayer.terms import tier_json
 from offchain.relayer.tokens import Tokens, read_account
 from offchain.relayer.wallet import Wallet, WalletCall
-from offchain.relayer.wallet_money import asset_json, asset_name
+from offchain.relayer.wallet_money import asset_json
 from streaming.session_state import Problem, Request, Response, SessionRef
 
 log = logging.getLogger("paystream.relay.requests")

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import msgspec
 import trio
 
-from offchain.amounts import format_amount
+from offchain.amounts import NATIVE_NAME, format_amount
 from offchain.ledger.errors import (
     AssetUnknown,
     CallInvalid,
@@ -61,7 +61,7 @@ class DepositAndGrant(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind
     sessions_max: int
     gap_ms: int
     expires_at_ms: int
-    asset: str = "native"
+    asset: str = NATIVE_NAME
     tips_max: str = "0"
     renewals_max: int = 0
 
@@ -70,14 +70,14 @@ class Deposit(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="
     """Put more into the vault, under the grants that there are."""
 
     amount: str
-    asset: str = "native"
+    asset: str = NATIVE_NAME
 
 
 class Withdraw(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="withdraw"):
     """Take from the vault."""
 
     amount: str
-    asset: str = "native"
+    asset: str = NATIVE_NAME
 
 
 class Revoke(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="revoke"):
@@ -91,7 +91,7 @@ class CreateStream(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind",
     """Make a stream whose owner receives everything."""
 
     rate_per_second: str
-    asset: str = "native"
+    asset: str = NATIVE_NAME
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="claim"):
@@ -206,12 +206,16 @@ class Wallet:
                     return Composed(f"Withdraw {shown} from the vault", encoded, currency)
                 case Revoke():
                     text = f"Revoke grant {call.grant}"
-                    return Composed(text, calls.revoke(call.grant), await self._currency("native"))
+                    return Composed(
+                        text, calls.revoke(call.grant), await self._currency(NATIVE_NAME)
+                    )
                 case CreateStream():
                     return await self._create_stream(call)
                 case Claim():
                     text = f"Claim the earnings of stream {call.stream}"
-                    return Composed(text, calls.claim(call.stream), await self._currency("native"))
+                    return Composed(
+                        text, calls.claim(call.stream), await self._currency(NATIVE_NAME)
+                    )
         except CallInvalid as error:
             raise Refused(400, "call-invalid", str(error), field="call") from None
 
@@ -237,7 +241,7 @@ class Wallet:
     async def _currency(self, asset: str) -> Currency:
         """Read an asset's name as JSON has it, and how it is written. Raises Refused."""
         number = asset.isascii() and asset.isdigit() and len(asset) <= 10 and int(asset) < 2**32
-        if asset != "native" and not number:
+        if asset != NATIVE_NAME and not number:
             raise Refused(
                 400,
                 "asset-invalid",

@@ -5,18 +5,13 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from offchain.amounts import format_amount
+from offchain.amounts import asset_name, format_amount
 from offchain.ledger.affordability import read_reckoning
 from offchain.ledger.errors import LedgerError
 from offchain.ledger.outlay import Outlay, Reckoning, reckon, shortfall
 from offchain.ledger.types import Asset, Currency
 from offchain.relayer.chain import Chain, bounded
 from offchain.relayer.problems import Refused, chain_unavailable
-
-
-def asset_name(asset: Asset) -> str:
-    """Name an asset in JSON."""
-    return "native" if asset is None else str(asset)
 
 
 def asset_json(currency: Currency) -> dict[str, Any]:

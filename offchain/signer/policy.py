@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from offchain.amounts import asset_name
 from offchain.ledger.orders import (
     U32_MAX,
     U128_MAX,
@@ -78,7 +79,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, asset: Asset) -> Bounds:
         """Give the bounds of an asset."""
-        return self.assets.get("native" if asset is None else str(asset), self.bounds)
+        return self.assets.get(asset_name(asset), self.bounds)
 
 
 class GrantTerms(msgspec.Struct, frozen=True, kw_only=True):
