@@ -157,7 +157,9 @@ class Judges:
         if watching.ref not in self.groups and watching.resumed:
             self._join(watching, resume)
         group = self.groups.get(watching.ref)
-        if group is None or (group.settled and not self.charged.get(watching.ref)):
+        if group is not None and watching.resumed:
+            self._reopen(group)  # an open that seemed too late may be signed anew
+        elif group is None or (group.settled and not self.charged.get(watching.ref)):
             if group is not None:
                 group.sessions.remove(watching.ref)  # it never was on the chain
             group = self.groups[watching.ref] = Group(watching.viewer)

@@ -137,6 +137,26 @@ def test_a_viewer_who_comes_back_to_a_session_on_its_way_pays_for_what_came_befo
     assert not _found(tale)
 
 
+def test_a_viewer_who_comes_back_to_a_session_that_seemed_too_late_pays_for_what_came_before() -> (
+    None
+):
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        w.node.swallows = True
+        watching = await viewer.watch()
+        await trio.sleep(3)
+        w.crash_server("A")  # its viewer may come back for a minute
+        await trio.sleep(12)  # to every block that comes now the open is too late
+        w.judges.unpaid_ms(viewer.address)
+        again = await viewer.join(resume=watching.resume)
+        assert again is not None
+        assert again.resumed
+        assert again.ref == watching.ref
+        assert w.judges.groups[again.ref].connections == [watching, again]
+
+    assert not _found(tale)
+
+
 def test_what_an_open_that_never_came_leaves_unpaid_comes_back_from_when_that_is_final() -> None:
     async def tale(w: World) -> None:
         viewer = await w.viewer().ready()
