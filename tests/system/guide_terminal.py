@@ -15,11 +15,11 @@ import sys
 import time
 from pathlib import Path
 
-RUNS_ON = ("up", "node", "relay", "serve", "publish")
+RUNS_ON = ("up", "node", "relay", "serve", "signer", "publish")
 READY = re.compile(r'"event": ?"(ready|live)"|PayStream is up')
 READY_WITHIN_S = 120.0
 ENDS_WITHIN_S = 180.0
-CHANGED = ("/etc", "/var/lib", "/var/backups")
+CHANGED = ("/etc", "/run", "/var/lib", "/var/backups")
 
 
 def commands(block: str) -> list[tuple[str, list[str]]]:

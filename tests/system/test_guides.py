@@ -19,6 +19,8 @@ GUIDES = (
     "docs/relayer-operator.md",
     "docs/creator-viewer.md",
     "docs/chain-operator.md",
+    "docs/security.md",
+    "README.md",
 )
 TERMINAL = ROOT / "tests/system/guide_terminal.py"
 PASSWORD = (
@@ -40,12 +42,19 @@ BEFORE = {
         f"paystream journal backup {BACKUP}",
         f"rm {STATE}/journal.sqlite*",
     ),
+    "paystream signer": (
+        "install -d -m 700 /var/lib/paystream-signer /run/paystream-signer",
+        "echo adopt = false > /etc/paystream/policy.toml",
+    ),
 }
-"""What a reader has done before: a relayer has run, and perhaps its journal is lost."""
+"""What a reader has done before: a relayer has run, and perhaps its journal is lost; or a policy is
+written."""
 NOT_TYPED = {
     "db.example": "a machine that is not here",
     "scripts/": "what every other test does first",
     "cargo build": "a build of a quarter of an hour",
+    "keys change-password": "passwords are typed at a terminal, and there is none",
+    "keys rotate": "the same",
     "ffmpeg": "tests/programs/test_ffmpeg.py gives that line to the programs that it is for",
 }
 """Blocks that are read and not typed, by a word of theirs, and why."""
@@ -53,6 +62,7 @@ FILLED_IN = {
     "STREAM": "0",
     "https://SERVER": "http://127.0.0.1:8080",
     "--key creator": "--key //Alice",
+    ".venv/bin/paystream": "paystream",
 }
 """What a reader puts in the place of another's words."""
 
