@@ -19,7 +19,7 @@ from offchain.ledger.client import open_ledger
 from tests.system.node_process import REPOSITORY, NodeProcess, node_binary
 from tests.system.staged import sessions, stage_on, until_delivered, viewer
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.media]
 
 ROUGH_SECONDS_MAX = 600
 
