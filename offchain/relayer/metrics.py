@@ -126,6 +126,11 @@ class _State(Collector):
             "Behind. The most that one session has delivered and no best block has charged.",
             figures["unpaid_seconds_max"],
         )
+        yield _gauge(
+            "credit_seconds",
+            "Behind. What one viewer may be sent before a best block charges it.",
+            core.book.credit_ms / 1000,
+        )
         yield from self._safe()
 
     def _alive(self, best: int, finalized: int) -> Iterator[Metric]:
