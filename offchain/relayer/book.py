@@ -75,9 +75,6 @@ class Book:
         """Sessions that go on under another name than the one the media server knows."""
         self.departed: dict[SessionRef, Departed] = {}
         """The sessions that ended lately, for connections that have not heard."""
-        self.unheard_ms: dict[SessionRef, int] = {}
-        """Sessions whose media server is gone without its last word, and what it may forward of
-        each until its leases run out."""
         self.boot_id: str | None = None
         self.mine: Callable[[str], bool] = _everybody
         """Tells whose credit is kept here."""
@@ -107,7 +104,6 @@ class Book:
             session.census = None
             self.census.leave(session)
             self.wanted.remove(session.ref, session.record)
-            self.unheard_ms.pop(ref, None)
 
     def find(self, named: SessionRef) -> LiveSession | None:
         """Give the session that the media server means."""
@@ -189,12 +185,12 @@ class Book:
 
     def _suspect(self, session: LiveSession) -> None:
         """Reckon with what a media server may have forwarded that was heard by another process."""
-        if session.live or any(held.presumed for held in session.connections):
-            viewer = session.record.viewer
-            at_ms = self.spent.get(viewer, Spent()).at_ms
-            left_ms = self.credit_left_ms(viewer, at_ms)
-            lease_ms = credit.lease_ms(left_ms, self.connections_live(viewer))
-            self.unheard_ms[session.ref] = lease_ms
+        viewer = session.record.viewer
+        for held in session.connections:
+            if held.presumed or not held.record.final:
+                left_ms = self.credit_left_ms(viewer, self.spent.get(viewer, Spent()).at_ms)
+                lease_ms = credit.lease_ms(left_ms, self.connections_live(viewer))
+                session.suspect(held.record, lease_ms)
 
     def give_up(self, viewer: str) -> None:
         """Forget all that there is of a viewer: from the journal another goes on."""
@@ -223,26 +219,24 @@ class Book:
                     held.seen = now
                 if not _is_earlier(held.record, boot_id):
                     continue
-                self.unheard_ms.pop(session.ref, None)
+                session.hear(held.record.connection)
                 held.presumed = False
                 if not held.record.final:
                     self._finish(session, held.record, "vanished", now)
 
-    def lose_sight(self, boot_id: str, now_ms: int) -> None:
+    def lose_sight(self, boot_id: str) -> None:
         """A media server is gone and has not said what became of its connections.
 
         While their leases last it forwards to them, and nobody tells: until it does, that is out of
         the credit of viewers who have come elsewhere.
         """
-        gone = [session for session in self.sessions.values() if boot_id in session.boots_live()]
-        leases = {
-            session.ref: credit.lease_ms(
-                self.credit_left_ms(session.record.viewer, now_ms),
-                self.connections_live(session.record.viewer),
-            )
-            for session in gone
-        }
-        self.unheard_ms |= leases
+        for session in self.sessions.values():
+            up = [held.record for held in session.connections if not held.record.final]
+            if session.lapse is not None and session.lapse.live:
+                up.append(session.lapse.connection)
+            for connection in up:
+                if connection.boot_id == boot_id:
+                    session.suspect(connection, session.leased_ms)
 
     def take(self, state: ConnectionState, boot_id: str, now: float, now_ms: int) -> bool:
         """Take one connection's state. Returns whether it belongs to a session that is known.
@@ -254,7 +248,7 @@ class Book:
             self._take_late(state, now_ms)
         if session is None or state.number > session.record.number or state.number < 1:
             return False
-        self.unheard_ms.pop(session.ref, None)
+        session.hear(state.connection)
         lapse = session.lapse
         if lapse is not None and state.number == lapse.connection.number and lapse.heard:
             self._take_lapsed(session, lapse, state, now, now_ms)
@@ -429,14 +423,13 @@ class Book:
         """Sum what was forwarded to a viewer and may still be charged."""
         total = Risk()
         for session in self.of_viewer(viewer):
-            total += session.risk + Risk(unconfirmed_ms=self.unheard_ms.get(session.ref, 0))
+            total += session.risk + Risk(unconfirmed_ms=session.unheard_ms)
         return total
 
     def credit_left_ms(self, viewer: str, now_ms: int) -> int:
         """Tell how much more a viewer may be sent before a block charges some of it."""
         left_ms = self.credit_ms - sum(
-            session.at_risk_ms + self.unheard_ms.get(session.ref, 0)
-            for session in self.of_viewer(viewer)
+            session.at_risk_ms + session.unheard_ms for session in self.of_viewer(viewer)
         )
         spent = self.spent.get(viewer)
         return left_ms if spent is None else left_ms - credit.refilled(spent, now_ms).spent_ms
@@ -468,14 +461,12 @@ class Book:
             finished_ms=session.delivered_ms,
             finished_number=session.record.number,
         )
-        unheard_ms = self._lose_unheard(session, now_ms)
-        reckoned_ms = dict(session.reckoned_ms)
+        unheard, reckoned_ms = self._lose_unheard(session, now_ms), dict(session.reckoned_ms)
         for held in session.connections:
             is_base = held.record.number == session.record.base_number
             base_ms = session.record.base_forwarded_ms if is_base else 0
-            if held.record.number == session.record.number:
-                base_ms += unheard_ms
-            reckoned_ms[held.record.connection] = held.record.forwarded_ms + base_ms
+            name = held.record.connection
+            reckoned_ms[name] = held.record.forwarded_ms + base_ms + unheard.get(name, 0)
         session.reckoned_ms, session.connections = reckoned_ms, ()
         session.recount()
         session.weigh()
@@ -483,12 +474,15 @@ class Book:
             self._lose_lapsed(session, session.lapse, now_ms)
             self.unwritten.budgets.add(session.record.viewer)
 
-    def _lose_unheard(self, session: LiveSession, now_ms: int) -> int:
+    def _lose_unheard(self, session: LiveSession, now_ms: int) -> dict[str, int]:
         """Take out of the credit what may have been forwarded of a session that is over, and tell
-        how much. It comes back should the media server return and say that it was less."""
-        unheard_ms = self.unheard_ms.pop(session.ref, 0)
-        self.charge(session.record.viewer, unheard_ms, now_ms)
-        return unheard_ms
+        how much to which connection. It comes back should the media server return and say that it
+        was less."""
+        lost_ms = {name: each.ms for name, each in session.unheard.items()}
+        self.charge(session.record.viewer, session.unheard_ms, now_ms)
+        for name in lost_ms:
+            session.hear(name)
+        return lost_ms
 
     def fail(self, session: LiveSession, now_ms: int) -> None:
         """Give up on a session that the ledger never had: what was delivered stays unpaid."""
@@ -507,7 +501,7 @@ class Book:
         if lapse is not None:
             self._lose_lapsed(session, lapse, now_ms)
             last = lapse.connection.connection
-            sent_ms = lapse.sent_ms + self._lose_unheard(session, now_ms)
+            sent_ms = lapse.sent_ms + self._lose_unheard(session, now_ms).get(last, 0)
             reckoned_ms[last] = reckoned_ms.get(last, 0) + sent_ms
         if self.sessions.get(session.ref) is session:
             self._remove(session.ref)

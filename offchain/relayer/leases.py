@@ -47,7 +47,7 @@ class Leaser:
 
     def lose_sight(self, boot_id: str) -> None:
         """A media server is gone; perhaps it forwards while its leases last."""
-        self._core.book.lose_sight(boot_id, self._core.refill_ms())
+        self._core.book.lose_sight(boot_id)
 
     def answer(self, states: States, boot_id: str) -> Leases:
         """Take every state and lease every connection."""
@@ -152,12 +152,15 @@ class Leaser:
         if reason is None and left_ms <= 0:
             cause = "money" if runway == 0 else core.book.credit_cause(viewer, now_ms)
             reason, wait = f"budget:{cause}", True
+        lease_ms = credit.lease_ms(left_ms, core.book.connections_live(viewer))
+        if number == session.record.number:
+            session.leased_ms = 0 if reason is not None else lease_ms
         return Lease(
             connection=connection,
             allowed=reason is None,
             reason=reason,
             wait=wait,
-            lease_ms=credit.lease_ms(left_ms, core.book.connections_live(viewer)),
+            lease_ms=lease_ms,
             paid_seconds=paid_seconds,
             paid=paid,
             runway_seconds=runway,

@@ -90,6 +90,13 @@ class Lapse:
         self.seen = now
 
 
+class Unheard(msgspec.Struct, frozen=True, gc=False):
+    """What a media server that is gone without its last word may forward to one connection."""
+
+    boot_id: str
+    ms: int
+
+
 class _Noted:
     """What is reckoned of a session as it changes, so that nobody has to add it up again."""
 
@@ -150,6 +157,7 @@ class LiveSession(_Noted):
         "idle_since",
         "is_signed",
         "lapse",
+        "leased_ms",
         "meant_seconds",
         "reckoned_ms",
         "record",
@@ -161,6 +169,7 @@ class LiveSession(_Noted):
         "signed",
         "since_block",
         "tries",
+        "unheard",
         "unwritten",
     )
 
@@ -204,6 +213,10 @@ class LiveSession(_Noted):
         """The ledger does not renew its viewer's subscription: the next one pays the full price."""
         self.foreign = False
         """The ledger's session of this index is on another stream: it is closed, not billed."""
+        self.leased_ms = 0
+        """How long its connection may go on should nothing be heard from now on."""
+        self.unheard: Mapping[str, Unheard] = _NOTHING
+        """Its connections that nobody has told of since their media server was lost sight of."""
         self.reckoned_ms: Mapping[str, int] = _NOTHING
         """When it has ended: what each of its connections had forwarded, as far as was known."""
         self.unwritten = Unwritten()
@@ -249,12 +262,24 @@ class LiveSession(_Noted):
         """Whether a connection is up."""
         return self.up > 0
 
-    def boots_live(self) -> set[str]:
-        """Name the boots of media servers that may forward to its connections."""
-        boots = {each.record.boot_id for each in self.connections if not each.record.final}
-        if self.lapse is not None and self.lapse.live:
-            boots.add(self.lapse.connection.boot_id)
-        return boots
+    @property
+    def unheard_ms(self) -> int:
+        """What may be forwarded to its connections and nobody tells of."""
+        return sum(each.ms for each in self.unheard.values())
+
+    def suspect(self, connection: ConnectionRecord, ms: int) -> None:
+        """Reckon with what a media server that is gone may forward to a connection.
+
+        What is reckoned with already stays: nothing was leased since.
+        """
+        if connection.connection not in self.unheard:
+            unheard = Unheard(connection.boot_id, ms)
+            self.unheard = {**self.unheard, connection.connection: unheard}
+
+    def hear(self, connection: str) -> None:
+        """A connection's media server tells of it."""
+        if connection in self.unheard:
+            self.unheard = _without(self.unheard, connection)
 
     @property
     def state(self) -> State:

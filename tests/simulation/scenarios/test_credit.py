@@ -329,3 +329,44 @@ def test_what_a_lapsed_session_is_sent_while_the_relayer_is_away_is_on_the_credi
         w.judges.judge_credit()
 
     play(tale, judged=("charged", "credit"))
+
+
+# It once was so: a link that comes back and breaks before anything is told makes less of what is
+# forwarded in between.
+def test_a_link_that_breaks_again_forgets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def tale(w: World) -> None:
+        other = w.serve("B")
+        viewer = await w.viewer().ready(sessions_max=2)
+        await viewer.watch(1)
+        await trio.sleep(20)
+        w.network.take_down("A")
+        await trio.sleep(1)
+        monkeypatch.setattr(w.server, "tell", lambda wire: None)
+        w.network.weather("A").down = False
+        await trio.sleep(1.5)
+        w.network.take_down("A")
+        w.node.refuses = no_ticks
+        await viewer.watch(2, server=other)
+        await trio.sleep(40)
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))
+
+
+# It once was so: one session has two connections, and what one server tells counts for the other.
+def test_who_comes_back_elsewhere_brings_along_what_nobody_has_told_of() -> None:
+    async def tale(w: World) -> None:
+        other = w.serve("B")
+        viewer = await w.viewer().ready()
+        watching = await viewer.watch()
+        await trio.sleep(20)
+        w.network.take_down("A")
+        await trio.sleep(1)
+        w.node.refuses = no_ticks
+        again = await viewer.join(server=other, resume=watching.resume)
+        assert again is not None
+        assert again.resumed
+        await trio.sleep(40)
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))
