@@ -39,6 +39,9 @@ RESUME_WITHIN_S: Final = RESUME_WITHIN_MS / 1000
 LAPSED_BACK_MS: Final = 500
 """So much may have come back of what waits for a successor before it is noted again: the journal
 need not be written for each millisecond."""
+TOLD_ALL_WITHIN_S: Final = 5.0
+"""A media server tells of every connection that it has within so long (`streaming/http/telling`),
+and what it has not named by then is no more."""
 AT_ONCE: Final = frozenset({"left", "denied"})
 """Ends after which no viewer is waited for."""
 
@@ -53,6 +56,15 @@ class Departed:
         self.viewer = viewer
         self.forwarded_ms = forwarded_ms
         """By connection. What its media server tells of beyond that stays unpaid."""
+
+
+class Taken(msgspec.Struct, frozen=True, gc=False):
+    """What was taken out of a viewer's credit for a connection that nobody had told of."""
+
+    viewer: str
+    boot_id: str
+    ms: int
+    at_ms: int
 
 
 class Book:
@@ -75,6 +87,10 @@ class Book:
         """Sessions that go on under another name than the one the media server knows."""
         self.departed: dict[SessionRef, Departed] = {}
         """The sessions that ended lately, for connections that have not heard."""
+        self.taken: dict[str, Taken] = {}
+        """By connection: what comes back should it have been less."""
+        self.telling: dict[str, float] = {}
+        """Boots of media servers that have yet to name all that they have, and since when."""
         self.boot_id: str | None = None
         self.mine: Callable[[str], bool] = _everybody
         """Tells whose credit is kept here."""
@@ -113,6 +129,8 @@ class Book:
         """Let a session take over a lapsed one's connection: what came since may yet be paid."""
         self.add(successor)
         self._alias(successor)
+        successor.unheard, successor.leased_ms = lapsed.unheard, lapsed.leased_ms
+        lapsed.forget_unheard()
         lapse, viewer = lapsed.lapse, lapsed.record.viewer
         if lapse is not None:
             self.give_back(viewer, lapse.lost_ms, now_ms)
@@ -181,9 +199,9 @@ class Book:
             held.presumed = connection.final and connection.end_reason == "vanished"
             kept.idle_since = None if kept.live else now
         for record in loaded.sessions:
-            self._suspect(self.sessions[SessionRef(record.grant, record.index)])
+            self._suspect(self.sessions[SessionRef(record.grant, record.index)], now)
 
-    def _suspect(self, session: LiveSession) -> None:
+    def _suspect(self, session: LiveSession, now: float) -> None:
         """Reckon with what a media server may have forwarded that was heard by another process."""
         viewer = session.record.viewer
         for held in session.connections:
@@ -191,6 +209,13 @@ class Book:
                 left_ms = self.credit_left_ms(viewer, self.spent.get(viewer, Spent()).at_ms)
                 lease_ms = credit.lease_ms(left_ms, self.connections_live(viewer))
                 session.suspect(held.record, lease_ms)
+                self._await_all(held.record.boot_id, now)
+
+    def _await_all(self, boot_id: str, now: float) -> None:
+        self.telling.pop(boot_id, None)
+        self.telling[boot_id] = now
+        while len(self.telling) > SERVERS_KEPT:
+            del self.telling[next(iter(self.telling))]
 
     def give_up(self, viewer: str) -> None:
         """Forget all that there is of a viewer: from the journal another goes on."""
@@ -201,6 +226,7 @@ class Book:
         self.departed = {
             name: departed for name, departed in self.departed.items() if departed.viewer != viewer
         }
+        self.taken = {name: each for name, each in self.taken.items() if each.viewer != viewer}
         self.spent.pop(viewer, None)
         self.unwritten.budgets.discard(viewer)
 
@@ -210,16 +236,17 @@ class Book:
         """Note the media server's boot: connections of an earlier one have ended."""
         self.boot_id = boot_id.partition("@")[0]
         self.hear(boot_id, now)
+        self._await_all(boot_id, now)
+        self._forget_unheard(lambda boot: _is_earlier(boot, boot_id), now_ms)
         for session in list(self.census.lapsed):
-            if session.lapse is not None and _is_earlier(session.lapse.connection, boot_id):
+            if session.lapse is not None and _is_earlier(session.lapse.connection.boot_id, boot_id):
                 self._leave_lapsed(session, now_ms)
         for session in self.sessions.values():
             for held in session.connections:
                 if held.record.boot_id == boot_id:
                     held.seen = now
-                if not _is_earlier(held.record, boot_id):
+                if not _is_earlier(held.record.boot_id, boot_id):
                     continue
-                session.hear(held.record.connection)
                 held.presumed = False
                 if not held.record.final:
                     self._finish(session, held.record, "vanished", now)
@@ -238,6 +265,34 @@ class Book:
                 if connection.boot_id == boot_id:
                     session.suspect(connection, session.leased_ms)
 
+    def told_all(self, boot_id: str, now: float, now_ms: int) -> None:
+        """A media server has told: when it has had the time to name all that it has, what it has
+        not named is no more. It ended, and that was told to a process before this one."""
+        since = self.telling.get(boot_id)
+        if since is not None and now - since >= TOLD_ALL_WITHIN_S:
+            del self.telling[boot_id]
+            self._forget_unheard(lambda boot: boot == boot_id, now_ms)
+
+    def _forget_unheard(self, ended: Callable[[str], bool], now_ms: int) -> None:
+        """Nobody forwards any more what boots that have ended had: no more is reckoned with."""
+        for session in self.sessions.values():
+            for name, unheard in session.unheard.items():
+                if ended(unheard.boot_id):
+                    session.hear(name)
+        for name, taken in list(self.taken.items()):
+            if ended(taken.boot_id):
+                self._return_taken(name, 0, now_ms)
+
+    def _return_taken(self, connection: str, true_ms: int, now_ms: int) -> int:
+        """Give back what was taken for a connection beyond what it was; tell what was taken."""
+        taken = self.taken.pop(connection, None)
+        if taken is None:
+            return 0
+        passed_ms = now_ms - taken.at_ms
+        back_ms = credit.returned_ms(taken.ms, min(true_ms, taken.ms), passed_ms)
+        self.give_back(taken.viewer, back_ms, now_ms)
+        return taken.ms
+
     def take(self, state: ConnectionState, boot_id: str, now: float, now_ms: int) -> bool:
         """Take one connection's state. Returns whether it belongs to a session that is known.
 
@@ -249,8 +304,11 @@ class Book:
         if session is None or state.number > session.record.number or state.number < 1:
             return False
         session.hear(state.connection)
+        self._return_taken(state.connection, 0, now_ms)
         lapse = session.lapse
-        if lapse is not None and state.number == lapse.connection.number and lapse.heard:
+        # what is told when the session is over is not that one's any more
+        heard = lapse is not None and (lapse.heard or session.done)
+        if lapse is not None and state.number == lapse.connection.number and heard:
             self._take_lapsed(session, lapse, state, now, now_ms)
             return True
         if state.number <= session.record.finished_number:
@@ -304,11 +362,10 @@ class Book:
         if departed is None:
             return
         before_ms = departed.forwarded_ms.get(state.connection, 0)
-        more_ms = state.forwarded_ms - before_ms
-        self.charge(departed.viewer, more_ms, now_ms)
-        if more_ms < 0:  # it was thought to have sent until its lease ended
-            self.give_back(departed.viewer, -more_ms, now_ms)
-        departed.forwarded_ms[state.connection] = state.forwarded_ms
+        more_ms = max(0, state.forwarded_ms - before_ms)
+        taken_ms = self._return_taken(state.connection, more_ms, now_ms)
+        self.charge(departed.viewer, more_ms - taken_ms, now_ms)
+        departed.forwarded_ms[state.connection] = before_ms + more_ms
 
     def lapse(self, session: LiveSession, now: float) -> None:
         """End a session that lapsed while its viewer stayed."""
@@ -349,6 +406,8 @@ class Book:
         if session.lapse is not None:
             self._lose_lapsed(session, session.lapse, now_ms)
             session.lapse.live = False
+            if session.done:
+                self._lose_unheard(session, now_ms)
             self.unwritten.budgets.add(session.record.viewer)
             session.touch()  # so that the next write lets it go
 
@@ -461,28 +520,30 @@ class Book:
             finished_ms=session.delivered_ms,
             finished_number=session.record.number,
         )
-        unheard, reckoned_ms = self._lose_unheard(session, now_ms), dict(session.reckoned_ms)
+        reckoned_ms = dict(session.reckoned_ms)
         for held in session.connections:
             is_base = held.record.number == session.record.base_number
             base_ms = session.record.base_forwarded_ms if is_base else 0
-            name = held.record.connection
-            reckoned_ms[name] = held.record.forwarded_ms + base_ms + unheard.get(name, 0)
+            reckoned_ms[held.record.connection] = held.record.forwarded_ms + base_ms
         session.reckoned_ms, session.connections = reckoned_ms, ()
         session.recount()
         session.weigh()
+        if session.lapse is None or not session.lapse.live:
+            self._lose_unheard(session, now_ms)
         if session.lapse is not None:
             self._lose_lapsed(session, session.lapse, now_ms)
             self.unwritten.budgets.add(session.record.viewer)
 
-    def _lose_unheard(self, session: LiveSession, now_ms: int) -> dict[str, int]:
-        """Take out of the credit what may have been forwarded of a session that is over, and tell
-        how much to which connection. It comes back should the media server return and say that it
-        was less."""
-        lost_ms = {name: each.ms for name, each in session.unheard.items()}
-        self.charge(session.record.viewer, session.unheard_ms, now_ms)
-        for name in lost_ms:
-            session.hear(name)
-        return lost_ms
+    def _lose_unheard(self, session: LiveSession, now_ms: int) -> None:
+        """Take out of the credit what may have been forwarded of a session that is over. It comes
+        back should its media server return and say that it was less, or have ended."""
+        viewer = session.record.viewer
+        for name, unheard in session.unheard.items():
+            self.charge(viewer, unheard.ms, now_ms)
+            while len(self.taken) >= DEPARTED_KEPT:
+                del self.taken[next(iter(self.taken))]
+            self.taken[name] = Taken(viewer, unheard.boot_id, unheard.ms, now_ms)
+        session.forget_unheard()
 
     def fail(self, session: LiveSession, now_ms: int) -> None:
         """Give up on a session that the ledger never had: what was delivered stays unpaid."""
@@ -501,8 +562,7 @@ class Book:
         if lapse is not None:
             self._lose_lapsed(session, lapse, now_ms)
             last = lapse.connection.connection
-            sent_ms = lapse.sent_ms + self._lose_unheard(session, now_ms).get(last, 0)
-            reckoned_ms[last] = reckoned_ms.get(last, 0) + sent_ms
+            reckoned_ms[last] = reckoned_ms.get(last, 0) + lapse.sent_ms
         if self.sessions.get(session.ref) is session:
             self._remove(session.ref)
         names = []
@@ -633,10 +693,9 @@ def _server_of(boot_id: str) -> str:
     return boot_id.partition("@")[2]
 
 
-def _is_earlier(connection: ConnectionRecord, boot_id: str) -> bool:
-    """Tell whether a connection is of an earlier boot of the same media server."""
-    same_server = _server_of(connection.boot_id) in ("", _server_of(boot_id))
-    return same_server and connection.boot_id != boot_id
+def _is_earlier(boot: str, boot_id: str) -> bool:
+    """Tell whether a boot is an earlier one of the same media server."""
+    return boot != boot_id and _server_of(boot) in ("", _server_of(boot_id))
 
 
 def _lost_ms(connection: ConnectionRecord) -> int:

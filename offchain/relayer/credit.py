@@ -88,6 +88,13 @@ def give_back(spent: Spent, amount_ms: int, now_ms: int) -> Spent:
     return Spent(max(0, current.spent_ms - max(0, amount_ms)), current.at_ms)
 
 
+def returned_ms(taken_ms: int, true_ms: int, passed_ms: int) -> int:
+    """Tell what is to be given back of `taken_ms` that were spent `passed_ms` ago, and `true_ms`
+    should have been. What has come back by itself since is not given back once more."""
+    gained_ms = max(0, passed_ms) // REFILL_DIVISOR
+    return max(0, max(0, taken_ms - gained_ms) - max(0, true_ms - gained_ms))
+
+
 def left_ms(credit_ms: int, spent: Spent, risk: Risk, now_ms: int) -> int:
     """Tell how much more may be forwarded; 0 or less means that media waits."""
     return credit_ms - refilled(spent, now_ms).spent_ms - risk.total_ms

@@ -75,6 +75,7 @@ class Leaser:
                 continue
             core.lags.delivered(session, session.total_seconds, now)
             leases.append(self._lease(session, state.connection, state.number, now_ms))
+        core.book.told_all(boot_id, now, now_ms)
         leases += self._denied(states, boot_id, now_ms)
         acknowledged = self._settle_finals(states, finals)
         if finals:

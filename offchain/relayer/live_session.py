@@ -281,6 +281,10 @@ class LiveSession(_Noted):
         if connection in self.unheard:
             self.unheard = _without(self.unheard, connection)
 
+    def forget_unheard(self) -> None:
+        """Reckon with no connection that nobody tells of."""
+        self.unheard = _NOTHING
+
     @property
     def state(self) -> State:
         """Where it is in its life."""

@@ -370,3 +370,71 @@ def test_who_comes_back_elsewhere_brings_along_what_nobody_has_told_of() -> None
         w.judges.judge_credit()
 
     play(tale, judged=("charged", "credit"))
+
+
+def _spent_ms(w: World, viewer: Viewer) -> int:
+    """Tell what is taken out of a viewer's credit."""
+    assert w.relayer.relayer is not None
+    core = w.relayer.relayer.core
+    return core.credit_ms - core.book.credit_left_ms(viewer.address, core.refill_ms())
+
+
+# It once was so: of who vanished before a restart nobody tells any more, and a lease stays taken.
+def test_who_vanished_before_a_restart_has_the_whole_credit() -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        watching = await viewer.watch()
+        await trio.sleep(20)
+        watching.end("vanished")
+        await trio.sleep(8)
+        await w.crash()
+        await trio.sleep(60)
+        assert not w.judges.open_sessions()
+        assert _spent_ms(w, viewer) < 1_000
+
+    play(tale)
+
+
+# It once was so: what is over when its server starts anew stays taken; what is open comes back.
+@pytest.mark.parametrize("over", ["lapsed", "given up"])
+def test_what_a_server_of_an_earlier_boot_had_is_back(over: str) -> None:
+    async def tale(w: World) -> None:
+        if over == "lapsed":
+            await _lapsed(w, 0)
+        else:
+            await (await w.viewer().ready(gap_ms=30_000)).watch()
+            await trio.sleep(20)
+            w.network.take_down("A")
+            await trio.sleep(120)
+            assert _spent_ms(w, w.viewers[0]) > 8_000
+        w.network.weather("A").down = False
+        w.crash_server("A")
+        await trio.sleep(5)
+        assert not w.judges.open_sessions()
+        assert _spent_ms(w, w.viewers[0]) < 1_000
+
+    play(tale, judged=("charged", "credit"))
+
+
+# It once was so: what was taken too early comes back by itself, and then once more.
+def test_what_was_taken_too_early_is_given_back_once() -> None:
+    async def tale(w: World) -> None:
+        other = w.serve("B")
+        viewer = await w.viewer().ready(gap_ms=30_000)
+        watching = await viewer.watch()
+        await trio.sleep(20)
+        watching.advance(now_ms())
+        watching.frozen = True
+        w.network.take_down("A")
+        await trio.sleep(1_200)
+        assert _spent_ms(w, viewer) == 0
+        lost = await viewer.watch(2, server=other)
+        lost.lost_ms = 15_000
+        await trio.sleep(25)
+        w.network.weather("A").down = False
+        await trio.sleep(5)
+        w.node.refuses = no_ticks
+        await trio.sleep(40)
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))
