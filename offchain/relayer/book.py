@@ -202,12 +202,14 @@ class Book:
             self._suspect(self.sessions[SessionRef(record.grant, record.index)], now)
 
     def _suspect(self, session: LiveSession, now: float) -> None:
-        """Reckon with what a media server may have forwarded that was heard by another process."""
-        viewer = session.record.viewer
+        """Reckon with what a media server may have forwarded that was heard by another process.
+
+        How much of the credit was left then is not known: blocks may have charged since what the
+        journal has, and what was spent may have come back.
+        """
+        lease_ms = credit.lease_ms(self.credit_ms, self.connections_live(session.record.viewer))
         for held in session.connections:
             if held.presumed or not held.record.final:
-                left_ms = self.credit_left_ms(viewer, self.spent.get(viewer, Spent()).at_ms)
-                lease_ms = credit.lease_ms(left_ms, self.connections_live(viewer))
                 session.suspect(held.record, lease_ms)
                 self._await_all(held.record.boot_id, now)
 

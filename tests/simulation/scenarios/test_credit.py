@@ -372,6 +372,32 @@ def test_who_comes_back_elsewhere_brings_along_what_nobody_has_told_of() -> None
     play(tale, judged=("charged", "credit"))
 
 
+# It once was so: a process that comes after another takes what had come back of the credit for
+# spent, and two leases for shorter than they are.
+@pytest.mark.parametrize("before", ["something was lost", "two watch"])
+def test_what_nobody_has_told_of_is_no_less_after_a_crash(before: str) -> None:
+    async def tale(w: World) -> None:
+        other, third = w.serve("B"), w.serve("C")
+        viewer = await w.viewer().ready(sessions_max=3)
+        if before == "something was lost":
+            await _lose(w, viewer, 15_000)
+            await trio.sleep(600)
+        else:
+            await viewer.watch(2, server=other)
+        await viewer.watch(1)
+        await trio.sleep(20)
+        w.network.take_down("A")
+        w.network.take_down("B")
+        await w.crash()
+        await trio.sleep(3)
+        w.node.refuses = no_ticks
+        await viewer.watch(2, server=third)
+        await trio.sleep(40)
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))
+
+
 def _spent_ms(w: World, viewer: Viewer) -> int:
     """Tell what is taken out of a viewer's credit."""
     assert w.relayer.relayer is not None
