@@ -44,6 +44,9 @@ WRITE_WITHIN_S: Final = 10.0
 SERVERS_MAX: Final = 64
 SILENT_AFTER_S: Final = 5.0
 """A server that has said nothing for so long (it tells its state each 500 ms) gives way."""
+UNSEEN_AFTER_S: Final = 3.0
+"""One that has said nothing for so long is reckoned with as one whose link is gone."""
+LOOK_EVERY_S: Final = 1.0
 
 
 class Leasing(Protocol):
@@ -100,9 +103,19 @@ class Link:
     async def serve(self, listener: trio.SocketListener) -> None:
         """Accept connections for ever."""
         async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._look)
             while True:
                 stream = await listener.accept()
                 nursery.start_soon(self._handle, stream)
+
+    async def _look(self) -> None:
+        """Notice servers that say nothing though their connection is open, for ever."""
+        while True:
+            await trio.sleep(LOOK_EVERY_S)
+            now = trio.current_time()
+            for peer in self._servers.values():
+                if peer.unseen_since(now):
+                    self._leaser.lose_sight(peer.boot)
 
     async def _handle(self, stream: trio.SocketStream) -> None:
         with trio.CancelScope() as scope:
@@ -178,7 +191,7 @@ class Link:
             try:
                 while True:
                     message = await read_message(stream)
-                    peer.heard_s = trio.current_time()
+                    peer.heard_s, peer.unseen = trio.current_time(), False
                     self._take(message, conversation)
             except (PeerGone, trio.BrokenResourceError, trio.ClosedResourceError) as error:
                 failure = error
@@ -253,6 +266,12 @@ class _Peer:
         self.process = process
         self.scope = scope
         self.heard_s = now
+        self.unseen = False
+
+    def unseen_since(self, now: float) -> bool:
+        """Tell whether it has just been silent for too long: once of each silence."""
+        seen, self.unseen = not self.unseen, now - self.heard_s >= UNSEEN_AFTER_S
+        return seen and self.unseen
 
     def keeps_out(self, hello: Hello, now: float) -> bool:
         """Tell whether it is another than the one that says hello, and alive."""

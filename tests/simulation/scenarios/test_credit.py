@@ -464,3 +464,21 @@ def test_what_was_taken_too_early_is_given_back_once() -> None:
         w.judges.judge_credit()
 
     play(tale, judged=("charged", "credit"))
+
+
+# It once was so: a server that says nothing any more is there as long as its connection is open.
+@pytest.mark.parametrize("stays_s", [0, 2, 10])
+def test_what_a_silent_server_may_forward_is_on_the_credit(stays_s: int) -> None:
+    async def tale(w: World) -> None:
+        other = w.serve("B")
+        viewer = await w.viewer().ready(sessions_max=2)
+        await viewer.watch(1)
+        await trio.sleep(20)
+        w.network.weather("A").lost = 1.0
+        w.node.refuses = no_ticks
+        await trio.sleep(stays_s)
+        await viewer.watch(2, server=other)
+        await trio.sleep(40)
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))
