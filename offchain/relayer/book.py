@@ -15,7 +15,7 @@ from offchain.relayer.credit import CREDIT_MS, Risk, Spent
 from offchain.relayer.interest import Wanted
 from offchain.relayer.live_session import Lapse, LiveSession
 from offchain.relayer.unwritten import Unwritten
-from streaming.session_state import RESUME_WITHIN_MS, ConnectionState, SessionRef
+from streaming.session_state import LEASE_MS, RESUME_WITHIN_MS, ConnectionState, SessionRef
 
 SILENT_CONNECTION_S: Final = 30.0
 """Without any word of its server for so long, a connection counts as ended: its lease ran out."""
@@ -462,17 +462,19 @@ class Book:
         """Tell what a process that came after this one could not learn of a viewer.
 
         A lapsed session that is over is forwarded to until a successor comes or its lease ends, and
-        the journal has no such session any more.
+        the journal has no such session any more. All that a block may free of the credit until then
+        is in it: what is at risk now does not lessen it.
         """
         if not self.census.lapsed:
             return 0
-        waits = any(
-            session.done and session.lapse is not None and session.lapse.live
-            for session in self.of_viewer(viewer)
-        )
-        if not waits:
-            return 0
-        return credit.lease_ms(self.credit_left_ms(viewer, now_ms), self.connections_live(viewer))
+        waiting = sum(session.waits_over for session in self.of_viewer(viewer))
+        spent_ms = credit.refilled(self.spent.get(viewer, Spent()), now_ms).spent_ms
+        return min(waiting * LEASE_MS, max(0, self.credit_ms - spent_ms))
+
+    def ahead(self) -> set[str]:
+        """Name the viewers of whom something is in the journal ahead: it comes back there, and is
+        to be written again and again."""
+        return {session.record.viewer for session in self.census.lapsed if session.waits_over}
 
     def give_back(self, viewer: str, amount_ms: int, now_ms: int) -> None:
         """Take back what was taken out of a viewer's credit too early."""
@@ -509,11 +511,7 @@ class Book:
 
         A session that is over has none any more, but a lapsed one's may wait for its successor.
         """
-        own = self.of_viewer(viewer)
-        lapsed = sum(
-            session.done and session.lapse is not None and session.lapse.live for session in own
-        )
-        return lapsed + sum(session.up for session in own)
+        return sum(session.up + session.waits_over for session in self.of_viewer(viewer))
 
     def conclude(self, session: LiveSession, now_ms: int, **fields: object) -> None:
         """End a session for good: what was delivered goes into its record."""

@@ -41,7 +41,8 @@ log = logging.getLogger("paystream.relay")
 WRITE_EVERY_S: Final = 1.0
 RETRY_S: Final = 2.0
 BUDGETS_SWEPT_EVERY: Final = 60
-"""So many writes apart, budgets that have filled up again are forgotten."""
+"""So many writes apart, budgets that have filled up again are forgotten, and what is in them ahead
+is written anew."""
 
 
 class Keeper:
@@ -173,13 +174,15 @@ class Keeper:
         return statements
 
     def _sweep_budgets(self) -> None:
-        """Note the budgets that have filled up again, so that they are forgotten."""
+        """Note the budgets that have filled up again, so that they are forgotten, and those that
+        must not fill up while their viewers wait."""
         now_ms = self._refill_ms()
         self._book.unwritten.budgets.update(
             viewer
             for viewer, state in self._book.spent.items()
             if credit.refilled(state, now_ms).spent_ms == 0
         )
+        self._book.unwritten.budgets |= self._book.ahead()
 
     def _let_go(self, session: LiveSession, record: SessionRecord) -> None:
         """Forget a session that has ended for good, once the journal has it so."""

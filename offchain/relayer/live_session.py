@@ -263,6 +263,11 @@ class LiveSession(_Noted):
         return self.up > 0
 
     @property
+    def waits_over(self) -> bool:
+        """Whether it is over, and its connection may yet be a successor's."""
+        return self.lapse is not None and self.lapse.live and self.done
+
+    @property
     def unheard_ms(self) -> int:
         """What may be forwarded to its connections and nobody tells of."""
         return sum(each.ms for each in self.unheard.values())

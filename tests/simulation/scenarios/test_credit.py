@@ -482,3 +482,51 @@ def test_what_a_silent_server_may_forward_is_on_the_credit(stays_s: int) -> None
         w.judges.judge_credit()
 
     play(tale, judged=("charged", "credit"))
+
+
+# It once was so: what the journal has ahead for who waits comes back there while they wait.
+def test_who_waits_for_long_is_sent_no_more_while_the_relayer_is_away() -> None:
+    async def tale(w: World) -> None:
+        watching = await _lapsed(w, 0)
+        await trio.sleep(900)
+        watching.advance(now_ms())
+        watching.frozen = False
+        await w.crash(down_s=30)
+        await w.viewers[0].watch()
+        w.node.refuses = no_ticks
+        await trio.sleep(40)
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))
+
+
+# It once was so: what is at risk when a session is over makes less of what the journal has ahead,
+# and a block charges it soon after.
+def test_what_a_block_charges_later_is_ahead_too() -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready(gap_ms=120_000, sessions_max=2)
+        watching = await viewer.watch(1)
+        await trio.sleep(10)
+        watching.advance(now_ms())
+        watching.frozen = True
+        await trio.sleep(95)
+        other = await viewer.watch(2)
+        await trio.sleep(8)
+        w.node.refuses = no_ticks
+        while len(w.judges.open_sessions()) == 2:
+            await w.blocks(1)
+        await w.blocks(3)
+        w.node.refuses = lambda grant, order: None
+        await w.blocks(3)
+        other.advance(now_ms())
+        other.frozen = True
+        await w.blocks(5)
+        watching.advance(now_ms())
+        watching.frozen = False
+        await w.crash(down_s=30)
+        w.node.refuses = no_ticks
+        other.frozen = False
+        await trio.sleep(40)
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))
