@@ -85,12 +85,29 @@ class SessionConnection(msgspec.Struct, frozen=True, array_like=True):
     connection: ConnectionRecord
 
 
+class EarlyRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What was taken out of a budget for a connection before anybody told of it.
+
+    `grant` and `index` name its session as the media server does. `forwarded_ms` is what is
+    reckoned of the connection beside `taken_ms`, which comes back as far as it was less.
+    """
+
+    grant: int
+    index: int
+    connection: str
+    boot_id: str
+    forwarded_ms: int
+    taken_ms: int
+    at_ms: int
+
+
 class BudgetState(msgspec.Struct, frozen=True, array_like=True):
     """What one viewer has used of what may be watched unpaid."""
 
     viewer: str
     spent_ms: int
     at_ms: int
+    early: tuple[EarlyRecord, ...] = ()
 
 
 class TokenRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):

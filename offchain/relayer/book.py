@@ -7,13 +7,13 @@ from typing import Final
 
 import msgspec
 
-from offchain.journal import ConnectionRecord, FinalBlock, Loaded
+from offchain.journal import ConnectionRecord, EarlyRecord, FinalBlock, Loaded
 from offchain.ledger.orders import seconds_of
 from offchain.relayer import credit
 from offchain.relayer.census import Census
 from offchain.relayer.credit import CREDIT_MS, Risk, Spent
 from offchain.relayer.interest import Wanted
-from offchain.relayer.live_session import Lapse, LiveSession
+from offchain.relayer.live_session import Lapse, LiveSession, Unheard
 from offchain.relayer.unwritten import Unwritten
 from streaming.session_state import LEASE_MS, RESUME_WITHIN_MS, ConnectionState, SessionRef
 
@@ -58,15 +58,6 @@ class Departed:
         """By connection. What its media server tells of beyond that stays unpaid."""
 
 
-class Taken(msgspec.Struct, frozen=True, gc=False):
-    """What was taken out of a viewer's credit for a connection that nobody had told of."""
-
-    viewer: str
-    boot_id: str
-    ms: int
-    at_ms: int
-
-
 class Book:
     """Every session that has not ended for good, and what every viewer's credit has lost."""
 
@@ -87,8 +78,8 @@ class Book:
         """Sessions that go on under another name than the one the media server knows."""
         self.departed: dict[SessionRef, Departed] = {}
         """The sessions that ended lately, for connections that have not heard."""
-        self.taken: dict[str, Taken] = {}
-        """By connection: what comes back should it have been less."""
+        self.early: dict[str, tuple[str, EarlyRecord]] = {}
+        """By connection: whose credit it was taken from before anybody told of it, and what."""
         self.telling: dict[str, float] = {}
         """Boots of media servers that have yet to name all that they have, and since when."""
         self.boot_id: str | None = None
@@ -185,6 +176,8 @@ class Book:
                 meant.meant_seconds = max(meant.meant_seconds, seconds_of(order.body))
         for packed in loaded.budgets:
             self.spent[packed.viewer] = Spent(packed.spent_ms, packed.at_ms)
+            for early in packed.early:
+                self._adopt_early(packed.viewer, early, now)
         for state in loaded.connections:
             kept, connection = (
                 self.sessions.get(SessionRef(state.grant, state.index)),
@@ -213,6 +206,19 @@ class Book:
                 session.suspect(held.record, lease_ms)
                 self._await_all(held.record.boot_id, now)
 
+    def _adopt_early(self, viewer: str, early: EarlyRecord, now: float) -> None:
+        """Know of a connection, though its session is over, what comes back of the credit."""
+        self._note_early(viewer, early)
+        name = SessionRef(early.grant, early.index)
+        departed = self.departed.setdefault(name, Departed("session-closed", viewer, {}))
+        departed.forwarded_ms[early.connection] = early.forwarded_ms
+        self._await_all(early.boot_id, now)
+
+    def _note_early(self, viewer: str, early: EarlyRecord) -> None:
+        while len(self.early) >= DEPARTED_KEPT:
+            del self.early[next(iter(self.early))]
+        self.early[early.connection] = viewer, early
+
     def _await_all(self, boot_id: str, now: float) -> None:
         self.telling.pop(boot_id, None)
         self.telling[boot_id] = now
@@ -228,7 +234,7 @@ class Book:
         self.departed = {
             name: departed for name, departed in self.departed.items() if departed.viewer != viewer
         }
-        self.taken = {name: each for name, each in self.taken.items() if each.viewer != viewer}
+        self.early = {name: each for name, each in self.early.items() if each[0] != viewer}
         self.spent.pop(viewer, None)
         self.unwritten.budgets.discard(viewer)
 
@@ -281,19 +287,19 @@ class Book:
             for name, unheard in session.unheard.items():
                 if ended(unheard.boot_id):
                     session.hear(name)
-        for name, taken in list(self.taken.items()):
-            if ended(taken.boot_id):
-                self._return_taken(name, 0, now_ms)
+        for name, (_, early) in list(self.early.items()):
+            if ended(early.boot_id):
+                self._return_early(name, 0, now_ms)
 
-    def _return_taken(self, connection: str, true_ms: int, now_ms: int) -> int:
+    def _return_early(self, connection: str, true_ms: int, now_ms: int) -> int:
         """Give back what was taken for a connection beyond what it was; tell what was taken."""
-        taken = self.taken.pop(connection, None)
-        if taken is None:
+        viewer, early = self.early.pop(connection, ("", None))
+        if early is None:
             return 0
-        passed_ms = now_ms - taken.at_ms
-        back_ms = credit.returned_ms(taken.ms, min(true_ms, taken.ms), passed_ms)
-        self.give_back(taken.viewer, back_ms, now_ms)
-        return taken.ms
+        true_ms, passed_ms = min(true_ms, early.taken_ms), now_ms - early.at_ms
+        back_ms = credit.returned_ms(early.taken_ms, true_ms, passed_ms)
+        self.give_back(viewer, back_ms, now_ms)
+        return early.taken_ms
 
     def take(self, state: ConnectionState, boot_id: str, now: float, now_ms: int) -> bool:
         """Take one connection's state. Returns whether it belongs to a session that is known.
@@ -306,7 +312,7 @@ class Book:
         if session is None or state.number > session.record.number or state.number < 1:
             return False
         session.hear(state.connection)
-        self._return_taken(state.connection, 0, now_ms)
+        self._return_early(state.connection, 0, now_ms)
         lapse = session.lapse
         # what is told when the session is over is not that one's any more
         heard = lapse is not None and (lapse.heard or session.done)
@@ -365,7 +371,7 @@ class Book:
             return
         before_ms = departed.forwarded_ms.get(state.connection, 0)
         more_ms = max(0, state.forwarded_ms - before_ms)
-        taken_ms = self._return_taken(state.connection, more_ms, now_ms)
+        taken_ms = self._return_early(state.connection, more_ms, now_ms)
         self.charge(departed.viewer, more_ms - taken_ms, now_ms)
         departed.forwarded_ms[state.connection] = before_ms + more_ms
 
@@ -458,7 +464,7 @@ class Book:
             self.spent[viewer] = credit.spend(current, lost_ms, now_ms)
             self.unwritten.budgets.add(viewer)
 
-    def ahead_ms(self, viewer: str, now_ms: int) -> int:
+    def ahead_of(self, viewer: str, now_ms: int) -> list[EarlyRecord]:
         """Tell what a process that came after this one could not learn of a viewer.
 
         A lapsed session that is over is forwarded to until a successor comes or its lease ends, and
@@ -466,12 +472,28 @@ class Book:
         is in it: what is at risk now does not lessen it.
         """
         if not self.census.lapsed:
-            return 0
-        waiting = sum(session.waits_over for session in self.of_viewer(viewer))
+            return []
         spent_ms = credit.refilled(self.spent.get(viewer, Spent()), now_ms).spent_ms
-        return min(waiting * LEASE_MS, max(0, self.credit_ms - spent_ms))
+        left_ms, found = max(0, self.credit_ms - spent_ms), []
+        for session in self.of_viewer(viewer):
+            if session.waits_over and session.lapse is not None:
+                last = session.lapse.connection
+                taken_ms = min(LEASE_MS, left_ms)
+                left_ms -= taken_ms
+                found.append(
+                    _early(session, last.connection, Unheard(last.boot_id, taken_ms), now_ms)
+                )
+        return found
 
-    def ahead(self) -> set[str]:
+    def early_of(self, viewers: set[str]) -> dict[str, list[EarlyRecord]]:
+        """List what was taken of some viewers' credit before anybody told of it."""
+        found: dict[str, list[EarlyRecord]] = {}
+        for viewer, early in self.early.values():
+            if viewer in viewers:
+                found.setdefault(viewer, []).append(early)
+        return found
+
+    def viewers_ahead(self) -> set[str]:
         """Name the viewers of whom something is in the journal ahead: it comes back there, and is
         to be written again and again."""
         return {session.record.viewer for session in self.census.lapsed if session.waits_over}
@@ -540,9 +562,7 @@ class Book:
         viewer = session.record.viewer
         for name, unheard in session.unheard.items():
             self.charge(viewer, unheard.ms, now_ms)
-            while len(self.taken) >= DEPARTED_KEPT:
-                del self.taken[next(iter(self.taken))]
-            self.taken[name] = Taken(viewer, unheard.boot_id, unheard.ms, now_ms)
+            self._note_early(viewer, _early(session, name, unheard, now_ms))
         session.forget_unheard()
 
     def fail(self, session: LiveSession, now_ms: int) -> None:
@@ -686,6 +706,16 @@ class Book:
 
 def _everybody(_viewer: str) -> bool:
     return True
+
+
+def _early(session: LiveSession, connection: str, unheard: Unheard, now_ms: int) -> EarlyRecord:
+    """Note what is taken for a connection of a session that is over."""
+    record, lapse = session.record, session.lapse
+    grant, index = record.continues or (record.grant, record.index)
+    forwarded_ms = session.reckoned_ms.get(connection, 0)
+    if lapse is not None and lapse.connection.connection == connection:
+        forwarded_ms += lapse.sent_ms
+    return EarlyRecord(grant, index, connection, unheard.boot_id, forwarded_ms, unheard.ms, now_ms)
 
 
 def _server_of(boot_id: str) -> str:

@@ -153,16 +153,18 @@ class Keeper:
 
     def _of_budgets(self, taken: Unwritten) -> list[Statement]:
         kept, gone = [], []
-        now_ms = self._refill_ms()
+        now_ms, early = self._refill_ms(), self._book.early_of(taken.budgets)
         for viewer in sorted(taken.budgets):
             state = credit.refilled(self._book.spent.get(viewer, Spent()), now_ms)
             if state.spent_ms == 0:
                 self._book.spent.pop(viewer, None)
-            spent_ms = state.spent_ms + self._book.ahead_ms(viewer, now_ms)
+            ahead = self._book.ahead_of(viewer, now_ms)
+            spent_ms = state.spent_ms + sum(each.taken_ms for each in ahead)
             if spent_ms == 0:
                 gone.append(drop_budget(viewer))
             else:
-                kept.append(put_budget(BudgetState(viewer, spent_ms, state.at_ms)))
+                taken_early = (*early.get(viewer, ()), *ahead)
+                kept.append(put_budget(BudgetState(viewer, spent_ms, state.at_ms, taken_early)))
         return kept + gone
 
     def _of_chain(self, taken: Unwritten) -> list[Statement]:
@@ -182,7 +184,7 @@ class Keeper:
             for viewer, state in self._book.spent.items()
             if credit.refilled(state, now_ms).spent_ms == 0
         )
-        self._book.unwritten.budgets |= self._book.ahead()
+        self._book.unwritten.budgets |= self._book.viewers_ahead()
 
     def _let_go(self, session: LiveSession, record: SessionRecord) -> None:
         """Forget a session that has ended for good, once the journal has it so."""

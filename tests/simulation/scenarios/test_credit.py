@@ -530,3 +530,46 @@ def test_what_a_block_charges_later_is_ahead_too() -> None:
         w.judges.judge_credit()
 
     play(tale, judged=("charged", "credit"))
+
+
+# It once was so: what was taken too early stays taken when the process that knew why is gone.
+@pytest.mark.parametrize("why", ["waits after a lapse", "its server was away"])
+def test_what_was_taken_too_early_is_back_after_a_restart(why: str) -> None:
+    async def tale(w: World) -> None:
+        if why == "waits after a lapse":
+            await _lapsed(w, 0)
+        else:
+            watching = await (await w.viewer().ready(gap_ms=30_000)).watch()
+            await trio.sleep(20)
+            watching.advance(now_ms())
+            watching.frozen = True
+            await trio.sleep(3)
+            w.network.take_down("A")
+            await trio.sleep(120)
+            assert _spent_ms(w, w.viewers[0]) > 8_000
+        assert not w.judges.open_sessions()
+        await w.crash()
+        w.network.weather("A").down = False
+        await trio.sleep(10)
+        assert _spent_ms(w, w.viewers[0]) < 1_000
+
+    play(tale, judged=("charged", "credit"))
+
+
+def test_what_was_not_taken_too_early_stays_taken_after_a_restart() -> None:
+    async def tale(w: World) -> None:
+        other = w.serve("B")
+        await (await w.viewer().ready(gap_ms=30_000)).watch()
+        await trio.sleep(20)
+        w.network.take_down("A")
+        await trio.sleep(120)
+        await w.crash()
+        w.network.weather("A").down = False
+        await trio.sleep(5)
+        assert _spent_ms(w, w.viewers[0]) > 8_000
+        w.node.refuses = no_ticks
+        await w.viewers[0].watch(2, server=other)
+        await trio.sleep(40)
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))
