@@ -147,13 +147,14 @@ class Admission:
         book, record = self._core.book, session.record
         left_ms = book.credit_left_ms(record.viewer, self._core.refill_ms())
         others = book.connections_live(record.viewer)
+        session.leased_ms = credit.lease_ms(left_ms, others + 1)
         return {
             "session": {"grant": record.grant, "index": record.index},
             "number": record.number,
             "resume": secret,
             "rate_per_second": str(record.rate_per_second),
             "asset": asset_name(record.asset),
-            "lease_ms": credit.lease_ms(left_ms, others + 1),
+            "lease_ms": session.leased_ms,
             "resumed": resumed,
         }
 

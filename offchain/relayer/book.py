@@ -203,7 +203,7 @@ class Book:
         lease_ms = credit.lease_ms(self.credit_ms, self.connections_live(session.record.viewer))
         for held in session.connections:
             if held.presumed or not held.record.final:
-                session.suspect(held.record, lease_ms)
+                session.suspect(held.record.connection, held.record.boot_id, lease_ms)
                 self._await_all(held.record.boot_id, now)
 
     def _adopt_early(self, viewer: str, early: EarlyRecord, now: float) -> None:
@@ -271,7 +271,11 @@ class Book:
                 up.append(session.lapse.connection)
             for connection in up:
                 if connection.boot_id == boot_id:
-                    session.suspect(connection, session.leased_ms)
+                    session.suspect(connection.connection, boot_id, session.leased_ms)
+            number = session.record.number
+            if session.leased_ms and not session.ending and session.connection(number) is None:
+                # it was let in, perhaps at this server, before anything was told of it
+                session.suspect(session.admitted(number), boot_id, session.leased_ms)
 
     def told_all(self, boot_id: str, now: float, now_ms: int) -> None:
         """A media server has told: when it has had the time to name all that it has, what it has
@@ -311,7 +315,9 @@ class Book:
             self._take_late(state, now_ms)
         if session is None or state.number > session.record.number or state.number < 1:
             return False
-        session.hear(state.connection)
+        if session.unheard:
+            session.hear(state.connection)
+            session.hear(session.admitted(state.number))
         self._return_early(state.connection, 0, now_ms)
         lapse = session.lapse
         # what is told when the session is over is not that one's any more

@@ -272,14 +272,17 @@ class LiveSession(_Noted):
         """What may be forwarded to its connections and nobody tells of."""
         return sum(each.ms for each in self.unheard.values())
 
-    def suspect(self, connection: ConnectionRecord, ms: int) -> None:
+    def admitted(self, number: int) -> str:
+        """Name a connection of which nothing was told yet: its media server has another name."""
+        return f"{self.ref}#{number}"
+
+    def suspect(self, connection: str, boot_id: str, ms: int) -> None:
         """Reckon with what a media server that is gone may forward to a connection.
 
         What is reckoned with already stays: nothing was leased since.
         """
-        if connection.connection not in self.unheard:
-            unheard = Unheard(connection.boot_id, ms)
-            self.unheard = {**self.unheard, connection.connection: unheard}
+        if connection not in self.unheard:
+            self.unheard = {**self.unheard, connection: Unheard(boot_id, ms)}
 
     def hear(self, connection: str) -> None:
         """A connection's media server tells of it."""

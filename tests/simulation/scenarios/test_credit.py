@@ -573,3 +573,35 @@ def test_what_was_not_taken_too_early_stays_taken_after_a_restart() -> None:
         w.judges.judge_credit()
 
     play(tale, judged=("charged", "credit"))
+
+
+# It once was so: of who was just let in, nothing is known but the lease, and that was forgotten.
+def test_who_was_let_in_when_the_link_broke_is_reckoned_with() -> None:
+    async def tale(w: World) -> None:
+        other = w.serve("B")
+        viewer = await w.viewer().ready(sessions_max=2)
+        await viewer.watch(1)
+        w.network.take_down("A")
+        w.node.refuses = no_ticks
+        await trio.sleep(1)
+        await viewer.watch(2, server=other)
+        await trio.sleep(40)
+        w.judges.judge_credit()
+
+    play(tale, judged=("charged", "credit"))
+
+
+def test_who_was_let_in_and_never_came_has_the_whole_credit() -> None:
+    async def tale(w: World) -> None:
+        w.serve("B")
+        viewer = await w.viewer().ready()
+        answer = await w.server.ask("admit", token=viewer.token or "", stream=1, resume=None)
+        assert answer.problem is None
+        w.network.take_down("B")
+        await trio.sleep(20)
+        w.network.weather("B").down = False
+        await trio.sleep(60)
+        assert not w.judges.open_sessions()
+        assert _spent_ms(w, viewer) < 1_000
+
+    play(tale, judged=("charged", "credit"))
