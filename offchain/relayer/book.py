@@ -49,11 +49,15 @@ AT_ONCE: Final = frozenset({"left", "denied"})
 class Departed:
     """A session that ended lately: why, and what of its connections was reckoned with."""
 
-    __slots__ = ("forwarded_ms", "reason", "viewer")
+    __slots__ = ("forwarded_ms", "reason", "restored", "viewer")
 
-    def __init__(self, reason: str, viewer: str, forwarded_ms: dict[str, int]) -> None:
+    def __init__(
+        self, reason: str, viewer: str, forwarded_ms: dict[str, int], *, restored: bool = False
+    ) -> None:
         self.reason = reason
         self.viewer = viewer
+        self.restored = restored
+        """It comes from the journal, which does not have all of its connections."""
         self.forwarded_ms = forwarded_ms
         """By connection. What its media server tells of beyond that stays unpaid."""
 
@@ -210,7 +214,9 @@ class Book:
         """Know of a connection, though its session is over, what comes back of the credit."""
         self._note_early(viewer, early)
         name = SessionRef(early.grant, early.index)
-        departed = self.departed.setdefault(name, Departed("session-closed", viewer, {}))
+        departed = self.departed.setdefault(
+            name, Departed("session-closed", viewer, {}, restored=True)
+        )
         departed.forwarded_ms[early.connection] = early.forwarded_ms
         self._await_all(early.boot_id, now)
 
@@ -375,6 +381,8 @@ class Book:
         departed = self.departed.get(state.session)
         if departed is None:
             return
+        if departed.restored and state.connection not in departed.forwarded_ms:
+            return  # what it had is reckoned with, and nobody knows any more how much that was
         before_ms = departed.forwarded_ms.get(state.connection, 0)
         more_ms = max(0, state.forwarded_ms - before_ms)
         taken_ms = self._return_early(state.connection, more_ms, now_ms)
@@ -556,20 +564,24 @@ class Book:
         session.reckoned_ms, session.connections = reckoned_ms, ()
         session.recount()
         session.weigh()
-        if session.lapse is None or not session.lapse.live:
-            self._lose_unheard(session, now_ms)
+        waits = (
+            session.lapse.connection.connection if session.waits_over and session.lapse else None
+        )
+        self._lose_unheard(session, now_ms, but=waits)
         if session.lapse is not None:
             self._lose_lapsed(session, session.lapse, now_ms)
             self.unwritten.budgets.add(session.record.viewer)
 
-    def _lose_unheard(self, session: LiveSession, now_ms: int) -> None:
-        """Take out of the credit what may have been forwarded of a session that is over. It comes
-        back should its media server return and say that it was less, or have ended."""
+    def _lose_unheard(self, session: LiveSession, now_ms: int, *, but: str | None = None) -> None:
+        """Take out of the credit what may have been forwarded of a session that is over, `but` to
+        a connection that waits for a successor. It comes back should its media server return and
+        say that it was less, or have ended."""
         viewer = session.record.viewer
         for name, unheard in session.unheard.items():
-            self.charge(viewer, unheard.ms, now_ms)
-            self._note_early(viewer, _early(session, name, unheard, now_ms))
-        session.forget_unheard()
+            if name != but:
+                self.charge(viewer, unheard.ms, now_ms)
+                self._note_early(viewer, _early(session, name, unheard, now_ms))
+                session.hear(name)
 
     def fail(self, session: LiveSession, now_ms: int) -> None:
         """Give up on a session that the ledger never had: what was delivered stays unpaid."""

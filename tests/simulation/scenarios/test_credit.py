@@ -605,3 +605,32 @@ def test_who_was_let_in_and_never_came_has_the_whole_credit() -> None:
         assert _spent_ms(w, viewer) < 1_000
 
     play(tale, judged=("charged", "credit"))
+
+
+# One connection of a session waits after a lapse, and of another nobody has told.
+def test_what_a_restart_knows_of_one_connection_is_nothing_about_another() -> None:
+    async def tale(w: World) -> None:
+        other = w.serve("B")
+        viewer = await w.viewer().ready(gap_ms=30_000)
+        watching = await viewer.watch()
+        await trio.sleep(20)
+        watching.advance(now_ms())
+        watching.frozen = True
+        await trio.sleep(3)
+        w.network.take_down("A")
+        await trio.sleep(1)
+        again = await viewer.join(server=other, resume=watching.resume)
+        assert again is not None
+        again.frozen = True
+        while w.judges.open_sessions():
+            await w.blocks(1)
+        await w.blocks(4)
+        watching.end("left")
+        await w.crash()
+        await trio.sleep(10)
+        assert _spent_ms(w, viewer) > 8_000  # of A's, of which nobody has told yet
+        w.network.weather("A").down = False
+        await trio.sleep(10)
+        assert _spent_ms(w, viewer) < 1_000
+
+    play(tale, judged=("charged", "credit"))
