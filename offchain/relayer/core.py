@@ -91,6 +91,7 @@ class Core:
     def __post_init__(self) -> None:
         """Make the book, the view of the chain, and who keeps the journal."""
         self.book = Book(self.credit_ms)
+        self._refill_ahead_ms = float("-inf")
         self.view = ChainView(self.chain, self.book.wanted, self.belief)
         self.keeper = Keeper(
             self.journal,
@@ -110,8 +111,16 @@ class Core:
 
     def refill_ms(self) -> int:
         """Tell the time by which credit comes back: the chain's, which nobody sets. What was lost
-        while the machine's clock was behind would be back at once when that is set right."""
-        return self.unix_ms() if self.view.best is None else self.view.estimated_ms()
+        while the machine's clock was behind would be back at once when that is set right.
+
+        It goes on where blocks tell of less than has passed, as those of a fork do: what is lost
+        meanwhile would be back too soon when they catch up.
+        """
+        if self.view.best is None:
+            return self.unix_ms()
+        passed_ms = trio.current_time() * 1000
+        self._refill_ahead_ms = max(self._refill_ahead_ms, self.view.estimated_ms() - passed_ms)
+        return int(passed_ms + self._refill_ahead_ms)
 
     @property
     def limits(self) -> Constants:

@@ -13,6 +13,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from offchain.journal import JournalUnavailable
 from offchain.ledger.orders import Open
+from offchain.relayer import credit
 from offchain.relayer.credit import refilled
 from tests.relayer.fake_chain import account
 from tests.relayer.rig import Rig, Watching, rig, unix_ms
@@ -118,6 +119,20 @@ async def test_a_budget_that_is_full_again_is_forgotten(
         await trio.sleep(95)  # half a second is refilled in 30, and it is noticed each minute
         assert r.relayer.core.book.spent == {}
         assert r.relayer.core.journal.load().budgets == []
+
+
+# It once was so (seed 7034): what is lost while the node stands still counts as lost long before.
+async def test_what_is_lost_under_old_blocks_is_not_back_when_new_ones_come(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        core, alice = r.relayer.core, account("Alice")
+        before_ms = core.refill_ms()
+        core.view.best_ms -= 200_000
+        assert core.refill_ms() == before_ms
+        core.book.charge(alice, 10_000, core.refill_ms())
+        core.view.best_ms += 200_000
+        assert credit.refilled(core.book.spent[alice], core.refill_ms()).spent_ms == 10_000
 
 
 # --- what an acknowledgement means ---------------------------------------------------------
