@@ -233,11 +233,12 @@ class Confirmer:
             deny(session, "open-refused", now)
 
     def _gone(self, session: LiveSession) -> None:
-        """The best block has had it: what it was closed with is charged there."""
-        total = self._core.view.closed_with.get(session.ref)
-        if total is None:
-            close = session.last_sent("Close")
-            total = close.total if close is not None else 0
+        """The best block has had it: what it was closed with is charged there.
+
+        Where the events that tell have not been read, that is not known before they are final: the
+        close that was sent last may have come too late, and the session was settled.
+        """
+        total = self._core.view.closed_with.get(session.ref, 0)
         session.charged_seconds = max(session.charged_seconds, total)
         session.weigh()
 

@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from offchain.journal import JournalUnavailable
 from offchain.relayer import tokens
-from streaming.session_state import PublisherState
+from streaming.session_state import PublisherState, SessionRef
 from tests.relayer.fake_chain import BASE_MS, account
 from tests.relayer.rig import RATE, Rig, Watching, rig
 
@@ -282,6 +282,36 @@ async def test_an_abandoned_open_that_comes_late_is_closed(
         assert r.chain.state.grants[0].next_index == 1
         assert not r.chain.state.sessions
         assert r.chain.state.grants[0].cap_left == r.chain.state.grants[0].cap - r.earned() * RATE
+
+
+class Unread(dict[SessionRef, int]):
+    """What sessions were closed with, where no events are read before they are final."""
+
+    def __setitem__(self, ref: SessionRef, seconds: int) -> None:
+        pass
+
+
+# It once was so (seed 8759): a close that no block took counts as charged once the session is gone,
+# and its viewer is sent as much again.
+async def test_a_close_that_came_too_late_has_charged_nothing(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        watching = await r.watch(await r.ready_viewer())
+        await trio.sleep(20)
+        (session,) = r.relayer.core.book
+        r.relayer.core.view.closed_with = Unread()
+        r.chain.lose_orders = True
+        r.server.leave(watching)
+        await trio.sleep(10)
+        close = session.last_sent("Close")
+        assert close is not None
+        assert close.total > session.charged_seconds
+        await trio.sleep(600)
+        r.chain.settle_all()
+        await trio.sleep(10)
+        assert not r.chain.state.sessions
+        assert session.charged_seconds == r.earned() < close.total
 
 
 async def test_losses_empty_the_budget_and_media_waits(
