@@ -32,12 +32,17 @@ from streaming.session_state import SessionRef
 
 log = logging.getLogger("paystream.relay.admission")
 
-SESSIONS_MAX: Final = 10_000
-"""At a cadence of 6 s they take half a core (`docs/benchmarks.md`); the rest is for joins."""
+ORDERS_PER_SECOND_MAX: Final = 2_000
+"""So many ticks, with their reports and blocks, take one core (`docs/benchmarks.md`)."""
 SETTLED_WAIT_S: Final = 10
 """When to ask again whether the relayer has settled a session: it looks each 5 s, and a block."""
 RETURNS_WITHIN_S: Final = 2
 """When to ask again whether a close is in a block: a block's time."""
+
+
+def sessions_max(cadence_ms: int) -> int:
+    """Tell how many sessions one process carries at a cadence: 12,000 at 6 s, 60,000 at 30 s."""
+    return ORDERS_PER_SECOND_MAX * cadence_ms // 1000
 
 
 class Admission:
@@ -119,8 +124,9 @@ class Admission:
             return self._answer(resumed, await self._resuming.attach(resumed, token), resumed=True)
         if not core.view.usable:
             raise chain_unavailable()
-        if core.book.watched >= SESSIONS_MAX:
-            raise Refused(503, "full", f"{SESSIONS_MAX} sessions are open here: try again later")
+        most = sessions_max(core.cadence_ms)
+        if core.book.watched >= most:
+            raise Refused(503, "full", f"{most} sessions are open here: try again later")
         standing = await self._quotes.standing(token.account, stream, watching=True, place=place)
         _check_open(stream, standing.stream)
         self._check_credit(token.account)

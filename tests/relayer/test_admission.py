@@ -14,6 +14,7 @@ from offchain.keys.signer import dev_key
 from offchain.ledger.errors import NodeUnreachable, TransactionRefused
 from offchain.ledger.extrinsics import ERA_BLOCKS
 from offchain.ledger.orders import Open
+from offchain.relayer import admission
 from tests.relayer.fake_chain import BASE_MS, UNIT, account, sign_text
 from tests.relayer.rig import RATE, Rig, Watching, rig
 
@@ -669,3 +670,17 @@ async def test_a_stream_of_another_rate_is_never_billed(
         earned = r.chain.state.streams[2].earned_total
         assert earned == first.delivered_ms // 1000 * 7
         assert second.playing
+
+
+async def test_no_more_are_let_in_than_a_core_can_carry(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert admission.sessions_max(6_000) == 12_000
+    assert admission.sessions_max(30_000) == 60_000
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer("Alice")
+        other = await r.ready_viewer("Bob")
+        monkeypatch.setattr(admission, "ORDERS_PER_SECOND_MAX", 1_000 / r.relayer.core.cadence_ms)
+        await r.watch(token)
+        refused = await problem(r, "admit", token=other, stream=1)
+        assert (refused.status, refused.code) == (503, "full")
