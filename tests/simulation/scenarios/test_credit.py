@@ -7,7 +7,7 @@ import trio
 
 from offchain.ledger.errors import LedgerError, OrderRefused
 from offchain.ledger.orders import Order, Tick
-from tests.simulation.media_server import Watching, now_ms
+from tests.simulation.media_server import MediaServer, Watching, now_ms
 from tests.simulation.scenarios.stage import play
 from tests.simulation.wallets import Viewer
 from tests.simulation.world import World
@@ -265,6 +265,14 @@ def test_what_waits_for_the_next_session_does_not_come_back_meanwhile() -> None:
     play(tale, judged=("charged", "credit"))
 
 
+async def _watch_unpaid(w: World, viewer: Viewer, server: MediaServer) -> None:
+    """Let a viewer watch the second stream at a media server, and no block charge any of it."""
+    w.node.refuses = no_ticks
+    await viewer.watch(2, server=server)
+    await trio.sleep(40)
+    w.judges.judge_credit()
+
+
 # It once was so (seed 6088): what a media server without its link still forwards while its leases
 # last is on no account, and its viewer is sent as much again by another.
 @pytest.mark.parametrize("stays_s", [5, 20, 60])
@@ -282,10 +290,7 @@ def test_who_goes_elsewhere_brings_along_what_nobody_has_told_of(
         if crashes:
             await w.crash()
             await trio.sleep(3)
-        w.node.refuses = no_ticks
-        await viewer.watch(2, server=other)
-        await trio.sleep(40)
-        w.judges.judge_credit()
+        await _watch_unpaid(w, viewer, other)
 
     play(tale, judged=("charged", "credit"))
 
@@ -345,10 +350,7 @@ def test_a_link_that_breaks_again_forgets_nothing(monkeypatch: pytest.MonkeyPatc
         w.network.weather("A").down = False
         await trio.sleep(1.5)
         w.network.take_down("A")
-        w.node.refuses = no_ticks
-        await viewer.watch(2, server=other)
-        await trio.sleep(40)
-        w.judges.judge_credit()
+        await _watch_unpaid(w, viewer, other)
 
     play(tale, judged=("charged", "credit"))
 
@@ -390,10 +392,7 @@ def test_what_nobody_has_told_of_is_no_less_after_a_crash(before: str) -> None:
         w.network.take_down("B")
         await w.crash()
         await trio.sleep(3)
-        w.node.refuses = no_ticks
-        await viewer.watch(2, server=third)
-        await trio.sleep(40)
-        w.judges.judge_credit()
+        await _watch_unpaid(w, viewer, third)
 
     play(tale, judged=("charged", "credit"))
 
