@@ -641,9 +641,12 @@ class Book:
     def _is_away(self, connection: ConnectionRecord, now: float) -> bool:
         """Tell whether a connection's media server is away: then nobody knows if it is silent.
 
-        One that stays away is taken for dead: its viewers are not kept waiting for its figures.
+        One that stays away is taken for dead: its viewers are not kept waiting for its figures. One
+        that was not heard since the start is away from then on.
         """
-        heard_at = self.heard.get(_server_of(connection.boot_id), self.started_at)
+        heard_at = self.heard.get(_server_of(connection.boot_id))
+        if heard_at is None:
+            return now - self.started_at < SERVER_DEAD_AFTER_S
         return AWAY_AFTER_S <= now - heard_at < SERVER_DEAD_AFTER_S
 
     def awaits_figures(self, session: LiveSession, now: float) -> bool:
