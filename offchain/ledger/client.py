@@ -41,6 +41,7 @@ from offchain.ledger.transactions import Transactions
 from offchain.ledger.types import (
     NATIVE,
     Asset,
+    Clock,
     Constants,
     Event,
     Grant,
@@ -180,9 +181,19 @@ class Ledger(Assets, Transactions):
         raw = await self._storage(runtime.key("System", "Events"), block_hash)
         return runtime.events(raw)
 
+    async def clock(self, *, at: str | None = None) -> Clock:
+        """Read the ledger's clock at a block, and what halts of the chain have left out of it."""
+        runtime = await self._runtime_at(at)
+        items = [("Timestamp", "Now"), (PALLET, "HaltedMs")]
+        keys = {item: runtime.key(*item) for item in items if runtime.has_item(*item)}
+        raw = await self._query(list(keys.values()), at)
+        read = {item: int(runtime.value(*item, raw.get(key)) or 0) for item, key in keys.items()}
+        halted_ms = read.get((PALLET, "HaltedMs"), 0)
+        return Clock(now_ms=read["Timestamp", "Now"] - halted_ms, halted_ms=halted_ms)
+
     async def now_ms(self, *, at: str | None = None) -> int:
-        """Read a block's timestamp in unix milliseconds: the ledger's clock."""
-        return int(await self._read("Timestamp", "Now", at=at) or 0)
+        """Read the ledger's clock at a block, in unix milliseconds."""
+        return (await self.clock(at=at)).now_ms
 
     async def chain_type(self) -> str:
         """Tell what its specification calls the chain: `Development`, `Local`, `Live`, or else."""

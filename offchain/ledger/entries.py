@@ -176,6 +176,7 @@ _ADDED: Final = {
     "stream_deposit_per_payee": "StreamDepositPerPayee",
     "grant_deposit_base": "GrantDepositBase",
     "grant_deposit_per_session": "GrantDepositPerSession",
+    "block_gap_max_ms": "BlockGapMaxMs",
 }
 
 

@@ -309,6 +309,23 @@ class Constants(_Entry, frozen=True, kw_only=True):
     stream_deposit_per_payee: int = 0
     grant_deposit_base: int = 0
     grant_deposit_per_session: int = 0
+    block_gap_max_ms: int = 2**62
+    """The most by which the ledger's clock moves from one block to the next."""
+
+
+class Clock(_Entry, frozen=True, kw_only=True):
+    """The ledger's clock at a block, in unix milliseconds; moments in its entries go by it.
+
+    `now_ms` is the block's timestamp less `halted_ms`, the time in which the chain stood still.
+    """
+
+    now_ms: int
+    halted_ms: int
+
+    @property
+    def time_ms(self) -> int:
+        """The block's timestamp."""
+        return self.now_ms + self.halted_ms
 
 
 class Head(_Entry, frozen=True, kw_only=True):

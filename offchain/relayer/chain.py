@@ -25,6 +25,7 @@ from offchain.ledger.types import (
     Asset,
     AssetEntry,
     BatchResult,
+    Clock,
     Constants,
     Currency,
     DelegateKey,
@@ -120,7 +121,7 @@ class Chain(Protocol):
     async def subscription(
         self, stream: int, account: str | bytes, *, at: str | None = None
     ) -> Subscription | None: ...
-    async def now_ms(self, *, at: str | None = None) -> int: ...
+    async def clock(self, *, at: str | None = None) -> Clock: ...
     async def best_head(self) -> Head: ...
     async def finalized_head(self) -> Head: ...
     async def is_syncing(self) -> bool: ...
@@ -180,6 +181,9 @@ class ChainView:
         """Sessions that rest on entries that were read, until somebody takes note of them."""
         self.best: Head | None = None
         self.best_ms = 0
+        """What the ledger's clock shows at the best block."""
+        self.halted_ms = 0
+        """How far it is behind that block's timestamp, because the chain stood still."""
         self.finalized: Head | None = None
         self.seen_at = -1e9
         self.reachable = False
@@ -210,9 +214,24 @@ class ChainView:
         """Whether the view is fresh enough to admit by."""
         return self.reachable and self.best is not None and self.silent_s < SILENT_AFTER_S
 
+    @property
+    def silent_ms(self) -> int:
+        """For how long no best block has come, and never below zero."""
+        return max(0, int(self.silent_s * 1000))
+
+    @property
+    def best_time_ms(self) -> int:
+        """The best block's timestamp."""
+        return self.best_ms + self.halted_ms
+
     def estimated_ms(self) -> int:
+        """Guess the ledger's clock in the next block: it moves by so much at the most."""
+        moves_ms = min(self.silent_ms, self.chain.constants.block_gap_max_ms)
+        return self.best_ms + moves_ms if self.best else 0
+
+    def estimated_time_ms(self) -> int:
         """Guess the chain's clock: the best block's timestamp and the time since it came."""
-        return self.best_ms + max(0, int(self.silent_s * 1000)) if self.best else 0
+        return self.best_time_ms + self.silent_ms if self.best else 0
 
     async def events(self, block_hash: str) -> tuple[Event, ...]:
         """Give a block's events; the client keeps the last blocks'."""
@@ -225,13 +244,13 @@ class ChainView:
 
     async def _advance(self, head: Head) -> None:
         await self.check(head)
-        now_ms = await bounded(self.chain.now_ms(at=head.hash))
+        clock = await bounded(self.chain.clock(at=head.hash))
         if self.best is not None and head.parent_hash == self.best.hash:
             names = self._touched(await self.events(head.hash))
         else:
             names = self.wanted.everything()
         await self._read(names, head.hash)
-        self.best, self.best_ms = head, now_ms
+        self.best, self.best_ms, self.halted_ms = head, clock.now_ms, clock.halted_ms
         self.seen_at = trio.current_time()
         self.reachable = True
         self.why = None
@@ -286,14 +305,14 @@ class ChainView:
         names.sessions = {(ref.grant, ref.index) for ref in refs}
         names.grants = {ref.grant for ref in refs}
         tables = await self._tables(names, head.hash)
-        now_ms = await bounded(self.chain.now_ms(at=head.hash))
+        clock = await bounded(self.chain.clock(at=head.hash))
         return {
             ref: _entries(
                 head.number,
                 final=True,
                 grant=tables.grants[ref.grant],
                 session=tables.sessions[ref.grant, ref.index],
-                now_ms=now_ms,
+                now_ms=clock.now_ms,
             )
             for ref in refs
         }

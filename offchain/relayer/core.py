@@ -107,7 +107,7 @@ class Core:
         of them may jump ahead, and it ends nothing."""
         if self.view.best is None:
             return self.unix_ms()
-        return min(self.unix_ms(), self.view.estimated_ms())
+        return min(self.unix_ms(), self.view.estimated_time_ms())
 
     def refill_ms(self) -> int:
         """Tell the time by which credit comes back: the chain's, which nobody sets. What was lost
@@ -119,7 +119,8 @@ class Core:
         if self.view.best is None:
             return self.unix_ms()
         passed_ms = trio.current_time() * 1000
-        self._refill_ahead_ms = max(self._refill_ahead_ms, self.view.estimated_ms() - passed_ms)
+        told_ms = self.view.estimated_time_ms()
+        self._refill_ahead_ms = max(self._refill_ahead_ms, told_ms - passed_ms)
         return int(passed_ms + self._refill_ahead_ms)
 
     @property

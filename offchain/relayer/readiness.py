@@ -32,7 +32,7 @@ def failing(core: Core, *, linked: bool) -> dict[str, str]:
             "and has peers"
         )
     else:
-        behind_ms = core.unix_ms() - view.best_ms
+        behind_ms = core.unix_ms() - view.best_time_ms
         if behind_ms > BEHIND_MAX_MS:
             found["chain"] = (
                 f"the best block is {behind_ms // 1000} s old: the node is syncing, or this "

@@ -47,6 +47,12 @@
 //! 3. If the relayer returns within `SettlementWindowMs` it closes with what was delivered before
 //!    the end. Otherwise anybody calls `settle`, and the rest is back in Bob's vault.
 //!
+//! ## Scenario: the chain stands still
+//!
+//! 1. Bob watches, and for an hour no block comes. Nobody can tick.
+//! 2. In the first block after it the ledger's clock has moved by `BlockGapMaxMs`, and not by an hour. Bob's
+//!    session has not ended, and what was delivered until the media stopped is still charged.
+//!
 //! ## Scenario: a stolen key
 //!
 //! A thief who has the key can open sessions on a stream of their own and tick them. The clock lets
@@ -115,6 +121,7 @@ mod claim;
 mod close;
 mod defaults;
 mod grant;
+mod halt;
 #[cfg(any(feature = "std", feature = "try-runtime"))]
 pub mod invariants;
 pub mod migrations;
@@ -209,7 +216,7 @@ pub mod pallet {
 			type NativeAsset = NativeAsset;
 			type PalletId = LedgerPalletId;
 			type HeadStartMaxMs = ConstU64<6_000>;
-			type SettlementWindowMs = ConstU64<60_000>;
+			type SettlementWindowMs = ConstU64<600_000>;
 			type MinTickSeconds = ConstU32<5>;
 			type FundBelowSeconds = ConstU32<60>;
 			type FreeShare = FreeShare;
@@ -234,6 +241,8 @@ pub mod pallet {
 			type GrantDepositBase = StorageDeposit<T, 2, 350>;
 			type GrantDepositPerSession = StorageDeposit<T, 1, 240>;
 			type WeightInfo = SubstrateWeight<T>;
+			type BlockGapMaxMs = ConstU64<60_000>;
+			type HaltMaxMs = ConstU64<86_400_000>;
 		}
 	}
 
@@ -379,6 +388,17 @@ pub mod pallet {
 		#[pallet::no_default_bounds]
 		type WeightInfo: WeightInfo;
 
+		/// The most by which the ledger's clock moves from one block to the next, in milliseconds. The time by
+		/// which a block comes later than that is a halt: nobody could have ticked in it, so it does not
+		/// count. Above what blocks are usually apart, and below the least gap less the relayers' cadence.
+		#[pallet::constant]
+		type BlockGapMaxMs: Get<u64>;
+
+		/// The most that is left out of one halt, in milliseconds. What a halt lasts longer counts, so that no
+		/// session outlives a chain that was given up.
+		#[pallet::constant]
+		type HaltMaxMs: Get<u64>;
+
 		/// What the benchmarks ask of the runtime.
 		#[cfg(feature = "runtime-benchmarks")]
 		#[pallet::no_default]
@@ -467,6 +487,18 @@ pub mod pallet {
 	#[pallet::storage]
 	#[pallet::whitelist_storage]
 	pub type FreeWeightUsed<T: Config> = StorageValue<_, Weight, ValueQuery>;
+
+	/// The time that the ledger's clock has left out, because the chain stood still. Read with the block's first
+	/// order and charged with the block.
+	#[pallet::storage]
+	#[pallet::whitelist_storage]
+	pub type HaltedMs<T: Config> = StorageValue<_, u64, ValueQuery>;
+
+	/// What `T::Time` showed before this block set it: the parent's moment. Like `FreeWeightUsed` it never
+	/// reaches the database.
+	#[pallet::storage]
+	#[pallet::whitelist_storage]
+	pub type ParentTimeMs<T: Config> = StorageValue<_, Moment, OptionQuery>;
 
 	/// Which assets the ledger starts with, and what the operator takes.
 	#[pallet::genesis_config]
@@ -837,6 +869,13 @@ pub mod pallet {
 		StopSet {
 			/// Whether they are stopped.
 			stopped: bool,
+		},
+		/// The chain stood still before this block, and the ledger's clock left that out.
+		HaltLeftOut {
+			/// How much of it, in milliseconds.
+			halt_ms: u64,
+			/// How far the ledger's clock is behind the block's timestamp from now on.
+			halted_ms: u64,
 		},
 	}
 
@@ -1527,13 +1566,16 @@ pub mod pallet {
 	#[pallet::hooks]
 	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
 		fn on_initialize(_block: BlockNumberFor<T>) -> Weight {
-			// The genesis hash, which is in the bytes of every order: the block's first order fetches
-			// it, and no order is charged for it.
-			T::WeightInfo::on_finalize().saturating_add(T::DbWeight::get().reads(1))
+			Self::note_parents_time();
+			// The genesis hash, which is in the bytes of every order, the block's timestamp, and what halts have
+			// left out of it: the block's first order fetches them, and no order is charged for it. And what
+			// a halt writes.
+			T::WeightInfo::on_finalize().saturating_add(T::DbWeight::get().reads_writes(3, 1))
 		}
 
 		fn on_finalize(_block: BlockNumberFor<T>) {
 			FreeWeightUsed::<T>::kill();
+			Self::leave_out_halt();
 		}
 
 		#[cfg(feature = "std")]
@@ -1556,9 +1598,10 @@ pub mod pallet {
 		}
 
 		/// The moment that calls and checks go by: the block's timestamp, and in the transaction
-		/// pool the parent's.
+		/// pool the parent's, less the time in which the chain stood still.
 		pub fn now() -> Moment {
-			u64::try_from(T::Time::now().as_millis()).unwrap_or(u64::MAX)
+			let time_ms = Self::time_ms();
+			time_ms.saturating_sub(HaltedMs::<T>::get()).saturating_sub(Self::halt_ms(time_ms))
 		}
 
 		/// The weight of a claim with so many payees. Measured with transfers; a payee who cannot
@@ -1606,6 +1649,7 @@ pub mod pallet {
 				"FundBelowSeconds: a session must be fundable before its last tick",
 			);
 			assert!(T::SettlementWindowMs::get() >= 1, "SettlementWindowMs: a close needs time");
+			assert!(T::BlockGapMaxMs::get() >= 1, "BlockGapMaxMs: the clock must move");
 			assert!(T::MaxPayees::get() >= 1, "MaxPayees: somebody must be paid");
 			assert!(T::MaxSessionsPerGrant::get() >= 1, "MaxSessionsPerGrant: a session must fit");
 			assert!(T::MaxStops::get() >= 2, "MaxStops: a pause and the end must fit");

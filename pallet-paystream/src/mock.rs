@@ -86,6 +86,8 @@ parameter_types! {
 	// Static, for the tests of the integrity test.
 	pub static FreeShare: Perbill = Perbill::from_percent(25);
 	pub static SettlementWindowMs: u64 = 60_000;
+	pub static BlockGapMaxMs: u64 = 30_000;
+	pub static HaltMaxMs: u64 = 3_600_000;
 	pub static GapMinMs: u64 = 10_000;
 	pub static GapMaxMs: u64 = 3_600_000;
 	pub static MinTickSeconds: u32 = 5;
@@ -111,6 +113,8 @@ impl Config for Test {
 	type PalletId = PayStreamPalletId;
 	type HeadStartMaxMs = ConstU64<6_000>;
 	type SettlementWindowMs = SettlementWindowMs;
+	type BlockGapMaxMs = BlockGapMaxMs;
+	type HaltMaxMs = HaltMaxMs;
 	type MinTickSeconds = MinTickSeconds;
 	type FundBelowSeconds = FundBelowSeconds;
 	type FreeShare = FreeShare;
@@ -246,11 +250,19 @@ pub fn benchmark_state() -> TestState {
 	state
 }
 
-/// Go to a moment in a new block.
+/// Go to a moment in a new block, as if blocks had come all the time.
 pub fn at_ms(now_ms: u64) {
 	PayStream::on_finalize(System::block_number());
 	System::set_block_consumed_resources(Weight::zero(), 0);
 	pallet_timestamp::Now::<Test>::put(now_ms);
+}
+
+/// Begin the block that comes after the present one, with its timestamp.
+pub fn next_block_at_ms(time_ms: u64) {
+	PayStream::on_finalize(System::block_number());
+	System::set_block_consumed_resources(Weight::zero(), 0);
+	PayStream::on_initialize(System::block_number());
+	pallet_timestamp::Now::<Test>::put(time_ms);
 }
 
 /// Go to a second in a new block.

@@ -47,10 +47,10 @@ class ModelChain(FakeChain):
     def _next_state(self) -> State:
         return self.state
 
-    def grow(self, now_ms: int | None = None) -> None:
+    def grow(self, time_ms: int | None = None) -> None:
         """Make a block of what waits, and forget what came long before it."""
         with self._billed():
-            super().grow(now_ms)
+            super().grow(time_ms)
             self.accepted.clear()
             if len(self.canonical) > BLOCKS_KEPT:
                 self.blocks.pop(self.canonical[-BLOCKS_KEPT - 1], None)

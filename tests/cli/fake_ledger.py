@@ -14,6 +14,7 @@ from offchain.ledger.errors import AssetUnknown, RpcError
 from offchain.ledger.types import (
     Asset,
     AssetEntry,
+    Clock,
     Constants,
     Currency,
     DelegateKey,
@@ -249,8 +250,11 @@ class FakeLedger:
     ) -> dict[tuple[int, int], Session]:
         return {place: self.open_sessions[place] for place in places if place in self.open_sessions}
 
+    async def clock(self, *, at: str | None = None) -> Clock:
+        return Clock(now_ms=NOW_MS, halted_ms=0)
+
     async def now_ms(self, *, at: str | None = None) -> int:
-        return NOW_MS
+        return (await self.clock(at=at)).now_ms
 
     async def best_head(self) -> Head:
         return Head(number=12, hash="0x12", parent_hash="0x11")

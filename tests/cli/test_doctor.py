@@ -24,7 +24,7 @@ from offchain.cli.exits import Exit
 from offchain.cli.wallets import Names
 from offchain.keys import Keystore
 from offchain.ledger.errors import NodeUnreachable, WrongRuntime
-from offchain.ledger.types import Head
+from offchain.ledger.types import Clock, Head
 from streaming.sfu.reach import Reach
 from tests.cli.fake_ledger import FakeLedger
 
@@ -184,8 +184,8 @@ class LiveLedger(FakeLedger):
             await trio.sleep_forever()
         return Head(number=self.height + 3, hash="0x13", parent_hash="0x12")
 
-    async def now_ms(self, *, at: str | None = None) -> int:
-        return int(time.time() * 1000) - 1_000
+    async def clock(self, *, at: str | None = None) -> Clock:
+        return Clock(now_ms=int(time.time() * 1000) - 3_601_000, halted_ms=3_600_000)
 
 
 def test_a_chain_that_advances(monkeypatch: pytest.MonkeyPatch) -> None:

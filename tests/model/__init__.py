@@ -6,6 +6,7 @@ A call that is refused changes nothing, because every check comes before the fir
 """
 
 from tests.model.accounts import Accounts, AssetKind
+from tests.model.books import halt
 from tests.model.entries import (
     AssetEntry,
     Constants,
@@ -48,5 +49,6 @@ __all__ = [
     "Tick",
     "Tier",
     "Tip",
+    "halt",
     "violated",
 ]

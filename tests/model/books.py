@@ -49,6 +49,11 @@ class Distribution(NamedTuple):
         return sum(p.amount for p in paid if p.payee == who and not p.credited)
 
 
+def halt(constants: Constants, passed_ms: int) -> int:
+    """Tell what the ledger's clock leaves out of the time between two blocks."""
+    return min(max(0, passed_ms - constants.block_gap_max_ms), constants.halt_max_ms)
+
+
 class Books:
     """Entries by their keys, as the page lists them."""
 
@@ -60,6 +65,10 @@ class Books:
         self.pot = pot
         self.treasury = treasury
         self.now = 0
+        """The ledger's clock: the chain's, less what halts have left out."""
+        self.halted_ms = 0
+        self.halt_ms = 0
+        """What the present block added to it."""
         self.free_lane_full = False
         """Weights are no part of the model: whoever drives it says when the lane is full."""
         self.asset_entries: dict[Asset, AssetEntry] = {}
@@ -74,6 +83,19 @@ class Books:
         self.next_stream = 0
         self.next_grant = 0
         self.events: list[Event] = []
+
+    @property
+    def time_ms(self) -> int:
+        """What the chain's clock shows."""
+        return self.now + self.halted_ms
+
+    def begin_block(self, time_ms: int) -> None:
+        """End the present block, which tells of the halt before it, and begin the next one."""
+        if self.halt_ms:
+            self.emit("HaltLeftOut", halt_ms=self.halt_ms, halted_ms=self.halted_ms)
+        self.halt_ms = halt(self.constants, time_ms - self.time_ms) if self.time_ms else 0
+        self.halted_ms += self.halt_ms
+        self.now = time_ms - self.halted_ms
 
     def emit(self, name: str, **fields: Any) -> None:
         self.events.append(Event(name, fields))

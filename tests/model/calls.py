@@ -38,7 +38,7 @@ def performed(ledger: Ledger, call: Call) -> Outcome:
     """Make a call on the model."""
     name, origin = call.name, call.origin
     if name in _OUTSIDE:
-        return [] if _OUTSIDE[name](ledger, **call.args) else frozenset({OUTSIDE})
+        return ledger.done() if _OUTSIDE[name](ledger, **call.args) else frozenset({OUTSIDE})
     # the pallet's arguments name entries, the model's their ids
     args = {_IDS.get(key, key): value for key, value in call.args.items()}
     if name in _BY_KEYS:
@@ -162,9 +162,9 @@ NAMES = (*_BY_ACCOUNTS, *_BY_ANY_ACCOUNT, *_BY_KEYS, *_BY_OPERATOR)
 # --- outside of the ledger -----------------------------------------------------------------
 
 
-def _at(ledger: Ledger, now_ms: int) -> bool:
+def _at(ledger: Ledger, time_ms: int) -> bool:
     """A block begins."""
-    ledger.now = now_ms
+    ledger.begin_block(time_ms)
     ledger.free_lane_full = False
     return True
 

@@ -33,6 +33,8 @@ Outcome: TypeAlias = list[Event] | frozenset[str]
 class Constants:
     head_start_max_ms: int
     settlement_window_ms: int
+    block_gap_max_ms: int
+    halt_max_ms: int
     min_tick_seconds: int
     fund_below_seconds: int
     gap_min_ms: int

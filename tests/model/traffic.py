@@ -31,6 +31,8 @@ from tests.model.orders import Close, Fund, Open, Order, Renew, SignedOrder, Tic
 CONSTANTS = Constants(
     head_start_max_ms=6_000,
     settlement_window_ms=20_000,
+    block_gap_max_ms=90_000,
+    halt_max_ms=400_000,
     min_tick_seconds=5,
     fund_below_seconds=20,
     gap_min_ms=10_000,
@@ -194,12 +196,14 @@ class Traffic:
         moments = self._moments()
         if moments and self.random.random() < 0.2:
             moment = self.random.choice(moments) + self.random.choice((-1, 0, 0, 1))
-            if now <= moment <= now + 90_000:
-                return Call("at", args={"now_ms": moment})
+            if now <= moment <= now + CONSTANTS.block_gap_max_ms:
+                return Call("at", args={"time_ms": moment + ledger.halted_ms})
         step = self.random.choice((0, 0, 1, 999, 1000, 2000, 2000, 2000, 5000, 5000, 6001, 9000))
         if self.random.random() < 0.01:
             step = CONSTANTS.gap_max_ms + ledger.constants.settlement_window_ms
-        return Call("at", args={"now_ms": now + step})
+        elif self.random.random() < 0.01:
+            step = self.random.choice((90_001, 200_000, 489_999, 490_000, 490_001, 600_000))
+        return Call("at", args={"time_ms": ledger.time_ms + step})
 
     def _moments(self) -> list[int]:
         """Give moments at which something changes by itself."""

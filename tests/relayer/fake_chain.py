@@ -45,6 +45,7 @@ from offchain.ledger.types import (
     Asset,
     AssetEntry,
     BatchResult,
+    Clock,
     Constants,
     Currency,
     DelegateKey,
@@ -76,6 +77,7 @@ UNIT = 10**12
 CONSTANTS = Constants(
     head_start_max_ms=6_000,
     settlement_window_ms=60_000,
+    block_gap_max_ms=60_000,
     min_tick_seconds=5,
     fund_below_seconds=60,
     gap_min_ms=10_000,
@@ -91,6 +93,8 @@ POT, TREASURY = "pot", "treasury"
 MODEL_CONSTANTS = model.Constants(
     head_start_max_ms=CONSTANTS.head_start_max_ms,
     settlement_window_ms=CONSTANTS.settlement_window_ms,
+    block_gap_max_ms=CONSTANTS.block_gap_max_ms,
+    halt_max_ms=86_400_000,
     min_tick_seconds=CONSTANTS.min_tick_seconds,
     fund_below_seconds=CONSTANTS.fund_below_seconds,
     gap_min_ms=CONSTANTS.gap_min_ms,
@@ -206,6 +210,12 @@ def apply_order(ledger: model.Ledger, grant: int, order: Order) -> model.Outcome
     return ledger.submit(grant, order_of(order), known.key if known else None)
 
 
+def _time_ms() -> int:
+    """Give the world's time: its beginning, before anything runs."""
+    passed_s = trio.current_time() if trio.lowlevel.in_trio_run() else 0.0
+    return BASE_MS + int(passed_s * 1000)
+
+
 def reported(events: Sequence[model.Event]) -> list[Event]:
     return [
         Event(pallet="PayStream", name=name, fields=fields, extrinsic_index=1)
@@ -275,7 +285,7 @@ class FakeChain:
         accounts.free[POT, NATIVE] = LEAST_BALANCE
         ledger = model.Ledger(MODEL_CONSTANTS, accounts, pot=POT, treasury=TREASURY)
         ledger.asset_entries[NATIVE] = model.AssetEntry()
-        ledger.now = BASE_MS
+        ledger.now = _time_ms()
         self._push(State(ledger), ())
 
     def charge(
@@ -335,8 +345,8 @@ class FakeChain:
             await trio.sleep(BLOCK_S)
             await self.make_block()
 
-    async def make_block(self, now_ms: int | None = None) -> Block:
-        self.grow(now_ms)
+    async def make_block(self, time_ms: int | None = None) -> Block:
+        self.grow(time_ms)
         async with self._grown:
             self._grown.notify_all()
         return self.best
@@ -345,12 +355,12 @@ class FakeChain:
         """Give what the next block changes."""
         return self.state.copy()
 
-    def grow(self, now_ms: int | None = None) -> None:
+    def grow(self, time_ms: int | None = None) -> None:
         """Make a block of what waits; nobody is told."""
         state = self._next_state()
         ledger = state.ledger
-        ledger.now = now_ms or BASE_MS + int(trio.current_time() * 1000)
-        events: list[Event] = []
+        ledger.begin_block(time_ms or _time_ms())
+        events = reported(ledger.done())
         for change in self.pending:
             events += change(ledger)
         self.pending.clear()
@@ -570,8 +580,9 @@ class FakeChain:
         subscriptions = (await self._at(at)).ledger.subscriptions
         return _entry(Subscription, subscriptions, (stream, address(account)))
 
-    async def now_ms(self, *, at: str | None = None) -> int:
-        return (await self._at(at)).now_ms
+    async def clock(self, *, at: str | None = None) -> Clock:
+        ledger = (await self._at(at)).ledger
+        return Clock(now_ms=ledger.now, halted_ms=ledger.halted_ms)
 
     async def best_head(self) -> Head:
         await self._at(None)

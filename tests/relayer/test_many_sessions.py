@@ -14,7 +14,7 @@ from trio.testing import MockClock
 
 from offchain.journal import SessionRecord
 from offchain.ledger.tables import Names, Tables
-from offchain.ledger.types import Constants, DelegateKey, Event, Grant, Head, Session, Stream
+from offchain.ledger.types import Clock, Constants, DelegateKey, Event, Grant, Head, Session, Stream
 from offchain.relayer.confirm import Confirmer
 from offchain.relayer.core import Core
 from offchain.relayer.health import health
@@ -46,8 +46,8 @@ class QuietChain:
     async def is_syncing(self) -> bool:
         return False
 
-    async def now_ms(self, *, at: str | None = None) -> int:
-        return BASE_MS + int(trio.current_time() * 1000)
+    async def clock(self, *, at: str | None = None) -> Clock:
+        return Clock(now_ms=BASE_MS + int(trio.current_time() * 1000), halted_ms=0)
 
     async def block_hash(self, number: int) -> str:
         return f"0x{number}"

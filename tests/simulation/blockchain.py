@@ -7,8 +7,9 @@ ledger that is shared, `now` is set before each use. What a node shows of it is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import msgspec
 import trio
 
 from offchain.ledger.errors import LedgerError
@@ -58,22 +59,30 @@ class Block:
     """One block, with what it takes to make it again on another fork."""
 
     head: Head
-    now_ms: int
+    time_ms: int
+    """Its timestamp."""
+    halted_ms: int
+    """What the ledger's clock has left out of it."""
     ledger: model.Ledger
     events: tuple[Event, ...]
     orders: tuple[tuple[int, Order], ...]
     changes: tuple[Change, ...]
 
+    @property
+    def now_ms(self) -> int:
+        """Give what the ledger's clock shows."""
+        return self.time_ms - self.halted_ms
+
     def state(self) -> model.Ledger:
         """Give the ledger at this block; good until the next task runs."""
-        self.ledger.now = self.now_ms
+        self.ledger.now, self.ledger.halted_ms = self.now_ms, self.halted_ms
         return self.ledger
 
 
 class Blockchain:
     """The truth. `canonical` names the best chain's blocks, oldest first."""
 
-    def __init__(self, *, settlement_window_ms: int | None = None) -> None:
+    def __init__(self) -> None:
         self.constants = CONSTANTS
         self.spec_version = 1
         accounts = model.Accounts(LEAST_BALANCE)
@@ -94,7 +103,13 @@ class Blockchain:
         self.grown = trio.Event()
         self.on_block: list[Callable[[Block], None]] = []
         self.on_fork: list[Callable[[list[Block]], None]] = []
-        self._push(BASE_MS, ledger, [], [], [])
+        self._push((BASE_MS, 0), ledger, [], [], [])
+
+    def set_settlement_window(self, window_ms: int) -> None:
+        """Let sessions be closed for so long after their end, as the runtime's constant says."""
+        self.constants = msgspec.structs.replace(self.constants, settlement_window_ms=window_ms)
+        ledger = self.best.ledger
+        ledger.constants = replace(ledger.constants, settlement_window_ms=window_ms)
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -130,24 +145,26 @@ class Blockchain:
             if not self.halted:
                 self.grow()
 
-    def now_ms(self) -> int:
+    def time_ms(self) -> int:
         """Give the world's time."""
         return BASE_MS + int(trio.current_time() * 1000)
 
     def grow(self) -> Block:
         """Make a block of what waits."""
-        block = self._make(self.now_ms(), self.takes)
+        block = self._make(self.time_ms(), self.takes)
         self._announce()
         return block
 
-    def _make(self, now_ms: int, takes: Callable[[int, Order], bool]) -> Block:
+    def _make(self, time_ms: int, takes: Callable[[int, Order], bool]) -> Block:
         parent = self.best
         number = parent.head.number + 1
+        halt_ms = model.halt(parent.ledger.constants, time_ms - parent.time_ms)
+        halted_ms = parent.halted_ms + halt_ms
         ledger, events, orders = parent.ledger, list[Event](), list[tuple[int, Order]]()
         changes, self.pending = self.pending, []
         if changes or (self.pool and not self.lane_full):
             ledger = parent.ledger.copy()
-            ledger.now = now_ms
+            ledger.now, ledger.halted_ms = time_ms - halted_ms, halted_ms
             for change in changes:
                 events += change(ledger)
             for key, waiting in sorted(self.pool.items(), key=lambda each: each[0]):
@@ -162,11 +179,11 @@ class Blockchain:
                 if isinstance(outcome, list):
                     events += reported(outcome)
                     orders.append((key[0], waiting.order))
-        return self._push(now_ms, ledger, events, orders, changes)
+        return self._push((time_ms, halted_ms), ledger, events, orders, changes)
 
     def _push(
         self,
-        now_ms: int,
+        clocks: tuple[int, int],
         ledger: model.Ledger,
         events: list[Event],
         orders: list[tuple[int, Order]],
@@ -176,7 +193,7 @@ class Blockchain:
         parent = self.canonical[-1] if self.canonical else "0x" + "00" * 32
         name = f"0x{self.forks:032x}{number:032x}"
         head = Head(number=number, hash=name, parent_hash=parent)
-        block = Block(head, now_ms, ledger, tuple(events), tuple(orders), tuple(changes))
+        block = Block(head, *clocks, ledger, tuple(events), tuple(orders), tuple(changes))
         self.blocks[name] = block
         self.canonical.append(name)
         self.finalized = max(self.finalized, number - self.final_lag)
@@ -215,9 +232,9 @@ class Blockchain:
                 if waiting is None:
                     self.pool[grant, order.index, lane] = Waiting(order, 1, until)
         for block in dropped:
-            self._make(block.now_ms, self.takes)
-        if self.now_ms() > self.best.now_ms:
-            self._make(self.now_ms(), self.takes)
+            self._make(block.time_ms, self.takes)
+        if self.time_ms() > self.best.time_ms:
+            self._make(self.time_ms(), self.takes)
         self._announce()
         return depth
 

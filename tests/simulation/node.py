@@ -35,6 +35,7 @@ from offchain.ledger.types import (
     Asset,
     AssetEntry,
     BatchResult,
+    Clock,
     Constants,
     Currency,
     Event,
@@ -366,9 +367,10 @@ class Endpoint:
 
     # --- blocks ----------------------------------------------------------------------------
 
-    async def now_ms(self, *, at: str | None = None) -> int:
-        """Read a block's timestamp."""
-        return (await self._node()).block(at).now_ms
+    async def clock(self, *, at: str | None = None) -> Clock:
+        """Read the ledger's clock at a block."""
+        block = (await self._node()).block(at)
+        return Clock(now_ms=block.now_ms, halted_ms=block.halted_ms)
 
     async def best_head(self) -> Head:
         """Read the best block's header."""

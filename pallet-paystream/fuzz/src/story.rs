@@ -217,21 +217,21 @@ pub struct Terms {
 /// Makes what happens happen.
 pub struct Teller {
 	keys: Keyring,
-	now_ms: Moment,
+	time_ms: Moment,
 }
 
 impl Teller {
 	/// At the beginning of time.
 	pub fn new(keys: Keyring) -> Self {
-		Self { keys, now_ms: BEGIN_MS }
+		Self { keys, time_ms: BEGIN_MS }
 	}
 
 	/// Let it happen; whether it counted.
 	pub fn tell(&mut self, action: &Action) -> bool {
 		match action {
 			Action::Wait(span) => {
-				self.now_ms += span.ms();
-				begin_block(self.now_ms);
+				self.time_ms += span.ms();
+				begin_block(self.time_ms);
 				true
 			}
 			Action::Gift { who, asset, amount } => {
@@ -294,7 +294,7 @@ impl Teller {
 					cap: cap.value(),
 					sessions_max: u32::from(more.sessions_max % 5),
 					gap_ms: more.gap.ms(),
-					expires_at: self.now_ms.saturating_add(more.life.ms()),
+					expires_at: PayStream::now().saturating_add(more.life.ms()),
 					tips_max: more.tips_max.value(),
 					renewals_max: u32::from(more.renewals_max % 4),
 				};
@@ -362,7 +362,7 @@ impl Teller {
 					4..=6 => discounted,
 					_ => full.saturating_add(1),
 				};
-				let start_at = self.now_ms.saturating_sub(back.ms());
+				let start_at = PayStream::now().saturating_sub(back.ms());
 				let index = next.saturating_add(u32::from(signed.index / 200));
 				Order::Open { index, stream, rate_per_second, funds: funds.value(), start_at }
 			}

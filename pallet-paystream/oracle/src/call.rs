@@ -158,7 +158,7 @@ enum Call {
 	SetTreasuryShare { share: u32 },
 	SetStopped { stopped: bool },
 	// outside of the ledger
-	At { now_ms: u64 },
+	At { time_ms: u64 },
 	FillFreeLane {},
 	Give { source: u64, target: u64, asset: Asset, amount: u128 },
 	Drain { source: u64, target: u64, asset: Asset },
@@ -407,7 +407,7 @@ fn happen(call: Call) -> Option<()> {
 fn outside(call: Call) -> Option<()> {
 	let bank = || RuntimeOrigin::signed(BANK);
 	match call {
-		Call::At { now_ms } => begin_block(now_ms),
+		Call::At { time_ms } => begin_block(time_ms),
 		Call::FillFreeLane {} => FreeWeightUsed::<Runtime>::put(Weight::MAX),
 		Call::Give { source, target, asset, amount } => {
 			(source != target && amount > 0).then_some(())?;

@@ -105,6 +105,7 @@ fn write_event(event: &Event<Runtime>, keys: &Keyring, out: &mut String) {
 		TickPriceSet { asset, price }
 		TreasuryShareSet { share }
 		StopSet { stopped }
+		HaltLeftOut { halt_ms, halted_ms }
 	);
 }
 

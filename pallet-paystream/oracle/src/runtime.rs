@@ -71,6 +71,8 @@ impl pallet_paystream::Config for Runtime {
 	type PalletId = PayStreamPalletId;
 	type HeadStartMaxMs = ConstU64<6_000>;
 	type SettlementWindowMs = ConstU64<20_000>;
+	type BlockGapMaxMs = ConstU64<90_000>;
+	type HaltMaxMs = ConstU64<400_000>;
 	type MinTickSeconds = ConstU32<5>;
 	type FundBelowSeconds = ConstU32<20>;
 	type FreeShare = FreeShare;
@@ -153,11 +155,12 @@ pub fn genesis() -> TestState {
 	state
 }
 
-/// Begin a block at a moment.
-pub fn begin_block(now_ms: u64) {
+/// End the present block, and begin the next one with its timestamp.
+pub fn begin_block(time_ms: u64) {
 	PayStream::on_finalize(System::block_number());
 	System::set_block_consumed_resources(Weight::zero(), 0);
-	pallet_timestamp::Now::<Runtime>::put(now_ms);
+	PayStream::on_initialize(System::block_number());
+	pallet_timestamp::Now::<Runtime>::put(time_ms);
 }
 
 #[cfg(test)]

@@ -64,6 +64,13 @@ fn fails_for_a_window_of_no_time() {
 }
 
 #[test]
+#[should_panic(expected = "the clock must move")]
+fn fails_for_a_clock_that_stands_still() {
+	BlockGapMaxMs::set(0);
+	check();
+}
+
+#[test]
 #[should_panic(expected = "somebody must be paid")]
 fn fails_for_streams_without_payees() {
 	MaxPayees::set(0);

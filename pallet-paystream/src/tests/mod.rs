@@ -18,6 +18,7 @@ mod errors;
 mod examples;
 mod genesis;
 mod grant;
+mod halt;
 mod hostile;
 mod invariants;
 mod migrations;

@@ -25,6 +25,25 @@ def test_a_session_ends_when_the_chain_was_halted_for_an_hour() -> None:
     play(tale, judged=("charged", "ends"))
 
 
+# It once was so: gap and window ran while no block came, and what was not ticked before was lost.
+def test_an_hour_without_blocks_ends_no_session_and_loses_nothing() -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        watching = await viewer.watch()
+        await trio.sleep(20)
+        w.chain.halted = True
+        await trio.sleep(3600)
+        w.chain.halted = False
+        await trio.sleep(60)
+        assert watching.held_ms >= 85_000, (watching.held_ms, watching.denied)
+        watching.end("left")
+        await trio.sleep(30)
+        assert w.unpaid_s(watching) < 2, w.unpaid_s(watching)
+        assert len(w.judges.charged) == 1, "it was one session all the time"
+
+    play(tale, judged=("charged", "credit", "ends"))
+
+
 # It once was so: nothing ever settles a session whose window is over.
 def test_a_session_ends_when_the_relayer_was_away_for_four_minutes() -> None:
     async def tale(w: World) -> None:
@@ -35,6 +54,20 @@ def test_a_session_ends_when_the_relayer_was_away_for_four_minutes() -> None:
         await w.end()
 
     play(tale, judged=("charged", "ends"))
+
+
+# It once was so: a window of a minute was over before the relayer was back.
+def test_ten_minutes_without_the_relayer_lose_nothing() -> None:
+    async def tale(w: World) -> None:
+        w.chain.set_settlement_window(600_000)
+        viewer = await w.viewer().ready()
+        watching = await viewer.watch()
+        await trio.sleep(20)
+        await w.crash(down_s=600)
+        await w.end()
+        assert w.unpaid_s(watching) < 2, w.unpaid_s(watching)
+
+    play(tale, judged=("charged", "credit", "ends"))
 
 
 # It once was so: nothing ever settles a session whose window is over.
