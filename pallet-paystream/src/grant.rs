@@ -16,10 +16,19 @@ impl<T: Config> Pallet<T> {
 		proof: DelegateSignature,
 		terms: GrantTermsOf<T>,
 	) -> DispatchResult {
-		Self::ensure_not_pot(&viewer)?;
+		Self::ensure_grantable(&viewer, &terms)?;
+		ensure!(verify(&key, &proof, &Self::grant_bytes(&viewer)), Error::<T>::KeyProofInvalid);
+		Self::insert_grant(viewer, key, terms).map(|_| ())
+	}
+
+	/// Refuse terms that no grant can have.
+	pub(crate) fn ensure_grantable(
+		viewer: &T::AccountId,
+		terms: &GrantTermsOf<T>,
+	) -> Result<(), Error<T>> {
+		Self::ensure_not_pot(viewer)?;
 		Self::ensure_running()?;
 		Self::enabled_entry(&terms.asset)?;
-		let now = Self::now();
 		ensure!(!terms.rate_max_per_second.is_zero(), Error::<T>::RateZero);
 		ensure!(!terms.cap.is_zero(), Error::<T>::CapZero);
 		ensure!(
@@ -30,8 +39,16 @@ impl<T: Config> Pallet<T> {
 			(T::GapMinMs::get()..=T::GapMaxMs::get()).contains(&terms.gap_ms),
 			Error::<T>::GapOutOfRange
 		);
-		ensure!(terms.expires_at > now, Error::<T>::ExpiryInPast);
-		ensure!(verify(&key, &proof, &Self::grant_bytes(&viewer)), Error::<T>::KeyProofInvalid);
+		ensure!(terms.expires_at > Self::now(), Error::<T>::ExpiryInPast);
+		Ok(())
+	}
+
+	/// Write a grant, and hold its deposit on the viewer's account (I5).
+	pub(crate) fn insert_grant(
+		viewer: T::AccountId,
+		key: DelegateKey,
+		terms: GrantTermsOf<T>,
+	) -> Result<GrantId, DispatchError> {
 		let id = NextGrantId::<T>::get();
 		let next_id = id.checked_add(1).ok_or(Error::<T>::Overflow)?;
 		let deposit = BalanceOf::<T>::from(terms.sessions_max)
@@ -50,7 +67,7 @@ impl<T: Config> Pallet<T> {
 			tips_left: terms.tips_max,
 			renewals_left: terms.renewals_max,
 			gap_ms: terms.gap_ms,
-			created_at: now,
+			created_at: Self::now(),
 			expires_at: terms.expires_at,
 			sessions_max: terms.sessions_max,
 			open: BoundedVec::new(),
@@ -76,7 +93,7 @@ impl<T: Config> Pallet<T> {
 			rate_max_per_second: terms.rate_max_per_second,
 			expires_at: terms.expires_at,
 		});
-		Ok(())
+		Ok(id)
 	}
 
 	/// Returns how many sessions it ended, which is what the call weighs.

@@ -130,6 +130,7 @@ pub mod migrations;
 mod mock;
 pub mod order;
 mod plan;
+pub mod seller;
 pub mod session;
 mod stream;
 mod subscription;
@@ -145,6 +146,7 @@ pub mod weights;
 pub use defaults::StoredClock;
 pub use defaults::{KeylessTreasury, StorageDeposit};
 pub use pallet::*;
+pub use seller::Seller;
 pub use types::*;
 pub use view::{GrantView, GrantViewOf, SessionView, SessionViewOf, StreamView, StreamViewOf};
 pub use weights::WeightInfo;
@@ -1029,6 +1031,8 @@ pub mod pallet {
 		TipTooSoon,
 		/// The last paid period has not begun. Renew when it has.
 		RenewTooEarly,
+		/// The grant is not this pallet's. Name a grant that was made for it.
+		NotSeller,
 	}
 
 	#[pallet::call]

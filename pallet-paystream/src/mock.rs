@@ -45,6 +45,7 @@ construct_runtime!(
 		Assets: pallet_assets = 3,
 		Utility: pallet_utility = 4,
 		PayStream: pallet_paystream = 10,
+		Rental: crate::tests::rental::pallet = 11,
 	}
 );
 
@@ -99,6 +100,10 @@ parameter_types! {
 	pub static PeriodMinMs: u64 = 60_000;
 	pub static TreasuryAccount: u64 = TREASURY;
 	pub const TreasuryShareMax: Permill = Permill::from_percent(20);
+}
+
+impl crate::tests::rental::pallet::Config for Test {
+	type Ledger = PayStream;
 }
 
 impl Config for Test {
