@@ -150,9 +150,9 @@ class Admission:
 
     def _answer(self, session: LiveSession, secret: str, *, resumed: bool) -> dict[str, Any]:
         """Describe what was admitted. Its first lease, too, is no longer than the credit lasts."""
-        book, record = self._core.book, session.record
-        left_ms = book.credit_left_ms(record.viewer, self._core.refill_ms())
-        others = book.connections_live(record.viewer)
+        budgets, record = self._core.book.budgets, session.record
+        left_ms = budgets.left_ms(record.viewer, self._core.refill_ms())
+        others = budgets.connections(record.viewer)
         session.leased_ms = credit.lease_ms(left_ms, others + 1)
         return {
             "session": {"grant": record.grant, "index": record.index},
@@ -165,13 +165,13 @@ class Admission:
         }
 
     def _check_credit(self, viewer: str) -> None:
-        core = self._core
-        wait_s = core.book.credit_wait_s(viewer, core.refill_ms())
+        budgets = self._core.book.budgets
+        wait_s = budgets.wait_s(viewer, self._core.refill_ms())
         if wait_s > 0:
             raise Refused(
                 429,
                 "budget-spent",
-                f"{core.book.credit_ms // 1000} s were watched that no block has charged, and more "
+                f"{budgets.credit_ms // 1000} s were watched that no block has charged, and more "
                 f"is not given in advance: ask again in {wait_s} s (what a block charges frees it "
                 "sooner; what can no longer be charged comes back by 1 s a minute)",
                 retry_after_s=wait_s,

@@ -409,7 +409,7 @@ class Confirmer:
             close_reason=reason_text,
             end_reason=session.record.end_reason or "session-closed",
         )
-        core.book.charge(session.record.viewer, unpaid_ms, core.refill_ms())
+        core.book.budgets.charge(session.record.viewer, unpaid_ms, core.refill_ms())
         core.count("sessions_closed")
         core.count("seconds_paid", seconds - before)
         core.journal_bell.ring()

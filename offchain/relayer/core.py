@@ -17,7 +17,7 @@ from offchain.relayer.bell import Bell
 from offchain.relayer.book import Book
 from offchain.relayer.cadence import may_settle
 from offchain.relayer.chain import Chain, ChainView, bounded
-from offchain.relayer.credit import CREDIT_MS
+from offchain.relayer.credit import CREDIT_MS, RefillClock
 from offchain.relayer.keeping import Keeper
 from offchain.relayer.keyring import Keyring
 from offchain.relayer.lags import Lags
@@ -91,7 +91,7 @@ class Core:
     def __post_init__(self) -> None:
         """Make the book, the view of the chain, and who keeps the journal."""
         self.book = Book(self.credit_ms)
-        self._refill_ahead_ms = float("-inf")
+        self._refill_clock = RefillClock()
         self.view = ChainView(self.chain, self.book.wanted, self.belief)
         self.keeper = Keeper(
             self.journal,
@@ -110,18 +110,10 @@ class Core:
         return min(self.unix_ms(), self.view.estimated_time_ms())
 
     def refill_ms(self) -> int:
-        """Tell the time by which credit comes back: the chain's, which nobody sets. What was lost
-        while the machine's clock was behind would be back at once when that is set right.
-
-        It goes on where blocks tell of less than has passed, as those of a fork do: what is lost
-        meanwhile would be back too soon when they catch up.
-        """
+        """Tell the time by which credit comes back."""
         if self.view.best is None:
             return self.unix_ms()
-        passed_ms = trio.current_time() * 1000
-        told_ms = self.view.estimated_time_ms()
-        self._refill_ahead_ms = max(self._refill_ahead_ms, told_ms - passed_ms)
-        return int(passed_ms + self._refill_ahead_ms)
+        return self._refill_clock.ms(trio.current_time() * 1000, self.view.estimated_time_ms())
 
     @property
     def limits(self) -> Constants:

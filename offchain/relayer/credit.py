@@ -1,12 +1,6 @@
-"""What a viewer may watch before a block has charged it: one bound over all of it. Pure.
+"""The arithmetic of one viewer's credit: what is spent, at risk, left and leased. Pure.
 
-Everything that was forwarded and is charged in no best block is the creator's risk, whatever the
-reason: the session's block has not come, a tick waits for its cadence or its block, the viewer's
-reports have not come, or never will. All of it together stays within the operator's credit.
-
-What was forwarded and can never be charged (lost on the viewer's path, denied by its reports) is
-**spent**, and comes back by one second a minute. The rest is **at risk**, and comes back at once
-when a block charges it. What the meter withholds or rounds is in neither.
+`budgets.py` says what the credit bounds and what its parts are, and keeps every viewer's.
 
 Times are unix milliseconds and durations milliseconds, all passed in.
 """
@@ -55,6 +49,25 @@ class Risk(msgspec.Struct, frozen=True):
         return Risk(
             self.unconfirmed_ms + other.unconfirmed_ms, self.uncharged_ms + other.uncharged_ms
         )
+
+
+class RefillClock:
+    """The clock by which credit comes back: the chain's, which nobody sets. What was lost while the
+    machine's clock was behind would be back at once when that is set right.
+
+    It goes on where blocks tell of less than has passed, as those of a fork do: what is lost
+    meanwhile would be back too soon when they catch up.
+    """
+
+    __slots__ = ("_ahead_ms",)
+
+    def __init__(self) -> None:
+        self._ahead_ms = float("-inf")
+
+    def ms(self, passed_ms: float, chain_ms: int) -> int:
+        """Tell it, by a clock that only goes on and by the chain's."""
+        self._ahead_ms = max(self._ahead_ms, chain_ms - passed_ms)
+        return int(passed_ms + self._ahead_ms)
 
 
 def risk_of(delivered_ms: int, unconfirmed_ms: int, charged_seconds: int) -> Risk:

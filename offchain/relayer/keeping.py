@@ -153,12 +153,13 @@ class Keeper:
 
     def _of_budgets(self, taken: Unwritten) -> list[Statement]:
         kept, gone = [], []
-        now_ms, early = self._refill_ms(), self._book.early_of(taken.budgets)
+        budgets, now_ms = self._book.budgets, self._refill_ms()
+        early = budgets.early_of(taken.budgets)
         for viewer in sorted(taken.budgets):
-            state = credit.refilled(self._book.spent.get(viewer, Spent()), now_ms)
+            state = credit.refilled(budgets.spent.get(viewer, Spent()), now_ms)
             if state.spent_ms == 0:
-                self._book.spent.pop(viewer, None)
-            ahead = self._book.ahead_of(viewer, now_ms)
+                budgets.spent.pop(viewer, None)
+            ahead = budgets.ahead_of(viewer, now_ms)
             spent_ms = state.spent_ms + sum(each.taken_ms for each in ahead)
             if spent_ms == 0:
                 gone.append(drop_budget(viewer))
@@ -181,10 +182,10 @@ class Keeper:
         now_ms = self._refill_ms()
         self._book.unwritten.budgets.update(
             viewer
-            for viewer, state in self._book.spent.items()
+            for viewer, state in self._book.budgets.spent.items()
             if credit.refilled(state, now_ms).spent_ms == 0
         )
-        self._book.unwritten.budgets |= self._book.viewers_ahead()
+        self._book.unwritten.budgets |= self._book.budgets.viewers_ahead()
 
     def _let_go(self, session: LiveSession, record: SessionRecord) -> None:
         """Forget a session that has ended for good, once the journal has it so."""

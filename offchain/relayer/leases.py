@@ -54,7 +54,7 @@ class Leaser:
         core, now = self._core, trio.current_time()
         now_ms = core.refill_ms()
         self._usable, self._estimated_ms = core.view.usable, core.view.estimated_ms()
-        core.book.hear(boot_id, now)
+        core.book.servers.hear(boot_id, now)
         if not core.tenure.lasts:  # others may answer for them by now
             return Leases(sequence=states.sequence, lease_ms=LEASE_MS, leases=[])
         leases = []
@@ -149,11 +149,11 @@ class Leaser:
         self._judge(session, runway)
         reason, wait = self._reason(session, number)
         viewer = session.record.viewer
-        left_ms = core.book.credit_left_ms(viewer, now_ms)
+        left_ms = core.book.budgets.left_ms(viewer, now_ms)
         if reason is None and left_ms <= 0:
-            cause = "money" if runway == 0 else core.book.credit_cause(viewer, now_ms)
+            cause = "money" if runway == 0 else core.book.budgets.cause(viewer, now_ms)
             reason, wait = f"budget:{cause}", True
-        lease_ms = credit.lease_ms(left_ms, core.book.connections_live(viewer))
+        lease_ms = credit.lease_ms(left_ms, core.book.budgets.connections(viewer))
         if number == session.record.number:
             session.leased_ms = 0 if reason is not None else lease_ms
         return Lease(

@@ -129,7 +129,7 @@ class _State(Collector):
         yield _gauge(
             "credit_seconds",
             "Behind. What one viewer may be sent before a best block charges it.",
-            core.book.credit_ms / 1000,
+            core.book.budgets.credit_ms / 1000,
         )
         yield from self._safe()
 

@@ -91,7 +91,7 @@ class Several(Tenure):
     def bind(self, core: Core, tokens: Tokens, delegates: Delegates) -> None:
         """Take the parts of the relayer that it leases for."""
         self._core, self._tokens, self._delegates = core, tokens, delegates
-        core.book.mine = self._held.__contains__
+        core.book.budgets.mine = self._held.__contains__
 
     # --- what others ask -------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from offchain.relayer.credit import (
     CREDIT_MS,
+    RefillClock,
     Risk,
     Spent,
     cause,
@@ -78,3 +79,12 @@ def test_the_page_hears_what_takes_most() -> None:
 
 def test_the_default_leaves_room_on_a_good_day() -> None:
     assert least_credit_ms(6_000) < CREDIT_MS
+
+
+def test_the_refill_clock_follows_the_chain_and_stays_where_a_fork_is_behind() -> None:
+    clock = RefillClock()
+    assert clock.ms(1_000, 500_000) == 500_000
+    assert clock.ms(3_000, 502_000) == 502_000
+    assert clock.ms(4_000, 490_000) == 503_000, "a second has passed, whatever a fork's blocks say"
+    assert clock.ms(9_000, 508_000) == 508_000
+    assert clock.ms(10_000, 512_000) == 512_000

@@ -53,7 +53,7 @@ async def again(r: Rig) -> None:
 
 
 def spent_ms(r: Rig, name: str) -> int:
-    budget = r.relayer.core.book.spent.get(account(name))
+    budget = r.relayer.core.book.budgets.spent.get(account(name))
     return 0 if budget is None else refilled(budget, unix_ms()).spent_ms
 
 
@@ -111,13 +111,13 @@ async def test_a_budget_that_is_full_again_is_forgotten(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with rig(tmp_path) as r:
-        r.relayer.core.book.charge(account("Alice"), 500, unix_ms())
+        r.relayer.core.book.budgets.charge(account("Alice"), 500, unix_ms())
         await trio.sleep(2)
         assert [kept.spent_ms for kept in r.relayer.core.journal.load().budgets] == [
             485
         ]  # as it stands when it is written
         await trio.sleep(95)  # half a second is refilled in 30, and it is noticed each minute
-        assert r.relayer.core.book.spent == {}
+        assert r.relayer.core.book.budgets.spent == {}
         assert r.relayer.core.journal.load().budgets == []
 
 
@@ -130,9 +130,9 @@ async def test_what_is_lost_under_old_blocks_is_not_back_when_new_ones_come(
         before_ms = core.refill_ms()
         core.view.best_ms -= 200_000
         assert core.refill_ms() == before_ms
-        core.book.charge(alice, 10_000, core.refill_ms())
+        core.book.budgets.charge(alice, 10_000, core.refill_ms())
         core.view.best_ms += 200_000
-        assert credit.refilled(core.book.spent[alice], core.refill_ms()).spent_ms == 10_000
+        assert credit.refilled(core.book.budgets.spent[alice], core.refill_ms()).spent_ms == 10_000
 
 
 # --- what an acknowledgement means ---------------------------------------------------------

@@ -53,7 +53,7 @@ async def test_twenty_looks_of_three_seconds_without_a_pause_are_served_and_paid
         await trio.sleep(CLOSED_WITHIN_S)
         paid = sum(one.delivered_ms // 1000 for one in looks)
         assert r.earned(1) + r.earned(2) == paid == 2 * LOOKS
-        assert not r.relayer.core.book.spent
+        assert not r.relayer.core.book.budgets.spent
 
 
 async def test_one_session_at_a_time_is_enough_for_looks(

@@ -24,7 +24,7 @@ from offchain.journal.records import OrderRecord
 from offchain.ledger.orders import Close, Tick
 from offchain.ledger.types import Constants
 from offchain.relayer import batches, cadence, submit
-from offchain.relayer.book import Book
+from offchain.relayer.budgets import Budgets
 from offchain.relayer.cadence import SessionView
 from offchain.relayer.leases import Leaser
 from offchain.relayer.settle import Settler
@@ -123,7 +123,7 @@ def _no_clock_bound() -> Iterator[None]:
 
 @contextmanager
 def _no_credit() -> Iterator[None]:
-    with mock.patch.object(Book, "credit_left_ms", lambda book, *_: book.credit_ms):
+    with mock.patch.object(Budgets, "left_ms", lambda budgets, *_: budgets.credit_ms):
         yield
 
 

@@ -123,7 +123,7 @@ def test_what_the_next_session_pays_is_back_on_the_credit() -> None:
         watching.frozen = False
         await trio.sleep(10)
         assert w.relayer.relayer is not None
-        spent = w.relayer.relayer.core.book.spent
+        spent = w.relayer.relayer.core.book.budgets.spent
         assert spent[watching.viewer].spent_ms > 5_000
         w.chain.halted = False
         await trio.sleep(12)
@@ -310,7 +310,7 @@ def test_what_was_thought_to_be_forwarded_and_was_not_is_back() -> None:
         await viewer.watch(2, server=other)
         await trio.sleep(60)
         assert w.relayer.relayer is not None
-        spent = w.relayer.relayer.core.book.spent
+        spent = w.relayer.relayer.core.book.budgets.spent
         assert spent[viewer.address].spent_ms > 10_000
         w.network.weather("A").down = False
         await trio.sleep(5)
@@ -401,7 +401,7 @@ def _spent_ms(w: World, viewer: Viewer) -> int:
     """Tell what is taken out of a viewer's credit."""
     assert w.relayer.relayer is not None
     core = w.relayer.relayer.core
-    return core.credit_ms - core.book.credit_left_ms(viewer.address, core.refill_ms())
+    return core.credit_ms - core.book.budgets.left_ms(viewer.address, core.refill_ms())
 
 
 # It once was so: of who vanished before a restart nobody tells any more, and a lease stays taken.
