@@ -87,12 +87,16 @@ class Viewing:
         )
 
     async def wait_for_room(self, index: int, seconds: int) -> None:
-        """Wait until the best block's clock allows a session that many seconds in all."""
+        """Wait until the chain's clock allows a session that many seconds in all.
+
+        The session is the best block's and the clock its parent's: the pool may still judge by
+        that one when the best block has been announced already.
+        """
         async with self.ledger.heads("best") as heads:
             async for head in heads:
-                session = await self.ledger.session(self.grant, index)
+                session = await self.ledger.session(self.grant, index, at=head.hash)
                 assert session is not None
-                now_ms = await self.ledger.now_ms(at=head.hash)
+                now_ms = await self.ledger.now_ms(at=head.parent_hash)
                 if (now_ms - session.billed_until) // 1000 >= seconds - session.seconds:
                     return
 
