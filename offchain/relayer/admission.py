@@ -17,11 +17,12 @@ from offchain.amounts import asset_name
 from offchain.journal.records import SessionRecord, TokenRecord
 from offchain.ledger.types import Stream
 from offchain.relayer import credit
-from offchain.relayer.core import Core, Place
+from offchain.relayer.core import Core
 from offchain.relayer.delegates import Delegates
 from offchain.relayer.live_session import LiveSession
 from offchain.relayer.opening import Opening
 from offchain.relayer.pacing import Early, Pacing
+from offchain.relayer.places import Place
 from offchain.relayer.problems import Refused, chain_unavailable, journal_unavailable
 from offchain.relayer.resuming import Resuming
 from offchain.relayer.settle import settling

@@ -373,9 +373,11 @@ class ChainView:
             unread: set[Any] = getattr(wanted.unread, kind)
             for name, entry in getattr(found, kind).items():
                 unread.discard(name)
-                if wanted.wants(kind, name):
-                    self._keep(kind, name, entry)
+                if not wanted.wants(kind, name):
+                    continue
+                if kind != "streams" or _stands_otherwise(self.streams.get(name), entry):
                     self.changed.update(dict.fromkeys(wanted.resting_on(kind, name)))
+                self._keep(kind, name, entry)
             if not unread:
                 unread.clear()  # an empty set still has the room that it once needed
 
@@ -403,6 +405,16 @@ class ChainView:
                     own.pop(SessionRef(*name) if kind == "sessions" else name, None)
         for grant, index in gone.sessions:
             self.closed_with.pop(SessionRef(grant, index), None)
+
+
+def _stands_otherwise(known: Stream | None, entry: Stream | None) -> bool:
+    """Tell whether a stream was stopped, or goes on: that is all that its sessions follow.
+
+    It is read with each of them that comes, and another count is no reason to look at the others.
+    """
+    if known is None or entry is None:
+        return True
+    return (known.status, known.stops) != (entry.status, entry.stops)
 
 
 def _sharing(entry: Session | None, grant: Grant | None) -> Session | None:

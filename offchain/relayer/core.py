@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import msgspec
 import trio
 
 from offchain.amounts import symbol_of_unnamed
@@ -22,6 +21,7 @@ from offchain.relayer.keeping import Keeper
 from offchain.relayer.keyring import Keyring
 from offchain.relayer.lags import Lags
 from offchain.relayer.live_session import LiveSession
+from offchain.relayer.places import Places
 from offchain.relayer.tenure import Alone, Tenure
 
 
@@ -39,19 +39,6 @@ class Gong:
     async def wait(self) -> None:
         """Wait for the next stroke."""
         await self._event.wait()
-
-
-class Place(msgspec.Struct, kw_only=True, eq=False):
-    """An admission that waits for its grant's turn until `leave_at` (trio's clock).
-
-    `funds` of its viewer's vault and of the grant's cap are kept for it.
-    """
-
-    grant: int
-    viewer: str
-    asset: Asset
-    funds: int
-    leave_at: float
 
 
 @dataclass
@@ -76,8 +63,8 @@ class Core:
     journal_bell: Bell = field(default_factory=Bell)
     new_best: Gong = field(default_factory=Gong)
     """Rung when the view has moved to another best block."""
-    waiting: list[Place] = field(default_factory=list)
-    """Admissions that wait, in the order of coming."""
+    waiting: Places = field(default_factory=Places)
+    """Admissions that wait for their grant's turn."""
     counters: dict[str, int] = field(default_factory=dict)
     currencies: dict[Asset, Currency] = field(default_factory=dict)
     """How assets are written, as far as they were asked for."""

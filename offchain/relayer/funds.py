@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from offchain.ledger.types import Asset
 from offchain.relayer import cadence
-from offchain.relayer.core import Core, Place
+from offchain.relayer.core import Core
 from offchain.relayer.live_session import LiveSession
+from offchain.relayer.places import Place
 
 
 def waiting(
@@ -19,15 +20,7 @@ def waiting(
     Admissions that wait are among them, `but` excepted. With `grant`, only that grant's: what
     they will take of its cap.
     """
-    kept = 0
-    if core.waiting:
-        kept = sum(
-            place.funds
-            for place in core.waiting
-            if place is not but
-            and (place.viewer, place.asset) == (viewer, asset)
-            and (grant is None or place.grant == grant)
-        )
+    kept = core.waiting.funds(viewer, asset, grant, but)
     if not core.book.census.opening:
         return kept
     return kept + sum(

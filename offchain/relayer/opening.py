@@ -19,10 +19,11 @@ from offchain.keys.keystore import KeystoreError
 from offchain.ledger.errors import LaneFull, LedgerError, OrderRefused
 from offchain.ledger.types import Grant
 from offchain.relayer import cadence, funds
-from offchain.relayer.core import Core, Place
+from offchain.relayer.core import Core
 from offchain.relayer.interest import Interest
 from offchain.relayer.live_session import LiveSession
 from offchain.relayer.pacing import Pacing
+from offchain.relayer.places import Place
 from offchain.relayer.problems import (
     Refused,
     chain_unavailable,

@@ -15,8 +15,9 @@ import msgspec
 import trio
 
 from offchain.ledger.types import Grant, Head
-from offchain.relayer.core import Core, Place
+from offchain.relayer.core import Core
 from offchain.relayer.live_session import LiveSession
+from offchain.relayer.places import Place
 from offchain.relayer.problems import Refused, chain_unavailable
 
 WAIT_SLACK_MS: Final = 5_000
@@ -53,10 +54,12 @@ class Pacing:
     def _pace_ms(self) -> int:
         return self._core.limits.min_tick_seconds * 1000
 
-    def ahead(self, grant: int, place: Place | None) -> int:
+    def ahead(self, grant: int, entry: Grant, place: Place | None) -> int:
         """Count the admissions that wait for a grant's turn before `place`; None comes last."""
-        line = [other for other in self._core.waiting if other.grant == grant]
-        return line.index(place) if place in line else len(line)
+        return self._core.waiting.ahead(entry.viewer, grant, place)
+
+    def _ahead_of(self, place: Place) -> int:
+        return self._core.waiting.ahead(place.viewer, place.grant, place)
 
     def early(self, grant: int, entry: Grant, place: Place | None) -> Early | None:
         """Tell why the grant's next open is too early, None where it is not.
@@ -68,7 +71,7 @@ class Pacing:
         pending = len(self.reserved(grant, entry))
         if pending:
             return Early(grant=grant, entry=entry, seen=seen, due_ms=None, pending=pending)
-        if core.view.best_ms < due_ms or self.ahead(grant, place):
+        if core.view.best_ms < due_ms or self.ahead(grant, entry, place):
             return Early(grant=grant, entry=entry, seen=seen, due_ms=due_ms)
         return None
 
@@ -85,7 +88,7 @@ class Pacing:
     def enter(self, early: Early) -> Iterator[Place]:
         """Take a place in the line. Raises Refused (429) where its turn would come too late."""
         wait_max_ms = min(self._pace_ms + WAIT_SLACK_MS, WAIT_MAX_MS)
-        ahead = self.ahead(early.grant, None)
+        ahead = self.ahead(early.grant, early.entry, None)
         if self._turn_comes_in_ms(early, ahead) > wait_max_ms:
             raise self._too_early(early, ahead)
         place = Place(
@@ -95,11 +98,11 @@ class Pacing:
             funds=early.funds,
             leave_at=trio.current_time() + wait_max_ms / 1000,
         )
-        self._core.waiting.append(place)
+        self._core.waiting.enter(place)
         try:
             yield place
         finally:
-            self._core.waiting.remove(place)
+            self._core.waiting.leave(place)
             self._core.new_best.ring()  # whoever is next may be due already
 
     async def turn(self, place: Place, early: Early) -> None:
@@ -111,11 +114,11 @@ class Pacing:
             return
         if not core.view.usable:
             raise chain_unavailable()
-        raise self._too_early(early, self.ahead(place.grant, place))
+        raise self._too_early(early, self._ahead_of(place))
 
     def _worth_asking(self, place: Place, early: Early) -> bool:
         view = self._core.view
-        if self.ahead(place.grant, place):
+        if self._ahead_of(place):
             return False
         if early.due_ms is None:
             return view.best is not early.seen

@@ -363,7 +363,7 @@ class Requests:
             raise Refused(
                 410, "stream-ended", f"stream {params.stream} has ended for good", field="stream"
             )
-        self._core.view.streams[params.stream] = entry
+        self._core.view.streams.setdefault(params.stream, entry)  # a block that was read counts
         self._core.book.wanted.publish(params.stream)
         return {"stream": params.stream, "rate_per_second": str(entry.rate_per_second)}
 

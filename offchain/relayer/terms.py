@@ -16,10 +16,11 @@ from offchain.ledger.outlay import Outlay, Reckoning, grant_deposit, least_depos
 from offchain.ledger.types import Asset, DelegateKey, Grant, Stream, Subscription, Terms, Tier
 from offchain.relayer import cadence, funds
 from offchain.relayer.chain import bounded
-from offchain.relayer.core import Core, Place
+from offchain.relayer.core import Core
 from offchain.relayer.delegates import Delegates
 from offchain.relayer.live_session import LiveSession
 from offchain.relayer.pacing import Pacing
+from offchain.relayer.places import Place
 from offchain.relayer.problems import chain_unavailable, stream_not_found
 from offchain.relayer.wallet_money import asset_json, needs_json, nothing_to_pay, reckoned
 from streaming.session_state import SessionRef
@@ -174,7 +175,8 @@ class Quotes:
             lacks.append("cap")
         if grant.gap_ms < max(stream.gap_min_ms, 2 * core.cadence_ms):
             lacks.append("gap")
-        if self._held(number, grant) + self._pacing.ahead(number, place) >= grant.sessions_max:
+        taken = self._held(number, grant) + self._pacing.ahead(number, grant, place)
+        if taken >= grant.sessions_max:
             lacks.append("slot")
         return lacks
 
@@ -241,7 +243,7 @@ class Quotes:
             return None
         grant = standing.grants[number]
         unsettled = self._unsettled(number, grant)
-        taken = self._held(number, grant) + self._pacing.ahead(number, place)
+        taken = self._held(number, grant) + self._pacing.ahead(number, grant, place)
         return unsettled[0].ref if taken - len(unsettled) < grant.sessions_max else None
 
     # --- terms -----------------------------------------------------------------------------

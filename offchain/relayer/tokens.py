@@ -31,6 +31,8 @@ TOKEN_LIFETIME_MS: Final = 12 * 3600 * 1000
 CHALLENGE_LIFETIME_MS: Final = 5 * 60 * 1000
 CHALLENGE_CHARS_MAX: Final = 2_048
 TOKENS_MAX: Final = 100_000
+SWEEP_EVERY_MS: Final = 60_000
+"""What has ended is looked for so often: not with each viewer who signs in, among all of them."""
 TOKEN_CHARS_MAX: Final = 128
 STREAMS_AT_ONCE: Final = 500
 ACCOUNT_CHARS_MAX: Final = 128
@@ -110,6 +112,7 @@ class Tokens:
         self._tokens: dict[bytes, TokenRecord] = {}
         self._publishers: dict[int, bytes] = {}
         """Of each stream that may be published: the token that ends last."""
+        self._swept_ms = 0
 
     def add(self, tokens: Iterable[TokenRecord]) -> None:
         """Take over what the journal holds."""
@@ -216,10 +219,17 @@ class Tokens:
         """Make the token of a redeemed challenge. Raises Refused."""
         if challenge.nonce in self._used:
             raise _challenge_used()
-        for nonce in [nonce for nonce, until_ms in self._used.items() if until_ms <= now_ms]:
-            del self._used[nonce]
         self._used[challenge.nonce] = challenge.expires_at_ms
-        await self._forget_tokens(now_ms)
+        if abs(now_ms - self._swept_ms) >= SWEEP_EVERY_MS:  # either way: clocks are set back
+            self._swept_ms = now_ms
+            await self._forget_ended(now_ms)
+        if len(self._tokens) >= TOKENS_MAX:
+            raise Refused(
+                503,
+                "too-many-tokens",
+                f"{TOKENS_MAX} tokens are in use: try again in some minutes",
+                retry_after_s=300,
+            )
         token = PREFIXES[challenge.purpose] + secrets.token_urlsafe(32)
         record = TokenRecord(
             digest=digest(token),
@@ -245,7 +255,9 @@ class Tokens:
             raise journal_unavailable() from None
         self._take(record)
 
-    async def _forget_tokens(self, now_ms: int) -> None:
+    async def _forget_ended(self, now_ms: int) -> None:
+        for nonce in [nonce for nonce, until_ms in self._used.items() if until_ms <= now_ms]:
+            del self._used[nonce]
         if len(self._tokens) < TOKENS_MAX // 2:
             return
         ended = [token for token in self._tokens.values() if token.expires_at_ms <= now_ms]
@@ -253,13 +265,6 @@ class Tokens:
             del self._tokens[token.digest]
         if ended:
             await self._journal.commit([drop_tokens(now_ms)])
-        if len(self._tokens) >= TOKENS_MAX:
-            raise Refused(
-                503,
-                "too-many-tokens",
-                f"{TOKENS_MAX} tokens are in use: try again in some minutes",
-                retry_after_s=300,
-            )
 
     def check(self, token: str, purpose: Purpose | None, now_ms: int) -> TokenRecord:
         """Give what a token stands for. Raises Refused (401, or 403 for the other purpose)."""

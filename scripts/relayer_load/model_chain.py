@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -16,9 +17,9 @@ import msgspec
 
 from offchain.ledger.orders import SignedOrder
 from offchain.ledger.tables import Names, Tables
-from offchain.ledger.types import NATIVE
+from offchain.ledger.types import NATIVE, Grant, address
 from tests import model
-from tests.relayer.fake_chain import MODEL_CONSTANTS, POT, FakeChain, State
+from tests.relayer.fake_chain import MODEL_CONSTANTS, POT, FakeChain, State, shown
 
 BATCH_ORDERS_MAX: Final = 500
 """As the reference runtime has it."""
@@ -31,6 +32,7 @@ class ModelChain(FakeChain):
     def __init__(self) -> None:
         super().__init__()
         self.spent_s = 0.0
+        self._grants_of: dict[str, list[int]] = defaultdict(list)
         self.constants = msgspec.structs.replace(self.constants, batch_orders_max=BATCH_ORDERS_MAX)
         self.state.ledger.constants = dataclasses.replace(
             MODEL_CONSTANTS, max_batch_orders=BATCH_ORDERS_MAX
@@ -58,6 +60,16 @@ class ModelChain(FakeChain):
     def _take(self, given: SignedOrder) -> None:
         with self._billed():
             super()._take(given)
+
+    async def grants_of(self, account: str | bytes, *, at: str | None = None) -> dict[int, Grant]:
+        """Read an account's grants: here all are made before the first is asked for."""
+        grants, viewer = (await self._at(at)).ledger.grants, address(account)
+        with self._billed():
+            if not self._grants_of:
+                for number, grant in grants.items():
+                    self._grants_of[grant.viewer].append(number)
+            own = [number for number in self._grants_of[viewer] if number in grants]
+            return {number: shown(Grant, grants[number]) for number in own}
 
     def _tables(self, ledger: model.Ledger, names: Names) -> Tables:
         with self._billed():

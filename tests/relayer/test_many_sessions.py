@@ -13,6 +13,7 @@ import trio
 from trio.testing import MockClock
 
 from offchain.journal import SessionRecord
+from offchain.journal.records import TokenRecord
 from offchain.ledger.tables import Names, Tables
 from offchain.ledger.types import Clock, Constants, DelegateKey, Event, Grant, Head, Session, Stream
 from offchain.relayer.confirm import Confirmer
@@ -21,9 +22,10 @@ from offchain.relayer.health import health
 from offchain.relayer.keyring import MemoryKeyring
 from offchain.relayer.leases import Leaser
 from offchain.relayer.live_session import LiveSession
+from offchain.relayer.places import Place
 from offchain.relayer.session_views import session_view
 from offchain.relayer.submit import Submitter
-from offchain.relayer.tokens import Tokens
+from offchain.relayer.tokens import SWEEP_EVERY_MS, TOKENS_MAX, Tokens, digest
 from streaming.session_state import ConnectionState, SessionRef, States
 from tests.relayer.fake_chain import BASE_MS, CONSTANTS
 
@@ -42,6 +44,7 @@ class QuietChain:
     def __init__(self) -> None:
         self.happened: dict[str, tuple[Event, ...]] = {}
         self.asked: list[Names] = []
+        self.stream = STREAM
 
     async def is_syncing(self) -> bool:
         return False
@@ -60,7 +63,7 @@ class QuietChain:
         found = Tables()
         found.sessions = {name: entry(*name) for name in names.sessions}
         found.grants = {number: grant(number) for number in names.grants}
-        found.streams = dict.fromkeys(names.streams, STREAM)
+        found.streams = dict.fromkeys(names.streams, self.stream)
         found.vaults = dict.fromkeys(names.vaults, 10**9)
         return found
 
@@ -305,6 +308,82 @@ async def test_who_leaves_touches_nobody_else(settled: Relayer, autojump_clock: 
     assert set(counts) == {5}
     assert health(settled.core)["sessions"] == {"opening": 0, "open": MANY - 1, "closing": 1}
     assert health(settled.core)["connections"] == MANY - 1
+
+
+async def test_who_joins_touches_nobody_else(settled: Relayer, autojump_clock: MockClock) -> None:
+    with touched() as counts:
+        settled.core.book.add(LiveSession(record(MANY), trio.current_time()))
+        await settled.block(2)
+        await settled.look()
+        await settled.core.keeper.flush()
+    assert set(counts) == {MANY}
+    assert settled.core.book.sessions[SessionRef(MANY, 0)].since_block == 2
+
+
+async def test_a_stream_that_is_paused_is_told_to_all_of_its_sessions(
+    settled: Relayer, autojump_clock: MockClock
+) -> None:
+    paused = msgspec.structs.replace(STREAM, status="Paused", stops=(BASE_MS,), seconds=9)
+    settled.chain.stream = paused
+    event = Event(pallet="PayStream", name="StreamUpdated", fields={"stream": 1}, extrinsic_index=1)
+    await settled.block(2, event)
+    assert {session.deny for session in settled.core.book} == {"stream-ended"}
+
+
+async def test_a_lease_asks_about_nobody_else_who_waits(
+    settled: Relayer, autojump_clock: MockClock
+) -> None:
+    asked: Counter[str] = Counter()
+
+    class Counted(Place):
+        def __getattribute__(self, name: str) -> Any:
+            if name == "asset":  # whether what is kept for it is of the vault in question
+                asked[super().__getattribute__("viewer")] += 1
+            return super().__getattribute__(name)
+
+    for number in range(100):
+        settled.core.waiting.enter(
+            Counted(grant=number, viewer=f"viewer{number}", asset=None, funds=1, leave_at=1e9)
+        )
+    settled.tell(7, delivered_ms=1_500)
+    assert set(asked) == {"viewer7"}
+
+
+async def test_who_signs_in_has_no_other_token_looked_at(autojump_clock: MockClock) -> None:
+    """What has ended is looked for once a minute."""
+    looked_at: Counter[bytes] = Counter()
+
+    class Counted(TokenRecord, frozen=True):
+        def __getattribute__(self, name: str) -> Any:
+            if name == "expires_at_ms":
+                looked_at[super().__getattribute__("digest")] += 1
+            return super().__getattribute__(name)
+
+    tokens = Tokens(Journal(), "0x" + "11" * 32)  # type: ignore[arg-type]
+    until_ms = BASE_MS + SWEEP_EVERY_MS // 2
+    tokens.add(
+        Counted(
+            digest=digest(f"{number}"),
+            purpose="watch",
+            account=f"viewer{number}",
+            stream=None,
+            expires_at_ms=until_ms,
+        )
+        for number in range(TOKENS_MAX // 2)
+    )
+
+    async def sign_in(now_ms: int) -> int:
+        looked_at.clear()
+        _, challenge = tokens.challenge(
+            purpose="watch", account="one", origin="o", stream=None, delegate="0x", now_ms=now_ms
+        )
+        await tokens.issue(challenge, now_ms)
+        return len(looked_at)
+
+    assert await sign_in(BASE_MS) == TOKENS_MAX // 2
+    assert [await sign_in(BASE_MS + passed_ms) for passed_ms in (1, 1_000, 59_999)] == [0, 0, 0]
+    assert await sign_in(BASE_MS + SWEEP_EVERY_MS) == TOKENS_MAX // 2
+    assert await sign_in(BASE_MS) == 0, "what had ended is gone"
 
 
 async def test_the_line_of_a_session_goes_with_it(
