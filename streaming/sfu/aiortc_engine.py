@@ -169,6 +169,8 @@ class AiortcPrepared:
         answer, subscriber.cname = await negotiation.make_answer(self._pc, negotiated)
         subscription = AiortcSubscription(self._pc, negotiated, subscriber, self._live, on_ended)
         self._live.prepared.discard(self)
+        # Another publisher may have come since the offer was read, with what was not agreed.
+        self._live.end_unserved(subscription)
         return answer, subscription
 
     async def close(self) -> None:
@@ -199,8 +201,12 @@ class LiveStream:
         self.gone_s = time.monotonic()
         for subscription in list(self.subscriptions):
             subscription.subscriber.attach(self.published, now_us())
-            if publication is not None and not _serves(publication.published, subscription):
-                subscription.ended("publisher-gone")
+            self.end_unserved(subscription)
+
+    def end_unserved(self, subscription: AiortcSubscription) -> None:
+        """End a viewer who has not agreed to what is published now: it could decode nothing."""
+        if self.published is not None and not _serves(self.published, subscription):
+            subscription.ended("publisher-gone")
 
     def tend(self, now: int, unix: int) -> None:
         """Reports, limits and the grace after a publisher has gone."""

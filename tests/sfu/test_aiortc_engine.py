@@ -110,6 +110,33 @@ def test_a_viewer_that_cannot_decode_the_next_publisher_is_ended() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("first", "next_", "ends"),
+    [
+        (VP8, h264("640028"), ["publisher-gone"]),
+        (h264("42001f"), VP8, ["publisher-gone"]),
+        (h264("42001f"), h264("42e01f", 0), []),
+        (VP8, VP8, []),
+    ],
+)
+def test_a_publisher_that_comes_while_a_viewer_is_admitted_is_judged_too(
+    first: TrackCodec, next_: TrackCodec, ends: list[str]
+) -> None:
+    async def main() -> None:
+        engine = AiortcEngine()
+        ended: list[str] = []
+        publication(engine, first, OPUS)
+        prepared = await engine.prepare(1, FIELD["11-firefox-watch"])
+        publication(engine, next_, OPUS)
+        _, subscription = await prepared.answer(ended.append)
+        assert ended == ends
+        assert ("ended" in subscription.held) == bool(ends)
+        await subscription.close()
+        await closed(engine)
+
+    asyncio.run(main())
+
+
 def test_a_stream_without_sound_is_watched_without() -> None:
     text = FIELD["31-bundle-only-port-0-gstreamer-watch"]
 
