@@ -35,6 +35,13 @@ log = logging.getLogger(__name__)
 
 TAIL_S = 1.6
 """How long the end waits for the report about what was sent last."""
+TAIL_BY_REPORTS_S = 7.6
+"""The same where receiver reports are all that tells of it, and the viewer leaves: RFC 3550's
+players send one each 2 to 7 s, and it is judged a moment later. No media flows meanwhile."""
+TAIL_LOOK_S = 0.2
+"""How often the wait looks whether something else has cut it short."""
+WITHOUT_TAIL = frozenset({"replaced", "unconfirmed", "untimed", "vanished"})
+"""Ends after which no report is to be expected, or none that would be of use."""
 LEASE_CHECK_S = 0.25
 OWED_SESSIONS_MAX = 4096
 """Sessions of which it is remembered what their viewers may have seen unpaid."""
@@ -72,6 +79,8 @@ class Connection:
         self.lease: Lease | None = None
         self.lease_until_s = time.monotonic() + lease_ms / 1000
         self.end_reason: str | None = None
+        self.tail_until_s = 0.0
+        """Until when its end waits for the last report; what ends it too may bring that nearer."""
         self.has_media = False
         """Whether a packet was sent, as far as the log has said so."""
         self.ended = asyncio.Event()
@@ -342,24 +351,36 @@ class Connections:
 
     # --- ends ------------------------------------------------------------------------
 
-    def end_soon(self, one: Connection, reason: str) -> None:
+    def end_soon(self, one: Connection, reason: str) -> asyncio.Task[int]:
         """End a connection in the background."""
         task = asyncio.get_running_loop().create_task(self.end(one, reason))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
-    async def end(self, one: Connection, reason: str, tail_s: float = TAIL_S) -> int:
+    def hurry(self, one: Connection) -> None:
+        """Nobody waits for the sum of one that ends: do not wait for a rare report either."""
+        one.tail_until_s = min(one.tail_until_s, time.monotonic() + TAIL_S)
+
+    async def end(self, one: Connection, reason: str, tail_s: float | None = None) -> int:
         """Stop forwarding, wait for the tail's report, tell the final state, hang up.
 
-        Returns the delivered milliseconds. Ending twice waits for the first.
+        Returns the delivered milliseconds. Ending twice waits for the first, which then waits no
+        longer than the second would.
         """
+        until_s = time.monotonic() + (_tail_s(one, reason) if tail_s is None else tail_s)
         if one.end_reason is not None:
+            one.tail_until_s = min(one.tail_until_s, until_s)
+            if reason == "replaced" and one.end_reason == "left":
+                one.end_reason = reason  # its viewer came back: the session goes on
             await one.ended.wait()
             return one.subscription.figures().delivered_ms
         one.end_reason = reason
+        one.tail_until_s = until_s
         one.subscription.hold("ended")
-        if reason not in ("vanished", "replaced", "unconfirmed", "untimed"):
-            await one.subscription.settled(tail_s)
+        while (left_s := one.tail_until_s - time.monotonic()) > 0:
+            if await one.subscription.settled(min(left_s, TAIL_LOOK_S)):
+                break
         one.ended.set()
         delivered_ms = one.subscription.figures().delivered_ms
         self._keep_totals(one)
@@ -407,6 +428,13 @@ class Connections:
         )
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=0.5)
+
+
+def _tail_s(one: Connection, reason: str) -> float:
+    if reason in WITHOUT_TAIL:
+        return 0.0
+    by_reports = reason == "left" and one.subscription.reports_alone
+    return TAIL_BY_REPORTS_S if by_reports else TAIL_S
 
 
 def _ignore(_stream: StreamRef, _reason: str) -> None:

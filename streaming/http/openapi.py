@@ -207,8 +207,10 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
             parameters=("stream", "resource"),
         ),
         "delete": _operation(
-            "Leave. Waits at most 1.6 s for the report about what was sent last.",
-            {"200": "`delivered_ms` and `session`"},
+            "Leave. Media stops at once; the answer waits for the report about what was sent last: "
+            "at most 1.6 s, or 7.6 s where receiver reports alone tell what has come. Keep the "
+            "connection open until then. Who hangs up is ended all the same.",
+            {"200": "`delivered_ms` and `session`", "404": "it has ended"},
             parameters=("stream", "resource"),
         ),
     },

@@ -123,13 +123,20 @@ class AiortcSubscription:
         """Forward again once no reason is left."""
         self.subscriber.release(reason, now_us())
 
-    async def settled(self, timeout_s: float) -> None:
-        """Wait until a report covers all that was forwarded, or the time is over."""
+    @property
+    def reports_alone(self) -> bool:
+        """Whether what still waits for its receipt can only be covered by a receiver report."""
+        return self.subscriber.reports_alone
+
+    async def settled(self, timeout_s: float) -> bool:
+        """Wait until a report covers all that was forwarded, or the time is over. Returns whether
+        there is nothing more to wait for."""
         until = time.monotonic() + timeout_s
-        while self.subscriber.waiting and time.monotonic() < until:
-            if self._pc.connectionState != "connected":
-                return
+        while self.subscriber.waiting and self._pc.connectionState == "connected":
+            if time.monotonic() >= until:
+                return False
             await asyncio.sleep(0.02)
+        return True
 
     async def close(self) -> None:
         """Close the peer connection. Figures stay readable."""

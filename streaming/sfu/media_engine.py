@@ -99,8 +99,14 @@ class Subscription(Protocol):
     def release(self, reason: str) -> None:
         """Forward again once no reason is left, from the next keyframe on."""
 
-    async def settled(self, timeout_s: float) -> None:
-        """Wait until a report covers all that was forwarded, or the time is over."""
+    @property
+    def reports_alone(self) -> bool:
+        """Whether receiver reports, which may be rare, are all that will tell what has come of
+        what still waits for that."""
+
+    async def settled(self, timeout_s: float) -> bool:
+        """Wait until a report covers all that was forwarded, or the time is over. Returns whether
+        there is nothing more to wait for."""
 
     async def close(self) -> None:
         """Close the peer connection. Figures stay readable."""

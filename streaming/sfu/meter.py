@@ -233,9 +233,14 @@ class Meter:
     @property
     def receipt_limit_us(self) -> int:
         """The bound by the receipt there is, or is promised, of what this meter counts."""
-        if self.reports_alone and not self.per_packet:
+        if self.by_reports:
             return self.rules.unreported_max_us
         return self.rules.unconfirmed_max_us
+
+    @property
+    def by_reports(self) -> bool:
+        """Whether receiver reports tell what has come, and nothing better does or will."""
+        return self.reports_alone and not self.per_packet
 
     @property
     def open_us(self) -> int:

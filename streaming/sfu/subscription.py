@@ -529,6 +529,12 @@ class Subscriber:
         """Whether something that was sent is still to be known held."""
         return self.meter.waiting or self._sound.meter.waiting
 
+    @property
+    def reports_alone(self) -> bool:
+        """Whether receiver reports are all that will tell of something that waits."""
+        meters = (self.meter, self._sound.meter)
+        return any(each.waiting and each.by_reports for each in meters)
+
 
 def meter_of(feed: Feed) -> Meter:
     """The meter of the counted feed."""

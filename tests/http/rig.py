@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import socket
@@ -36,6 +37,9 @@ class StillSubscription:
         self.free_ms = 0
         self.rejoined_owing_ms: int | None = None
         self.sound_chosen = False
+        self.waits = False
+        """Whether something that was sent waits for its receipt."""
+        self.reports_alone = False
 
     def rejoins(self, owed_ms: int) -> None:
         self.rejoined_owing_ms = owed_ms
@@ -49,8 +53,11 @@ class StillSubscription:
     def release(self, reason: str) -> None:
         self.held.discard(reason)
 
-    async def settled(self, timeout_s: float) -> None:
-        return None
+    async def settled(self, timeout_s: float) -> bool:
+        if not self.waits:
+            return True
+        await asyncio.sleep(timeout_s)
+        return not self.waits
 
     async def close(self) -> None:
         self.closed = True

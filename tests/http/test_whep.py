@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 
+from streaming.http import connections
+from streaming.http.connections import TAIL_BY_REPORTS_S, TAIL_S
 from streaming.session_state import Problem
 from tests.http.fake_relayer import WATCH_TOKEN, allow, deny, hold_back
-from tests.http.rig import SDP, WATCHING, HttpRig, http_rig
+from tests.http.rig import SDP, WATCHING, HttpRig, StillSubscription, http_rig
 
 POST = {**WATCHING, **SDP}
 
@@ -259,5 +263,110 @@ def test_going_down_tells_every_final_state_in_time() -> None:
                 503,
                 "shutting-down",
             )
+
+    asyncio.run(main())
+
+
+@contextlib.asynccontextmanager
+async def leaving(r: HttpRig, *, reports_alone: bool) -> AsyncIterator[LeavingViewer]:
+    """A viewer who is asking to leave, and of whom something waits for its receipt."""
+    resource, headers = await join(r)
+    (one,) = r.engine.subscriptions
+    one.waits, one.reports_alone = True, reports_alone
+    asked = asyncio.ensure_future(r.ask("DELETE", resource))
+    await until(lambda: "ended" in one.held)
+    yield LeavingViewer(one, asked, headers["PayStream-Resume"])
+    asked.cancel()
+    await asyncio.wait([asked])
+
+
+@dataclasses.dataclass
+class LeavingViewer:
+    """What a test plays with."""
+
+    subscription: StillSubscription
+    asked: asyncio.Future[Any]
+    resume: str
+
+
+def test_who_tells_in_rare_reports_what_has_come_is_waited_for() -> None:
+    async def main() -> None:
+        async with http_rig() as r, leaving(r, reports_alone=True) as viewer:
+            await asyncio.sleep(TAIL_S + 0.3)
+            assert not viewer.asked.done()
+            assert not r.relayer.finals
+            viewer.subscription.delivered_ms = 9_000  # its report is here
+            viewer.subscription.waits = False
+            _, _, body = await asyncio.wait_for(viewer.asked, 1)
+            assert body["delivered_ms"] == 9_000
+            await until(lambda: r.relayer.finals)
+            (final,) = r.relayer.finals.values()
+            assert (final.delivered_ms, final.end_reason) == (9_000, "left")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("reports_alone", "tail_s"), [(False, TAIL_S), (True, TAIL_BY_REPORTS_S)])
+def test_the_end_waits_no_longer_than_is_stated(
+    reports_alone: bool, tail_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tenth as long, here."""
+    monkeypatch.setattr(connections, "TAIL_S", TAIL_S / 10)
+    monkeypatch.setattr(connections, "TAIL_BY_REPORTS_S", TAIL_BY_REPORTS_S / 10)
+
+    async def main() -> float:
+        async with http_rig() as r, leaving(r, reports_alone=reports_alone) as viewer:
+            start = time.monotonic()
+            await viewer.asked
+            return time.monotonic() - start
+
+    assert tail_s / 10 - 0.05 <= asyncio.run(main()) < tail_s / 10 + 0.5
+
+
+async def _server_goes_down(r: HttpRig, _viewer: LeavingViewer) -> None:
+    await r.server.close()
+
+
+async def _viewer_returns(r: HttpRig, viewer: LeavingViewer) -> None:
+    await join(r, viewer.resume)
+
+
+async def _relayer_denies(r: HttpRig, _viewer: LeavingViewer) -> None:
+    r.relayer.decide = deny
+
+
+async def _asker_hangs_up(_r: HttpRig, viewer: LeavingViewer) -> None:
+    viewer.asked.cancel()
+
+
+async def _viewer_vanishes(_r: HttpRig, viewer: LeavingViewer) -> None:
+    viewer.subscription.on_ended("vanished")
+
+
+@pytest.mark.parametrize(
+    ("cut", "within_s", "reason"),
+    [
+        (_server_goes_down, 1.5, "left"),
+        (_viewer_returns, 1.0, "replaced"),
+        (_relayer_denies, TAIL_S + 1.5, "left"),
+        (_asker_hangs_up, TAIL_S + 0.8, "left"),
+        (_viewer_vanishes, 1.0, "left"),
+    ],
+)
+def test_nothing_else_hangs_on_the_wait_for_a_rare_report(
+    cut: Callable[[HttpRig, LeavingViewer], Awaitable[None]], within_s: float, reason: str
+) -> None:
+    async def main() -> None:
+        async with http_rig() as r, leaving(r, reports_alone=True) as viewer:
+            start = time.monotonic()
+            viewer.subscription.delivered_ms = 777
+            await cut(r, viewer)
+            await until(lambda: r.relayer.finals, within_s)
+            assert time.monotonic() - start < within_s
+            (final,) = r.relayer.finals.values()
+            assert (final.delivered_ms, final.end_reason) == (777, reason)
+            assert viewer.subscription.closed
+            places = 1 if cut is _viewer_returns else 0
+            assert len(r.server.connections) == places
 
     asyncio.run(main())

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from streaming.clients.path.model import CLEAR, PathSettings
+from streaming.http.connections import TAIL_BY_REPORTS_S, TAIL_S
 from tests.sfu.simulation import Camera, Viewer, world
 
 AWAY = 40.0
 SEEDS = (1, 2)
+RECEIVER_REPORT = 201
 
 
 def watch(
@@ -133,3 +137,57 @@ def test_the_catch_up_of_a_join_is_paced() -> None:
     rate_bps = viewer.bytes * 8 / 0.5
     assert 1_200_000 < rate_bps < 1_650_000
     assert viewer.decoder.frames > 20
+
+
+def reports_rarely(viewer: Viewer, seed: int) -> None:
+    """As webrtcbin does by itself: a report each 2 to 7 s, and none with a request for repair."""
+    chance = random.Random(seed)
+    due_us = [viewer.clock.now_us + round(chance.uniform(2, 7) * 1e6)]
+
+    def says(packet: bytes) -> bytes | None:
+        if packet[1] != RECEIVER_REPORT:
+            return packet
+        if viewer.clock.now_us < due_us[0]:
+            octets = 4 * (int.from_bytes(packet[2:4], "big") + 1)
+            return packet[octets:] or None
+        due_us[0] = viewer.clock.now_us + round(chance.uniform(2, 7) * 1e6)
+        return packet
+
+    viewer.says = says
+
+
+@pytest.mark.parametrize(
+    ("loss", "least", "mean"), [(0, 0.97, 0.98), (1, 0.97, 0.98), (2, 0.97, 0.98), (5, 0.94, 0.97)]
+)
+def test_who_reports_rarely_is_paid_for_once_the_last_report_is_waited_for(
+    loss: float, least: float, mean: float
+) -> None:
+    """At 5 % one in eight asks for a keyframe: what came since its last report does not count."""
+    shares: list[float] = []
+    for seed in range(1, 9):
+        publishing = world(seed=seed)
+        path = PathSettings(loss_percent=loss, delay_ms=AWAY)
+        viewer = Viewer(publishing, path=path, seed=seed, numbered=False)
+        reports_rarely(viewer, seed)
+        publishing.clock.run(90)
+        watched_ms = viewer.watched_ms
+        viewer.subscriber.hold("ended")
+        assert viewer.subscriber.reports_alone
+        publishing.clock.run(TAIL_BY_REPORTS_S)
+        assert viewer.ended is None
+        assert not viewer.subscriber.waiting
+        assert viewer.delivered_ms <= viewer.watched_ms
+        shares.append(viewer.delivered_ms // 1000 * 1000 / watched_ms)
+    assert min(shares) >= least, shares
+    assert sum(shares) / len(shares) >= mean, shares
+
+
+def test_who_tells_of_each_packet_needs_no_rare_report_at_the_end() -> None:
+    publishing = world()
+    viewer = Viewer(publishing, path=PathSettings(loss_percent=2, delay_ms=AWAY))
+    publishing.clock.run(30)
+    viewer.subscriber.hold("ended")
+    assert viewer.subscriber.waiting
+    assert not viewer.subscriber.reports_alone
+    publishing.clock.run(TAIL_S)
+    assert not viewer.subscriber.waiting

@@ -85,7 +85,7 @@ export function release(resource, token) {
     method: "DELETE",
     headers: { Authorization: `Bearer ${token}` },
     keepalive: true,
-    withinMs: 5_000,
+    withinMs: 10_000, // the server may wait for a report, at most 7.6 s
   });
 }
 
