@@ -101,6 +101,14 @@ def watch(
             "--renew", "Renew a running subscription before it ends, as far as the grant allows."
         ),
     ] = False,
+    sound_alone: Annotated[
+        bool,
+        options.option(
+            "--sound-alone",
+            "Where the path cannot carry the picture, go on with sound and pay for it; else it "
+            "is free for 10 s, and then waits.",
+        ),
+    ] = False,
     dry_run: options.DryRun = False,
     chain: options.Chain = options.CHAIN_DEFAULT,
     server: options.Server = options.SERVER_DEFAULT,
@@ -108,6 +116,9 @@ def watch(
     """Watch a stream and pay for the seconds that arrive. Ctrl-C leaves and settles.
 
     With --deposit and --cap, what is missing is deposited and granted first, in one transaction.
+
+    Where the server sends nothing, or no picture, it is said why; with --json in a line of JSON on
+    standard error: {"event":"held",...}, and {"event":"flowing",...} once that is over.
     """
     viewer = signed_in()
     if viewer is None:
@@ -135,7 +146,8 @@ def watch(
         seconds=seconds,
         count_only=count_only,
         renew=renew,
-        on_progress=_progress(out),
+        sound_alone=sound_alone,
+        on_progress=_watching(out),
     )
     result = _run_until_stopped(run_watch(config))
     out.progress_over()
@@ -157,6 +169,7 @@ def watch(
         ("Session", told["session"] or "none"),
         ("Watched", f"{told['watched_ms'] / 1000:.1f} s"),
         ("Stood still", f"{told['freezes_ms'] / 1000:.1f} s"),
+        ("Sound alone", _after(told.get("sound_alone_ms"))),
         ("Frames", told["frames_decoded"]),
         ("First picture", _after(told.get("first_frame_ms"))),
         ("Delivered", _after(told.get("delivered_ms"))),
@@ -366,6 +379,28 @@ def _progress(out: Output, event: str | None = None) -> Callable[[dict[str, Any]
             return
         said = [_in_words(name, value) for name, value in progress.items() if name != "event"]
         out.progress(f"{kind}: {', '.join(said)}")
+
+    return tell
+
+
+def _watching(out: Output) -> Callable[[dict[str, Any]], None]:
+    """Tell progress on standard error, and there, too, why the server sends nothing."""
+    tell_progress = _progress(out)
+
+    def tell(progress: dict[str, Any]) -> None:
+        if progress["event"] not in ("held", "flowing"):
+            tell_progress(progress)
+            return
+        out.progress_over()
+        if out.json_mode:
+            out.event(progress, stderr=True)
+        elif progress["event"] == "flowing":
+            out.note("the picture goes on")
+        else:
+            choose = (
+                "; --sound-alone goes on with sound" if progress.get("choice") == "wait" else ""
+            )
+            out.warn(f"{progress['why']}{choose}")
 
     return tell
 

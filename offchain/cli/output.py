@@ -34,11 +34,13 @@ class Output:
         sys.stdout.write(json.dumps(exact(data), ensure_ascii=False) + "\n")
         sys.stdout.flush()
 
-    def event(self, data: Mapping[str, Any]) -> None:
-        """Print one line of JSON at once, for programs that wait for a process to be ready."""
+    def event(self, data: Mapping[str, Any], *, stderr: bool = False) -> None:
+        """Print one line of JSON at once, for programs that wait for a process to be ready, or
+        (on standard error) for what happens before its result is there."""
         line = json.dumps(exact(data), ensure_ascii=False, separators=(",", ":"))
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        stream = sys.stderr if stderr else sys.stdout
+        stream.write(line + "\n")
+        stream.flush()
 
     def text(self, text: str) -> None:
         """Print text as data, as it is."""

@@ -54,11 +54,16 @@ class WatchConfig:
     """Count complete frames from RTP instead of decoding them (cheap)."""
     renew: bool = False
     """Ask for another period of a running subscription before its last one ends."""
+    sound_alone: bool = False
+    """Where the path cannot carry the picture: go on with sound, and pay for it. Otherwise it is
+    free for some seconds, and then waits."""
     make_payable: Callable[[RestClient, str, dict[str, Any]], Awaitable[None]] | None = None
     """Called once, with (client, watch token, terms), if the server answers 402: deposits and
     grants what the terms name. Without it, or if it is not enough, `WatchFailed` is raised."""
     on_progress: Callable[[dict[str, Any]], None] | None = None
-    """Called about once a second with `{"event": ..., ...}`."""
+    """Called about once a second with `{"event": ..., ...}`. `held` says that the server sends
+    nothing, or no picture, and why (`reasons`, `why`, and where there is a choice `choices` and
+    `choice`); `flowing`, that it does again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +93,8 @@ class WatchResult:
     freezes_ms: int = 0
     """For how long the picture stood still: of each gap of at least 200 ms that is longer than
     three times the usual one (the median of the last 30), what it is longer than the usual."""
+    sound_alone_ms: int = 0
+    """Sound that came while no picture did: free, or paid where that was chosen."""
     frames_decoded: int = 0
     """Complete frames: decoded, or with `count_only` counted."""
     first_frame_ms: int | None = None

@@ -26,6 +26,9 @@ class FrameClock:
     Beside that it adds up freezes. The picture stands still in a gap of at least 200 ms that is
     longer than three times the usual one (the middle one of the last 30 gaps); what counts is
     the time beyond the usual gap. A still camera and a sparse screen share are no freezes.
+
+    Sound is heard alone in what is no gap of its own and lies in a gap of the picture's that counts
+    nothing.
     """
 
     def __init__(self) -> None:
@@ -34,6 +37,10 @@ class FrameClock:
         self.frozen_us = 0
         self.first_us: int | None = None
         self.last_us: int | None = None
+        self.sound_us: int | None = None
+        """When sound came last."""
+        self._alone_us = 0
+        self._since_frame_us = 0
         self._gaps_us: deque[int] = deque(maxlen=USUAL_OF_GAPS)
         self._ended = False
 
@@ -47,13 +54,28 @@ class FrameClock:
                 self.watched_us += gap_us
             self._look_for_freeze(gap_us)
             self._gaps_us.append(gap_us)
+        self._alone_us += self._heard_alone_us(now_us)
+        self._since_frame_us = 0
         self.last_us = now_us
         self.frames += 1
+
+    def sound(self, now_us: int) -> None:
+        """Sound was decoded (or a packet of it has come) at this time."""
+        if self.sound_us is not None and now_us - self.sound_us <= GAP_MAX_US:
+            self._since_frame_us += now_us - self.sound_us
+        self.sound_us = now_us
+
+    def _heard_alone_us(self, now_us: int) -> int:
+        gap_us = self._since_frame_us if self.last_us is None else now_us - self.last_us
+        without_picture = gap_us > GAP_MAX_US
+        return self._since_frame_us if without_picture else 0
 
     def end(self, now_us: int) -> None:
         """Nobody looks any more: a picture that stands still did so until this time."""
         if self.last_us is not None:
             self._look_for_freeze(now_us - self.last_us)
+        self._alone_us += self._heard_alone_us(now_us)
+        self._since_frame_us = 0
         self._ended = True
 
     def _look_for_freeze(self, gap_us: int) -> None:
@@ -70,9 +92,31 @@ class FrameClock:
         return self.watched_us // 1000
 
     @property
+    def sound_alone_ms(self) -> int:
+        """Sound that was heard without a picture, until the last frame or the end."""
+        return self._alone_us // 1000
+
+    @property
     def freezes_ms(self) -> int:
         """For how long the picture stood still until now."""
         return self.frozen_us // 1000
+
+
+class SoundCounter:
+    """Tells of the packets of a sound track without decoding them."""
+
+    def __init__(self, on_sound: Callable[[int], None]) -> None:
+        self._on_sound = on_sound
+
+    def forward(self, _packet: Packet, now_us: int) -> None:
+        """Take one packet."""
+        self._on_sound(now_us)
+
+    def source_changed(self) -> None:
+        """Sound goes on from any source."""
+
+    def gap_unrepaired(self, number: int, now_us: int) -> None:
+        """A packet never came."""
 
 
 class FrameCounter:

@@ -130,6 +130,14 @@ class RestClient:
         """Price and live state of a stream."""
         return await self._json("GET", f"/api/v1/streams/{stream}")
 
+    async def connection(self, resource: str) -> dict[str, Any]:
+        """Whether media flows to a viewer's connection, and if not, why."""
+        return await self._json("GET", resource)
+
+    async def choose_sound(self, resource: str) -> None:
+        """Go on with sound, and pay for it, where the path carries no picture."""
+        await self._json("POST", f"{resource}/sound", json={"sound_alone": True})
+
     async def authenticate(self, purpose: str, signer: Signer, stream: int | None = None) -> str:
         """A token for `purpose` (`watch`, or `publish` with its stream), for one signature."""
         return str((await self.sign_in(purpose, signer, stream))["token"])

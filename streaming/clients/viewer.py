@@ -15,9 +15,9 @@ from typing import Any
 from aiortc import RTCPeerConnection
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from streaming.clients import peer
+from streaming.clients import held, peer
 from streaming.clients.config import WatchConfig, WatchResult
-from streaming.clients.frame_clock import FrameClock, FrameCounter
+from streaming.clients.frame_clock import FrameClock, FrameCounter, SoundCounter
 from streaming.clients.rest_client import ClientError, RestClient
 from streaming.session_state import RESUME_WITHIN_MS
 from streaming.sfu import aiortc_adapter
@@ -71,6 +71,14 @@ class _Watching:
         self._server = peer.ServerWatch(rest)
         self._heard_us = 0
         self._patience_us = SILENT_BUT_LIVE_US
+        self._told_first = False
+        """Whether it has been told that the first picture is there."""
+        self._told_us = 0
+        """When the server last said why nothing, or no picture, comes."""
+        self._held: dict[str, Any] | None = None
+        """What was told last of why the server sends nothing, or no picture."""
+        self._chosen_for: str | None = None
+        """The connection of which the server has been told to go on with sound."""
 
     async def run(self) -> str:
         """Watch; returns why it ended."""
@@ -154,14 +162,13 @@ class _Watching:
     async def _until_over(self, lost: asyncio.Event) -> str | None:
         """Wait until the time is over (`seconds`) or the connection is lost (None)."""
         told_s = time.monotonic()
-        told_first = self._clock.first_us is not None
         while True:
             await self._pause(lost, told_s)
             now = now_us()
             first_us = self._clock.first_us
             if first_us is not None:
-                if not told_first:
-                    told_first = True
+                if not self._told_first:
+                    self._told_first = True
                     self._tell("playing", first_frame_ms=self._first_frame_ms())
                 seconds = self._config.seconds
                 if seconds is not None and now - first_us >= seconds * 1_000_000:
@@ -187,13 +194,48 @@ class _Watching:
             await asyncio.wait_for(lost.wait(), max(wait_s, PAUSE_MIN_S))
 
     async def _lost_silently(self, now: int) -> bool:
-        """Whether nothing comes because the server we knew is no longer there."""
-        heard_us = max(self._heard_us, self._clock.last_us or 0)
-        if now - heard_us < SILENT_US:
+        """Whether nothing comes, and the server that we knew does not say why."""
+        silent_us = now - max(self._heard_us, self._clock.last_us or 0)
+        if silent_us < SILENT_US:
+            self._tell_held(None)
             return False
-        if await self._server.gone():
-            return True
-        if now - heard_us < self._patience_us:
+        try:
+            state = await self._rest.connection(self._resource or "")
+        except ClientError as error:
+            if error.status in (404, 410) or await self._server.gone():
+                return True
+            state = {}
+        silent_us = min(silent_us, now - (self._clock.sound_us or 0))
+        reasons = held.told_reasons(state)
+        if not reasons:
+            return await self._silent_but_live(min(silent_us, now - self._told_us))
+        await self._choose(reasons)
+        self._told_us = now
+        self._tell_held(held.event_of(state, reasons))
+        return held.sound_flows(reasons) and silent_us >= self._patience_us
+
+    async def _choose(self, reasons: list[str]) -> None:
+        """Say once a connection that sound is wanted where there is no picture."""
+        resource = self._resource
+        if not self._config.sound_alone or resource is None or self._chosen_for == resource:
+            return
+        if "path" in reasons or "sound-alone" in reasons:
+            with contextlib.suppress(ClientError):  # it is said again in a second
+                await self._rest.choose_sound(resource)
+                self._chosen_for = resource
+
+    def _tell_held(self, told: dict[str, Any] | None) -> None:
+        """Tell that media waits, and why, where that is new; or that it flows again."""
+        known, self._held = self._held, told
+        if told is None:
+            if known is not None:
+                self._tell("flowing")
+        elif known is None or (told["reasons"], told["why"]) != (known["reasons"], known["why"]):
+            self._tell("held", **told)
+
+    async def _silent_but_live(self, silent_us: int) -> bool:
+        """Whether the stream goes on, for others, while nothing comes here."""
+        if silent_us < self._patience_us:
             return False
         with contextlib.suppress(ClientError):
             state = await self._rest.stream(self._config.stream)
@@ -211,8 +253,7 @@ class _Watching:
         with contextlib.suppress(MediaStreamError):
             while True:
                 await track.recv()
-                if track.kind == "video":
-                    self._clock.frame(now_us())
+                (self._clock.frame if track.kind == "video" else self._clock.sound)(now_us())
 
     def _count(self, pc: RTCPeerConnection) -> None:
         """Take packets undecoded, report and repair as a receiver does, count whole frames."""
@@ -227,6 +268,8 @@ class _Watching:
             tracks[codec.kind] = track
             if codec.kind == "video":
                 track.sinks.append(FrameCounter(track, self._clock.frame))
+            else:
+                track.sinks.append(SoundCounter(self._clock.sound))
         published = PublishedTracks(self._config.stream, tracks)
         numbered_by = aiortc_adapter.numbered_by(pc)
         aiortc_adapter.IngestPort(pc, published, numbered_by, outlet.send_rtcp)
@@ -263,6 +306,7 @@ class _Watching:
             sessions=tuple(self._sessions),
             watched_ms=self._clock.watched_ms,
             freezes_ms=self._clock.freezes_ms,
+            sound_alone_ms=self._clock.sound_alone_ms,
             frames_decoded=self._clock.frames,
             first_frame_ms=self._first_frame_ms(),
             reconnects=max(0, self._connects - 1),

@@ -206,6 +206,41 @@ def test_a_payable_stream_needs_no_transaction(
     assert "1.3 s" in result.stdout
 
 
+HELD = {
+    "event": "held",
+    "session": "3-0",
+    "reasons": ["path"],
+    "why": "the path cannot carry the picture",
+    "choice": "wait",
+    "choices": ["sound-alone", "wait"],
+    "sound_free_ms": 9_000,
+}
+
+
+def test_why_nothing_comes_is_said_on_standard_error(
+    server: Server, ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configs: list[Any] = []
+
+    async def run_watch(config: Any) -> WatchResult:
+        configs.append(config)
+        for told in (HELD, {"event": "flowing", "session": "3-0"}):
+            config.on_progress(told)
+        return WatchResult(stream=1, account=ALICE, session="3-0", sound_alone_ms=7_300)
+
+    monkeypatch.setattr("streaming.cli.run_watch", run_watch)
+    server.terms |= {"missing": [], "payable": True}
+    result = run(server, *WATCH)
+    assert "the path cannot carry the picture; --sound-alone goes on with sound" in result.stderr
+    assert "the picture goes on" in result.stderr
+    assert "7.30 s" in result.stdout
+    result = run(server, *WATCH, "--sound-alone", "--json")
+    told = [json.loads(line) for line in result.stderr.splitlines() if line.startswith("{")]
+    assert told == [HELD, {"event": "flowing", "session": "3-0"}]
+    assert json.loads(result.stdout)["sound_alone_ms"] == 7_300
+    assert [config.sound_alone for config in configs] == [False, True]
+
+
 def test_a_slot_that_is_taken_is_the_server_to_tell(
     server: Server, ledger: FakeLedger, watched: list[Any]
 ) -> None:

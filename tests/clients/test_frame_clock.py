@@ -73,3 +73,29 @@ def test_a_gap_above_one_and_a_half_seconds_counts_nothing() -> None:
     clock = after_gaps([40, 1_500, 1_501, 40])
     assert clock.watched_ms == 1_580
     assert clock.frames == 5
+
+
+def test_sound_is_heard_alone_where_no_picture_counts() -> None:
+    clock = FrameClock()
+    for at_us in range(0, 30_000_000, 20_000):
+        clock.sound(at_us)
+        second = at_us // 1_000_000
+        filmed = second < 5 or second >= 12 or at_us == 7_000_000
+        if filmed and at_us % 40_000 == 0:
+            clock.frame(at_us)
+    assert clock.watched_ms == 4_960 + 17_960
+    assert clock.sound_alone_ms == 7_040
+    clock.sound(40_000_000)  # a gap of its own is no sound
+    clock.sound(41_000_000)
+    clock.end(41_000_000)
+    assert clock.sound_alone_ms == 8_040 + 20
+
+
+def test_sound_that_comes_a_little_before_the_first_picture_is_not_heard_alone() -> None:
+    for first_us, alone_ms in ((400_000, 0), (4_000_000, 4_000)):
+        clock = FrameClock()
+        for at_us in range(0, 4_020_000, 20_000):
+            clock.sound(at_us)
+            if at_us == first_us:
+                clock.frame(at_us)
+        assert clock.sound_alone_ms == alone_ms

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from streaming.clients.browser import chromium
+from streaming.clients.config import WatchResult
 from streaming.clients.path.model import CLEAR, Counts, PathSettings
 from streaming.clients.path.proxy import PathConfig, RunningPath, path_before
-from tests.http.fake_relayer import WATCH_TOKEN
+from tests.http.fake_relayer import WATCH_TOKEN, allow, hold_back
 from tests.sfu.rig import Rig, rig
 
 pytestmark = pytest.mark.media
@@ -133,6 +134,79 @@ def test_a_rate_below_the_streams_fills_the_queue_and_drops() -> None:
             viewers.change(CLEAR)
             watching.cancel()
             await watching
+
+    asyncio.run(main())
+
+
+NARROW = PathSettings(rate_kbps=200, delay_ms=40)
+"""Sound fits, the picture of 600 kbit/s does not."""
+
+
+async def watch_narrowed(
+    *, seconds: float, sound_alone: bool
+) -> tuple[WatchResult, int, list[dict[str, Any]]]:
+    """What our viewer saw whose path narrows after 3 s, what was delivered, and what it told."""
+    async with behind() as (r, path):
+        events: list[dict[str, Any]] = []
+        config = {"on_progress": events.append, "sound_alone": sound_alone}
+        watching = asyncio.ensure_future(r.watch(seconds=seconds + 3, count_only=True, **config))
+        await until(lambda: watching.done() or "playing" in {each["event"] for each in events})
+        await asyncio.sleep(3)
+        path.proxy.viewers.change(NARROW)
+        result = await watching
+        await until(lambda: r.relayer.finals)
+        (final,) = r.relayer.finals.values()
+        assert final.end_reason == "left"
+        return result, final.delivered_ms, events
+
+
+def test_on_a_path_too_narrow_for_the_picture_the_sound_goes_on_and_the_reason_is_told() -> None:
+    async def main() -> None:
+        result, delivered_ms, events = await watch_narrowed(seconds=20, sound_alone=False)
+        assert result.reconnects == 0
+        assert delivered_ms <= result.watched_ms + 500
+        told = [
+            event for event in events if event["event"] == "held" and "path" in event["reasons"]
+        ]
+        assert told, events
+        assert told[0]["choices"] == ["sound-alone", "wait"]
+        assert told[0]["choice"] == "wait"
+        assert "cannot carry the picture" in told[0]["why"]
+        assert result.sound_alone_ms > 5_000
+
+    asyncio.run(main())
+
+
+def test_who_chooses_sound_alone_pays_for_what_is_heard() -> None:
+    async def main() -> None:
+        result, delivered_ms, events = await watch_narrowed(seconds=30, sound_alone=True)
+        assert result.reconnects == 0
+        assert any(event.get("choice") == "sound-alone" for event in events)
+        assert result.sound_alone_ms > 12_000
+        assert delivered_ms > result.watched_ms + 5_000
+        assert delivered_ms <= result.watched_ms + result.sound_alone_ms + 500, events
+
+    asyncio.run(main())
+
+
+def test_who_is_told_to_wait_stays() -> None:
+    """As long as a lost connection was taken for one before, and longer."""
+
+    async def main() -> None:
+        async with behind() as (r, _):
+            events: list[dict[str, Any]] = []
+            config = {"on_progress": events.append}
+            watching = asyncio.ensure_future(r.watch(seconds=14, count_only=True, **config))
+            await until(lambda: any(event["event"] == "playing" for event in events))
+            r.relayer.decide = hold_back
+            await asyncio.sleep(9)
+            r.relayer.decide = allow
+            result = await watching
+            assert result.reconnects == 0
+            told = [event for event in events if event["event"] in ("held", "flowing")]
+            assert [event["event"] for event in told] == ["held", "flowing"]
+            assert "wait" in told[0]["reasons"]
+            assert result.watched_ms > 2_000
 
     asyncio.run(main())
 
