@@ -57,6 +57,8 @@ class Confirmer:
         self._lost_by: type[LedgerError] | None = None
         """What the chain was lost by last: another reason is told, too."""
         self._missed = 0
+        self._unread_from: int | None = None
+        """The first of the finalized blocks that are being passed over."""
         """How often in a row a finalized block had no state."""
         self._moved_at = trio.current_time()
         """When the last node was left, or the first one taken."""
@@ -258,8 +260,10 @@ class Confirmer:
         core = self._core
         await core.view.check(head)
         last = core.book.finalized_block
-        if not core.book.sessions or head.number - last > CATCH_UP_BLOCKS_MAX:
+        if not core.book.sessions:
             core.book.finalized_block = max(last, head.number - 1)
+        elif head.number - last > CATCH_UP_BLOCKS_MAX:
+            core.book.finalized_block = self._skip(last + 1, head) - 1
         while core.book.finalized_block < head.number:
             last = core.book.finalized_block
             read = await self._read_events(last + 1, head) - 1
@@ -286,6 +290,7 @@ class Confirmer:
                 raise
             return self._skip(number, head)
         self._missed = 0
+        self._tell_unread(number)
         if core.book.finalized_block != number - 1:
             return number  # sessions were taken in meanwhile that are behind: theirs come first
         for event in events:
@@ -305,18 +310,30 @@ class Confirmer:
         return self._missed < MISSING_TRIES
 
     def _skip(self, number: int, head: Head) -> int:
-        """Go on behind blocks whose events the node has dropped, and say so."""
+        """Go on behind blocks whose events the node has dropped or that are too many; count them.
+
+        Those that a node is sure to keep are still read.
+        """
         resumed = max(number + 1, head.number - STATES_KEPT_BLOCKS + 1)
         self._core.count("finalized_blocks_unread", resumed - number)
-        log.warning(
-            "event=finalized-blocks-unread from=%d to=%d why=%r",
-            number,
-            resumed - 1,
-            "the node has dropped their states: figures of sessions that ended there may be "
-            "missing, `paystream reconcile` shows them. A node with --state-pruning archive keeps "
-            "them",
-        )
+        self._unread_from = self._unread_from or number
         return resumed
+
+    def _tell_unread(self, number: int) -> None:
+        """Say once which blocks were passed over, now that the one behind them was read.
+
+        The node goes on dropping states meanwhile: told one by one they would be many lines.
+        """
+        first, self._unread_from = self._unread_from, None
+        if first is not None:
+            log.warning(
+                "event=finalized-blocks-unread from=%d to=%d why=%r",
+                first,
+                number - 1,
+                "the node has dropped their states, or they were too many: figures of sessions "
+                "that ended there may be missing, `paystream reconcile` shows them. A node with "
+                "--state-pruning archive keeps states",
+            )
 
     async def _decide(self, head: Head) -> None:
         """Let a finalized block's entries decide about sessions that may be over."""

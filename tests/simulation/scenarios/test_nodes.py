@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
 import trio
 
+from offchain.relayer import confirm
 from tests.simulation.node import Node
 from tests.simulation.scenarios.stage import play
 from tests.simulation.world import World
+
+
+def _told_unread(w: World) -> int:
+    """Tell how many finalized blocks the one line of the log names that nobody could read."""
+    (line,) = (each for each in w.story.lines if "finalized-blocks-unread" in each)
+    found = re.search(r"from=(\d+) to=(\d+) ", line)
+    assert found is not None, line
+    return int(found[2]) - int(found[1]) + 1
+
+
+async def _counted_unread(w: World) -> int:
+    return int((await w.ask("status"))["counters"]["finalized_blocks_unread"])
 
 
 # It once was so: after 256 missed blocks finality is not read for a day, and nobody is told.
@@ -21,6 +37,7 @@ def test_finality_is_read_again_after_more_blocks_than_a_node_keeps() -> None:
         await trio.sleep(120)
         read = (await w.ask("info"))["finalized_block"]
         assert read >= w.chain.finalized - 10, f"{read} of {w.chain.finalized}"
+        assert _told_unread(w) == await _counted_unread(w) > 0
 
     play(tale, judged=("charged",))
 
@@ -36,6 +53,23 @@ def test_finality_is_read_again_after_a_long_absence_of_the_relayer() -> None:
         read = (await w.ask("info"))["finalized_block"]
         assert read is not None
         assert read >= w.chain.finalized - 10, f"{read} of {w.chain.finalized}"
+        assert _told_unread(w) == await _counted_unread(w) > 0
+
+    play(tale, judged=("charged",))
+
+
+# It once was so: what came in a long absence was passed over without a word, even at an archive.
+def test_more_blocks_than_are_caught_up_with_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confirm, "CATCH_UP_BLOCKS_MAX", 280)
+
+    async def tale(w: World) -> None:
+        w.node.archive = True
+        viewer = await w.viewer().ready()
+        await viewer.watch()
+        await trio.sleep(20)
+        await w.crash(down_s=640)
+        await trio.sleep(60)
+        assert _told_unread(w) == await _counted_unread(w) > 0
 
     play(tale, judged=("charged",))
 
