@@ -100,7 +100,7 @@ class Confirmer:
         now = trio.current_time()
         for session in self._affected():
             if not session.done:
-                self.settle_view(session, now)
+                self.follow_view(session, now)
                 session.look()
         core.submit_bell.ring()
         core.new_best.ring()
@@ -149,7 +149,7 @@ class Confirmer:
 
     # --- what the best block says of a session -------------------------------------------
 
-    def settle_view(self, session: LiveSession, now: float) -> None:
+    def follow_view(self, session: LiveSession, now: float) -> None:
         """Let one session follow the best block."""
         entries = self._core.view.entries(session.ref)
         if entries is None:
