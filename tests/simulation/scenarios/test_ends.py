@@ -73,35 +73,35 @@ def test_ten_minutes_without_the_relayer_lose_nothing() -> None:
     play(tale, judged=("charged", "credit", "ends"))
 
 
-def _disk(w: World, away: bool) -> None:
+def _disk(w: World, *, away: bool) -> None:
     w.disk.full = away
 
 
-def _chain(w: World, away: bool) -> None:
+def _chain(w: World, *, away: bool) -> None:
     w.chain.halted = away
 
 
-def _node(w: World, away: bool) -> None:
+def _node(w: World, *, away: bool) -> None:
     w.node.away = "refuses" if away else None
 
 
-def _pool(w: World, away: bool) -> None:
+def _pool(w: World, *, away: bool) -> None:
     w.node.refuses = dropped if away else nothing_against
 
 
 # It once was so: what was not ticked before gap and window were over was lost.
 @pytest.mark.parametrize("put_away", [_disk, _chain, _node, _pool])
 def test_ten_minutes_without_what_a_tick_needs_lose_nothing(
-    put_away: Callable[[World, bool], None],
+    put_away: Callable[..., None],
 ) -> None:
     async def tale(w: World) -> None:
         w.chain.set_settlement_window(600_000)
         viewer = await w.viewer().ready()
         watching = await viewer.watch()
         await trio.sleep(20)
-        put_away(w, True)
+        put_away(w, away=True)
         await trio.sleep(600)
-        put_away(w, False)
+        put_away(w, away=False)
         before_ms = watching.held_ms
         await trio.sleep(60)
         assert watching.held_ms >= before_ms + 40_000, "it goes on"
