@@ -6,13 +6,13 @@ ledger that is shared, `now` is set before each use. What a node shows of it is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import msgspec
 import trio
 
-from offchain.ledger.errors import LedgerError
+from offchain.ledger.errors import LedgerError, NotIncluded
 from offchain.ledger.orders import Close, Order, Tick
 from offchain.ledger.types import NATIVE, Event, Head
 from tests import model
@@ -54,6 +54,46 @@ class Waiting:
     until: int
 
 
+class Followed:
+    """A call whose caller waits for a block that has it.
+
+    A fork repeats the call, and what it comes to there is what counts.
+    """
+
+    def __init__(self, call: Change) -> None:
+        self._call = call
+        self._done = trio.Event()
+        self._events: list[Event] = []
+        self._failed: LedgerError | None = None
+
+    def __call__(self, ledger: model.Ledger) -> list[Event]:
+        """Make the call, as a part of a block."""
+        self._done.set()
+        try:
+            self._events = self._call(ledger)
+        except LedgerError as error:
+            self._failed = error
+            return []
+        return list(self._events)
+
+    async def outcome(self) -> list[Event]:
+        """Wait for its block, and give its events there. Raises LedgerError."""
+        await self._done.wait()
+        if self._failed is not None:
+            raise self._failed
+        return self._events
+
+
+@dataclass(eq=False, slots=True)
+class Transaction:
+    """What an account of a relayer's has signed and sent: it pays for its place in a block."""
+
+    change: Change
+    orders: tuple[tuple[int, Order], ...]
+    until: int
+    """The last block that may have it."""
+
+
 @dataclass(slots=True)
 class Block:
     """One block, with what it takes to make it again on another fork."""
@@ -67,6 +107,7 @@ class Block:
     events: tuple[Event, ...]
     orders: tuple[tuple[int, Order], ...]
     changes: tuple[Change, ...]
+    transactions: tuple[Transaction, ...] = ()
 
     @property
     def now_ms(self) -> int:
@@ -93,6 +134,9 @@ class Blockchain:
         self.canonical: list[str] = []
         self.pool: dict[Key, Waiting] = {}
         self.pending: list[Change] = []
+        self.transactions: list[Transaction] = []
+        self.is_empty = False
+        """Blocks take nothing that a relayer has sent."""
         self.finalized = 0
         self.halted = False
         self.final_lag = FINAL_LAG
@@ -162,16 +206,17 @@ class Blockchain:
         halted_ms = parent.halted_ms + halt_ms
         ledger, events, orders = parent.ledger, list[Event](), list[tuple[int, Order]]()
         changes, self.pending = self.pending, []
-        if changes or (self.pool and not self.lane_full):
+        sent = self._ready(number, takes)
+        if changes or sent or (self.pool and not self.lane_full):
             ledger = parent.ledger.copy()
             ledger.now, ledger.halted_ms = time_ms - halted_ms, halted_ms
-            for change in changes:
+            for change in [*changes, *(each.change for each in sent)]:
                 events += change(ledger)
             for key, waiting in sorted(self.pool.items(), key=lambda each: each[0]):
                 if waiting.until < number:
                     del self.pool[key]
                     continue
-                if self.lane_full or not takes(key[0], waiting.order):
+                if self.lane_full or self.is_empty or not takes(key[0], waiting.order):
                     continue
                 del self.pool[key]
                 known = ledger.grants.get(key[0])
@@ -179,7 +224,16 @@ class Blockchain:
                 if isinstance(outcome, list):
                     events += reported(outcome)
                     orders.append((key[0], waiting.order))
-        return self._push((time_ms, halted_ms), ledger, events, orders, changes)
+        block = self._push((time_ms, halted_ms), ledger, events, orders, changes)
+        block.transactions = tuple(sent)
+        return block
+
+    def _ready(self, number: int, takes: Callable[[int, Order], bool]) -> list[Transaction]:
+        """Take the transactions out of the pool that a block has; drop those that are too old."""
+        alive = [each for each in self.transactions if number <= each.until]
+        sent = [each for each in alive if not self.is_empty and all(takes(*o) for o in each.orders)]
+        self.transactions = [each for each in alive if each not in sent]
+        return sent
 
     def _push(
         self,
@@ -210,8 +264,8 @@ class Blockchain:
     def reorganise(self, depth: int, *, keep_orders: bool) -> int:
         """Put a longer fork in the newest blocks' place, and tell how deep it went.
 
-        What wallets called is in the fork's first block. Orders are so only if they are kept;
-        otherwise the pools have forgotten them.
+        What wallets called is in the fork's first block. Orders and a relayer's transactions are
+        so only if they are kept; otherwise the pools have forgotten them.
         """
         depth = min(depth, self.height - self.finalized)
         if depth < 1:
@@ -223,8 +277,10 @@ class Blockchain:
             told(dropped)
         if not keep_orders:
             self.pool.clear()
+            self.transactions.clear()
         for block in dropped:
             self.pending += block.changes
+            self.transactions += block.transactions if keep_orders else ()
             for grant, order in block.orders if keep_orders else ():
                 lane = LANES[type(order).__name__]
                 until = self.height + MORTAL_BLOCKS
@@ -303,26 +359,27 @@ class Blockchain:
         self.pending.append(made)
 
     async def included(self, call: Change) -> tuple[Block, list[Event]]:
-        """Make a call in the next block, and wait for that. Raises LedgerError.
+        """Make somebody's call in the next block, and wait for that. Raises LedgerError."""
+        followed = Followed(call)
+        self.pending.append(followed)
+        events = await followed.outcome()
+        return self.best, events
 
-        A fork repeats the call, and what it comes to there is what counts.
+    async def sent(
+        self,
+        call: Change,
+        *,
+        until: int,
+        timeout_s: float,
+        orders: Iterable[tuple[int, Order]] = (),
+    ) -> tuple[Block, list[Event]]:
+        """Put a relayer's transaction into the pool, and wait for its block for so long.
+
+        Raises LedgerError: the call's own, or NotIncluded, after which a block may still take it.
         """
-        done = trio.Event()
-        events: list[Event] = []
-        failed: list[LedgerError] = []
-
-        def change(ledger: model.Ledger) -> list[Event]:
-            done.set()
-            try:
-                made = call(ledger)
-            except LedgerError as error:
-                failed.append(error)
-                return []
-            events[:] = made
-            return made
-
-        self.pending.append(change)
-        await done.wait()
-        if failed:
-            raise failed[0]
-        return self.best, list(events)
+        followed = Followed(call)
+        self.transactions.append(Transaction(followed, tuple(orders), until))
+        with trio.move_on_after(timeout_s):
+            events = await followed.outcome()
+            return self.best, events
+        raise NotIncluded("0x" + "33" * 32, "no answer in time", "sending again is harmless")

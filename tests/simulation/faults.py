@@ -58,6 +58,7 @@ class Faults:
             "node-behind": (2, self.node_behind),
             "balancer": (2, self.balancer),
             "node-cut-off": (2, self.node_cut_off),
+            "answers-lost": (3, self.answers_lost),
             "pool-full": (2, self.pool_full),
             "pool-says-stale": (1, self.pool_says_stale),
             "lane-full": (2, self.lane_full),
@@ -88,13 +89,13 @@ class Faults:
         """End every fault."""
         w = self.world
         w.story.tell("calm")
-        w.chain.halted = w.chain.lane_full = False
+        w.chain.halted = w.chain.lane_full = w.chain.is_empty = False
         w.chain.final_lag = 2
         w.chain.takes = lambda grant, order: True
         del w.nodes[1:]
         for node in w.nodes:
             node.away, node.behind, node.swallows, node.slow_s = None, 0, False, 0.0
-            node.refuses = nothing_against
+            node.refuses, node.loses_answers = nothing_against, 0.0
         w.disk.full, w.disk.slow_s = False, 0.0
         w.disk.disarm()
         w.relayer.disarm_all()
@@ -233,9 +234,9 @@ class Faults:
 
     async def nothing_included(self) -> None:
         """Let blocks take nothing: after 64 of them the pool forgets."""
-        self.world.chain.takes = lambda grant, order: False
+        self.world.chain.is_empty = True
         await self._for("nothing-included", 10, 300)
-        self.world.chain.takes = lambda grant, order: True
+        self.world.chain.is_empty = False
 
     async def upgrade(self) -> None:
         """Let the runtime's version rise: what wallets signed for the last one is refused."""
@@ -292,6 +293,13 @@ class Faults:
         self._strikes("subscription-silent")
         self.world.node.silence()
         await trio.lowlevel.checkpoint()
+
+    async def answers_lost(self) -> None:
+        """Let the node take what it is sent, and its answers never come."""
+        node = self.world.node
+        node.loses_answers = self.numbers.choice((0.3, 1.0))
+        await self._for("answers-lost", 3, 200, share=node.loses_answers)
+        node.loses_answers = 0.0
 
     async def pool_full(self) -> None:
         """Let the pool have no room (1016)."""

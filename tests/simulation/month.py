@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from unittest import mock
 
 import trio
 
+from offchain.relayer import batches
+from tests.simulation.chance import Chance
 from tests.simulation.faults import Faults
 from tests.simulation.habits import Habits
 from tests.simulation.oracles import Bounds, Failure
@@ -17,6 +22,32 @@ DAY_S = 86_400
 DAYS = 1 / 24
 """How long faults strike, unless it is said otherwise: an hour; the end of all comes on top."""
 VIEWERS = ("Alice", "Charlie", "Dave")
+WINDOW_MS = 600_000
+"""The settlement window of the reference runtime; the model's is a minute."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is so from the beginning to the end of a seed."""
+
+    in_batches: bool
+    """Every tick goes in a batch, as those of thousands of viewers do."""
+    long_window: bool
+    """Sessions can be closed for as long as at the reference runtime."""
+
+    @classmethod
+    def drawn(cls, seed: int) -> Setting:
+        """Draw it from a stream of its own."""
+        numbers = Chance(seed).stream("setting")
+        return cls(numbers.random() < 1 / 3, numbers.random() < 1 / 2)
+
+    @contextlib.contextmanager
+    def holds(self) -> Iterator[None]:
+        """Let the relayer's threshold for batches be so, for the length of the block."""
+        with contextlib.ExitStack() as stack:
+            for name in ("HANDFUL", "CROWD") if self.in_batches else ():
+                stack.enter_context(mock.patch.object(batches, name, 0))
+            yield
 
 
 @dataclass(frozen=True)
@@ -48,8 +79,14 @@ def simulate(
     `keep` keeps the story's lines.
     """
     began = time.perf_counter()
+    setting, bounds = Setting.drawn(seed), bounds or Bounds()
+    if setting.long_window:
+        bounds = replace(bounds, ends_within_s=bounds.ends_within_s + WINDOW_MS / 1000)
 
     async def tale(w: World) -> None:
+        w.story.tell("setting", batches=setting.in_batches, long_window=setting.long_window)
+        if setting.long_window:
+            w.chain.set_settlement_window(WINDOW_MS)
         faults = Faults(w, w.chance.stream("faults"), only)
         with trio.CancelScope() as lives:
             async with trio.open_nursery() as nursery:
@@ -63,7 +100,8 @@ def simulate(
         await w.end()
         await w.judge_doors()
 
-    story, judges, seconds = told(tale, seed=seed, bounds=bounds, keep=keep)
+    with setting.holds():
+        story, judges, seconds = told(tale, seed=seed, bounds=bounds, keep=keep)
     return Outcome(
         seed=seed,
         failures=tuple(judges.failures),

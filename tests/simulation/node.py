@@ -22,6 +22,7 @@ from offchain.ledger.errors import (
     LedgerError,
     NodeNotBelieved,
     NodeUnreachable,
+    NotIncluded,
     OrderRefused,
     Replayed,
     Superseded,
@@ -67,6 +68,8 @@ from tests.simulation.blockchain import BLOCKS_KEPT, STATES_KEPT, Block, Blockch
 
 HANGS_S = 10.0
 """After so long the client gives up a request to a node that does not answer."""
+FOLLOWED_S = 120.0
+"""So long the client follows a transaction to its block, unless it is told otherwise."""
 RETURN_EVERY_S = 60.0
 """How often a preferred node that was left is tried."""
 Admit = Callable[[NewNode], Awaitable[None]]
@@ -102,6 +105,8 @@ class Node:
         self.swallows = False
         """It is cut off from its peers: what its pool takes reaches nobody."""
         self.refuses: Refusal = nothing_against
+        self.loses_answers = 0.0
+        """The share of what it was sent that it takes, and whose sender hears nothing of it."""
         self.slow_s = 0.0
         self.mute_before = -1
         """Subscriptions numbered up to this one say nothing any more."""
@@ -182,6 +187,19 @@ class Node:
             await trio.lowlevel.checkpoint()
         if self.away is not None:
             raise NodeUnreachable(self.name, "it is switched off")
+
+    def takes_transactions(self) -> None:
+        """Look for room in the pool. Raises TransactionRefused."""
+        if self.refuses is dropped:
+            raise TransactionRefused("Dropped", "Dropped", "the node's pool is full")
+        if self.refuses is stale:
+            raise TransactionRefused("Stale", "Stale", "its nonce was used")
+
+    async def answered(self, numbers: random.Random) -> None:
+        """Let the answer to what was sent get back. Raises NodeUnreachable."""
+        if self.loses_answers and numbers.random() < self.loses_answers:
+            await trio.sleep(numbers.choice((0.0, HANGS_S)))
+            raise NodeUnreachable(self.name, "its answer is lost")
 
 
 class Endpoint:
@@ -460,6 +478,7 @@ class Endpoint:
         priority = self._chain.priority(block, grant, order)
         if not node.swallows and not self._chain.take(grant, order, priority):
             raise Superseded("Superseded", "Superseded", "the same or a higher total waits")
+        await node.answered(self._numbers)
         return "0x" + "22" * 32
 
     async def submit_batch(
@@ -470,18 +489,15 @@ class Endpoint:
         wait: str = "in_block",
         timeout_s: float = 120.0,
     ) -> BatchResult:
-        """Send orders in one transaction."""
+        """Send orders in one transaction. Raises TransactionRefused, NotIncluded."""
         for each in orders if not self.dead else ():
             self._on_order(each.grant, each.order)
-        node = await self._node()
-        if node.swallows:
-            await trio.sleep(timeout_s)
-            raise NodeUnreachable(node.name, "the batch is lost")
 
         def change(ledger: model.Ledger) -> list[Event]:
             return happened(ledger.submit_batch([self._verified(ledger, each) for each in orders]))
 
-        receipt = await self._included(change)
+        named = [(each.grant, each.order) for each in orders]
+        receipt = await self._sent(change, named, timeout_s)
         done = receipt.event("BatchDone").fields
         failures = {
             (event.fields["grant"], event.fields["index"]): failure(event.fields["error"])
@@ -498,9 +514,27 @@ class Endpoint:
     async def settle(
         self, signer: Signer, grant: int, index: int, *, wait: str = "in_block"
     ) -> Receipt:
-        """Close a session whose window is over. Raises DispatchFailed."""
-        await self._node()
-        return await self._included(lambda ledger: happened(ledger.settle(grant, index)))
+        """Close a session whose window is over. Raises DispatchFailed, as a batch else."""
+        return await self._sent(lambda ledger: happened(ledger.settle(grant, index)))
+
+    async def _sent(
+        self,
+        call: Callable[[model.Ledger], list[Event]],
+        orders: Sequence[tuple[int, Order]] = (),
+        timeout_s: float = FOLLOWED_S,
+    ) -> Receipt:
+        """Send a transaction of the relayer's account, and follow it to its block."""
+        node = await self._node()
+        node.takes_transactions()
+        until = node.height + ERA_BLOCKS
+        if node.swallows:
+            await trio.sleep(timeout_s)
+            raise NotIncluded("0x" + "33" * 32, "no answer in time", "sending again is harmless")
+        block, events = await self._chain.sent(
+            call, orders=orders, until=until, timeout_s=timeout_s
+        )
+        await node.answered(self._numbers)
+        return _receipt(block, events)
 
     # --- wallets ---------------------------------------------------------------------------
 
@@ -538,14 +572,7 @@ class Endpoint:
         return await self._included(lambda ledger: _signed_call(ledger, payload))
 
     async def _included(self, call: Callable[[model.Ledger], list[Event]]) -> Receipt:
-        block, events = await self._chain.included(call)
-        return Receipt(
-            tx_hash="0x" + "33" * 32,
-            block_hash=block.head.hash,
-            block_number=block.head.number,
-            extrinsic_index=2,
-            events=tuple(events),
-        )
+        return _receipt(*await self._chain.included(call))
 
     async def finalized(self, receipt: Receipt, *, timeout_s: float = 120.0) -> Receipt:
         """Wait until a block is final."""
@@ -688,6 +715,16 @@ class _Asked:
     async def block_hash(self, number: int) -> str | None:
         await self._node.reached()
         return self._node.hash_at(number)
+
+
+def _receipt(block: Block, events: Sequence[Event]) -> Receipt:
+    return Receipt(
+        tx_hash="0x" + "33" * 32,
+        block_hash=block.head.hash,
+        block_number=block.head.number,
+        extrinsic_index=2,
+        events=tuple(events),
+    )
 
 
 def _signed_call(ledger: model.Ledger, payload: SignedPayload) -> list[Event]:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from tests.simulation.month import Outcome, simulate
+from offchain.keys.signer import Signer
+from offchain.ledger.orders import SignedOrder, Tick
+from offchain.ledger.types import BatchResult
+from tests.simulation.month import Outcome, Setting, simulate
+from tests.simulation.node import Endpoint
 
 SEEDS = 20
 DAYS = 1 / 144
@@ -44,6 +50,30 @@ def test_credit_holds() -> None:
 def test_every_session_ends() -> None:
     found = [each for seed in range(SEEDS) for each in failures(seed, "ends")]
     assert not found, "\n".join(found)
+
+
+def test_a_share_of_the_seeds_has_another_setting() -> None:
+    settings = [Setting.drawn(seed) for seed in range(SEEDS)]
+    assert SEEDS // 5 < sum(each.in_batches for each in settings) < SEEDS // 2
+    assert SEEDS // 4 < sum(each.long_window for each in settings) < 3 * SEEDS // 4
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_ticks_go_in_batches_where_the_setting_says_so(
+    monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    ticks: list[Tick] = []
+    send = Endpoint.submit_batch
+
+    async def submit_batch(
+        self: Endpoint, signer: Signer, orders: Sequence[SignedOrder], **named: Any
+    ) -> BatchResult:
+        ticks.extend(each.order for each in orders if isinstance(each.order, Tick))
+        return await send(self, signer, orders, **named)
+
+    monkeypatch.setattr(Endpoint, "submit_batch", submit_batch)
+    simulate(seed, days=1 / 288)
+    assert bool(ticks) is Setting.drawn(seed).in_batches
 
 
 def test_the_days_are_eventful() -> None:

@@ -89,8 +89,12 @@ def _pool(w: World, *, away: bool) -> None:
     w.node.refuses = dropped if away else nothing_against
 
 
+def _answers(w: World, *, away: bool) -> None:
+    w.node.loses_answers = float(away)
+
+
 # It once was so: what was not ticked before gap and window were over was lost.
-@pytest.mark.parametrize("put_away", [_disk, _chain, _node, _pool])
+@pytest.mark.parametrize("put_away", [_disk, _chain, _node, _pool, _answers])
 def test_ten_minutes_without_what_a_tick_needs_lose_nothing(
     put_away: Callable[..., None],
 ) -> None:
