@@ -372,7 +372,8 @@ def parts(w: SeveralWorld, name: str) -> tuple[Core, Several]:
 
 def fails_once(monkeypatch: pytest.MonkeyPatch, kind: type, name: str) -> list[JournalUnavailable]:
     """Let the first call of a method fail; gives the failures there were."""
-    real, failures = getattr(kind, name), []
+    real = getattr(kind, name)
+    failures: list[JournalUnavailable] = []
 
     def method(own: object, viewers: Sequence[str]) -> object:
         if not failures and viewers:
