@@ -254,7 +254,7 @@ pub mod pallet {
 	/// `pallet-balances` (or whatever keeps the native asset) must stand before this pallet, so that
 	/// its genesis is built first.
 	#[pallet::config(with_default)]
-	pub trait Config: frame_system::Config {
+	pub trait Config: frame_system::Config<RuntimeCall: From<Call<Self>>> {
 		/// The overarching hold reason.
 		#[pallet::no_default_bounds]
 		type RuntimeHoldReason: From<HoldReason>;
@@ -1033,6 +1033,9 @@ pub mod pallet {
 		RenewTooEarly,
 		/// The grant is not this pallet's. Name a grant that was made for it.
 		NotSeller,
+		/// The chain lets no orders in at present: its filter of calls is closed to them, as in safe mode or
+		/// by a pause. Keep the order until it is open again.
+		CallFiltered,
 	}
 
 	#[pallet::call]
@@ -1218,7 +1221,7 @@ pub mod pallet {
 		///
 		/// All but `Open` are refused with `GrantNotFound` or `SessionNotFound` for what
 		/// never was, and with `OrderStale` for a session that is closed. All are refused with
-		/// `SignatureInvalid`, `FreeLaneFull` and `Overflow` where these apply.
+		/// `SignatureInvalid`, `FreeLaneFull`, `Overflow` and `CallFiltered` where these apply.
 		#[pallet::call_index(7)]
 		#[pallet::weight(Pallet::<T>::weight_of_submit(order))]
 		#[pallet::authorize(Pallet::<T>::authorize_submit)]

@@ -3,6 +3,7 @@
 //! A runtime for tests, and around every call of theirs the checks of I1 to I7.
 
 use crate::{self as pallet_paystream, *};
+use frame::deps::frame_system::EnsureRootWithSuccess;
 use frame::{
 	deps::{
 		frame_support::weights::constants::ParityDbWeight,
@@ -15,7 +16,7 @@ use frame::{
 	},
 	testing_prelude::*,
 	token::fungible::{NativeFromLeft, NativeOrWithId, UnionOf},
-	traits::{fungibles::Inspect as _, AsEnsureOriginWithArg},
+	traits::{fungibles::Inspect as _, AsEnsureOriginWithArg, Contains, InsideBoth, Nothing},
 };
 use polkadot_sdk::{pallet_assets, pallet_balances, pallet_timestamp, pallet_utility};
 use std::collections::BTreeMap;
@@ -44,6 +45,8 @@ construct_runtime!(
 		Balances: pallet_balances = 2,
 		Assets: pallet_assets = 3,
 		Utility: pallet_utility = 4,
+		SafeMode: pallet_safe_mode = 5,
+		TxPause: pallet_tx_pause = 6,
 		PayStream: pallet_paystream = 10,
 		Rental: crate::tests::rental::pallet = 11,
 	}
@@ -54,6 +57,7 @@ impl frame_system::Config for Test {
 	type Block = Block;
 	type AccountData = pallet_balances::AccountData<u128>;
 	type DbWeight = ParityDbWeight;
+	type BaseCallFilter = InsideBoth<SafeMode, TxPause>;
 }
 
 #[derive_impl(pallet_timestamp::config_preludes::TestDefaultConfig)]
@@ -81,7 +85,45 @@ impl pallet_utility::Config for Test {
 	type WeightInfo = ();
 }
 
+/// What goes on in safe mode: the ways out that take no orders.
+pub struct WaysOut;
+impl Contains<RuntimeCall> for WaysOut {
+	fn contains(call: &RuntimeCall) -> bool {
+		matches!(call, RuntimeCall::PayStream(Call::withdraw { .. } | Call::revoke { .. }))
+	}
+}
+
+impl pallet_safe_mode::Config for Test {
+	type RuntimeEvent = RuntimeEvent;
+	type Currency = Balances;
+	type RuntimeHoldReason = RuntimeHoldReason;
+	type WhitelistedCalls = WaysOut;
+	type EnterDuration = ConstU64<10>;
+	type ExtendDuration = ConstU64<10>;
+	type EnterDepositAmount = NoDeposit;
+	type ExtendDepositAmount = NoDeposit;
+	type ForceEnterOrigin = EnsureRootWithSuccess<u64, ConstU64<10>>;
+	type ForceExtendOrigin = EnsureRootWithSuccess<u64, ConstU64<10>>;
+	type ForceExitOrigin = EnsureRoot<u64>;
+	type ForceDepositOrigin = EnsureRoot<u64>;
+	type Notify = ();
+	type ReleaseDelay = NoRelease;
+	type WeightInfo = ();
+}
+
+impl pallet_tx_pause::Config for Test {
+	type RuntimeEvent = RuntimeEvent;
+	type RuntimeCall = RuntimeCall;
+	type PauseOrigin = EnsureRoot<u64>;
+	type UnpauseOrigin = EnsureRoot<u64>;
+	type WhitelistedCalls = Nothing;
+	type MaxNameLen = ConstU32<64>;
+	type WeightInfo = ();
+}
+
 parameter_types! {
+	pub const NoDeposit: Option<u128> = None;
+	pub const NoRelease: Option<u64> = None;
 	pub const NativeAsset: Kind = NativeOrWithId::Native;
 	pub const PayStreamPalletId: PalletId = PalletId(*b"paystrm0");
 	// Static, for the tests of the integrity test.

@@ -6,7 +6,7 @@ use crate::{
 	plan::{Plan, Step},
 	stream::StreamBook,
 	types::{DelegateKey, DelegateSignature, GrantId, Order, OrderOf, SessionIndex},
-	Config, Error, FreeWeightUsed, Pallet, WeightInfo,
+	Call, Config, Error, FreeWeightUsed, Pallet, WeightInfo,
 };
 use alloc::vec::Vec;
 use frame::{
@@ -15,6 +15,7 @@ use frame::{
 		sp_io,
 	},
 	prelude::*,
+	traits::Contains,
 };
 
 /// What the bytes of a signed order begin with.
@@ -128,15 +129,24 @@ impl<T: Config> Pallet<T> {
 		<Self as PalletInfoAccess>::index() as u8
 	}
 
-	/// What the pool and the block ask before `submit`: the ledger's refusals first, which are
-	/// cheap, then the signature.
+	/// Whether the runtime's filter lets a call in that pays no fee. The dispatch asks it too, but what
+	/// it refuses there has been included, and stays valid: it would fail for nothing again and again.
+	pub(crate) fn ensure_let_in(call: Call<T>) -> Result<(), Error<T>> {
+		ensure!(T::BaseCallFilter::contains(&call.into()), Error::<T>::CallFiltered);
+		Ok(())
+	}
+
+	/// What the pool and the block ask before `submit`: the runtime's filter and the ledger's refusals
+	/// first, which are cheap, then the signature.
 	pub(crate) fn authorize_submit(
 		_source: TransactionSource,
 		grant: &GrantId,
 		order: &OrderOf<T>,
 		signature: &DelegateSignature,
 	) -> TransactionValidityWithRefund {
-		Self::try_authorize(*grant, order, signature)
+		let call = || Call::submit { grant: *grant, order: order.clone(), signature: *signature };
+		Self::ensure_let_in(call())
+			.and_then(|()| Self::try_authorize(*grant, order, signature))
 			.map(|valid| (valid, Weight::zero()))
 			.map_err(|error| refusal::<T>(error).into())
 	}

@@ -215,3 +215,48 @@ fn fails_as_a_whole_when_the_ledger_refuses() {
 		assert_eq!(checked.apply::<Test>(&info, len), Err(custom(Error::AheadOfClock).into()));
 	});
 }
+
+/// Whether the whole way of a tick is refused before it is included, as what, and for free.
+fn refused_on_the_way(grant: GrantId, seconds: u32) -> TransactionValidityError {
+	let order = tick_order(seconds);
+	let signature = signer().sign(&PayStream::order_bytes(grant, &order));
+	let call = RuntimeCall::PayStream(Call::submit { grant, order, signature });
+	let transaction = Extrinsic::new_transaction(call, extension());
+	let (info, len) = (transaction.get_dispatch_info(), transaction.encoded_size());
+	let checked = Checkable::check(transaction, &frame_system::ChainContext::<Test>::default())
+		.expect("a general transaction carries no signature of its own");
+	checked.apply::<Test>(&info, len).expect_err("it is not let in")
+}
+
+#[test]
+fn fails_where_the_chain_is_in_safe_mode() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (stream, grant) = opened();
+		at(20);
+		assert_ok!(pallet_safe_mode::Pallet::<Test>::force_enter(root()));
+		assert_eq!(pool(&signer(), grant, tick_order(9)), Err(custom(Error::CallFiltered)));
+		assert_eq!(refused_on_the_way(grant, 9), custom(Error::CallFiltered).into());
+		assert_eq!(stream_entry(stream).seconds, 0);
+		assert_ok!(pallet_safe_mode::Pallet::<Test>::force_exit(root()));
+		assert_ok!(tick(grant, 0, 9));
+	});
+}
+
+#[test]
+fn fails_where_orders_are_paused() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (stream, grant) = opened();
+		at(20);
+		let name = |text: &str| text.as_bytes().to_vec().try_into().expect("it is short enough");
+		let submit = (name("PayStream"), name("submit"));
+		assert_ok!(pallet_tx_pause::Pallet::<Test>::pause(root(), submit.clone()));
+		assert_eq!(pool(&signer(), grant, tick_order(9)), Err(custom(Error::CallFiltered)));
+		assert_eq!(refused_on_the_way(grant, 9), custom(Error::CallFiltered).into());
+		// Batches are another call, and go on until they are paused too.
+		assert_ok!(submit_batch(vec![item(grant, tick_order(9))]));
+		assert_eq!(stream_entry(stream).seconds, 9);
+		assert_ok!(pallet_tx_pause::Pallet::<Test>::unpause(root(), submit));
+		at(30);
+		assert_ok!(tick(grant, 0, 15));
+	});
+}
