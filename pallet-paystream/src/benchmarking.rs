@@ -807,6 +807,7 @@ mod benchmarks {
 	#[benchmark]
 	fn on_finalize() {
 		FreeWeightUsed::<T>::put(Weight::from_parts(1, 1));
+		FreeShares::<T>::put(Shares::default());
 
 		#[block]
 		{
@@ -814,6 +815,7 @@ mod benchmarks {
 		}
 
 		assert!(!FreeWeightUsed::<T>::exists());
+		assert!(!FreeShares::<T>::exists());
 	}
 
 	impl_benchmark_test_suite!(Pallet, crate::mock::benchmark_state(), crate::mock::Test);

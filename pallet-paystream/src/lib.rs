@@ -124,6 +124,7 @@ mod grant;
 mod halt;
 #[cfg(any(feature = "std", feature = "try-runtime"))]
 pub mod invariants;
+mod lane;
 pub mod migrations;
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects)]
@@ -142,9 +143,11 @@ mod vault;
 mod view;
 pub mod weights;
 
+pub use batch::PartialFee;
 #[cfg(feature = "runtime-benchmarks")]
 pub use defaults::StoredClock;
 pub use defaults::{KeylessTreasury, StorageDeposit};
+pub use lane::{ExtensionWeight, Shares, SystemExtensions};
 pub use pallet::*;
 pub use seller::Seller;
 pub use types::*;
@@ -196,6 +199,10 @@ pub mod pallet {
 			pub const NativeAsset: NativeOrWithId<u32> = NativeOrWithId::Native;
 			/// A quarter of a block.
 			pub const FreeShare: Perbill = Perbill::from_percent(25);
+			/// A quarter of the free share.
+			pub const OpenShare: Perbill = Perbill::from_percent(25);
+			/// An eighth of the free share.
+			pub const AccountShare: Perbill = Perbill::from_parts(125_000_000);
 			/// A fifth of a claim.
 			pub const TreasuryShareMax: Permill = Permill::from_percent(20);
 		}
@@ -245,6 +252,12 @@ pub mod pallet {
 			type WeightInfo = SubstrateWeight<T>;
 			type BlockGapMaxMs = ConstU64<60_000>;
 			type HaltMaxMs = ConstU64<86_400_000>;
+			type OpenShare = OpenShare;
+			type AccountShare = AccountShare;
+			type ExtensionWeight = SystemExtensions<T>;
+			type BatchFee = ();
+			type OrderPriority = ConstU64<0>;
+			type OrderLongevity = ConstU64<64>;
 		}
 	}
 
@@ -401,6 +414,33 @@ pub mod pallet {
 		#[pallet::constant]
 		type HaltMaxMs: Get<u64>;
 
+		/// The share of the free share that opens and renewals may use. They come before ticks, which have
+		/// the rest to themselves.
+		#[pallet::constant]
+		type OpenShare: Get<Perbill>;
+
+		/// The share of the free share that the orders of one account's grants may use in a block.
+		#[pallet::constant]
+		type AccountShare: Get<Perbill>;
+
+		/// What the runtime's transaction extension weighs, without the check of an order: the free share
+		/// counts it.
+		#[pallet::no_default_bounds]
+		type ExtensionWeight: ExtensionWeight;
+
+		/// How a part of a batch's fee is taken, where not all of its orders are free.
+		#[pallet::no_default_bounds]
+		type BatchFee: PartialFee<Self::AccountId>;
+
+		/// What is added to the pool priority of every order. Without it a tick of `n` seconds has `2 x n`, and an
+		/// open has 2^20.
+		#[pallet::constant]
+		type OrderPriority: Get<TransactionPriority>;
+
+		/// For how many blocks the pool may keep an order without asking again.
+		#[pallet::constant]
+		type OrderLongevity: Get<TransactionLongevity>;
+
 		/// What the benchmarks ask of the runtime.
 		#[cfg(feature = "runtime-benchmarks")]
 		#[pallet::no_default]
@@ -501,6 +541,11 @@ pub mod pallet {
 	#[pallet::storage]
 	#[pallet::whitelist_storage]
 	pub type ParentTimeMs<T: Config> = StorageValue<_, Moment, OptionQuery>;
+
+	/// What opens have used of that, and each account. It never outlives the block either.
+	#[pallet::storage]
+	#[pallet::whitelist_storage]
+	pub type FreeShares<T: Config> = StorageValue<_, Shares, ValueQuery>;
 
 	/// Which assets the ledger starts with, and what the operator takes.
 	#[pallet::genesis_config]
@@ -1280,10 +1325,11 @@ pub mod pallet {
 		/// `FundTooEarly`, `FundTooSmall`, `TickTooSmall`, `TipTooSmall`, `TipTooSoon` and `RenewTooEarly`
 		/// refuse nothing. One that is refused harms no other. A tick that turns out to close its session
 		/// weighs more than was announced: the block is charged for it, or it is refused with `BlockFull`
-		/// where the block has no room, and always in a batch within another call. A batch whose orders all
-		/// counted, and all within these limits and the block's free share, costs no fee; else the weight
-		/// of those that did so comes back. Orders refused with `OrderStale` have been brought by somebody
-		/// else, and are taken for free ones, if they are no more than those.
+		/// where the block has no room, and always in a batch within another call. What counted within these
+		/// limits and the block's free share is free. Every other order costs its own weight and bytes; of
+		/// one that was refused that is the weight of what was read until then. Orders refused with
+		/// `OrderStale` or `GrantNotFound` may have been brought by somebody else, and are taken for free
+		/// ones, if they are no more than those.
 		///
 		/// Errors: `BatchEmpty`, `BatchNotAscending` (I6: no session comes twice).
 		///
@@ -1294,8 +1340,8 @@ pub mod pallet {
 			origin: OriginFor<T>,
 			orders: BatchOf<T>,
 		) -> DispatchResultWithPostInfo {
-			ensure_signed(origin)?;
-			Self::do_submit_batch(orders)
+			let who = ensure_signed(origin)?;
+			Self::do_submit_batch(who, orders)
 		}
 
 		/// Tip a stream from one's own vault.
@@ -1583,6 +1629,7 @@ pub mod pallet {
 		fn on_finalize(_block: BlockNumberFor<T>) {
 			FreeWeightUsed::<T>::kill();
 			Self::leave_out_halt();
+			FreeShares::<T>::kill();
 		}
 
 		#[cfg(feature = "std")]
@@ -1652,6 +1699,10 @@ pub mod pallet {
 				"GapMaxMs: a tick's priority must stay below an open's",
 			);
 			assert!(
+				u64::from(T::FundBelowSeconds::get()).saturating_mul(4) < order::OPEN_PRIORITY,
+				"FundBelowSeconds: a fund's priority must stay below an open's",
+			);
+			assert!(
 				T::FundBelowSeconds::get() > T::MinTickSeconds::get(),
 				"FundBelowSeconds: a session must be fundable before its last tick",
 			);
@@ -1670,9 +1721,18 @@ pub mod pallet {
 			assert!(T::PeriodMinMs::get() >= 1, "PeriodMinMs: a period takes time");
 			assert!(T::Treasury::get() != Self::pot(), "Treasury: the pot cannot pay itself",);
 			for order in order::one_of_each::<T>() {
+				let cost = Self::free_cost(&order);
 				assert!(
-					Self::free_cost(&order).all_lte(Self::free_limit()),
+					cost.all_lte(Self::free_limit()),
 					"FreeShare: a block must have room for each kind of order",
+				);
+				assert!(
+					cost.all_lte(Self::open_limit()),
+					"OpenShare: a block must have room for each kind of order",
+				);
+				assert!(
+					cost.all_lte(Self::account_limit()),
+					"AccountShare: a block must have room for each kind of order",
 				);
 			}
 		}

@@ -142,6 +142,36 @@ parameter_types! {
 	pub static PeriodMinMs: u64 = 60_000;
 	pub static TreasuryAccount: u64 = TREASURY;
 	pub const TreasuryShareMax: Permill = Permill::from_percent(20);
+	// Whole, so that one viewer alone fills a lane, but where a test narrows them.
+	pub static OpenShare: Perbill = Perbill::one();
+	pub static AccountShare: Perbill = Perbill::one();
+	/// Whether a part of a fee can be taken, and what was.
+	pub static FeeCanBeTaken: bool = false;
+	pub static FeeTaken: Option<(u64, Weight, u32)> = None;
+	pub static OrderPriority: u64 = 0;
+}
+
+/// What `Extension` weighs beside the check of an order.
+pub struct MockExtension;
+impl ExtensionWeight for MockExtension {
+	fn of_order() -> Weight {
+		type Weights = <Test as frame_system::Config>::ExtensionsWeightInfo;
+		let check = <Weights as frame_system::ExtensionsWeightInfo>::check_weight();
+		check.saturating_add(<Weights as frame_system::ExtensionsWeightInfo>::weight_reclaim())
+	}
+
+	fn of_signed() -> Weight {
+		Self::of_order()
+	}
+}
+
+/// Writes down what a batch owes instead of taking it.
+pub struct NotedFee;
+impl PartialFee<u64> for NotedFee {
+	fn take(who: &u64, weight: Weight, bytes: u32) -> bool {
+		FeeTaken::set(FeeCanBeTaken::get().then_some((*who, weight, bytes)));
+		FeeCanBeTaken::get()
+	}
 }
 
 impl crate::tests::rental::pallet::Config for Test {
@@ -182,6 +212,12 @@ impl Config for Test {
 	type GrantDepositBase = ConstU128<500>;
 	type GrantDepositPerSession = ConstU128<50>;
 	type WeightInfo = crate::weights::SubstrateWeight<Test>;
+	type OpenShare = OpenShare;
+	type AccountShare = AccountShare;
+	type ExtensionWeight = MockExtension;
+	type BatchFee = NotedFee;
+	type OrderPriority = OrderPriority;
+	type OrderLongevity = ConstU64<64>;
 	#[cfg(feature = "runtime-benchmarks")]
 	type BenchmarkHelper = SetTimestamp;
 }
@@ -541,7 +577,8 @@ pub fn pool(
 	let call = RuntimeCall::PayStream(Call::submit { grant, order: order.clone(), signature });
 	match call.authorize(TransactionSource::External).expect("submit is authorised") {
 		Ok((valid, unspent)) => {
-			assert_eq!(unspent, Weight::zero());
+			let announced = PayStream::weight_of_authorize_submit(&order);
+			assert!(unspent.all_lte(announced), "no more comes back than was announced");
 			Ok(valid)
 		}
 		Err(TransactionValidityError::Invalid(refusal)) => Err(refusal),

@@ -3,10 +3,11 @@
 //! Orders in the free lane: what a delegate key signs, how the pool judges it, what it weighs.
 
 use crate::{
+	lane::Taker,
 	plan::{Plan, Step},
 	stream::StreamBook,
 	types::{DelegateKey, DelegateSignature, GrantId, Order, OrderOf, SessionIndex},
-	Call, Config, Error, FreeWeightUsed, Pallet, WeightInfo,
+	Call, Config, Error, Pallet, WeightInfo,
 };
 use alloc::vec::Vec;
 use frame::{
@@ -23,11 +24,9 @@ pub const ORDER_DOMAIN: [u8; 18] = *b"PayStream/order/v1";
 /// What the bytes of a key's proof for its grant begin with.
 pub const GRANT_DOMAIN: [u8; 18] = *b"PayStream/grant/v1";
 
-/// The pool priority of an open, and the least of a fund: above every tick's, so that a viewer who
-/// joins does not wait for those who watch.
+/// How far an open stands above the other orders in the pool: above every tick, so that a viewer who
+/// joins does not wait for those who watch. Opens have a part of the free lane to themselves and no more.
 pub const OPEN_PRIORITY: TransactionPriority = 1 << 20;
-/// For how many blocks the pool may keep an order without asking again.
-const LONGEVITY: TransactionLongevity = 64;
 
 /// Which orders exclude each other in the pool: of one session, or of one grant.
 #[derive(Encode, Clone, Copy)]
@@ -79,6 +78,11 @@ pub(crate) fn one_of_each<T: Config>() -> [OrderOf<T>; 6] {
 }
 
 impl<T: Config> Plan<T> {
+	/// Whose it is, as far as the free lane asks.
+	pub(crate) fn taker(&self) -> Taker<T::AccountId> {
+		Taker { viewer: self.step.viewer().clone(), comes_first: self.comes_first() }
+	}
+
 	/// Which orders it excludes in the pool.
 	fn lane(&self, index: SessionIndex) -> Lane {
 		match self.step {
@@ -90,12 +94,26 @@ impl<T: Config> Plan<T> {
 		}
 	}
 
-	/// Who waits longest goes first, and a higher total replaces a lower one.
+	/// Whether it goes before every tick, and has a part of the lane for that.
+	fn comes_first(&self) -> bool {
+		matches!(self.step, Step::Open(_) | Step::Renew(_))
+	}
+
+	/// Who waits longest goes first, and a higher total replaces a lower one. How long somebody waits is
+	/// told by the seconds that the ledger has not seen: they cannot be more than have passed, and an
+	/// older order never names more than a newer one. By the clock alone, whoever sends an older one
+	/// again, later, would push the newer one out.
 	fn priority(&self) -> TransactionPriority {
 		match &self.step {
 			Step::Open(_) | Step::Renew(_) => OPEN_PRIORITY,
-			Step::Fund(plan) => OPEN_PRIORITY
-				.saturating_add(u64::from(plan.seconds).min(OPEN_PRIORITY.saturating_sub(1))),
+			// As urgent as if it had waited for the seconds that its funds lack, and never more urgent than
+			// a tick of `FundBelowSeconds`. One that lasts twice as long replaces another.
+			Step::Fund(plan) => {
+				let low = T::FundBelowSeconds::get();
+				let lacking = u64::from(low.saturating_sub(plan.seconds_left)).saturating_mul(2);
+				let times = plan.seconds.checked_div(low).unwrap_or(0);
+				lacking.saturating_add(times.checked_ilog2().unwrap_or(0).into())
+			}
 			Step::Tick(plan) => u64::from(plan.charge.asked_seconds).saturating_mul(2),
 			Step::Close(plan) => {
 				let unpaid = u64::from(plan.charge.asked_seconds).saturating_mul(2);
@@ -147,7 +165,6 @@ impl<T: Config> Pallet<T> {
 		let call = || Call::submit { grant: *grant, order: order.clone(), signature: *signature };
 		Self::ensure_let_in(call())
 			.and_then(|()| Self::try_authorize(*grant, order, signature))
-			.map(|valid| (valid, Weight::zero()))
 			.map_err(|error| refusal::<T>(error).into())
 	}
 
@@ -155,53 +172,66 @@ impl<T: Config> Pallet<T> {
 		grant: GrantId,
 		order: &OrderOf<T>,
 		signature: &DelegateSignature,
-	) -> Result<ValidTransaction, Error<T>> {
-		let used = FreeWeightUsed::<T>::get().saturating_add(Self::free_cost(order));
-		ensure!(used.all_lte(Self::free_limit()), Error::<T>::FreeLaneFull);
+	) -> Result<(ValidTransaction, Weight), Error<T>> {
+		let cost = Self::free_cost(order);
+		ensure!(Self::lane_has_room(cost), Error::<T>::FreeLaneFull);
 		let plan = Self::plan(&mut StreamBook::new(), grant, order)?;
 		plan.free.clone()?;
+		ensure!(Self::share_has_room(&plan.taker(), cost), Error::<T>::FreeLaneFull);
 		ensure!(
 			verify(plan.step.key(), signature, &Self::order_bytes(grant, order)),
 			Error::<T>::SignatureInvalid
 		);
-		Ok(ValidTransaction {
-			priority: plan.priority(),
+		let valid = ValidTransaction {
+			priority: T::OrderPriority::get().saturating_add(plan.priority()),
 			requires: Vec::new(),
 			provides: alloc::vec![("PayStream", grant, plan.lane(order.index())).encode()],
-			longevity: LONGEVITY,
+			longevity: T::OrderLongevity::get(),
 			propagate: true,
-		})
+		};
+		let announced = Self::weight_of_authorize_submit(order);
+		Ok((valid, announced.saturating_sub(Self::weight_of_check(&plan.step))))
 	}
 
 	/// Carry out an authorised order. Returns the weight of what it turned out to be.
 	pub(crate) fn do_submit(grant: GrantId, order: OrderOf<T>) -> Result<Weight, Error<T>> {
 		let mut book = StreamBook::new();
-		let Plan { step, free } = Self::plan(&mut book, grant, &order)?;
+		let plan = Self::plan(&mut book, grant, &order)?;
+		let taker = plan.taker();
+		let Plan { step, free } = plan;
 		free?;
 		let actual = Self::weight_of_step(&step);
+		let check = Self::weight_of_check(&step);
 		Self::carry_out(&mut book, grant, order.index(), step);
 		book.write();
-		let check = Self::weight_of_authorize_submit(&order);
-		Self::use_free_lane(actual.saturating_add(check).saturating_add(Self::base_weight()));
+		let around = Self::weight_around(&order);
+		Self::use_lane(&taker, actual.saturating_add(check).saturating_add(around));
 		Ok(actual)
-	}
-
-	/// Note what an order took of the free lane.
-	pub(crate) fn use_free_lane(weight: Weight) {
-		FreeWeightUsed::<T>::mutate(|used| *used = used.saturating_add(weight));
 	}
 
 	/// The weight of carrying out what an order turned out to be, apart from its check.
 	fn weight_of_step(step: &Step<T>) -> Weight {
-		let (whole, check) = match step {
-			Step::Open(_) => (T::WeightInfo::submit_open(), T::WeightInfo::authorize_open()),
-			Step::Fund(_) => (T::WeightInfo::submit_fund(), T::WeightInfo::authorize_fund()),
-			Step::Tick(_) => (T::WeightInfo::submit_tick(), T::WeightInfo::authorize_tick()),
-			Step::Close(_) => (T::WeightInfo::submit_close(), T::WeightInfo::authorize_close()),
-			Step::Tip(_) => (T::WeightInfo::submit_tip(), T::WeightInfo::authorize_tip()),
-			Step::Renew(_) => (T::WeightInfo::submit_renew(), T::WeightInfo::authorize_renew()),
+		let whole = match step {
+			Step::Open(_) => T::WeightInfo::submit_open(),
+			Step::Fund(_) => T::WeightInfo::submit_fund(),
+			Step::Tick(_) => T::WeightInfo::submit_tick(),
+			Step::Close(_) => T::WeightInfo::submit_close(),
+			Step::Tip(_) => T::WeightInfo::submit_tip(),
+			Step::Renew(_) => T::WeightInfo::submit_renew(),
 		};
-		whole.saturating_sub(check)
+		whole.saturating_sub(Self::weight_of_check(step))
+	}
+
+	/// The weight of the check of what an order turned out to be.
+	fn weight_of_check(step: &Step<T>) -> Weight {
+		match step {
+			Step::Open(_) => T::WeightInfo::authorize_open(),
+			Step::Fund(_) => T::WeightInfo::authorize_fund(),
+			Step::Tick(_) => T::WeightInfo::authorize_tick(),
+			Step::Close(_) => T::WeightInfo::authorize_close(),
+			Step::Tip(_) => T::WeightInfo::authorize_tip(),
+			Step::Renew(_) => T::WeightInfo::authorize_renew(),
+		}
 	}
 
 	/// The weight of an order of this kind: its check, and carrying it out at the most. Measured
@@ -240,24 +270,6 @@ impl<T: Config> Pallet<T> {
 			Order::Tip { .. } => T::WeightInfo::authorize_tip(),
 			Order::Renew { .. } => T::WeightInfo::authorize_renew(),
 		}
-	}
-
-	/// All that an order may use of a block.
-	pub(crate) fn free_cost(order: &OrderOf<T>) -> Weight {
-		Self::weight_of_submit(order)
-			.saturating_add(Self::weight_of_authorize_submit(order))
-			.saturating_add(Self::base_weight())
-	}
-
-	/// All that the orders of one block may use together.
-	pub(crate) fn free_limit() -> Weight {
-		let block = T::BlockWeights::get().max_block;
-		let share = T::FreeShare::get();
-		Weight::from_parts(share.mul_floor(block.ref_time()), share.mul_floor(block.proof_size()))
-	}
-
-	pub(crate) fn base_weight() -> Weight {
-		T::BlockWeights::get().get(DispatchClass::Normal).base_extrinsic
 	}
 }
 

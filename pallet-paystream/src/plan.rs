@@ -51,8 +51,9 @@ pub(crate) struct Funding<T: Config> {
 	pub(crate) session: Session<T>,
 	grant: Grant<T>,
 	vault: BalanceOf<T>,
-	/// For how many seconds more it lasts.
+	/// For how many seconds more it lasts afterwards, and without it.
 	pub(crate) seconds: u32,
+	pub(crate) seconds_left: u32,
 }
 
 /// What is written when a session is charged and goes on.
@@ -106,6 +107,18 @@ impl<T: Config> Step<T> {
 			Step::Close(plan) => &plan.session.key,
 			Step::Tip(plan) => &plan.grant.key,
 			Step::Renew(plan) => &plan.grant.key,
+		}
+	}
+
+	/// The viewer who pays.
+	pub(crate) fn viewer(&self) -> &T::AccountId {
+		match self {
+			Step::Open(plan) => &plan.grant.viewer,
+			Step::Fund(plan) => &plan.session.viewer,
+			Step::Tick(plan) => &plan.session.viewer,
+			Step::Close(plan) => &plan.session.viewer,
+			Step::Tip(plan) => &plan.grant.viewer,
+			Step::Renew(plan) => &plan.grant.viewer,
 		}
 	}
 }
@@ -272,7 +285,8 @@ impl<T: Config> Pallet<T> {
 		ensure!(!session.reading(&stream, now).ended, Error::<T>::SessionEnded);
 		let seconds_low = T::FundBelowSeconds::get();
 		let left = session.left()?;
-		let low = session.seconds_for(left) < seconds_low;
+		let seconds_left = session.seconds_for(left);
+		let low = seconds_left < seconds_low;
 
 		let mut grant = Grants::<T>::get(id).ok_or(Error::<T>::GrantNotFound)?;
 		let vault = Self::vault_less(&grant.viewer, &grant.asset, raise)?;
@@ -283,7 +297,7 @@ impl<T: Config> Pallet<T> {
 			.and_then(|()| free_if(seconds >= seconds_low || all_there_is, Error::FundTooSmall));
 		grant.cap_left = cap_left;
 		session.funds = funds;
-		let step = Step::Fund(Box::new(Funding { session, grant, vault, seconds }));
+		let step = Step::Fund(Box::new(Funding { session, grant, vault, seconds, seconds_left }));
 		Ok(Plan { step, free })
 	}
 

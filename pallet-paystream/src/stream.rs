@@ -49,6 +49,11 @@ impl<T: Config> StreamBook<T> {
 		self.read.len() as u32
 	}
 
+	/// How many streams will be written.
+	pub(crate) fn changed(&self) -> u32 {
+		self.changed.len() as u32
+	}
+
 	/// Write what was changed. Returns how many streams were read.
 	pub(crate) fn write(self) -> u32 {
 		let count = self.count();

@@ -8,6 +8,15 @@ use sp_genesis_builder::runtime_decl_for_genesis_builder::GenesisBuilder;
 use sp_keyring::Sr25519Keyring;
 use sp_runtime::{traits::TransactionExtension, BuildStorage};
 
+/// What a constant of the ledger is: clients read them from the metadata.
+macro_rules! constant {
+	($name:ident) => {
+		<<Runtime as pallet_paystream::Config>::$name as frame_support::traits::Get<_>>::get()
+	};
+}
+
+mod lane;
+
 /// Lays `patch` over `base`, object by object.
 fn merge(base: &mut Value, patch: Value) {
 	match (base, patch) {
@@ -130,24 +139,6 @@ fn a_block_fits_its_slot() {
 #[test]
 fn the_default_genesis_is_a_valid_state() {
 	RuntimeGenesisConfig::default().build_storage().expect("the default builds");
-}
-
-/// Who pays no fee must not raise it for those who do.
-#[test]
-fn a_full_free_lane_leaves_fees_where_they_are() {
-	let block = <Runtime as frame_system::Config>::BlockWeights::get();
-	let normal = block.get(frame_support::dispatch::DispatchClass::Normal).max_total.unwrap();
-	let free = <Runtime as pallet_paystream::Config>::FreeShare::get();
-	let most = free.mul_ceil(block.max_block.ref_time());
-	let target = configs::TargetBlockFullness::get().mul_floor(normal.ref_time());
-	assert!(most < target, "{most} of free orders, fees rise from {target}");
-}
-
-/// What a constant of the ledger is: clients read them from the metadata.
-macro_rules! constant {
-	($name:ident) => {
-		<<Runtime as pallet_paystream::Config>::$name as frame_support::traits::Get<_>>::get()
-	};
 }
 
 #[test]

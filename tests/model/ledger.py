@@ -29,14 +29,18 @@ ASSET_REASON = "Asset"
 """Stands for whatever the asset itself has against a movement, a hold's reasons included."""
 
 
+GONE = frozenset({"OrderStale", "GrantNotFound"})
+"""Errors of orders that somebody else may have brought, or that ended with one."""
+
+
 def costs_nothing(done: Event, failures: Sequence[str]) -> bool:
     """Say whether a batch costs nothing, from its `BatchDone` and the errors of those that failed.
 
-    Stale orders are forgiven all together, or none of them. The free share has room for them where
-    it had some for orders that were free.
+    What is gone is forgiven all together, or none of it. The free share has room for it where it
+    had some for orders that were free.
     """
     counted, free = int(done.fields["counted"]), int(done.fields["free"])
-    if free < counted or any(error != "OrderStale" for error in failures):
+    if free < counted or any(error not in GONE for error in failures):
         return False
     return len(failures) <= free
 

@@ -56,6 +56,7 @@ parameter_types! {
 	pub const NativeAsset: Kind = NativeOrWithId::Native;
 	pub const PayStreamPalletId: PalletId = PalletId(*b"paystrm0");
 	pub const FreeShare: Perbill = Perbill::from_percent(25);
+	pub const Whole: Perbill = Perbill::one();
 	pub const TreasuryShareMax: Permill = Permill::from_percent(30);
 }
 
@@ -93,6 +94,13 @@ impl pallet_paystream::Config for Runtime {
 	type GrantDepositBase = ConstU128<10>;
 	type GrantDepositPerSession = ConstU128<2>;
 	type WeightInfo = pallet_paystream::weights::SubstrateWeight<Runtime>;
+	// The model knows whether the free lane is full, and not of whom.
+	type OpenShare = Whole;
+	type AccountShare = Whole;
+	type ExtensionWeight = pallet_paystream::SystemExtensions<Runtime>;
+	type BatchFee = ();
+	type OrderPriority = ConstU64<0>;
+	type OrderLongevity = ConstU64<64>;
 	#[cfg(feature = "runtime-benchmarks")]
 	type BenchmarkHelper = SetTimestamp;
 }

@@ -7,6 +7,7 @@ use crate::{mock::*, order::OPEN_PRIORITY, *};
 use frame::{
 	deps::sp_runtime::traits::{Applyable, Checkable},
 	testing_prelude::*,
+	token::fungible::Mutate as _,
 };
 
 /// A session on funds for 100 seconds, opened at 10.
@@ -70,9 +71,26 @@ fn success_a_higher_total_goes_before_a_lower_one() {
 		assert_ok!(tick(grant, 0, 25));
 		at(60);
 		assert_ok!(tick(grant, 0, 41));
+		// A fund is as urgent as the seconds that it lacks; one that lasts twice as long replaces it.
 		let fund = |funds| priority(Order::Fund { index: 0, funds }).expect("59 seconds are left");
-		assert!(fund(600) > OPEN_PRIORITY);
-		assert!(fund(700) > fund(600));
+		assert_eq!(fund(600), 2 + 1);
+		assert_eq!(fund(1_000), 2 + 2);
+		at(80);
+		assert_ok!(tick(grant, 0, 61));
+		let fund = |funds| priority(Order::Fund { index: 0, funds }).expect("39 seconds are left");
+		assert_eq!(fund(600), 2 * 21 + 1);
+	});
+}
+
+#[test]
+fn success_a_chain_sets_where_orders_stand_among_its_transactions() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (_, grant) = opened();
+		at(20);
+		OrderPriority::set(1_000);
+		assert_eq!(pool(&signer(), grant, tick_order(9)).map(|valid| valid.priority), Ok(1_018));
+		OrderPriority::set(u64::MAX);
+		assert_eq!(pool(&signer(), grant, tick_order(9)).map(|valid| valid.priority), Ok(u64::MAX));
 	});
 }
 
@@ -163,7 +181,9 @@ fn boundary_of_the_free_lane() {
 		FreeWeightUsed::<Test>::kill();
 		assert_ok!(submit(grant, order));
 		let used = FreeWeightUsed::<Test>::get();
-		assert!(used.any_gt(Weight::zero()));
+		type Weights = <Test as Config>::WeightInfo;
+		let around = PayStream::weight_around(&tick_order(9));
+		assert_eq!(used, Weights::submit_tick().saturating_add(around));
 		assert!(used.ref_time() < cost.ref_time());
 		// Every block begins with an empty lane.
 		PayStream::on_finalize(System::block_number());
@@ -193,9 +213,11 @@ fn success_the_whole_way_without_account_nonce_or_fee() {
 		assert_eq!(valid.priority, 18);
 		let done = checked.apply::<Test>(&info, len).expect("it is still valid");
 		let post = done.expect("what is valid does not fail");
-		assert!(post
-			.actual_weight
-			.is_some_and(|actual| actual.ref_time() < info.total_weight().ref_time()));
+		// The block is charged for a tick that goes on, and for its own check: none of a close's is kept.
+		let spent = post.actual_weight.expect("it is told").saturating_add(base_weight());
+		let counted = FreeWeightUsed::<Test>::get();
+		assert_eq!(spent.ref_time(), counted.ref_time());
+		assert!(spent.saturating_add(Weight::from_parts(0, len as u64)).all_lte(counted));
 		assert_eq!(stream_entry(stream).earned, 27);
 	});
 }
@@ -258,5 +280,95 @@ fn fails_where_orders_are_paused() {
 		assert_ok!(pallet_tx_pause::Pallet::<Test>::unpause(root(), submit));
 		at(30);
 		assert_ok!(tick(grant, 0, 15));
+	});
+}
+
+/// So many viewers with a grant each, and a session of 100 seconds that has run for ten.
+fn opened_by(viewers: u64) -> StreamId {
+	let stream = new_stream(3);
+	for viewer in 100..100 + viewers {
+		assert_ok!(Balances::mint_into(&viewer, ENDOWMENT));
+		assert_ok!(PayStream::deposit(signed(viewer), NATIVE, 5_000));
+		let proof = signer().sign(&PayStream::grant_bytes(&viewer));
+		assert_ok!(PayStream::grant(signed(viewer), signer().key(), proof, terms()));
+	}
+	at(10);
+	for grant in 0..viewers {
+		assert_ok!(open(grant, 0, stream, 300, 10));
+	}
+	at(20);
+	stream
+}
+
+/// The part of the lane that has room for so many orders.
+fn share_of(orders: u32, order: &OrderOf<Test>) -> Perbill {
+	let (cost, limit) = (PayStream::free_cost(order), PayStream::free_limit());
+	let up = frame::deps::sp_runtime::Rounding::Up;
+	let one = Perbill::from_rational_with_rounding(cost.ref_time(), limit.ref_time(), up);
+	Perbill::from_parts(one.expect("it is less than the whole").deconstruct() * orders)
+}
+
+#[test]
+fn boundary_of_what_one_account_takes_of_the_lane() {
+	ExtBuilder::default().build_and_execute(|| {
+		fill_vault(5_000);
+		let stream = new_stream(3);
+		let grants: Vec<_> = (0..6).map(|_| new_grant(terms())).collect();
+		at(10);
+		for grant in &grants {
+			assert_ok!(open(*grant, 0, stream, 300, 10));
+		}
+		at(20);
+		// Room for three ticks of the six at their dearest, whatever grants they are of.
+		let share = share_of(3, &tick_order(9));
+		AccountShare::set(share);
+		let taken = grants.iter().filter(|grant| tick(**grant, 0, 9) == Ok(())).count();
+		assert!((3..6).contains(&taken), "{taken}");
+		assert_eq!(pool(&signer(), 5, tick_order(9)), Err(InvalidTransaction::ExhaustsResources));
+		// The next block has room for them again.
+		at(30);
+		assert_ok!(tick(5, 0, 18));
+		assert_ok!(tick(4, 0, 18));
+		// In a batch they are paid for.
+		AccountShare::set(Perbill::zero());
+		at(40);
+		let post = submit_batch(vec![item(5, tick_order(27))]).expect("it is in order");
+		assert_eq!((post.pays_fee, session(5, 0).seconds), (Pays::Yes, 27));
+		AccountShare::set(share);
+		at(50);
+		let post = submit_batch(vec![item(5, tick_order(36))]).expect("it is in order");
+		assert_eq!((post.pays_fee, session(5, 0).seconds), (Pays::No, 36));
+	});
+}
+
+#[test]
+fn success_others_have_the_lane_beside_an_account_that_has_its_part() {
+	ExtBuilder::default().build_and_execute(|| {
+		let viewers = 24;
+		opened_by(viewers);
+		AccountShare::set(share_of(1, &tick_order(9)));
+		let taken = (0..viewers).filter(|grant| tick(*grant, 0, 9) == Ok(())).count();
+		// A few share a place in this block, and have room in the next one.
+		assert!(taken > 20, "{taken}");
+	});
+}
+
+#[test]
+fn boundary_of_what_opens_take_of_the_lane() {
+	ExtBuilder::default().build_and_execute(|| {
+		let stream = opened_by(6);
+		let order =
+			Order::Open { index: 1, stream, rate_per_second: 3, funds: 300, start_at: 20_000 };
+		OpenShare::set(share_of(2, &order));
+		for grant in 0..2 {
+			assert_ok!(submit(grant, order.clone()));
+		}
+		assert_eq!(submit(2, order.clone()), Err(Error::FreeLaneFull));
+		// Ticks have the rest to themselves.
+		for grant in 0..6 {
+			assert_ok!(tick(grant, 0, 9));
+		}
+		at(30);
+		assert_ok!(submit(2, order));
 	});
 }

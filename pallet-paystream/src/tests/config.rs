@@ -142,3 +142,24 @@ fn fails_for_the_pot_as_the_treasury() {
 	TreasuryAccount::set(PayStream::pot());
 	check();
 }
+
+#[test]
+#[should_panic(expected = "OpenShare: a block must have room for each kind of order")]
+fn fails_for_opens_without_room() {
+	OpenShare::set(Perbill::from_parts(1));
+	check();
+}
+
+#[test]
+#[should_panic(expected = "AccountShare: a block must have room for each kind of order")]
+fn fails_for_accounts_without_room() {
+	AccountShare::set(Perbill::from_parts(1));
+	check();
+}
+
+#[test]
+#[should_panic(expected = "a fund's priority must stay below an open's")]
+fn fails_for_funds_that_would_go_before_an_open() {
+	FundBelowSeconds::set(1 << 18);
+	check();
+}

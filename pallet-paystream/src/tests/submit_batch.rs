@@ -291,7 +291,11 @@ fn fails_empty_or_not_ascending() {
 		assert_ok!(open(0, 1, 0, 300, 15));
 		at(20);
 		let refuse = |orders: Vec<SignedOrderOf<Test>>, error: Error<Test>| {
-			assert_noop!(PayStream::submit_batch(signed(DAVE), batch(orders)), error);
+			let submitted = || PayStream::submit_batch(signed(DAVE), batch(orders));
+			let refused = step(submitted).expect_err("it is out of order");
+			assert_eq!(refused.error, error.into());
+			// No order was looked at, and none is paid for.
+			assert_eq!(refused.post_info.actual_weight, Some(Weights::submit_batch(0)));
 		};
 		refuse(vec![], Error::BatchEmpty);
 		// Twice the same, two for one session, grants descending, sessions descending.
@@ -346,25 +350,30 @@ fn boundary_of_orders_that_somebody_else_has_brought() {
 			submit_batch((0..6).map(|grant| tick_item(grant, seconds)).collect())
 				.expect("it is in order")
 		};
-		let item = Weights::submit_batch(1).saturating_sub(Weights::submit_batch(0));
+		let refused = PayStream::weight_of_refusal(&tick_item(0, 1).order, &Error::OrderStale);
+		let bytes = tick_item(0, 1).encoded_size() as u32;
 		// No more of them than of the others: nothing is paid, though they did not count again.
 		let post = batch_after(20, &[1, 3, 5], 10);
 		assert_eq!(post.pays_fee, Pays::No);
 		assert_eq!(outcome().0, (3, 3, 3));
-		// One more, and all of them are paid for.
+		// One more, and all of them are paid for; the others are not.
 		let post = batch_after(30, &[0, 1, 3, 5], 20);
 		assert_eq!(post.pays_fee, Pays::Yes);
-		let paid = weight_of_ticks(6, 1).saturating_sub(item.saturating_mul(2));
-		assert_eq!(post.actual_weight, Some(paid));
+		assert_eq!(post.actual_weight, Some(refused.saturating_mul(4)));
 		assert_eq!(outcome().0, (2, 2, 4));
+		// Nor the bytes of the others, where the runtime can take a part of a fee.
+		FeeCanBeTaken::set(true);
+		let post = batch_after(35, &[0, 1, 3, 5], 25);
+		assert_eq!(post.pays_fee, Pays::No);
+		assert_eq!(FeeTaken::get(), Some((DAVE, refused.saturating_mul(4), 4 * bytes)));
+		FeeCanBeTaken::set(false);
 		// What fails for another reason is paid for, and the copies are not.
 		at(40);
 		assert_ok!(tick(0, 0, 30));
 		let orders = (0..6).map(|grant| tick_item(grant, if grant == 5 { 70 } else { 30 }));
 		let post = submit_batch(orders.collect()).expect("it is in order");
 		assert_eq!(post.pays_fee, Pays::Yes);
-		let paid = weight_of_ticks(6, 1).saturating_sub(item.saturating_mul(5));
-		assert_eq!(post.actual_weight, Some(paid));
+		assert_eq!(post.actual_weight, Some(refused));
 		// Within another call nothing is free.
 		at(50);
 		assert_ok!(tick(0, 0, 40));
@@ -683,7 +692,7 @@ fn success_the_block_is_charged_for_every_order_whoever_pays() {
 		assert_eq!((block, pays), (spent, Pays::Yes));
 		// What was free is not paid for.
 		let item = Weights::submit_batch(1).saturating_sub(Weights::submit_batch(0));
-		assert_eq!(actual, spent.saturating_sub(item.saturating_mul(u64::from(left))));
+		assert_eq!(actual, item.saturating_mul(3 - u64::from(left)));
 	}
 }
 
@@ -697,7 +706,9 @@ fn boundary_the_block_is_charged_for_a_batch_that_is_undone() {
 		let orders: Vec<_> =
 			(0..4).map(|nth| tick_item(nth, if nth < 3 { 10 } else { 70 })).collect();
 		let around = <() as pallet_utility::WeightInfo>::batch_all(2);
-		let spent = weight_of_ticks(4, 1).saturating_add(Weights::settle()).saturating_add(around);
+		let refused = PayStream::weight_of_refusal(&orders[3].order, &Error::AheadOfClock);
+		let three = weight_of_ticks(3, 1).saturating_add(refused);
+		let spent = three.saturating_add(Weights::settle()).saturating_add(around);
 		let undone = RuntimeCall::PayStream(Call::settle { grant: 77, index: 0 });
 		for _ in 0..2 {
 			let ticks =
@@ -717,7 +728,7 @@ fn boundary_the_block_is_charged_for_a_batch_that_is_undone() {
 		}
 		// Where nothing is undone the block is charged for it too.
 		let around = <() as pallet_utility::WeightInfo>::batch(1);
-		let spent = weight_of_ticks(4, 1).saturating_add(around);
+		let spent = three.saturating_add(around);
 		let ticks = RuntimeCall::PayStream(Call::submit_batch { orders: batch(orders) });
 		let call = RuntimeCall::Utility(pallet_utility::Call::batch { calls: vec![ticks] });
 		let (result, weight) = step(|| apply_as(DAVE, call));
@@ -856,6 +867,97 @@ fn left_by(orders: &[(GrantId, u8, u32)], together: bool) -> (Vec<Vec<u8>>, u32)
 	left
 }
 
+/// What an order of a mix is.
+const SMALL: u8 = 1;
+const COPIED: u8 = 2;
+const ENDED: u8 = 3;
+const AHEAD: u8 = 4;
+const UNKNOWN: u8 = 5;
+const FOREIGN: u8 = 6;
+
+/// Make a mix of orders, each of a grant and one of three streams, and the batch of it.
+fn mixed(mix: &[u8]) -> Vec<SignedOrderOf<Test>> {
+	fill_vault(50_000);
+	let streams = [new_stream(3), new_stream(3), new_stream(3)];
+	for _ in mix {
+		new_grant(terms());
+	}
+	at(10);
+	for grant in 0..mix.len() {
+		assert_ok!(open(grant as u64, 0, streams[grant % 3], 300, 10));
+	}
+	at(20);
+	let order = |(grant, kind): (usize, &u8)| {
+		let grant = grant as u64;
+		match *kind {
+			SMALL => tick_item(grant, 4),
+			COPIED => {
+				assert_ok!(tick(grant, 0, 9));
+				tick_item(grant, 9)
+			}
+			// Its viewer revokes, and somebody brings the close, which deletes the grant.
+			ENDED => {
+				assert_ok!(step(|| PayStream::revoke(signed(BOB), grant)));
+				assert_ok!(close(grant, 0, 9));
+				item(grant, Order::Close { index: 0, seconds: 9 })
+			}
+			AHEAD => tick_item(grant, 11),
+			UNKNOWN => item(grant, Order::Tick { index: 7, seconds: 9 }),
+			FOREIGN => {
+				signed_order(&Delegate::sr25519(66), grant, Order::Tick { index: 0, seconds: 9 })
+			}
+			_ => tick_item(grant, 9),
+		}
+	};
+	mix.iter().enumerate().map(order).collect()
+}
+
+/// What the batch of a mix owes at the most: of its weight, and of its bytes.
+fn owed_by(mix: &[u8], orders: &[SignedOrderOf<Test>]) -> (Weight, u32) {
+	let count = |kinds: &[u8]| mix.iter().filter(|kind| kinds.contains(kind)).count();
+	let forgiven = count(&[COPIED, ENDED]) <= count(&[0]);
+	let mut owed = (Weight::zero(), 0);
+	for (kind, signed) in mix.iter().zip(orders) {
+		let look = PayStream::weight_of_refusal(&signed.order, &Error::OrderStale);
+		let weight = match *kind {
+			0 => continue,
+			COPIED | ENDED if forgiven => continue,
+			SMALL => weight_of_ticks(1, 1).saturating_sub(Weights::submit_batch(0)),
+			FOREIGN => PayStream::weight_of_refusal(&signed.order, &Error::SignatureInvalid),
+			_ => look,
+		};
+		// To look is the lesser part of what an order weighs.
+		assert!(look.ref_time() * 2 < weight_of_ticks(1, 0).ref_time());
+		owed.0 = owed.0.saturating_add(weight);
+		owed.1 += signed.encoded_size() as u32;
+	}
+	owed
+}
+
+fn costs_its_bad_orders(mix: &[u8]) {
+	let orders = mixed(mix);
+	let (weight, bytes) = owed_by(mix, &orders);
+	FeeCanBeTaken::set(true);
+	FeeTaken::set(None);
+	events();
+	let post = submit_batch(orders).expect("it is in order");
+	let ((_, free, _), _) = outcome();
+	assert_eq!(free as usize, mix.iter().filter(|kind| **kind == 0).count());
+	match FeeTaken::get() {
+		_ if free == 0 => {
+			// An ordinary transaction, with its own bytes.
+			assert_eq!((post.pays_fee, FeeTaken::get()), (Pays::Yes, None));
+			let most = weight.saturating_add(Weights::submit_batch(0));
+			assert!(post.actual_weight.is_some_and(|paid| paid.all_lte(most)));
+		}
+		None => assert_eq!((post.pays_fee, bytes), (Pays::No, 0)),
+		Some((who, paid, paid_bytes)) => {
+			assert_eq!((post.pays_fee, who, paid_bytes), (Pays::No, DAVE, bytes));
+			assert!(paid.all_lte(weight), "{paid:?} of {weight:?}");
+		}
+	}
+}
+
 proptest! {
 	#![proptest_config(ProptestConfig {
 		cases: 100,
@@ -863,6 +965,13 @@ proptest! {
 		rng_seed: RngSeed::Fixed(1),
 		..ProptestConfig::default()
 	})]
+
+	/// Whatever is in a batch, and whoever has brought it first: free orders cost nothing, a bad one what
+	/// was read until it was refused and its own bytes.
+	#[test]
+	fn boundary_of_what_a_mix_costs(mix in proptest::collection::vec(0u8..7, 1..14)) {
+		ExtBuilder::default().build_and_execute(|| costs_its_bad_orders(&mix));
+	}
 
 	/// However the orders are spread over batches, they come to the same.
 	#[test]

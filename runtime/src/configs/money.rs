@@ -7,11 +7,13 @@ use frame_support::{
 		fungible::{NativeFromLeft, NativeOrWithId, UnionOf},
 		AsEnsureOriginWithArg, ConstU128, ConstU32, ConstU8, VariantCountOf,
 	},
-	weights::ConstantMultiplier,
+	weights::{ConstantMultiplier, Weight},
 };
 use frame_system::{EnsureRoot, EnsureSigned};
-use pallet_transaction_payment::{FungibleAdapter, Multiplier, TargetedFeeAdjustment};
-use sp_runtime::{FixedPointNumber, Perquintill};
+use pallet_transaction_payment::{
+	FungibleAdapter, Multiplier, TargetedFeeAdjustment, WeightInfo as _,
+};
+use sp_runtime::{traits::Convert, FixedPointNumber, Perquintill};
 
 /// Number of an asset beside the native one.
 pub type AssetId = u32;
@@ -35,6 +37,8 @@ parameter_types! {
 	pub MinimumMultiplier: Multiplier = Multiplier::from_u32(1);
 	/// Nor rise above a thousand times that.
 	pub MaximumMultiplier: Multiplier = Multiplier::from_u32(1_000);
+	/// What taking the fee weighs.
+	pub WeightOfFee: Weight = pallet_transaction_payment::weights::SubstrateWeight::<Runtime>::charge_transaction_payment();
 }
 
 impl pallet_balances::Config for Runtime {
@@ -95,4 +99,20 @@ impl pallet_transaction_payment::Config for Runtime {
 	>;
 	type OperationalFeeMultiplier = ConstU8<5>;
 	type WeightInfo = pallet_transaction_payment::weights::SubstrateWeight<Runtime>;
+}
+
+/// Takes a part of a batch's fee out of what its submitter has paid in advance, of which the rest comes
+/// back. It is burnt like every fee, and told by the same event.
+pub struct PartOfFee;
+impl pallet_paystream::PartialFee<AccountId> for PartOfFee {
+	fn take(who: &AccountId, weight: Weight, bytes: u32) -> bool {
+		let of_weight: Balance = TransactionPayment::convert(weight);
+		let fee = of_weight.saturating_add(TransactionPayment::length_to_fee(bytes));
+		let Some(burnt) = TransactionPayment::withdraw_txfee(fee) else {
+			return false;
+		};
+		drop(burnt);
+		TransactionPayment::deposit_fee_paid_event(who.clone(), fee, 0);
+		true
+	}
 }

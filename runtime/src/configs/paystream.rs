@@ -1,6 +1,7 @@
 //! The ledger of streams, vaults, grants and sessions, with the pallet's defaults. What stands here is
 //! in the pallet's README, word for word, as the example of how to add it to a runtime.
 
+use super::money::{PartOfFee, WeightOfFee};
 use crate::*;
 use frame_support::{
 	derive_impl,
@@ -15,6 +16,8 @@ impl pallet_paystream::Config for Runtime {
 	type Time = Timestamp;
 	type AdminOrigin = EnsureRoot<AccountId>;
 	type Treasury = pallet_paystream::KeylessTreasury;
+	type ExtensionWeight = pallet_paystream::SystemExtensions<Runtime, WeightOfFee>;
+	type BatchFee = PartOfFee;
 	#[cfg(feature = "runtime-benchmarks")]
 	type BenchmarkHelper =
 		pallet_paystream::StoredClock<pallet_timestamp::Now<Runtime>, benchmarks::DearestAsset>;
