@@ -1127,9 +1127,10 @@ pub mod pallet {
 			origin: OriginFor<T>,
 			stream: StreamId,
 			change: StreamChangeOf<T>,
-		) -> DispatchResult {
+		) -> DispatchResultWithPostInfo {
 			let owner = ensure_signed(origin)?;
-			Self::do_update_stream(owner, stream, change)
+			let claimed_for = Self::do_update_stream(owner, stream, change)?;
+			Ok(Some(Self::weight_of_updated(claimed_for)).into())
 		}
 
 		/// End a stream for good.
@@ -1676,11 +1677,13 @@ pub mod pallet {
 
 		/// The weight of `update_stream`: a change of payees claims for the old ones first.
 		pub(crate) fn weight_of_update(change: &StreamChangeOf<T>) -> Weight {
-			match change.payees {
-				None => T::WeightInfo::update_stream(),
-				Some(_) => T::WeightInfo::update_stream()
-					.saturating_add(Self::weight_of_claim(T::MaxPayees::get())),
-			}
+			Self::weight_of_updated(change.payees.as_ref().map(|_| T::MaxPayees::get()))
+		}
+
+		/// The weight of `update_stream`, where it claims for so many payees.
+		pub(crate) fn weight_of_updated(claimed_for: Option<u32>) -> Weight {
+			let claim = claimed_for.map(Self::weight_of_claim).unwrap_or_default();
+			T::WeightInfo::update_stream().saturating_add(claim)
 		}
 
 		/// Refuse constants under which the rules could not hold.

@@ -165,11 +165,12 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
+	/// Returns how many payees there were, if others were named: then it has claimed for them.
 	pub(crate) fn do_update_stream(
 		owner: T::AccountId,
 		id: StreamId,
 		change: StreamChangeOf<T>,
-	) -> DispatchResult {
+	) -> Result<Option<u32>, DispatchError> {
 		let mut stream = Self::stream_of(&owner, id)?;
 		let now = Self::now();
 		if let Some(rate_per_second) = change.rate_per_second {
@@ -197,7 +198,9 @@ impl<T: Config> Pallet<T> {
 			}
 			_ => {}
 		}
+		let mut claimed_for = None;
 		if let Some(payees) = change.payees {
+			claimed_for = Some(stream.payees.len() as u32);
 			let payees = Self::checked_payees(&owner, payees)?;
 			Self::distribute(id, &mut stream, Zero::zero())?;
 			let deposit = Self::stream_deposit(payees.len(), Self::tiers(id).len())?;
@@ -210,7 +213,7 @@ impl<T: Config> Pallet<T> {
 			status: stream.status,
 		});
 		Streams::<T>::insert(id, stream);
-		Ok(())
+		Ok(claimed_for)
 	}
 
 	pub(crate) fn do_end_stream(owner: T::AccountId, id: StreamId) -> DispatchResult {

@@ -4,7 +4,11 @@ use crate::{mock::*, *};
 use frame::testing_prelude::*;
 
 fn update(stream: StreamId, change: StreamChangeOf<Test>) -> DispatchResult {
-	step(|| PayStream::update_stream(signed(ALICE), stream, change))
+	let announced = PayStream::weight_of_update(&change);
+	let done = step(|| PayStream::update_stream(signed(ALICE), stream, change));
+	let post = done.map_err(|refused| refused.error)?;
+	assert!(post.actual_weight.is_some_and(|actual| actual.all_lte(announced)));
+	Ok(())
 }
 
 fn pause(stream: StreamId) -> DispatchResult {
@@ -80,6 +84,24 @@ fn success_a_pause_stops_sessions_and_a_resumption_starts_none_before_it() {
 		assert_eq!(session(grant, 0).ticked_at, 10_000);
 		assert_ok!(open(grant, 1, stream, 300, 10));
 		assert_eq!(session(grant, 1).started_at, 22_000);
+	});
+}
+
+#[test]
+fn success_what_the_claim_for_the_old_payees_did_not_use_comes_back() {
+	ExtBuilder::default().build_and_execute(|| {
+		let two = payees(&[(CAROL, 500_000), (DAVE, 500_000)]);
+		let stream = new_stream_for(3, two);
+		let change = StreamChange { payees: Some(payees(&[])), ..Default::default() };
+		let announced = PayStream::weight_of_update(&change);
+		let post = PayStream::update_stream(signed(ALICE), stream, change).expect("it is hers");
+		let spent = PayStream::weight_of_updated(Some(2));
+		assert_eq!(post.actual_weight, Some(spent));
+		assert!(spent.ref_time() < announced.ref_time());
+		// A change of nothing else claims for nobody.
+		let change = StreamChange { funds_min: Some(40), ..Default::default() };
+		let post = PayStream::update_stream(signed(ALICE), stream, change).expect("it is hers");
+		assert_eq!(post.actual_weight, Some(PayStream::weight_of_updated(None)));
 	});
 }
 
