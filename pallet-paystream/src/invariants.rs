@@ -2,14 +2,23 @@
 
 //! What must hold of the ledger's state, whatever calls came before: I1 to I5. (I6 and I7 are about
 //! transitions; the tests check them around every call.)
+//!
+//! Every map is read once, into [`Entries`], and the checks look things up there: so the whole takes
+//! as many reads as there are entries, and a busy chain can be checked.
 
 use crate::{
 	session::SECOND_MS,
-	types::{AccountIdOf, BalanceOf, Grant, GrantId, Session, SessionIndex},
+	types::{
+		AccountIdOf, AssetEntryOf, BalanceOf, Grant, GrantId, Moment, Session, SessionIndex,
+		Stream, StreamId, SubscriptionOf, TiersOf,
+	},
 	AssetEntries, AssetStatus, Config, Grants, GrantsOf, HoldReason, NextGrantId, NextStreamId,
 	Pallet, Sessions, StreamStatus, Streams, Subscriptions, Tiers, Vaults,
 };
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{
+	collections::{BTreeMap, BTreeSet},
+	vec::Vec,
+};
 use frame::{
 	deps::sp_runtime::TryRuntimeError, prelude::*, token::fungible::InspectHold,
 	traits::fungibles::Inspect,
@@ -31,68 +40,137 @@ fn sum<Balance: Zero + CheckedAdd>(
 		.ok_or(TryRuntimeError::Other("a sum of the ledger overflows"))
 }
 
-impl<T: Config> Pallet<T> {
-	/// Check I1 to I5. Reads everything: for tests and `try-runtime`.
-	pub fn do_try_state() -> Result<(), TryRuntimeError> {
-		Self::check_conservation()?;
-		for (id, grant) in Grants::<T>::iter() {
-			let sessions: Vec<_> = Sessions::<T>::iter_prefix(id).collect();
-			Self::check_grant(id, &grant, &sessions)?;
-			for (index, session) in &sessions {
-				Self::check_session(*index, session, &grant)?;
-			}
-		}
-		Self::check_streams()?;
-		Self::check_subscriptions()?;
-		Self::check_lists()?;
-		Self::check_deposits()
+/// Sums by a key; of what was never added to, zero.
+struct Sums<Key, Balance>(BTreeMap<Key, Balance>);
+
+impl<Key: Ord, Balance: Zero + CheckedAdd + Copy> Sums<Key, Balance> {
+	fn new() -> Self {
+		Self(BTreeMap::new())
 	}
 
-	/// All that the ledger owes in an asset: vaults, sessions' remains, streams' earnings and fees,
-	/// and what subscriptions hold. Summed over the entries.
-	pub fn owed(asset: &T::AssetKind) -> Result<BalanceOf<T>, TryRuntimeError> {
-		let vaults =
-			sum(Vaults::<T>::iter().filter(|(_, kind, _)| kind == asset).map(|(_, _, free)| free))?;
-		let mut remains = BalanceOf::<T>::zero();
-		for (_, _, session) in Sessions::<T>::iter().filter(|(_, _, s)| s.asset == *asset) {
-			let left = session.left().map_err(|_| "I4: charges are within the funds")?;
-			remains = sum([remains, left].into_iter())?;
+	fn add(&mut self, key: Key, amount: Balance) -> Result<(), TryRuntimeError> {
+		let total = self.0.entry(key).or_insert_with(Zero::zero);
+		*total = sum([*total, amount].into_iter())?;
+		Ok(())
+	}
+
+	fn of(&self, key: &Key) -> Balance {
+		self.0.get(key).copied().unwrap_or_else(Zero::zero)
+	}
+}
+
+/// What the ledger owes, by the name of an asset in SCALE: names need have no order.
+type Owed<T> = Sums<Vec<u8>, BalanceOf<T>>;
+
+/// All entries, each map read once.
+struct Entries<T: Config> {
+	now: Moment,
+	next_grant: GrantId,
+	next_stream: StreamId,
+	assets: Vec<(T::AssetKind, AssetEntryOf<T>)>,
+	vaults: Vec<(AccountIdOf<T>, T::AssetKind, BalanceOf<T>)>,
+	streams: BTreeMap<StreamId, Stream<T>>,
+	tiers: Vec<(StreamId, TiersOf<T>)>,
+	subscriptions: Vec<(StreamId, AccountIdOf<T>, SubscriptionOf<T>)>,
+	grants: BTreeMap<GrantId, Grant<T>>,
+	grants_of: BTreeSet<(AccountIdOf<T>, GrantId)>,
+	sessions: BTreeMap<(GrantId, SessionIndex), Session<T>>,
+}
+
+impl<T: Config> Entries<T> {
+	fn read() -> Self {
+		Self {
+			now: Pallet::<T>::now(),
+			next_grant: NextGrantId::<T>::get(),
+			next_stream: NextStreamId::<T>::get(),
+			assets: AssetEntries::<T>::iter().collect(),
+			vaults: Vaults::<T>::iter().collect(),
+			streams: Streams::<T>::iter().collect(),
+			tiers: Tiers::<T>::iter().collect(),
+			subscriptions: Subscriptions::<T>::iter().collect(),
+			grants: Grants::<T>::iter().collect(),
+			grants_of: GrantsOf::<T>::iter().map(|(viewer, id, ())| (viewer, id)).collect(),
+			sessions: Sessions::<T>::iter().map(|(id, index, s)| ((id, index), s)).collect(),
 		}
-		let streams = || Streams::<T>::iter_values().filter(|stream| stream.asset == *asset);
-		let earned = sum(streams().map(|stream| stream.earned))?;
-		let fees = sum(streams().map(|stream| stream.fees))?;
-		let mut prepaid = BalanceOf::<T>::zero();
-		for (stream, _, subscription) in Subscriptions::<T>::iter() {
-			if Streams::<T>::get(stream).is_some_and(|stream| stream.asset == *asset) {
+	}
+
+	/// A grant's sessions, ascending.
+	fn sessions_of(&self, grant: GrantId) -> Vec<(SessionIndex, &Session<T>)> {
+		let all = (grant, SessionIndex::MIN)..=(grant, SessionIndex::MAX);
+		self.sessions.range(all).map(|((_, index), session)| (*index, session)).collect()
+	}
+
+	/// All that the ledger owes: vaults, sessions' remains, streams' earnings and fees, and what
+	/// subscriptions hold.
+	fn owed(&self) -> Result<Owed<T>, TryRuntimeError> {
+		let mut owed = Owed::<T>::new();
+		for (_, asset, free) in &self.vaults {
+			owed.add(asset.encode(), *free)?;
+		}
+		for session in self.sessions.values() {
+			let left = session.left().map_err(|_| "I4: charges are within the funds")?;
+			owed.add(session.asset.encode(), left)?;
+		}
+		for stream in self.streams.values() {
+			owed.add(stream.asset.encode(), stream.earned)?;
+			owed.add(stream.asset.encode(), stream.fees)?;
+		}
+		for (id, _, subscription) in &self.subscriptions {
+			if let Some(stream) = self.streams.get(id) {
 				let held =
 					subscription.held().ok_or("I1: what a subscription holds is in range")?;
-				prepaid = sum([prepaid, held].into_iter())?;
+				owed.add(stream.asset.encode(), held)?;
 			}
 		}
-		sum([vaults, remains, earned, fees, prepaid].into_iter())
+		Ok(owed)
+	}
+}
+
+impl<T: Config> Pallet<T> {
+	/// Check I1 to I5. Reads everything, and holds it in memory: for tests and `try-runtime`.
+	pub fn do_try_state() -> Result<(), TryRuntimeError> {
+		let entries = Entries::<T>::read();
+		Self::check_conservation(&entries)?;
+		for (id, grant) in &entries.grants {
+			let sessions = entries.sessions_of(*id);
+			Self::check_grant(*id, grant, &sessions, &entries)?;
+			for (index, session) in sessions {
+				let stream = entries.streams.get(&session.stream);
+				let stream = stream.ok_or("I5: a session's stream is stored")?;
+				Self::check_session(index, session, grant, stream, entries.now)?;
+			}
+		}
+		Self::check_streams(&entries)?;
+		Self::check_subscriptions(&entries)?;
+		Self::check_lists(&entries)?;
+		Self::check_deposits(&entries)
+	}
+
+	/// All that the ledger owes in an asset, summed over the entries.
+	pub fn owed(asset: &T::AssetKind) -> Result<BalanceOf<T>, TryRuntimeError> {
+		Ok(Entries::<T>::read().owed()?.of(&asset.encode()))
 	}
 
 	/// I1: the pot covers what the ledger owes, besides the minimum balance with which it was
 	/// endowed; and the entry of every asset says how much that is. An asset that was destroyed under
 	/// the ledger covers nothing, and waits to be written off.
-	fn check_conservation() -> Result<(), TryRuntimeError> {
-		for (_, asset, _) in Vaults::<T>::iter() {
-			check(AssetEntries::<T>::contains_key(asset), "I1: a vault's asset has an entry")?;
+	fn check_conservation(entries: &Entries<T>) -> Result<(), TryRuntimeError> {
+		let known: BTreeSet<_> = entries.assets.iter().map(|(asset, _)| asset.encode()).collect();
+		for (_, asset, _) in &entries.vaults {
+			check(known.contains(&asset.encode()), "I1: a vault's asset has an entry")?;
 		}
-		for stream in Streams::<T>::iter_values() {
-			check(
-				AssetEntries::<T>::contains_key(stream.asset),
-				"I1: a stream's asset has an entry",
-			)?;
+		for stream in entries.streams.values() {
+			check(known.contains(&stream.asset.encode()), "I1: a stream's asset has an entry")?;
 		}
-		for (asset, entry) in AssetEntries::<T>::iter() {
-			let owed = Self::owed(&asset)?;
+		let owed = entries.owed()?;
+		for (asset, entry) in &entries.assets {
+			let owed = owed.of(&asset.encode());
 			check(owed == entry.owed, "I1: what is owed is the sum of the entries")?;
 			if entry.status == AssetStatus::WrittenOff || !T::Assets::asset_exists(asset.clone()) {
 				continue;
 			}
 			let pot = T::Assets::balance(asset.clone(), &Self::pot());
-			let free = pot.checked_sub(&T::Assets::minimum_balance(asset));
+			let free = pot.checked_sub(&T::Assets::minimum_balance(asset.clone()));
 			check(free >= Some(owed), "I1: the pot covers what the ledger owes")?;
 		}
 		Ok(())
@@ -101,9 +179,10 @@ impl<T: Config> Pallet<T> {
 	fn check_grant(
 		id: GrantId,
 		grant: &Grant<T>,
-		sessions: &[(SessionIndex, Session<T>)],
+		sessions: &[(SessionIndex, &Session<T>)],
+		entries: &Entries<T>,
 	) -> Result<(), TryRuntimeError> {
-		let now = Self::now();
+		let now = entries.now;
 		// I2: at no moment do more sessions run than the grant allows.
 		let open_seconds = sum(sessions.iter().map(|(_, session)| u64::from(session.seconds)))?;
 		let paid_ms = sum([grant.seconds, open_seconds].into_iter())?.checked_mul(SECOND_MS);
@@ -125,8 +204,7 @@ impl<T: Config> Pallet<T> {
 		)?;
 
 		// I5
-		let mut stored: Vec<_> = sessions.iter().map(|(index, _)| *index).collect();
-		stored.sort_unstable();
+		let stored: Vec<_> = sessions.iter().map(|(index, _)| *index).collect();
 		check(stored == grant.open.to_vec(), "I5: a grant lists its sessions, ascending")?;
 		check(
 			stored.len() <= grant.sessions_max as usize,
@@ -136,18 +214,21 @@ impl<T: Config> Pallet<T> {
 			stored.last().is_none_or(|last| *last < grant.next_index),
 			"I6: a session's index is below the grant's next",
 		)?;
-		check(id < NextGrantId::<T>::get(), "I6: a grant's id is below the next")?;
-		check(GrantsOf::<T>::contains_key(&grant.viewer, id), "I5: a viewer's grants are listed")
+		check(id < entries.next_grant, "I6: a grant's id is below the next")?;
+		check(
+			entries.grants_of.contains(&(grant.viewer.clone(), id)),
+			"I5: a viewer's grants are listed",
+		)
 	}
 
 	fn check_session(
 		index: SessionIndex,
 		session: &Session<T>,
 		grant: &Grant<T>,
+		stream: &Stream<T>,
+		now: Moment,
 	) -> Result<(), TryRuntimeError> {
-		let now = Self::now();
-		let stream = Streams::<T>::get(session.stream).ok_or("I5: a session's stream is stored")?;
-		let reading = session.reading(&stream, now);
+		let reading = session.reading(stream, now);
 		// I2
 		let charged_ms = u64::from(session.seconds).saturating_mul(SECOND_MS);
 		let passed_ms = reading.end.checked_sub(session.started_at);
@@ -193,9 +274,16 @@ impl<T: Config> Pallet<T> {
 		check(grant.open.contains(&index), "I5: a session is listed in its grant")
 	}
 
-	fn check_streams() -> Result<(), TryRuntimeError> {
-		for (id, stream) in Streams::<T>::iter() {
-			check(id < NextStreamId::<T>::get(), "I6: a stream's id is below the next")?;
+	fn check_streams(entries: &Entries<T>) -> Result<(), TryRuntimeError> {
+		let (mut sessions, mut subscriptions) = (Sums::new(), Sums::new());
+		for session in entries.sessions.values() {
+			sessions.add(session.stream, 1u32)?;
+		}
+		for (id, ..) in &entries.subscriptions {
+			subscriptions.add(*id, 1u32)?;
+		}
+		for (id, stream) in &entries.streams {
+			check(*id < entries.next_stream, "I6: a stream's id is below the next")?;
 			check(!stream.rate_per_second.is_zero(), "I4: a stream's rate is at least 1")?;
 			check(
 				stream.earned <= stream.earned_total,
@@ -211,14 +299,12 @@ impl<T: Config> Pallet<T> {
 			)?;
 			let shares = sum(stream.payees.iter().map(|payee| payee.share.deconstruct()))?;
 			check(shares == Permill::one().deconstruct(), "I1: a stream's shares are whole")?;
-			let sessions = Sessions::<T>::iter_values().filter(|s| s.stream == id).count();
 			check(
-				sessions == stream.sessions_open as usize,
+				sessions.of(id) == stream.sessions_open,
 				"I5: a stream's count of sessions is right",
 			)?;
 			check(
-				Subscriptions::<T>::iter_key_prefix(id).count()
-					== stream.subscriptions_open as usize,
+				subscriptions.of(id) == stream.subscriptions_open,
 				"I5: a stream's count of subscriptions is right",
 			)?;
 			check(
@@ -229,67 +315,65 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	fn check_subscriptions() -> Result<(), TryRuntimeError> {
-		for (id, _, subscription) in Subscriptions::<T>::iter() {
-			check(Streams::<T>::contains_key(id), "I5: a subscription's stream is stored")?;
+	fn check_subscriptions(entries: &Entries<T>) -> Result<(), TryRuntimeError> {
+		for (id, _, subscription) in &entries.subscriptions {
+			check(entries.streams.contains_key(id), "I5: a subscription's stream is stored")?;
 			check(
 				subscription.periods_earned <= subscription.periods,
 				"I1: no more periods are earned than were paid",
 			)?;
-			check(subscription.started_at <= Self::now(), "I2: a subscription began in the past")?;
+			check(subscription.started_at <= entries.now, "I2: a subscription began in the past")?;
 		}
-		for (id, tiers) in Tiers::<T>::iter() {
-			check(Streams::<T>::contains_key(id), "I5: tiers are of a stream")?;
+		for (id, tiers) in &entries.tiers {
+			check(entries.streams.contains_key(id), "I5: tiers are of a stream")?;
 			check(!tiers.is_empty(), "I5: an empty list of tiers has no entry")?;
 		}
 		Ok(())
 	}
 
-	fn check_lists() -> Result<(), TryRuntimeError> {
-		for (_, _, free) in Vaults::<T>::iter() {
+	fn check_lists(entries: &Entries<T>) -> Result<(), TryRuntimeError> {
+		for (_, _, free) in &entries.vaults {
 			check(!free.is_zero(), "I5: an empty vault has no entry")?;
 		}
-		for (grant, _, _) in Sessions::<T>::iter() {
-			check(Grants::<T>::contains_key(grant), "I5: a session's grant is stored")?;
+		for (grant, _) in entries.sessions.keys() {
+			check(entries.grants.contains_key(grant), "I5: a session's grant is stored")?;
 		}
-		for (viewer, id, ()) in GrantsOf::<T>::iter() {
+		for (viewer, id) in &entries.grants_of {
 			check(
-				Grants::<T>::get(id).is_some_and(|grant| grant.viewer == viewer),
+				entries.grants.get(id).is_some_and(|grant| grant.viewer == *viewer),
 				"I5: a listed grant is the viewer's",
 			)?;
 		}
 		Ok(())
 	}
 
-	/// I5: the deposits held are the sums of the entries'.
-	fn check_deposits() -> Result<(), TryRuntimeError> {
-		let streams = Streams::<T>::iter_values().map(|s| (s.owner, s.deposit));
-		let grants = Grants::<T>::iter_values().map(|g| (g.viewer, g.deposit));
-		let subscriptions = Subscriptions::<T>::iter().map(|(_, who, s)| (who, s.deposit));
-		Self::check_held(HoldReason::Subscription, subscriptions)?;
-		Self::check_held(HoldReason::Stream, streams)?;
-		Self::check_held(HoldReason::Grant, grants)
-	}
-
-	fn check_held(
-		reason: HoldReason,
-		deposits: impl Iterator<Item = (AccountIdOf<T>, BalanceOf<T>)>,
-	) -> Result<(), TryRuntimeError> {
-		let mut due = BTreeMap::<Vec<u8>, (AccountIdOf<T>, BalanceOf<T>)>::new();
-		for (who, deposit) in deposits {
-			let (_, total) = due.entry(who.encode()).or_insert((who, Zero::zero()));
-			*total = sum([*total, deposit].into_iter())?;
+	/// I5: the deposits held are the sums of the entries', and of accounts without an entry nothing is
+	/// held.
+	fn check_deposits(entries: &Entries<T>) -> Result<(), TryRuntimeError> {
+		let (mut streams, mut grants, mut subscriptions) = (Sums::new(), Sums::new(), Sums::new());
+		for stream in entries.streams.values() {
+			streams.add(&stream.owner, stream.deposit)?;
 		}
-		// Of accounts without an entry nothing is held.
-		for who in frame_system::Account::<T>::iter_keys() {
-			due.entry(who.encode()).or_insert((who, Zero::zero()));
+		for grant in entries.grants.values() {
+			grants.add(&grant.viewer, grant.deposit)?;
 		}
-		let reason = T::RuntimeHoldReason::from(reason);
-		for (who, total) in due.into_values() {
-			check(
-				T::NativeHold::balance_on_hold(&reason, &who) == total,
-				"I5: deposits held are the entries'",
-			)?;
+		for (_, viewer, subscription) in &entries.subscriptions {
+			subscriptions.add(viewer, subscription.deposit)?;
+		}
+		let stored: BTreeSet<_> = frame_system::Account::<T>::iter_keys().collect();
+		for (reason, due) in [
+			(HoldReason::Subscription, &subscriptions),
+			(HoldReason::Stream, &streams),
+			(HoldReason::Grant, &grants),
+		] {
+			let reason = T::RuntimeHoldReason::from(reason);
+			let others = due.0.keys().copied().filter(|who| !stored.contains(*who));
+			for who in stored.iter().chain(others) {
+				check(
+					T::NativeHold::balance_on_hold(&reason, who) == due.of(&who),
+					"I5: deposits held are the entries'",
+				)?;
+			}
 		}
 		Ok(())
 	}

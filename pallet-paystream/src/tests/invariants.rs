@@ -1,9 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//! The checks see what they are for: each finds a state that breaks it.
+//! The checks see what they are for: each finds a state that breaks it. And they read no more than
+//! there is.
 
 use crate::{mock::*, *};
-use frame::{deps::sp_runtime::TryRuntimeError, testing_prelude::*, token::fungible::MutateHold};
+use frame::{
+	deps::{
+		frame_support::__private::sp_tracing::tracing::{self, span, Event as Trace, Metadata},
+		sp_runtime::TryRuntimeError,
+	},
+	testing_prelude::*,
+	token::fungible::{Mutate, MutateHold},
+};
+use std::{
+	fs,
+	sync::{
+		atomic::{AtomicU64, Ordering},
+		Arc,
+	},
+	time::Duration,
+};
 
 /// A session with 10 seconds of 100 paid at second 20; broken by `spoil`, found by `invariant`.
 fn finds(invariant: &'static str, spoil: impl FnOnce(StreamId, GrantId)) {
@@ -81,6 +97,52 @@ fn i2_seconds_that_have_not_passed() {
 }
 
 #[test]
+fn i1_shares_and_totals_that_do_not_fit() {
+	finds("a sum of the ledger overflows", |_, _| Vaults::<Test>::insert(CAROL, NATIVE, u128::MAX));
+	finds("I1: a stream owes what it earned at most", |stream, _| {
+		spoil_stream(stream, |s| s.earned_total = 29);
+	});
+	finds("I1: a stream's shares are whole", |stream, _| {
+		spoil_stream(stream, |s| s.payees[0].share = Permill::from_percent(99));
+	});
+}
+
+#[test]
+fn i2_moments_in_the_wrong_order() {
+	finds("I2: charged time lies between start and billed until", |_, grant| {
+		spoil_session(grant, |s| s.billed_until -= 1);
+	});
+	finds("I2: a session's moments are in order", |_, grant| {
+		spoil_session(grant, |s| s.opened_at = 9_999);
+	});
+	finds("I2: a session's moments are in order", |_, grant| {
+		spoil_session(grant, |s| s.ticked_at = 20_001);
+	});
+	finds("I2: a session starts under its grant", |_, grant| {
+		spoil_grant(grant, |g| g.created_at = 10_001);
+	});
+	finds("I2: a freed session has ended", |_, grant| {
+		spoil_grant(grant, |g| g.freed_end_at = 20_001);
+	});
+	finds("I2: a session was opened in the past", |_, grant| {
+		spoil_grant(grant, |g| g.opened_at = 20_001);
+	});
+	finds("I2: a grant ends at its expiry at the latest", |_, grant| {
+		spoil_grant(grant, |g| g.ended_at = 1_000_001);
+	});
+}
+
+#[test]
+fn i2_stops_that_a_stream_does_not_remember() {
+	finds("I2: a stream's stops ascend", |stream, _| {
+		spoil_stream(stream, |s| s.stops = BoundedVec::truncate_from(vec![2, 1]));
+	});
+	finds("I2: a stream that stopped remembers when", |stream, _| {
+		spoil_stream(stream, |s| s.status = StreamStatus::Paused);
+	});
+}
+
+#[test]
 fn i3_a_cap_that_does_not_add_up() {
 	let invariant = "I3: a grant's cap is what is left, reserved and spent";
 	finds(invariant, |_, grant| spoil_grant(grant, |g| g.cap_left += 1));
@@ -94,6 +156,9 @@ fn i4_a_price_beyond_the_grant() {
 	});
 	finds("I4: charges are within the funds", |_, grant| {
 		spoil_session(grant, |s| s.funds = 29);
+	});
+	finds("I4: a stream's rate is at least 1", |stream, _| {
+		spoil_stream(stream, |s| s.rate_per_second = 0);
 	});
 }
 
@@ -116,8 +181,30 @@ fn i5_lists_that_do_not_agree() {
 	finds("I5: deposits held are the entries'", |_, _| {
 		assert_ok!(Balances::hold(&HoldReason::Grant.into(), &CAROL, 1));
 	});
+	finds("I5: deposits held are the entries'", |stream, _| {
+		spoil_stream(stream, |s| s.deposit += 1);
+	});
 	finds("I5: a session's copies equal its grant", |_, grant| {
 		spoil_session(grant, |s| s.gap_ms += 1);
+	});
+}
+
+#[test]
+fn i5_sessions_that_belong_to_nothing() {
+	finds("I5: a session's stream is stored", |_, grant| spoil_session(grant, |s| s.stream += 1));
+	finds("I5: a session's grant is stored", |stream, grant| {
+		// Of what it reserves nothing is left, so that no sum tells.
+		let orphan = Session { funds: 30, ..session(grant, 0) };
+		Sessions::<Test>::insert(grant + 1, 0, orphan);
+		spoil_stream(stream, |s| s.sessions_open += 1);
+	});
+	finds("I5: a session pays in its stream's asset", |stream, _| {
+		assert_ok!(PayStream::claim(signed(DAVE), stream));
+		spoil_stream(stream, |s| s.asset = TOKEN);
+	});
+	finds("I5: no more sessions than the grant allows", |stream, grant| {
+		assert_ok!(open(grant, 1, stream, 300, 20));
+		spoil_grant(grant, |g| g.sessions_max = 1);
 	});
 }
 
@@ -177,6 +264,12 @@ fn i5_subscriptions_that_do_not_agree() {
 	finds_of_subscriptions("I5: deposits held are the entries'", |stream| {
 		spoil_subscription(stream, |s| s.deposit -= 1);
 	});
+	finds_of_subscriptions("I5: a subscription's stream is stored", |stream| {
+		Subscriptions::<Test>::insert(stream + 1, BOB, subscription(stream));
+	});
+	finds_of_subscriptions("I1: what a subscription holds is in range", |stream| {
+		spoil_subscription(stream, |s| s.periods_earned = s.periods + 1);
+	});
 	finds_of_subscriptions("I5: an empty list of tiers has no entry", |stream| {
 		Tiers::<Test>::insert(stream, TiersOf::<Test>::default());
 	});
@@ -191,5 +284,101 @@ fn i6_ids_beyond_the_next() {
 	finds("I6: a stream's id is below the next", |_, _| NextStreamId::<Test>::put(0));
 	finds("I6: a session's index is below the grant's next", |_, grant| {
 		spoil_grant(grant, |g| g.next_index = 0);
+	});
+}
+
+/// Beside the session of `finds`, so many copies of it: each under a grant and on a stream of its own, of
+/// an account of its own that has a vault.
+fn crowd(copies: u64) {
+	const FIRST: u64 = 1_000;
+	let (stream, grant) = ready();
+	at(10);
+	assert_ok!(open(grant, 0, stream, 300, 10));
+	at(20);
+	assert_ok!(tick(grant, 0, 10));
+	let (one_stream, one_grant) = (stream_entry(stream), grant_entry(grant));
+	let one_session = session(grant, 0);
+	for copy in 1..=copies {
+		let (who, id, stream) = (FIRST + copy, grant + copy, stream + copy);
+		let held = one_grant.deposit + one_stream.deposit;
+		assert_ok!(Balances::mint_into(&who, held + EXISTENTIAL_DEPOSIT));
+		assert_ok!(Balances::hold(&HoldReason::Grant.into(), &who, one_grant.deposit));
+		assert_ok!(Balances::hold(&HoldReason::Stream.into(), &who, one_stream.deposit));
+		Streams::<Test>::insert(stream, Stream { owner: who, ..one_stream.clone() });
+		Grants::<Test>::insert(id, Grant { viewer: who, ..one_grant.clone() });
+		GrantsOf::<Test>::insert(who, id, ());
+		Sessions::<Test>::insert(id, 0, Session { viewer: who, stream, ..one_session.clone() });
+		Vaults::<Test>::insert(who, NATIVE, EXISTENTIAL_DEPOSIT);
+	}
+	NextStreamId::<Test>::put(stream + copies + 1);
+	NextGrantId::<Test>::put(grant + copies + 1);
+	let each = one_session.funds + EXISTENTIAL_DEPOSIT;
+	let more = u128::from(copies) * each;
+	assert_ok!(Balances::mint_into(&PayStream::pot(), more));
+	let entry = asset_entry(NATIVE);
+	AssetEntries::<Test>::insert(NATIVE, AssetEntry { owed: entry.owed + more, ..entry });
+}
+
+/// Counts what the state is asked for, by the traces that it leaves.
+struct Asked(Arc<AtomicU64>);
+
+impl tracing::Subscriber for Asked {
+	fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+		metadata.is_event() && metadata.target() == "state"
+	}
+
+	fn event(&self, _trace: &Trace<'_>) {
+		self.0.fetch_add(1, Ordering::Relaxed);
+	}
+
+	fn new_span(&self, _span: &span::Attributes<'_>) -> span::Id {
+		span::Id::from_u64(1)
+	}
+
+	fn record(&self, _span: &span::Id, _values: &span::Record<'_>) {}
+	fn record_follows_from(&self, _span: &span::Id, _follows: &span::Id) {}
+	fn enter(&self, _span: &span::Id) {}
+	fn exit(&self, _span: &span::Id) {}
+}
+
+/// How many times the checks ask the state for something, with so many sessions in it.
+fn reads(sessions: u64) -> u64 {
+	ExtBuilder::default().build().execute_with(|| {
+		crowd(sessions);
+		let count = Arc::new(AtomicU64::new(0));
+		tracing::subscriber::with_default(Asked(count.clone()), || {
+			assert_eq!(PayStream::do_try_state(), Ok::<(), TryRuntimeError>(()));
+		});
+		count.load(Ordering::Relaxed)
+	})
+}
+
+#[test]
+fn each_session_more_takes_as_many_reads_as_the_one_before() {
+	let [few, more, many] = [50, 100, 150].map(reads);
+	assert!(few > 50, "reads are counted: {few}");
+	assert_eq!(many - more, more - few);
+}
+
+/// For how long this thread has had a core: what else the machine does is not counted.
+fn core_time() -> Duration {
+	let told = fs::read_to_string("/proc/thread-self/schedstat").expect("this is Linux");
+	let on_core_ns = told.split(' ').next().expect("it begins with the time on a core");
+	Duration::from_nanos(on_core_ns.parse().expect("it is a number"))
+}
+
+/// `scripts/try-state` makes this measurement.
+#[test]
+#[ignore = "a measurement, of half a minute: scripts/try-state"]
+fn time_of_100_000_sessions() {
+	let mut state = ExtBuilder::default().build();
+	state.execute_with(|| crowd(100_000));
+	assert_ok!(state.commit_all());
+	state.execute_with(|| {
+		let began = core_time();
+		assert_eq!(PayStream::do_try_state(), Ok::<(), TryRuntimeError>(()));
+		let took = core_time() - began;
+		println!("100,000 sessions: {:.2} s of a core", took.as_secs_f64());
+		assert!(took.as_secs() < 10, "{took:?}");
 	});
 }
