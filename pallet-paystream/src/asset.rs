@@ -66,6 +66,14 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
+	/// Who may switch off: the operator, or whoever watches in an emergency.
+	pub(crate) fn ensure_may_halt(origin: OriginFor<T>) -> DispatchResult {
+		match T::AdminOrigin::try_origin(origin) {
+			Ok(_) => Ok(()),
+			Err(other) => T::EmergencyOrigin::ensure_origin(other).map(|_| ()).map_err(Into::into),
+		}
+	}
+
 	pub(crate) fn do_set_stopped(stopped: bool) {
 		Stopped::<T>::put(stopped);
 		Self::deposit_event(Event::StopSet { stopped });

@@ -221,11 +221,11 @@ impl<T: Config> Pallet<T> {
 		PostDispatchInfo { actual_weight: Some(reported), pays_fee }
 	}
 
-	/// Whether the batch is the extrinsic itself, and no call within another one. An outer call that
+	/// Whether the call is the extrinsic itself, and no call within another one. An outer call that
 	/// fails undoes what was registered with the block, but not the lower weight that was reported:
 	/// the same orders could be verified again and again for nothing. What a hook dispatches is no
 	/// extrinsic either: it is bounded by what is reported.
-	fn is_the_extrinsic() -> bool {
+	pub(crate) fn is_the_extrinsic() -> bool {
 		let in_a_hook = matches!(
 			frame_system::Pallet::<T>::execution_phase(),
 			Some(frame_system::Phase::Initialization | frame_system::Phase::Finalization)

@@ -28,7 +28,19 @@ pub(crate) struct Closing<T: Config> {
 }
 
 impl<T: Config> Pallet<T> {
-	pub(crate) fn do_settle(id: GrantId, index: SessionIndex) -> DispatchResult {
+	pub(crate) fn do_settle(id: GrantId, index: SessionIndex) -> Result<(), Error<T>> {
+		let (mut book, plan) = Self::plan_settle(id, index)?;
+		Self::carry_out_close(&mut book, id, index, plan);
+		book.write();
+		Ok(())
+	}
+
+	/// Everything that a settlement reads, checks and computes; what is left only writes. It serves the
+	/// check of a settlement without signature, too.
+	pub(crate) fn plan_settle(
+		id: GrantId,
+		index: SessionIndex,
+	) -> Result<(StreamBook<T>, Closing<T>), Error<T>> {
 		let session = Sessions::<T>::get(id, index).ok_or(Error::<T>::SessionNotFound)?;
 		let mut book = StreamBook::new();
 		let stream = book.get(session.stream)?;
@@ -37,9 +49,7 @@ impl<T: Config> Pallet<T> {
 		let nothing_more = session.charge(&reading, session.seconds)?;
 		let reason = CloseReason::Settled;
 		let plan = Self::plan_close(id, index, session, stream, &reading, nothing_more, reason)?;
-		Self::carry_out_close(&mut book, id, index, plan);
-		book.write();
-		Ok(())
+		Ok((book, plan))
 	}
 
 	/// Everything that a closing reads and computes.

@@ -45,7 +45,8 @@
 //! 1. Bob watches, and the relayer dies. No tick comes.
 //! 2. After the grant's gap the session has ended by itself. What was not ticked is not owed.
 //! 3. If the relayer returns within `SettlementWindowMs` it closes with what was delivered before
-//!    the end. Otherwise anybody calls `settle`, and the rest is back in Bob's vault.
+//!    the end. Otherwise anybody calls `settle`, without an account if need be, and the rest is back in
+//!    Bob's vault.
 //!
 //! ## Scenario: the chain stands still
 //!
@@ -82,9 +83,11 @@
 //! | viewer | [`deposit`](Pallet::deposit), [`withdraw`](Pallet::withdraw), [`grant`](Pallet::grant), [`revoke`](Pallet::revoke), [`tip`](Pallet::tip), [`subscribe`](Pallet::subscribe), [`cancel_subscription`](Pallet::cancel_subscription) |
 //! | delegate key | [`submit`](Pallet::submit) |
 //! | anybody | [`submit_batch`](Pallet::submit_batch), [`settle`](Pallet::settle), [`claim`](Pallet::claim), [`settle_subscription`](Pallet::settle_subscription) |
+//! | nobody: without a signature | [`settle`](Pallet::settle), and the last [`claim`](Pallet::claim) of a stream |
 //! | operator | [`enable_asset`](Pallet::enable_asset), [`disable_asset`](Pallet::disable_asset), [`write_off_asset`](Pallet::write_off_asset), [`set_tick_price`](Pallet::set_tick_price), [`set_treasury_share`](Pallet::set_treasury_share), [`set_stopped`](Pallet::set_stopped) |
 //!
-//! `submit` needs `frame_system::AuthorizeCall` in the runtime's transaction extension. The same
+//! `submit`, and `settle` and `claim` without a signature, need `frame_system::AuthorizeCall` in the
+//! runtime's transaction extension. The same
 //! check serves the transaction pool and the block, so that what the pool takes cannot fail in a
 //! block for another reason than the state having moved on.
 //!
@@ -120,6 +123,7 @@ mod benchmarking;
 mod claim;
 mod close;
 mod defaults;
+mod exit;
 mod grant;
 mod halt;
 #[cfg(any(feature = "std", feature = "try-runtime"))]
@@ -440,6 +444,10 @@ pub mod pallet {
 		/// For how many blocks the pool may keep an order without asking again.
 		#[pallet::constant]
 		type OrderLongevity: Get<TransactionLongevity>;
+		/// Who may, beside `AdminOrigin`, stop new money in an emergency and disable an asset, and nothing
+		/// else: whoever it is cannot let anything come again, and cannot touch what is there.
+		#[pallet::no_default]
+		type EmergencyOrigin: EnsureOrigin<Self::RuntimeOrigin>;
 
 		/// What the benchmarks ask of the runtime.
 		#[cfg(feature = "runtime-benchmarks")]
@@ -1081,6 +1089,9 @@ pub mod pallet {
 		/// The chain lets no orders in at present: its filter of calls is closed to them, as in safe mode or
 		/// by a pause. Keep the order until it is open again.
 		CallFiltered,
+		/// Only the last claim of an ended stream, without sessions and subscriptions, needs no signature.
+		/// Sign it with any account.
+		ClaimNotLast,
 	}
 
 	#[pallet::call]
@@ -1286,37 +1297,51 @@ pub mod pallet {
 
 		/// Close a session that has ended and that its key has not closed in time.
 		///
-		/// Origin: signed, anybody. Charges nothing more; the rest returns to vault and cap (I1, I3),
-		/// and the slot is free (I5).
+		/// Origin: signed, anybody; or authorised, by nothing but the ledger's state: a general transaction
+		/// without signature and fee, within the free lane, one of a session in the pool. Charges nothing
+		/// more; the rest returns to vault and cap (I1, I3), and the slot is free (I5).
 		///
-		/// Errors: `SessionNotFound`, `WindowOpen` (I2).
+		/// Errors: `SessionNotFound`, `WindowOpen` (I2); without a signature `FreeLaneFull`, `CallFiltered`.
 		///
 		/// Events: `SessionClosed`, and `GrantDeleted` if it was an ended grant's last session.
 		#[pallet::call_index(8)]
 		#[pallet::weight(T::WeightInfo::settle())]
-		pub fn settle(origin: OriginFor<T>, grant: GrantId, index: SessionIndex) -> DispatchResult {
-			ensure_signed(origin)?;
-			Self::do_settle(grant, index)
+		#[pallet::authorize(Pallet::<T>::authorize_settle)]
+		#[pallet::weight_of_authorize(Pallet::<T>::weight_of_authorize_settle())]
+		pub fn settle(
+			origin: OriginFor<T>,
+			grant: GrantId,
+			index: SessionIndex,
+		) -> DispatchResultWithPostInfo {
+			let bringer = Self::ensure_bringer(origin)?;
+			Self::do_settle(grant, index)?;
+			let (call, check) = (T::WeightInfo::settle(), Self::weight_of_authorize_settle());
+			Ok(Some(Self::charge_exit(bringer, call, check)).into())
 		}
 
 		/// Pay a stream's earnings to its payees.
 		///
-		/// Origin: signed, anybody. The treasury gets the operator's share and the tick prices, and of
+		/// Origin: signed, anybody; the last claim of an ended stream also authorised, as
+		/// [`settle`](Pallet::settle) is. The treasury gets the operator's share and the tick prices, and of
 		/// the rest every payee their share, rounded down; what cannot be received is credited to a
 		/// vault. The remainder stays in the earnings (I1). The claim of an ended stream without
 		/// sessions and subscriptions gives it to the owner, deletes the stream, and releases the
 		/// deposit (I5). Earnings in an asset that is written off are forgotten.
 		///
-		/// Errors: `StreamNotFound`, `NothingToClaim`.
+		/// Errors: `StreamNotFound`, `NothingToClaim`; without a signature `ClaimNotLast`, `FreeLaneFull`,
+		/// `CallFiltered`.
 		///
 		/// Events: `TreasuryPaid`, `Claimed` for every payee paid, or `EarningsErased`; `RemainderPaid`
 		/// and `StreamDeleted` at the last.
 		#[pallet::call_index(9)]
 		#[pallet::weight(Pallet::<T>::weight_of_claim(T::MaxPayees::get()))]
+		#[pallet::authorize(Pallet::<T>::authorize_claim)]
+		#[pallet::weight_of_authorize(Pallet::<T>::weight_of_authorize_claim())]
 		pub fn claim(origin: OriginFor<T>, stream: StreamId) -> DispatchResultWithPostInfo {
-			ensure_signed(origin)?;
-			let payees = Self::do_claim(stream)?;
-			Ok(Some(Self::weight_of_claim(payees)).into())
+			let bringer = Self::ensure_bringer(origin)?;
+			let payees = Self::do_claim(stream, bringer)?;
+			let (call, check) = (Self::weight_of_claim(payees), Self::weight_of_authorize_claim());
+			Ok(Some(Self::charge_exit(bringer, call, check)).into())
 		}
 
 		/// Carry out many orders of many keys.
@@ -1506,7 +1531,7 @@ pub mod pallet {
 
 		/// Let no new money in, in an asset: no deposit, stream, grant, session or subscription.
 		///
-		/// Origin: `AdminOrigin`. Everything else goes on.
+		/// Origin: `AdminOrigin` or `EmergencyOrigin`. Everything else goes on.
 		///
 		/// Errors: `AssetNotEnabled`.
 		///
@@ -1514,7 +1539,7 @@ pub mod pallet {
 		#[pallet::call_index(21)]
 		#[pallet::weight(T::WeightInfo::disable_asset())]
 		pub fn disable_asset(origin: OriginFor<T>, asset: T::AssetKind) -> DispatchResult {
-			T::AdminOrigin::ensure_origin(origin)?;
+			Self::ensure_may_halt(origin)?;
 			Self::do_disable_asset(asset)
 		}
 
@@ -1567,14 +1592,18 @@ pub mod pallet {
 
 		/// Stop new money and new sessions, or let them come again.
 		///
-		/// Origin: `AdminOrigin`. While stopped there are no deposits, streams, grants, opens, subscriptions
-		/// and renewals; ticks, closes, withdrawals, claims and every other exit go on.
+		/// Origin: `AdminOrigin`; to stop also `EmergencyOrigin`. While stopped there are no deposits, streams,
+		/// grants, opens, subscriptions and renewals; ticks, closes, withdrawals, claims and every other exit
+		/// go on.
 		///
 		/// Events: `StopSet`.
 		#[pallet::call_index(25)]
 		#[pallet::weight(T::WeightInfo::set_stopped())]
 		pub fn set_stopped(origin: OriginFor<T>, stopped: bool) -> DispatchResult {
-			T::AdminOrigin::ensure_origin(origin)?;
+			match stopped {
+				true => Self::ensure_may_halt(origin)?,
+				false => T::AdminOrigin::ensure_origin(origin).map(|_| ())?,
+			}
 			Self::do_set_stopped(stopped);
 			Ok(())
 		}

@@ -6,7 +6,8 @@ use crate::{self as pallet_paystream, *};
 use frame::deps::frame_system::EnsureRootWithSuccess;
 use frame::{
 	deps::{
-		frame_support::weights::constants::ParityDbWeight,
+		frame_support::{ord_parameter_types, weights::constants::ParityDbWeight},
+		frame_system::EnsureSignedBy,
 		sp_core::{ed25519, sr25519, Pair as _},
 		sp_runtime::{
 			generic::{CheckedExtrinsic, ExtrinsicFormat},
@@ -178,6 +179,10 @@ impl crate::tests::rental::pallet::Config for Test {
 	type Ledger = PayStream;
 }
 
+ord_parameter_types! {
+	pub const Guard: u64 = GUARD;
+}
+
 impl Config for Test {
 	type RuntimeHoldReason = RuntimeHoldReason;
 	type AssetKind = Kind;
@@ -205,6 +210,7 @@ impl Config for Test {
 	type MaxTipMessage = ConstU32<32>;
 	type PeriodMinMs = PeriodMinMs;
 	type TreasuryShareMax = TreasuryShareMax;
+	type EmergencyOrigin = EnsureSignedBy<Guard, u64>;
 	type StreamDepositPerTier = ConstU128<70>;
 	type SubscriptionDeposit = ConstU128<30>;
 	type StreamDepositBase = ConstU128<1_000>;
@@ -245,6 +251,8 @@ pub const CAROL: u64 = 3;
 pub const DAVE: u64 = 4;
 /// Where the operator's share goes.
 pub const TREASURY: u64 = 90;
+/// Who may stop new money in an emergency.
+pub const GUARD: u64 = 91;
 /// An account that does not exist.
 pub const GHOST: u64 = 99;
 pub const NATIVE: Kind = NativeOrWithId::Native;
@@ -609,6 +617,31 @@ pub fn submit_as(by: &Delegate, grant: GrantId, order: OrderOf<Test>) -> Result<
 			Err(error)
 		}
 	}
+}
+
+/// What the pool says of a call that nobody signs.
+pub fn unsigned(call: Call<Test>) -> Result<ValidTransaction, Error<Test>> {
+	let call = RuntimeCall::PayStream(call);
+	match call.authorize(TransactionSource::External).expect("it needs no signature") {
+		Ok((valid, unspent)) => {
+			assert_eq!(unspent, Weight::zero());
+			Ok(valid)
+		}
+		Err(TransactionValidityError::Invalid(refusal)) => Err(named(refusal)),
+		Err(unknown) => panic!("the ledger always knows: {unknown:?}"),
+	}
+}
+
+/// Make a call that nobody signs. What the pool takes must succeed.
+pub fn by_nobody(call: Call<Test>) -> Result<(), Error<Test>> {
+	unsigned(call.clone())?;
+	let origin = frame_system::RawOrigin::Authorized.into();
+	let call = RuntimeCall::PayStream(call);
+	let most = call.get_dispatch_info().call_weight;
+	let post = step(|| call.dispatch(origin)).expect("what the pool takes does not fail");
+	let actual = post.actual_weight.expect("it says what it weighed");
+	assert!(actual.all_lte(most), "no more than was announced");
+	Ok(())
 }
 
 /// Submit an order as the usual key.

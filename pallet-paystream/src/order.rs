@@ -275,7 +275,7 @@ impl<T: Config> Pallet<T> {
 
 /// How the pool names an error: by a reason of its own where it has one, else by the error's index,
 /// by which clients find name and remedy in the metadata.
-fn refusal<T: Config>(error: Error<T>) -> InvalidTransaction {
+pub(crate) fn refusal<T: Config>(error: Error<T>) -> InvalidTransaction {
 	match error {
 		Error::OrderStale => InvalidTransaction::Stale,
 		Error::SignatureInvalid => InvalidTransaction::BadProof,

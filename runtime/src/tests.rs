@@ -151,6 +151,39 @@ fn the_ledgers_deposits_are_this_chains_price_of_storage() {
 	assert_eq!(constant!(GrantDepositPerSession), deposit(1, 240));
 }
 
+/// Whom root has named may stop new money, and can do nothing else.
+#[test]
+fn a_guardian_stops_and_does_no_more() {
+	use configs::{AssetKind, Guardian};
+	use sp_runtime::{traits::Dispatchable, DispatchError::BadOrigin};
+
+	chain("development").execute_with(|| {
+		let charlie = Sr25519Keyring::Charlie.to_account_id();
+		let by = |who: &AccountId, call: pallet_paystream::Call<Runtime>| {
+			let origin = RuntimeOrigin::signed(who.clone());
+			let done = RuntimeCall::PayStream(call).dispatch(origin);
+			done.map(|_| ()).map_err(|error| error.error)
+		};
+		let stop = |stopped| pallet_paystream::Call::set_stopped { stopped };
+		assert_eq!(by(&charlie, stop(true)), Err(BadOrigin));
+
+		let key = Guardian::key().to_vec();
+		let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+		assert_eq!(hex, "d4cafdb7a84f03efc9109a9027d537e0", "docs/chain-operator.md has it, too");
+		let items = vec![(key, Some(charlie.clone()).encode())];
+		let named = frame_system::Call::set_storage { items };
+		RuntimeCall::System(named).dispatch(RuntimeOrigin::root()).unwrap();
+		assert_eq!(by(&charlie, stop(true)), Ok(()));
+		assert_eq!(by(&charlie, stop(false)), Err(BadOrigin));
+		let asset = AssetKind::Native;
+		let disable = pallet_paystream::Call::disable_asset { asset: asset.clone() };
+		assert_eq!(by(&charlie, disable), Ok(()));
+		let enable = pallet_paystream::Call::enable_asset { asset, tip_min: 1 };
+		assert_eq!(by(&charlie, enable), Err(BadOrigin));
+		assert_eq!(by(&Sr25519Keyring::Dave.to_account_id(), stop(true)), Err(BadOrigin));
+	});
+}
+
 #[test]
 fn the_ledgers_accounts_stay() {
 	let account = |id: [u8; 8]| -> AccountId {

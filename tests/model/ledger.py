@@ -506,20 +506,35 @@ class Ledger(Books):
         self.emit("BatchDone", counted=counted, free=free, failed=len(orders) - counted)
         return self.done()
 
-    def settle(self, grant_id: int, index: int) -> Outcome:
+    def settle(self, grant_id: int, index: int, *, signed: bool = True) -> Outcome:
+        """Close a session whose window is over; who does not sign needs room in the free lane."""
+        lane = self._lane(signed=signed)
         session = self.sessions.get((grant_id, index))
         if session is None:
-            return frozenset({"SessionNotFound"})
+            return frozenset({"SessionNotFound", *lane})
         if not self.read(session).window_over:
-            return frozenset({"WindowOpen"})
+            return frozenset({"WindowOpen", *lane})
+        if lane:
+            return lane
         self.close(grant_id, index, "Settled")
         return self.done()
 
-    def claim(self, stream_id: int) -> Outcome:
+    def _lane(self, *, signed: bool) -> frozenset[str]:
+        """Refuse what nobody pays for where the free lane is full."""
+        is_full = self.free_lane_full and not signed
+        return frozenset({"FreeLaneFull"} if is_full else ())
+
+    def claim(self, stream_id: int, *, signed: bool = True) -> Outcome:
+        """Distribute; without a signature only the last claim, in the free lane."""
+        lane = self._lane(signed=signed)
         stream = self.streams.get(stream_id)
         if stream is None:
-            return frozenset({"StreamNotFound"})
+            return frozenset({"StreamNotFound", *lane})
         is_last = stream.ended and not stream.sessions_open and not stream.subscriptions_open
+        if not is_last and not signed:
+            return frozenset({"ClaimNotLast", *lane})
+        if lane:
+            return lane
         distribution = self.distribution(stream)
         if distribution.is_nothing and not is_last:
             return frozenset({"NothingToClaim"})

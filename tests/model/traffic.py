@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from tests.model.accounts import NATIVE, Account, Accounts, Asset, AssetKind
-from tests.model.calls import NOBODY, ROOT, Call
+from tests.model.calls import GUARD, NOBODY, ROOT, Call
 from tests.model.entries import (
     U32_MAX,
     U64_MAX,
@@ -442,10 +442,22 @@ class Traffic:
         ]
         if over and self.random.random() < 0.7:
             grant_id, index = self.random.choice(over)
-        return Call("settle", self.person(), {"grant": grant_id, "index": index})
+        return Call("settle", self.anybody(), {"grant": grant_id, "index": index})
+
+    def anybody(self) -> Any:
+        """Draw an account that signs, or nobody."""
+        return NOBODY if self.random.random() < 0.5 else self.person()
 
     def claim(self) -> Call:
-        return Call("claim", self.person(), {"stream": self.stream_id()})
+        stream_id = self.stream_id()
+        over = [
+            key
+            for key, stream in self.ledger.streams.items()
+            if stream.ended and not stream.sessions_open and not stream.subscriptions_open
+        ]
+        if over and self.random.random() < 0.3:
+            stream_id = self.random.choice(over)
+        return Call("claim", self.anybody(), {"stream": stream_id})
 
     def settle_subscription(self) -> Call:
         stream_id, viewer = self.subscription()
@@ -655,7 +667,8 @@ class Traffic:
                 name, args = "set_stopped", {"stopped": False}
             elif disabled:
                 name, args = "enable_asset", {"asset": disabled[0], "tip_min": 0}
-        return Call(name, self.person() if self.odd(0.3) else ROOT, args)
+        who = GUARD if random.random() < 0.3 else ROOT
+        return Call(name, self.person() if self.odd(0.3) else who, args)
 
     def disabled(self) -> list[Asset]:
         """List the disabled assets that are alive."""

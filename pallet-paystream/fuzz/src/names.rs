@@ -88,6 +88,11 @@ impl Pick {
 		}
 	}
 
+	/// Whether what it is for comes without a signature, where it may.
+	pub fn is_unsigned(&self) -> bool {
+		self.0 >= 128
+	}
+
 	/// The stream's id.
 	pub fn stream(&self) -> u64 {
 		self.below(NextStreamId::<Runtime>::get())

@@ -16,7 +16,7 @@ use pallet_paystream::{
 use paystream_oracle::{
 	call::{dispatch, LedgerCall},
 	keys::Keyring,
-	runtime::{begin_block, AllAssets, PayStream, Runtime, RuntimeOrigin, BEGIN_MS},
+	runtime::{begin_block, AllAssets, PayStream, Runtime, RuntimeOrigin, BEGIN_MS, GUARD},
 };
 
 /// An order, with its totals told as what they add.
@@ -317,13 +317,16 @@ impl Teller {
 				let share = Permill::from_percent(u32::from(percent % 33));
 				(root, LedgerCall::set_treasury_share { share })
 			}
-			Action::Stop(stopped) => (root, LedgerCall::set_stopped { stopped: *stopped }),
+			Action::Stop(stopped) => {
+				let origin = if *stopped { RuntimeOrigin::signed(GUARD) } else { root };
+				(origin, LedgerCall::set_stopped { stopped: *stopped })
+			}
 			Action::Settle { grant, index } => {
 				let index = u32::from(index % 6);
-				(RuntimeOrigin::signed(5), LedgerCall::settle { grant: grant.grant(), index })
+				(by_anybody(grant), LedgerCall::settle { grant: grant.grant(), index })
 			}
 			Action::Claim { stream } => {
-				(RuntimeOrigin::signed(5), LedgerCall::claim { stream: stream.stream() })
+				(by_anybody(stream), LedgerCall::claim { stream: stream.stream() })
 			}
 			other => wallet_call(other),
 		}
@@ -379,6 +382,14 @@ impl Teller {
 				Order::Renew { index, renewals: renewals.saturating_add(u32::from(more % 3)) }
 			}
 		}
+	}
+}
+
+/// Somebody, or nobody.
+fn by_anybody(pick: &Pick) -> RuntimeOrigin {
+	match pick.is_unsigned() {
+		true => RuntimeOrigin::none(),
+		false => RuntimeOrigin::signed(5),
 	}
 }
 

@@ -2,8 +2,8 @@
 
 //! Calls as they come in JSON, and what comes of them.
 //!
-//! A call of the ledger is dispatched as in a block, in a storage layer of its own; an order first
-//! passes the check that the transaction pool makes. The other calls are what happens outside of the
+//! A call of the ledger is dispatched as in a block, in a storage layer of its own; an order, and what
+//! nobody signs, first passes the check that the transaction pool makes. The other calls are what happens outside of the
 //! ledger. `null` is the native asset, a number another one; a signer is a key's number.
 
 use crate::{
@@ -228,21 +228,28 @@ fn perform(origin: Origin, call: Call, keys: &mut Keyring) -> Result<bool, Refus
 }
 
 /// Make a call of the ledger as a block makes it, and say whether it costs a fee. An order has no
-/// other origin than the pool's check.
+/// other origin than the pool's check, nor has what nobody signs; and what that check lets in must not
+/// fail.
 pub fn dispatch(origin: RuntimeOrigin, call: LedgerCall) -> Result<bool, Refusal> {
 	let is_order = matches!(call, LedgerCall::submit { .. });
+	let unsigned = is_order || ensure_none(origin.clone()).is_ok();
 	let call = RuntimeCall::PayStream(call);
-	let origin = if is_order { authorized(&call)? } else { origin };
-	let info = call.dispatch(origin).map_err(|error| refusal(error.error))?;
+	let authorized = if unsigned { authorized(&call)? } else { None };
+	let is_authorized = authorized.is_some();
+	let info = call.clone().dispatch(authorized.unwrap_or(origin)).map_err(|error| {
+		assert!(!is_authorized, "let in, and failed with {:?}: {call:?}", error.error);
+		refusal(error.error)
+	})?;
 	Ok(info.pays_fee == Pays::Yes)
 }
 
-/// The pool's check of an order, which the block makes too.
-fn authorized(call: &RuntimeCall) -> Result<RuntimeOrigin, Refusal> {
-	match call.authorize(TransactionSource::External).expect("submit is authorised") {
-		Ok(_) => Ok(frame_system::RawOrigin::Authorized.into()),
-		Err(TransactionValidityError::Invalid(invalid)) => Err(named(invalid)),
-		Err(unknown) => Err(Refusal::Named(format!("{unknown:?}"))),
+/// The pool's check, which the block makes too; `None` of a call that has none.
+fn authorized(call: &RuntimeCall) -> Result<Option<RuntimeOrigin>, Refusal> {
+	match call.authorize(TransactionSource::External) {
+		None => Ok(None),
+		Some(Ok(_)) => Ok(Some(frame_system::RawOrigin::Authorized.into())),
+		Some(Err(TransactionValidityError::Invalid(invalid))) => Err(named(invalid)),
+		Some(Err(unknown)) => Err(Refusal::Named(format!("{unknown:?}"))),
 	}
 }
 

@@ -3,7 +3,11 @@
 //! The runtime: constants so small that boundaries are near. `tests/model/traffic.py` has the same.
 
 use frame::{
-	deps::{frame_support::weights::constants::ParityDbWeight, sp_runtime::BuildStorage as _},
+	deps::{
+		frame_support::{ord_parameter_types, weights::constants::ParityDbWeight},
+		frame_system::EnsureSignedBy,
+		sp_runtime::BuildStorage as _,
+	},
 	testing_prelude::*,
 	token::fungible::{NativeFromLeft, NativeOrWithId, UnionOf},
 	traits::AsEnsureOriginWithArg,
@@ -60,6 +64,10 @@ parameter_types! {
 	pub const TreasuryShareMax: Permill = Permill::from_percent(30);
 }
 
+ord_parameter_types! {
+	pub const Guard: u64 = GUARD;
+}
+
 impl pallet_paystream::Config for Runtime {
 	type RuntimeHoldReason = RuntimeHoldReason;
 	type AssetKind = Kind;
@@ -87,6 +95,7 @@ impl pallet_paystream::Config for Runtime {
 	type MaxTipMessage = ConstU32<8>;
 	type PeriodMinMs = ConstU64<30_000>;
 	type TreasuryShareMax = TreasuryShareMax;
+	type EmergencyOrigin = EnsureSignedBy<Guard, u64>;
 	type StreamDepositBase = ConstU128<20>;
 	type StreamDepositPerPayee = ConstU128<3>;
 	type StreamDepositPerTier = ConstU128<2>;
@@ -125,6 +134,8 @@ pub const BEGIN_MS: u64 = 1_000_000_000;
 pub const BANK: u64 = 80;
 /// Where the operator's share goes.
 pub const TREASURY: u64 = 90;
+/// Who may stop new money in an emergency; a holder.
+pub const GUARD: u64 = 5;
 /// Who has money at the beginning.
 pub const HOLDERS: [u64; 6] = [1, 2, 3, 4, 5, BANK];
 /// Id, minimum balance, and whether it is sufficient.

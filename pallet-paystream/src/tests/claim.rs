@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 use crate::{mock::*, *};
-use frame::{deps::sp_core::U256, testing_prelude::*};
+use frame::{deps::sp_core::U256, testing_prelude::*, token::fungible::BalancedHold};
 
 fn claim(stream: StreamId) -> DispatchResultWithPostInfo {
 	step(|| PayStream::claim(signed(DAVE), stream))
@@ -27,7 +27,8 @@ fn success_splits_and_keeps_the_remainder() {
 		events();
 		let before = [ALICE, CAROL, DAVE].map(Balances::free_balance);
 		let post = claim(stream).expect("there is something");
-		assert_eq!(post.actual_weight, Some(PayStream::weight_of_claim(3)));
+		let check = PayStream::weight_of_authorize_claim();
+		assert_eq!(post.actual_weight, Some(PayStream::weight_of_claim(3).saturating_sub(check)));
 		let after = [ALICE, CAROL, DAVE].map(Balances::free_balance);
 		assert_eq!([0, 1, 2].map(|i| after[i] - before[i]), [33, 33, 33]);
 		assert_eq!(stream_entry(stream).earned, 1);
@@ -195,4 +196,131 @@ fn success_costs_the_same_however_many_sessions_there_are() {
 	let [one, many] = [1, 1_000].map(proof_of_claim);
 	// The tree is a little deeper. A look at each session would be more than 100 kB.
 	assert!(many < one + 2_000, "{one} bytes with one session, {many} with a thousand");
+}
+
+/// Whether the last claim of a stream needs nobody, and what it leaves is nothing.
+fn is_paid_by_nobody(stream: StreamId) {
+	assert_ok!(by_nobody(Call::claim { stream }));
+	assert!(!Streams::<Test>::contains_key(stream));
+	assert_eq!(by_nobody(Call::claim { stream }), Err(Error::StreamNotFound));
+}
+
+#[test]
+fn success_the_last_one_without_a_signature() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (stream, grant) = earned(1, 5, &[(CAROL, 500_000), (DAVE, 500_000)]);
+		let last = || unsigned(Call::claim { stream });
+		assert_eq!(last(), Err(Error::ClaimNotLast));
+		assert_ok!(PayStream::end_stream(signed(ALICE), stream));
+		// Its session may still be closed.
+		assert_eq!(last(), Err(Error::ClaimNotLast));
+		let authorized: RuntimeOrigin = frame_system::RawOrigin::Authorized.into();
+		assert_noop!(PayStream::claim(authorized, stream), Error::<Test>::ClaimNotLast);
+		at(16);
+		assert_ok!(close(grant, 0, 5));
+		let valid = last().expect("it is the last");
+		assert_eq!(valid.provides, vec![("PayStream/claim", stream).encode()]);
+		assert_eq!(valid.priority, 0);
+		is_paid_by_nobody(stream);
+		assert_eq!(Balances::free_balance(CAROL), ENDOWMENT + 2);
+		assert_eq!(Balances::free_balance(ALICE), ENDOWMENT + 1);
+		assert_eq!(Balances::reserved_balance(ALICE), 0);
+	});
+}
+
+#[test]
+fn fails_unsigned_while_a_subscription_waits() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (stream, _) = ready();
+		let tier = tier(100, 60, 50);
+		offer(stream, &[tier]);
+		assert_ok!(subscribe(stream, tier, 3));
+		assert_ok!(PayStream::end_stream(signed(ALICE), stream));
+		assert_eq!(by_nobody(Call::claim { stream }), Err(Error::ClaimNotLast));
+		assert_ok!(step(|| PayStream::settle_subscription(signed(DAVE), stream, BOB)));
+		is_paid_by_nobody(stream);
+	});
+}
+
+/// What the check lets in must not fail, whatever stands in the way of the money: else it would be tried
+/// for nothing again and again.
+#[test]
+fn success_unsigned_whatever_stands_in_the_way() {
+	let ended = |asset: Kind| {
+		assert_ok!(PayStream::deposit(signed(BOB), asset.clone(), 1_000));
+		let list = payees(&[(GHOST, 500_000), (CAROL, 500_000)]);
+		assert_ok!(PayStream::create_stream(signed(ALICE), asset.clone(), 1, list, 0, 0));
+		let grant = new_grant(GrantTerms { asset, ..terms() });
+		at(10);
+		assert_ok!(open(grant, 0, 0, 100, 10));
+		at(20);
+		assert_ok!(close(grant, 0, 9));
+		assert_ok!(PayStream::end_stream(signed(ALICE), 0));
+	};
+	let in_the_way: [(Kind, fn()); 6] = [
+		// A payee without an account, and too little to make one.
+		(NATIVE, || ()),
+		(NATIVE, || {
+			let (slashed, _) = Balances::slash(&HoldReason::Stream.into(), &ALICE, 500);
+			drop(slashed);
+		}),
+		(TOKEN, || {
+			assert_ok!(Assets::block(signed(ALICE), 7, CAROL));
+		}),
+		(TOKEN, || {
+			assert_ok!(Assets::freeze_asset(signed(ALICE), 7));
+		}),
+		(TOKEN, || {
+			assert_ok!(Assets::freeze_asset(signed(ALICE), 7));
+			assert_ok!(PayStream::disable_asset(root(), TOKEN));
+			assert_ok!(PayStream::write_off_asset(root(), TOKEN));
+		}),
+		(TOKEN, || {
+			assert_ok!(Assets::start_destroy(root(), 7));
+			assert_ok!(Assets::destroy_accounts(signed(ALICE), 7));
+		}),
+	];
+	for (asset, happens) in in_the_way {
+		ExtBuilder::default().build().execute_with(|| {
+			ended(asset);
+			happens();
+			assert_ok!(unsigned(Call::claim { stream: 0 }));
+			let origin = frame_system::RawOrigin::Authorized.into();
+			assert_ok!(PayStream::claim(origin, 0));
+			assert!(!Streams::<Test>::contains_key(0));
+		});
+	}
+}
+
+#[test]
+fn boundary_unsigned_of_the_free_lane() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (stream, _) = ready();
+		assert_ok!(PayStream::end_stream(signed(ALICE), stream));
+		let call = || Call::claim { stream };
+		let most = PayStream::weight_of_claim(<Test as Config>::MaxPayees::get())
+			.saturating_add(PayStream::weight_of_authorize_claim())
+			.saturating_add(base_weight());
+		let room = PayStream::free_limit().saturating_sub(most);
+		FreeWeightUsed::<Test>::put(room.saturating_add(Weight::from_parts(1, 0)));
+		assert_eq!(by_nobody(call()), Err(Error::FreeLaneFull));
+		FreeWeightUsed::<Test>::kill();
+		assert_ok!(by_nobody(call()));
+		// What it turned out to be: one payee.
+		let actual = PayStream::weight_of_claim(1)
+			.saturating_add(PayStream::weight_of_authorize_claim())
+			.saturating_add(base_weight());
+		assert_eq!(FreeWeightUsed::<Test>::get(), actual);
+	});
+}
+
+#[test]
+fn success_signed_costs_what_it_did() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (stream, _) = earned(10, 10, &[]);
+		let (done, charged) = apply_as(DAVE, RuntimeCall::PayStream(Call::claim { stream }));
+		assert_ok!(done);
+		let check = PayStream::weight_of_authorize_claim();
+		assert_eq!(charged, PayStream::weight_of_claim(1).saturating_sub(check));
+	});
 }

@@ -83,3 +83,17 @@ fn fails_twice_for_others_and_for_what_is_unknown() {
 		assert_noop!(disable(TOKEN), Error::<Test>::AssetNotEnabled);
 	});
 }
+
+#[test]
+fn success_by_the_guard_who_can_do_nothing_else() {
+	ExtBuilder::default().build_and_execute(|| {
+		assert_ok!(step(|| PayStream::disable_asset(signed(GUARD), TOKEN)));
+		assert_eq!(last_event(), Event::AssetDisabled { asset: TOKEN });
+		let refused = DispatchError::BadOrigin;
+		assert_noop!(PayStream::enable_asset(signed(GUARD), TOKEN, 1), refused);
+		assert_noop!(PayStream::write_off_asset(signed(GUARD), TOKEN), refused);
+		assert_noop!(PayStream::set_tick_price(signed(GUARD), NATIVE, 1), refused);
+		let share = Permill::from_percent(1);
+		assert_noop!(PayStream::set_treasury_share(signed(GUARD), share), refused);
+	});
+}

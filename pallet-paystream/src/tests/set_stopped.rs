@@ -119,3 +119,14 @@ fn fails_for_others() {
 		}
 	});
 }
+
+#[test]
+fn success_the_guard_stops_and_does_not_resume() {
+	ExtBuilder::default().build_and_execute(|| {
+		assert_ok!(step(|| PayStream::set_stopped(signed(GUARD), true)));
+		assert_eq!(last_event(), Event::StopSet { stopped: true });
+		assert_noop!(PayStream::set_stopped(signed(GUARD), false), DispatchError::BadOrigin);
+		stop(false);
+		assert!(!Stopped::<Test>::get());
+	});
+}

@@ -1,8 +1,10 @@
 //! How each pallet is set up on this chain.
 
 mod consensus;
+mod emergency;
 mod money;
 mod paystream;
 mod system;
 
+pub use emergency::{Guardian, Guardians};
 pub use money::{AssetId, AssetKind, NativeAndAssets, TargetBlockFullness};

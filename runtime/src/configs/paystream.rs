@@ -2,12 +2,13 @@
 //! in the pallet's README, word for word, as the example of how to add it to a runtime.
 
 use super::money::{PartOfFee, WeightOfFee};
+use super::Guardians;
 use crate::*;
 use frame_support::{
 	derive_impl,
 	traits::fungible::{NativeFromLeft, NativeOrWithId, UnionOf},
 };
-use frame_system::EnsureRoot;
+use frame_system::{EnsureRoot, EnsureSignedBy};
 
 #[derive_impl(pallet_paystream::config_preludes::SolochainDefaultConfig<Runtime>)]
 impl pallet_paystream::Config for Runtime {
@@ -15,6 +16,7 @@ impl pallet_paystream::Config for Runtime {
 	type NativeHold = Balances;
 	type Time = Timestamp;
 	type AdminOrigin = EnsureRoot<AccountId>;
+	type EmergencyOrigin = EnsureSignedBy<Guardians, AccountId>;
 	type Treasury = pallet_paystream::KeylessTreasury;
 	type ExtensionWeight = pallet_paystream::SystemExtensions<Runtime, WeightOfFee>;
 	type BatchFee = PartOfFee;
