@@ -14,10 +14,12 @@ from offchain.cli.output import Output, Row, facts
 from offchain.cli.wallets import Wallets
 
 if TYPE_CHECKING:
+    import typer
+
     from offchain.keys import LocalKey
     from offchain.ledger.client import Ledger
     from offchain.ledger.outlay import Outlay, Reckoning
-    from offchain.ledger.types import Receipt, Stream
+    from offchain.ledger.types import Receipt, Stream, Wait
 
 T = TypeVar("T")
 TIMEOUT_S = 10.0
@@ -148,9 +150,9 @@ def transact(out: Output, sending: Sending, plan: Planner, tell: Teller | None =
             show_dry_run(out, money, account, made, reckoning)
             return
         tell_outlay(out, money, made, reckoning)
-        with out.working(f"{made.name}: waiting for {'finality' if sending.wait else 'a block'}"):
+        with out.working(_waiting(made, sending)):
             receipt = await ledger.submit_signed(
-                made.call, signer, wait="finalized" if sending.wait else "in_block", try_first=True
+                made.call, signer, wait=_waits(sending), try_first=True
             )
         outcome = Outcome() if tell is None else await tell(ledger, money, receipt)
         _show_receipt(
@@ -164,6 +166,47 @@ def transact(out: Output, sending: Sending, plan: Planner, tell: Teller | None =
         )
 
     with_ledger(sending.chain, work)
+
+
+def transact_unsigned(out: Output, sending: Sending, plan: Planner, tell: Teller) -> None:
+    """Do what `transact` does, of a call that the ledger takes from nobody: no key, and no fee."""
+
+    async def work(ledger: Ledger) -> None:
+        money = Money.of(ledger)
+        made = await plan(ledger, money, "")
+        if sending.dry_run:
+            show_dry_run(out, money, None, made)
+            return
+        with out.working(_waiting(made, sending)):
+            receipt = await ledger.submit_unsigned(made.call, wait=_waits(sending))
+        _show_receipt(
+            out,
+            money,
+            made,
+            account=None,
+            receipt=receipt,
+            outcome=await tell(ledger, money, receipt),
+            finalized=sending.wait,
+        )
+
+    with_ledger(sending.chain, work)
+
+
+def is_signed(context: typer.Context) -> bool:
+    """Tell whether `--key` stands on the command line, for what needs none.
+
+    One that the environment or a configuration file names is for the commands that need one.
+    """
+    source = context.get_parameter_source("key")
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _waits(sending: Sending) -> Wait:
+    return "finalized" if sending.wait else "in_block"
+
+
+def _waiting(plan: Plan, sending: Sending) -> str:
+    return f"{plan.name}: waiting for {'finality' if sending.wait else 'a block'}"
 
 
 async def payable(ledger: Ledger, account: str, plan: Plan) -> Reckoning:
@@ -230,8 +273,15 @@ def _outlay_data(reckoning: Reckoning) -> dict[str, Any]:
     }
 
 
-def show_dry_run(out: Output, money: Money, account: str, plan: Plan, reckoning: Reckoning) -> None:
-    """Show what a call would do and cost."""
+def show_dry_run(
+    out: Output,
+    money: Money,
+    account: str | None,
+    plan: Plan,
+    reckoning: Reckoning | None = None,
+) -> None:
+    """Show what a call would do and cost; without an account nobody signs it, and nothing."""
+    fee = 0 if reckoning is None else reckoning.fee
     if out.json_mode:
         out.json(
             {
@@ -239,8 +289,8 @@ def show_dry_run(out: Output, money: Money, account: str, plan: Plan, reckoning:
                 "call": plan.name,
                 "params": _plain(plan.params),
                 "account": account,
-                "fee": reckoning.fee,
-                **_outlay_data(reckoning),
+                "fee": fee,
+                **({} if reckoning is None else _outlay_data(reckoning)),
                 **plan.data,
             }
         )
@@ -249,11 +299,11 @@ def show_dry_run(out: Output, money: Money, account: str, plan: Plan, reckoning:
     rows: list[Row] = [
         ("Call", plan.name),
         *params,
-        ("Signed by", account),
-        ("Fee", money.write(reckoning.fee)),
+        ("Signed by", account or "nobody: it needs no signature"),
+        ("Fee", money.write(fee)),
         *plan.effect,
     ]
-    if plan.outlay is not None:
+    if plan.outlay is not None and reckoning is not None:
         rows += _outlay_rows(money, plan, reckoning)
     out.show(facts(rows, "Dry run: nothing was signed or sent"))
 
@@ -263,7 +313,7 @@ def _show_receipt(
     money: Money,
     plan: Plan,
     *,
-    account: str,
+    account: str | None,
     receipt: Receipt,
     outcome: Outcome,
     finalized: bool,

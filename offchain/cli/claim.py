@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from offchain.cli import options
-from offchain.cli.chain import Outcome, Plan, Sending, found_stream, planned, transact
+from offchain.cli.chain import (
+    Outcome,
+    Plan,
+    Sending,
+    found_stream,
+    is_signed,
+    planned,
+    transact,
+    transact_unsigned,
+    with_ledger,
+)
 from offchain.cli.command import command
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
@@ -36,15 +46,21 @@ def add_to(app: typer.Typer, panel: str) -> None:
 def claim(
     out: Output,
     sending: Sending,
+    *,
+    ctx: typer.Context,
     stream: Annotated[int, options.option("--stream", "Number of the stream.", "STREAM", min=0)],
 ) -> None:
-    """Pay what a stream has earned to its payees. Anyone may do this; the payees receive it."""
+    """Pay what a stream has earned to its payees. Anyone may do this; the payees receive it.
+
+    The last claim of an ended stream, without sessions and subscriptions, needs neither a key nor a
+    fee; with --key that account signs it, and pays.
+    """
 
     async def plan(ledger: Ledger, _native: Money, account: str) -> Plan:
         del account
         entry = await found_stream(ledger, stream)
         money, share = await money_of(ledger, entry.asset), await ledger.treasury_share()
-        if entry.earned + entry.fees == 0:
+        if entry.earned + entry.fees == 0 and not is_over(entry):
             raise Failure(
                 f"stream {stream} has nothing to claim: it earned "
                 f"{money.write(entry.earned_total)}, and all of it is claimed",
@@ -68,7 +84,17 @@ def claim(
         rows, paid = paid_out(receipt, money)
         return Outcome(rows, {"stream": stream, "asset": money.name, **paid})
 
-    transact(out, sending, plan, tell)
+    async def needs_nobody(ledger: Ledger) -> bool:
+        return is_over(await found_stream(ledger, stream))
+
+    unsigned = not is_signed(ctx) and with_ledger(sending.chain, needs_nobody)
+    send = transact_unsigned if unsigned else transact
+    send(out, sending, plan, tell)
+
+
+def is_over(entry: Stream) -> bool:
+    """Tell whether a stream's next claim is its last, for which the ledger asks no signature."""
+    return entry.status == "Ended" and not entry.sessions_open and not entry.subscriptions_open
 
 
 async def parent_of(ledger: Ledger, receipt: Receipt) -> str | None:

@@ -12,7 +12,7 @@ from offchain.cli.chain import fee_paid, payable, with_ledger
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure, failure_of
 from offchain.cli.handover import plan_refund
-from offchain.cli.mending import Close, GiveBack, Mend
+from offchain.cli.mending import Close, GiveBack, Mend, Settle
 from offchain.cli.money import Money
 from offchain.cli.output import Output
 from offchain.cli.session import close_by_relayer
@@ -104,10 +104,10 @@ async def _trial(ledger: Ledger, account: str, mend: Mend) -> Sent:
         return Sent(mend, problem="only its viewer's key may close it yet; later anyone settles it")
     try:
         plan = await _planned(ledger, account, mend)
-        reckoning = await payable(ledger, account, plan)
+        fee = 0 if isinstance(mend.call, Settle) else (await payable(ledger, account, plan)).fee
     except Failure as failure:
         return Sent(mend, problem=failure.message)
-    return Sent(mend, fee=reckoning.fee)
+    return Sent(mend, fee=fee)
 
 
 async def _planned(ledger: Ledger, account: str, mend: Mend) -> Plan:
@@ -125,6 +125,9 @@ def _send(chain: str, server: str, signer: LocalKey, mend: Mend) -> Sent:
 
     async def work(ledger: Ledger) -> Sent:
         plan = await _planned(ledger, signer.address, mend)
+        if isinstance(mend.call, Settle):
+            receipt = await ledger.submit_unsigned(plan.call, wait="finalized")
+            return Sent(mend, block_number=receipt.block_number)
         await payable(ledger, signer.address, plan)
         receipt = await ledger.submit_signed(plan.call, signer, wait="finalized", try_first=True)
         return Sent(mend, fee_paid(receipt), receipt.block_number)

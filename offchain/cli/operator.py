@@ -34,10 +34,15 @@ async def operators_plan(
 ) -> Plan:
     """Plan a call of the operator's origin, signed by the chain's sudo key. Raises Failure.
 
-    A chain that is governed otherwise has its own way; the call's bytes are in the message.
+    What switches off the chain's guardian signs, too. A chain that is governed otherwise has its
+    own way; the call's bytes are in the message.
     """
     encoded = await ledger.compose("PayStream", call, params)
+    data = {**data, "call_data": "0x" + encoded.hex()}
     key = await ledger.sudo_key()
+    halts = call == "disable_asset" or (call == "set_stopped" and params["stopped"])
+    if key != account and halts and account == await ledger.guardian():
+        return Plan(f"PayStream.{call}", params, encoded, effect, data)
     if key != account:
         who = "this chain has no sudo key" if key is None else f"only {key} speaks for the operator"
         raise Failure(
@@ -51,7 +56,7 @@ async def operators_plan(
         params,
         ledger.calls.as_operator(encoded),
         effect,
-        {**data, "call_data": "0x" + encoded.hex()},
+        data,
     )
 
 
@@ -99,7 +104,10 @@ def treasury_share(
 
 @command(app, "stop", "paystream operator stop --key //Alice")
 def stop(out: Output, sending: Sending) -> None:
-    """Stop new money and new sessions: for an emergency. Every way out stays open."""
+    """Stop new money and new sessions: for an emergency. Every way out stays open.
+
+    The operator's key signs it, or the guardian's, who can do nothing else.
+    """
     _set_stopped(out, sending, stopped=True)
 
 
@@ -115,14 +123,16 @@ def show(out: Output, chain: options.Chain = options.CHAIN_DEFAULT) -> None:
 
     async def work(ledger: Ledger) -> None:
         share, is_stopped = await ledger.treasury_share(), await ledger.is_stopped()
-        key = await ledger.sudo_key()
+        key, guardian = await ledger.sudo_key(), await ledger.guardian()
         if out.json_mode:
-            out.json({"share_ppm": share, "stopped": is_stopped, "sudo_key": key})
+            facts_of = {"share_ppm": share, "stopped": is_stopped, "sudo_key": key}
+            out.json({**facts_of, "guardian": guardian})
             return
         rows: list[Row] = [
             ("Share of claims", share_text(share)),
             ("Stop", "on: no new money, no new sessions" if is_stopped else "off"),
             ("Operator's key", key or "none: another origin decides"),
+            ("Guardian", guardian or "none: see the operator's guide"),
         ]
         out.show(facts(rows))
 

@@ -146,7 +146,6 @@ def _due(what: Rehearsed, chain: str, sessions: Sequence[LiveSession]) -> list[D
             now_ms=await ledger.now_ms(at=at),
             limits=ledger.constants,
             cadence_ms=what.cadence_ms,
-            settles=what.batch_account is not None,
         )
 
     try:
@@ -165,12 +164,10 @@ def due_at(
     now_ms: int,
     limits: Constants,
     cadence_ms: int,
-    settles: bool,
 ) -> list[Due]:
     """Tell which orders a relayer that starts now would send first. Pure.
 
-    `entries`, `means` and `stops` (by stream) are of the block whose timestamp is `now_ms`;
-    `settles` says that there is an account for it.
+    `entries`, `means` and `stops` (by stream) are of the block whose timestamp is `now_ms`.
     """
     from offchain.relayer import cadence
 
@@ -183,8 +180,7 @@ def due_at(
             continue
         stopped = stops.get(entry.stream, ())
         if cadence.may_settle(entry, now_ms, stopped, limits.settlement_window_ms):
-            if settles:
-                found.append((session, "a settlement"))
+            found.append((session, "a settlement"))
             continue
         view = cadence.SessionView(
             index=session.record.index,

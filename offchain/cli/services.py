@@ -136,8 +136,7 @@ def _batch_signer(wallets: Wallets, name: str) -> Signer | None:
     except KeystoreCorrupt as error:
         logging.getLogger("paystream.relay").error(  # noqa: TRY400
             "event=batch-key-unusable why=%r",
-            f"{error}. Until the next start with a whole file every order takes the free lane, and "
-            "nothing is settled",
+            f"{error}. Until the next start with a whole file every order takes the free lane",
         )
         return None
 

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
+import typer
+
 from offchain.amounts import asset_name, format_duration
 from offchain.cli import options
-from offchain.cli.chain import Outcome, Plan, Sending, found_stream, planned, transact
+from offchain.cli.chain import (
+    Outcome,
+    Plan,
+    Sending,
+    found_stream,
+    is_signed,
+    planned,
+    transact,
+    transact_unsigned,
+)
 from offchain.cli.command import command
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
@@ -22,13 +33,14 @@ if TYPE_CHECKING:
 @command(
     app,
     "settle",
-    "paystream session settle --grant 3 --index 0 --key operator",
+    "paystream session settle --grant 3 --index 0",
     "paystream session settle --grant 3 --index 0 --dry-run",
 )
 def settle(
     out: Output,
     sending: Sending,
     *,
+    ctx: typer.Context,
     grant: Annotated[int, options.option("--grant", "Number of the grant.", "GRANT", min=0)],
     index: Annotated[
         int, options.option("--index", "Number of the session under it.", "INDEX", min=0)
@@ -36,7 +48,8 @@ def settle(
 ) -> None:
     """End a session whose window is over. Anyone may do this; the viewer gets what is left.
 
-    It charges nothing more. Until the window is over the session's key can still close it, with
+    It needs neither a key nor a fee; with --key that account signs it, and pays. It charges nothing
+    more. Until the window is over the session's key can still close it, with
     what was delivered: `paystream session close` asks for that.
     """
 
@@ -67,7 +80,8 @@ def settle(
         }
         return Outcome(rows, data)
 
-    transact(out, sending, plan, tell)
+    send = transact if is_signed(ctx) else transact_unsigned
+    send(out, sending, plan, tell)
 
 
 async def plan_settle(ledger: Ledger, native: Money, grant: int, index: int) -> Plan:

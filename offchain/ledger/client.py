@@ -56,6 +56,8 @@ from offchain.ledger.types import (
 
 _PAGE: Final = 512
 _BLOCKS_REMEMBERED: Final = 1024
+_GUARDIAN_KEY: Final = "0xd4cafdb7a84f03efc9109a9027d537e0"
+"""Where the reference runtime keeps its `Guardian`: a test of the runtime holds it."""
 
 _TABLES: Final[dict[str, tuple[str, Callable[[Any], tuple[Any, ...]]]]] = {
     "sessions": ("Sessions", tuple),
@@ -209,6 +211,15 @@ class Ledger(Assets, Transactions):
         """Read who may speak for the operator; None where the chain has no sudo, or nobody."""
         key = await self._read_added("Sudo", "Key", at=None)
         return None if key is None else address(key, self.ss58_format)
+
+    async def guardian(self) -> str | None:
+        """Read who may stop new money in an emergency; None where the chain names nobody so.
+
+        It is a parameter of the reference runtime, in no pallet's storage.
+        """
+        raw = await self.rpc.call("state_getStorage", [_GUARDIAN_KEY])
+        value = b"" if raw is None else bytes.fromhex(raw[2:])
+        return address(value[1:], self.ss58_format) if value[:1] == b"\x01" else None
 
     # -- the entries ---------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Extrinsics: signed ones of version 4 for accounts, general ones of version 5 for orders.
+"""Extrinsics: signed ones of version 4 for accounts, general ones of version 5 for what none signs.
 
 What each transaction extension adds to an extrinsic, and to what its signature covers, is encoded
 from the runtime's metadata. One that is unknown and not empty raises `UnknownExtension`: left out
@@ -125,6 +125,16 @@ def general_v5(runtime: Runtime, call: bytes) -> bytes:
     Raises UnknownExtension.
     """
     return with_length(_general_head(runtime) + call)
+
+
+def mortal_general_v5(runtime: Runtime, context: Context, call: bytes) -> bytes:
+    """Make a general transaction that is good from one block on, and for as long as its era.
+
+    For calls without a signature of their own: a pool that has refused some bytes refuses the same
+    ones for half an hour, and those of another block are others. Raises UnknownExtension.
+    """
+    explicit, _ = extension_bytes(runtime, context)
+    return with_length(bytes([_GENERAL_V5, _EXTENSION_VERSION]) + explicit + call)
 
 
 @functools.lru_cache(maxsize=16)

@@ -17,6 +17,7 @@ from offchain.ledger.extrinsics import (
     Context,
     assemble,
     general_v5,
+    mortal_general_v5,
     signed_payload,
     signed_v4,
     unsigned_sample,
@@ -136,6 +137,31 @@ class Transactions(ABC):
         call = self.calls.submit_batch(orders)
         receipt = await self.submit_signed(call, signer, wait=wait, timeout_s=timeout_s)
         return read_batch(self.runtime, receipt)
+
+    # -- calls that nobody signs ---------------------------------------------------------------
+
+    async def submit_unsigned(
+        self, call: bytes, *, wait: Wait = "in_block", timeout_s: float = _TIMEOUT_S
+    ) -> Receipt:
+        """Send a call that the ledger takes without a signature; it costs nothing.
+
+        Raises OrderRefused (`reason` names the pallet's error) where the ledger would not do it,
+        Superseded where the same call waits already, LaneFull, NotIncluded and NodeUnreachable.
+        """
+        context = await self._mortal_context(nonce=0, tip=0)
+        extrinsic = mortal_general_v5(self.runtime, context, call)
+        return await self._follow(extrinsic, wait, timeout_s, order=True)
+
+    async def settle(self, grant: int, index: int, *, wait: Wait = "in_block") -> Receipt:
+        """Close a session that has ended and whose window is over; nobody signs it, or pays."""
+        return await self.submit_unsigned(self.calls.settle(grant, index), wait=wait)
+
+    async def claim_last(self, stream: int, *, wait: Wait = "in_block") -> Receipt:
+        """Pay the last earnings of an ended stream to its payees; nobody signs it, or pays.
+
+        It must have neither sessions nor subscriptions; then its entry and its deposit go.
+        """
+        return await self.submit_unsigned(self.calls.claim(stream), wait=wait)
 
     # -- signed calls --------------------------------------------------------------------------
 
@@ -430,12 +456,6 @@ class Transactions(ABC):
     async def revoke(self, signer: Signer, grant: int, *, wait: Wait = "in_block") -> Receipt:
         """End a grant and its sessions at once; the signer is its viewer."""
         return await self.submit_signed(self.calls.revoke(grant), signer, wait=wait)
-
-    async def settle(
-        self, signer: Signer, grant: int, index: int, *, wait: Wait = "in_block"
-    ) -> Receipt:
-        """Close a session that has ended and whose window is over; anyone may."""
-        return await self.submit_signed(self.calls.settle(grant, index), signer, wait=wait)
 
     async def claim(self, signer: Signer, stream: int, *, wait: Wait = "in_block") -> Receipt:
         """Pay a stream's earnings to its payees; anyone may."""

@@ -25,7 +25,6 @@ from offchain.relayer.pacing import Early, Pacing
 from offchain.relayer.places import Place
 from offchain.relayer.problems import Refused, chain_unavailable, journal_unavailable
 from offchain.relayer.resuming import Resuming
-from offchain.relayer.settle import settling
 from offchain.relayer.submit import Submitter
 from offchain.relayer.terms import Quotes, Standing, may_return
 from offchain.relayer.turns import Turns
@@ -182,7 +181,7 @@ class Admission:
         """Refuse where a settlement is all that a grant's slots wait for. Raises Refused."""
         unsettled = self._quotes.waits_for_settlement(standing, place)
         if unsettled is not None:
-            raise _slot_unsettled(unsettled, is_settled=self._core.settles)
+            raise _slot_unsettled(unsettled)
 
     async def _payment_required(
         self, token: TokenRecord, stream: int, standing: Standing
@@ -225,18 +224,13 @@ class Admission:
         await place(record)
 
 
-def _slot_unsettled(ref: SessionRef, *, is_settled: bool) -> Refused:
-    """Name what frees a slot whose session is past its window, or when to ask again."""
-    why = f"session {ref} ended without a close and still holds a slot of the grant"
-    if is_settled:
-        detail = f"{why}: the relayer is settling it, ask again in {SETTLED_WAIT_S} s"
-        return Refused(409, "slot-unsettled", detail, retry_after_s=SETTLED_WAIT_S)
-    return Refused(
-        409,
-        "slot-unsettled",
-        f"{why} until it is settled: any account does that with `{settling(ref)}`, and a relayer "
-        "with a batch account by itself. Or give a new grant",
+def _slot_unsettled(ref: SessionRef) -> Refused:
+    """Say when to ask again, where a slot's session is past its window."""
+    detail = (
+        f"session {ref} ended without a close and still holds a slot of the grant: the relayer is "
+        f"settling it, ask again in {SETTLED_WAIT_S} s"
     )
+    return Refused(409, "slot-unsettled", detail, retry_after_s=SETTLED_WAIT_S)
 
 
 def _slot_taken() -> Refused:

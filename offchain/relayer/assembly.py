@@ -61,7 +61,7 @@ async def assembled(
     """Put a relayer together from its journal and run its tasks for the length of the block.
 
     `credit_ms` is what may be forwarded to a viewer before a block charges it. `batch_signer`'s
-    account sends batches of ticks, and settles; without it all take the free lane. `belief` is what
+    account sends batches of ticks; without it all take the free lane. `belief` is what
     nodes were held against before there was a relayer.
 
     `several` holds the leases where other relayers write the journal, too; then what is open is
@@ -77,7 +77,6 @@ async def assembled(
         unix_ms=unix_ms,
         cadence_ms=cadence_ms,
         credit_ms=credit_ms,
-        settles=batch_signer is not None,
         tenure=several or Alone(),
         belief=belief or Belief(),
     )
@@ -108,7 +107,7 @@ async def assembled(
         nursery.start_soon(confirmer.follow_finalized)
         nursery.start_soon(confirmer.watch_silence)
         nursery.start_soon(submitter.run)
-        nursery.start_soon(Settler(core, batch_signer).run)
+        nursery.start_soon(Settler(core).run)
         nursery.start_soon(core.keeper.run)
         nursery.start_soon(Adopter(core, delegates).run)
         if several is not None:

@@ -51,8 +51,6 @@ class Core:
     unix_ms: Callable[[], int]
     cadence_ms: int = 6_000
     credit_ms: int = CREDIT_MS
-    settles: bool = False
-    """Whether an account of the operator's settles what can be closed no more."""
     belief: Belief = field(default_factory=Belief)
     book: Book = field(init=False)
     key_names: dict[bytes, str] = field(default_factory=dict)

@@ -44,8 +44,6 @@ def returning(core: Core, viewer: str, asset: Asset) -> dict[int, int]:
         entry = core.view.sessions.get(session.ref)
         if entry is None or not session.ending or session.record.asset != asset:
             continue
-        if core.is_past_window(session) and not core.settles:
-            continue  # it comes back when somebody has settled it, whenever that is
         owed_seconds = max(0, session.total_seconds - entry.seconds)
         owed = owed_seconds * entry.rate_per_second + entry.tick_price
         back = max(0, entry.funds - entry.paid - owed)

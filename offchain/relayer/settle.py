@@ -1,9 +1,9 @@
 """Settling: the way out for sessions whose window is over, so that slot and funds come back.
 
-While the window is open a session's key closes it. After it nobody's key can, and anybody may
-settle: the ledger keeps what was paid and returns the rest to the viewer. The call is a signed one,
-so it takes an account of the operator's; without one the session waits for somebody who has one
-(`paystream session settle`), and neither counts against the relayer's sessions nor is it forgotten.
+While the window is open a session's key closes it. After it nobody's key can, and the ledger takes
+the settlement from anybody, without signature and fee: it keeps what was paid and returns the rest
+to the viewer. So the relayer needs no account for it, and where there is no relayer, anybody does
+it (`paystream session settle`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ from typing import Final
 
 import trio
 
-from offchain.keys.signer import Signer
-from offchain.ledger.errors import DispatchFailed, LedgerError
+from offchain.ledger.errors import DispatchFailed, LedgerError, Superseded
 from offchain.relayer.chain import bounded
 from offchain.relayer.core import Core
 from offchain.relayer.live_session import LiveSession
-from streaming.session_state import SessionRef
 
 log = logging.getLogger("paystream.relay.settle")
 
@@ -26,23 +24,16 @@ LOOK_EVERY_S: Final = 5.0
 SETTLE_WITHIN_S: Final = 30.0
 FAILED_WAITS_S: Final = 60.0
 FAILED_WAITS_MAX_S: Final = 3_600.0
-"""A call that was included and failed has cost its fee, and says that the block that was read is
-older than the one that it failed in: after so long it is tried again, each time twice as long."""
+"""A call that was included and failed says that the block that was read is older than the one that
+it failed in: after so long it is tried again, each time twice as long."""
 _KIND: Final = "settle"
 
 
-def settling(ref: SessionRef) -> str:
-    """Give the command with which anybody settles a session."""
-    return f"paystream session settle --grant {ref.grant} --index {ref.index}"
-
-
 class Settler:
-    """Settles what can be closed no more, from `signer`'s account, one after the other."""
+    """Settles what can be closed no more, one after the other."""
 
-    def __init__(self, core: Core, signer: Signer | None) -> None:
+    def __init__(self, core: Core) -> None:
         self._core = core
-        self._signer = signer
-        self._told: set[LiveSession] = set()
         self._failed: dict[LiveSession, tuple[int, float]] = {}
         """How often a session's call has failed in a block, and when it is tried again."""
 
@@ -52,7 +43,6 @@ class Settler:
             await trio.sleep(LOOK_EVERY_S)
             closing = list(self._core.book.census.closing)
             waiting = [session for session in closing if self.is_due(session)]
-            self._told.intersection_update(waiting)
             self._failed = {each: self._failed[each] for each in waiting if each in self._failed}
             if not self._core.view.usable:
                 continue
@@ -66,25 +56,18 @@ class Settler:
 
     async def _settle(self, session: LiveSession) -> None:
         now = trio.current_time()
-        if self._signer is None:
-            if session not in self._told:
-                self._told.add(session)
-                log.warning(
-                    "event=session-awaits-settlement session=%s remedy=%r",
-                    session.ref,
-                    f"{settling(session.ref)}, by any account; with a batch account "
-                    "(--batch-account) the relayer does it",
-                )
-            return
         times, again_at = self._failed.get(session, (0, now))
         if not session.may_try(_KIND, now) or now < again_at:
             return
         session.back_off(_KIND, now)
         try:
             await bounded(
-                self._core.chain.settle(self._signer, session.record.grant, session.record.index),
+                self._core.chain.settle(session.record.grant, session.record.index),
                 SETTLE_WITHIN_S,
             )
+        except Superseded:
+            log.info("event=settled-by-another session=%s", session.ref)
+            return
         except LedgerError as error:
             log.warning("event=settle-failed session=%s why=%r", session.ref, str(error))
             if isinstance(error, DispatchFailed):

@@ -145,6 +145,7 @@ class FakeLedger:
     share: int = 0
     stopped: bool = False
     sudo: str | None = ALICE
+    guard: str | None = None
     pot: str = "5EYCAe5ijiYfAXEth5DJYpDpVRTpWpm4tZp2Ck4x4MTqKE2A"
     vaults: dict[str, int] = field(default_factory=lambda: {ALICE: 5 * UNIT})
     streams_by_id: dict[int, Stream] = field(default_factory=lambda: {1: stream_entry()})
@@ -222,6 +223,9 @@ class FakeLedger:
     async def sudo_key(self) -> str | None:
         return self.sudo
 
+    async def guardian(self) -> str | None:
+        return self.guard
+
     async def stream(self, stream: int, *, at: str | None = None) -> Stream | None:
         number = int(at[2:]) if at is not None and at != "0xbb" else None
         if number is not None and number < self.pruned_below:
@@ -295,12 +299,21 @@ class FakeLedger:
             raise self.failure
         self.sent.append((call, signer.address, wait))
         fee = event("TransactionFeePaid", pallet="TransactionPayment", actual_fee=7, tip=0)
+        return self._receipt(fee)
+
+    async def submit_unsigned(self, call: bytes, *, wait: str) -> Receipt:
+        if self.failure is not None:
+            raise self.failure
+        self.sent.append((call, None, wait))
+        return self._receipt()
+
+    def _receipt(self, *more: Event) -> Receipt:
         return Receipt(
             tx_hash="0xaa",
             block_hash="0xbb",
             block_number=42,
             extrinsic_index=1,
-            events=(*self.events_of_receipt, fee),
+            events=(*self.events_of_receipt, *more),
         )
 
     @asynccontextmanager

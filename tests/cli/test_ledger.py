@@ -237,6 +237,25 @@ def test_a_claim_shows_who_gets_what(ledger: FakeLedger) -> None:
     refused(run("claim", "--stream", "1"), Exit.REFUSED, "nothing to claim")
 
 
+def test_the_last_claim_needs_neither_key_nor_money(
+    ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.free = 0
+    ended: dict[str, Any] = {"status": "Ended", "sessions_open": 0, "earned": 0}
+    ledger.streams_by_id[1] = stream_entry(**ended)
+    monkeypatch.delenv("PAYSTREAM_KEY", raising=False)
+    dry = data("claim", "--stream", "1", "--dry-run")
+    assert (dry["account"], dry["fee"], ledger.sent) == (None, 0, [])
+    assert data("claim", "--stream", "1")["account"] is None
+    assert ledger.sent == [(b"PayStream.claim", None, "finalized")]
+    ledger.free = UNIT
+    assert data("claim", "--stream", "1", "--key", "//Alice")["account"] == ALICE
+    for more in ({"sessions_open": 1}, {"subscriptions_open": 1}, {"status": "Paused"}):
+        ledger.streams_by_id[1] = stream_entry(**(ended | {"earned": UNIT} | more))
+        assert data("claim", "--stream", "1", "--key", "//Alice", "--dry-run")["fee"] > 0
+        assert "no key" in run("claim", "--stream", "1").stderr
+
+
 def test_grants_are_listed_and_revoked(ledger: FakeLedger) -> None:
     ledger.grants[4] = grant_entry(ended_at=NOW_MS - 1, open=())
     listed = data("grant", "list")

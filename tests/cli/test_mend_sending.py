@@ -36,9 +36,12 @@ class MendingLedger(FakeLedger):
         self, call: bytes, signer: Any, *, wait: str, try_first: bool = False
     ) -> Receipt:
         receipt = await super().submit_signed(call, signer, wait=wait, try_first=try_first)
-        self.blocks[max(self.blocks) + 1] = (
-            self._settled() if call == b"PayStream.settle" else self._refunded(3 * RATE)
-        )
+        self.blocks[max(self.blocks) + 1] = self._refunded(3 * RATE)
+        return receipt
+
+    async def submit_unsigned(self, call: bytes, *, wait: str) -> Receipt:
+        receipt = await super().submit_unsigned(call, wait=wait)
+        self.blocks[max(self.blocks) + 1] = self._settled()
         return receipt
 
     def _settled(self) -> tuple[Event, ...]:
@@ -91,12 +94,12 @@ def test_what_is_mended_is_sent_once(ledger: FakeLedger, monkeypatch: pytest.Mon
     assert [call for call, *_ in ledger.sent] == [b"PayStream.settle", b"PayStream.refund"]
     assert {wait for *_, wait in ledger.sent} == {"finalized"}
     assert [(each["sent"], each["fee"], each["block_number"]) for each in answer["sent"]] == [
-        (True, 7, 42),
+        (True, 0, 42),
         (True, 7, 42),
     ]
     assert (answer["reconciled"], answer["mends"]) == (True, [])
     assert "fee 0.000012345678 UNIT" in result.stderr
-    assert "Fees together: 0.000024691356 UNIT" in result.stderr
+    assert "Fees together: 0.000012345678 UNIT" in result.stderr
     again = told(run(*MEND, "--delivered", "--yes", "--json"))
     assert (again["sent"], again["reconciled"], len(ledger.sent)) == ([], True, 2)
 
@@ -105,7 +108,7 @@ def test_it_asks_first_and_no_leaves_everything(ledger: FakeLedger) -> None:
     result = CliRunner().invoke(app, MEND, input="n\n")
     assert result.exit_code == Exit.USAGE
     assert "Send this call?" in result.stderr
-    assert result.stderr.index("fee 0.0000") < result.stderr.index("Send this call?")
+    assert result.stderr.index("fee 0 UNIT") < result.stderr.index("Send this call?")
     assert ledger.sent == []
     assert CliRunner().invoke(app, MEND, input="y\n").exit_code == Exit.OK
     assert len(ledger.sent) == 1
@@ -117,12 +120,14 @@ def test_nothing_is_sent_that_a_dry_run_refuses(
     delivered(monkeypatch, 97_900)
     ledger.free = 0
     answer = told(run(*MEND, "--delivered", "--yes", "--json"), Exit.FAILED)
-    assert all("cannot pay" in each["problem"] for each in answer["sent"])
-    assert ledger.sent == []
+    # what needs no signature needs no money either
+    assert [each["sent"] for each in answer["sent"]] == [True, False]
+    assert "cannot pay" in answer["sent"][1]["problem"]
+    assert [call for call, *_ in ledger.sent] == [b"PayStream.settle"]
     ledger.free = UNIT
     answer = told(run(*MEND, "--delivered", "--yes", "--json", "--key", "//Bob"), Exit.FAILED)
-    assert [each["sent"] for each in answer["sent"]] == [True, False]
-    assert ALICE in answer["sent"][1]["problem"]
+    assert [each["sent"] for each in answer["sent"]] == [False]
+    assert ALICE in answer["sent"][0]["problem"]
     assert [each["command"].split()[2] for each in answer["mends"]] == ["refund"]
 
 

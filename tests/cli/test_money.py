@@ -302,6 +302,18 @@ def test_a_subscription_is_shown_cancelled_and_settled(ledger: FakeLedger) -> No
 # --- the operator --------------------------------------------------------------------------
 
 
+def test_the_guardian_stops_and_disables_and_does_nothing_else(ledger: FakeLedger) -> None:
+    ledger.guard = BOB
+    assert data("operator", "stop", "--key", "//Bob")["call"] == "PayStream.set_stopped"
+    assert ledger.sent[-1][:2] == (b"PayStream.set_stopped", BOB)
+    data("asset", "disable", "native", "--key", "//Bob")
+    assert ledger.sent[-1][:2] == (b"PayStream.disable_asset", BOB)
+    for others in (("operator", "resume"), ("asset", "write-off", "native", "--yes")):
+        refused(run(*others, "--key", "//Bob"), Exit.REFUSED, "speaks for the operator")
+    refused(run("operator", "stop", "--key", "//Charlie"), Exit.REFUSED, "speaks for the operator")
+    assert len(ledger.sent) == 2
+
+
 def test_the_operators_calls_are_signed_by_the_sudo_key(ledger: FakeLedger) -> None:
     assert data("operator", "stop")["stopped"] is False  # what the ledger says afterwards
     assert ledger.sent[-1][0] == b"sudo PayStream.set_stopped"
@@ -317,7 +329,12 @@ def test_the_operators_calls_are_signed_by_the_sudo_key(ledger: FakeLedger) -> N
     shown = run("operator", "show").stdout
     assert "1%" in shown
     assert "no new money" in shown
-    assert data("operator", "show") == {"share_ppm": 10_000, "stopped": True, "sudo_key": None}
+    assert data("operator", "show") == {
+        "share_ppm": 10_000,
+        "stopped": True,
+        "sudo_key": None,
+        "guardian": None,
+    }
 
 
 def test_assets_are_listed_and_enabled(ledger: FakeLedger) -> None:

@@ -64,10 +64,26 @@ def test_a_dry_run_names_what_returns_and_to_whom(lapsed: FakeLedger) -> None:
     assert lapsed.sent == []
 
 
+def test_nobody_signs_it_and_nobody_pays(
+    lapsed: FakeLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lapsed.events_of_receipt = closed()
+    lapsed.free = 0
+    told = data(*NAMED)  # a key of the environment is for what needs one
+    assert lapsed.sent == [(b"PayStream.settle", None, "finalized")]
+    assert (told["account"], told["fee"], told["refunded"]) == (None, 0, 9 * UNIT // 10)
+    monkeypatch.delenv("PAYSTREAM_KEY")
+    told = data(*NAMED, "--dry-run")
+    assert (told["account"], told["fee"]) == (None, 0)
+    assert "nobody: it needs no signature" in run(*NAMED, "--dry-run").stdout
+    assert len(lapsed.sent) == 1
+
+
 def test_anyone_settles_and_is_told_what_came_of_it(lapsed: FakeLedger) -> None:
     lapsed.events_of_receipt = closed()
     told = data(*NAMED, "--key", "//Bob")
     assert lapsed.sent == [(b"PayStream.settle", BOB, "finalized")]
+    assert (told["account"], told["fee"]) == (BOB, 7)
     assert (told["session"], told["paid"], told["refunded"]) == ("3-0", UNIT // 10, 9 * UNIT // 10)
     assert told["grant_ends"] is False
     assert "its slot is free" in run(*NAMED).stdout

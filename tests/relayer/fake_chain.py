@@ -596,11 +596,11 @@ class FakeChain:
         await self._at(None)
         return self.syncing
 
-    async def settle(
-        self, signer: Signer, grant: int, index: int, *, wait: str = "in_block"
-    ) -> Receipt:
+    async def settle(self, grant: int, index: int, *, wait: str = "in_block") -> Receipt:
         self._reach()
-        return await self._included(lambda ledger: happened(ledger.settle(grant, index)))
+        return await self._included(
+            lambda ledger: happened(ledger.settle(grant, index, signed=False))
+        )
 
     async def block_hash(self, number: int) -> str | None:
         await self._at(None)

@@ -12,7 +12,7 @@ from offchain.journal.records import DelegateRecord
 from offchain.keys.delegate_keys import add_master
 from offchain.keys.derivation import Master
 from offchain.keys.keystore import Keystore, KeystoreCorrupt
-from offchain.keys.signer import Signer, dev_key, key_of_seed
+from offchain.keys.signer import Signer, key_of_seed
 from offchain.relayer.keyring import KeystoreKeyring, MemoryKeyring
 from tests.relayer.fake_chain import account
 from tests.relayer.rig import Rig, rig
@@ -101,7 +101,6 @@ async def test_nothing_is_kept_of_a_session_whose_key_never_signed_again(
 ) -> None:
     async with rig(tmp_path, started=False) as r:
         r.keyring = keyring = Damageable()
-        r.batch_signer = dev_key("Relayer")  # whose account settles what no key can close
         await r.start()
         watching = await r.watch(await r.ready_viewer("Alice"))
         await r.until(lambda: r.earned() > 5)

@@ -511,11 +511,11 @@ class Endpoint:
     def _verified(self, ledger: model.Ledger, order: SignedOrder) -> model.SignedOrder:
         return signed.attributed(self, ledger.grants, order, order_of(order.order))
 
-    async def settle(
-        self, signer: Signer, grant: int, index: int, *, wait: str = "in_block"
-    ) -> Receipt:
+    async def settle(self, grant: int, index: int, *, wait: str = "in_block") -> Receipt:
         """Close a session whose window is over. Raises DispatchFailed, as a batch else."""
-        return await self._sent(lambda ledger: happened(ledger.settle(grant, index)))
+        return await self._sent(
+            lambda ledger: happened(ledger.settle(grant, index, signed=False))
+        )
 
     async def _sent(
         self,
@@ -523,7 +523,7 @@ class Endpoint:
         orders: Sequence[tuple[int, Order]] = (),
         timeout_s: float = FOLLOWED_S,
     ) -> Receipt:
-        """Send a transaction of the relayer's account, and follow it to its block."""
+        """Send a transaction that is good for its era, and follow it to its block."""
         node = await self._node()
         node.takes_transactions()
         until = node.height + ERA_BLOCKS

@@ -19,6 +19,7 @@ import trio
 from offchain.cli.exits import Exit
 from offchain.keys import dev_key, fresh_key
 from offchain.ledger.client import Ledger, open_ledger
+from offchain.ledger.errors import OrderRefused
 from offchain.ledger.orders import Tick
 from tests.system.node_process import REPOSITORY, NodeProcess, free_port
 from tests.system.test_ledger_client import RATE, give
@@ -246,7 +247,7 @@ async def age(ledger: Ledger, grant: int, index: int) -> None:
 
 
 async def test_a_session_that_nobody_closed_is_settled_by_anyone(shell: Shell) -> None:
-    viewer, key = dev_key("Ferdie"), "//Dave"
+    viewer = dev_key("Ferdie")
     async with open_ledger(shell.chain) as ledger:
         v = await give(ledger, viewer, UNIT, fresh_key())
         await v.open(seconds=100)
@@ -254,7 +255,10 @@ async def test_a_session_that_nobody_closed_is_settled_by_anyone(shell: Shell) -
         await v.send(Tick(index=0, seconds=10))
         entry = await ledger.session(v.grant, 0)
         assert entry is not None
-        named = ("session", "settle", "--grant", str(v.grant), "--index", "0", "--key", key)
+        # by nobody: no key, no account, no fee
+        named = ("session", "settle", "--grant", str(v.grant), "--index", "0")
+        with pytest.raises(OrderRefused, match="WindowOpen"):
+            await ledger.settle(v.grant, 0)
         assert "is running" in await trio.to_thread.run_sync(shell.refused, Exit.REFUSED, *named)
         await ledger.revoke(viewer, v.grant)
         early = await trio.to_thread.run_sync(shell.refused, Exit.REFUSED, *named)
@@ -266,10 +270,22 @@ async def test_a_session_that_nobody_closed_is_settled_by_anyone(shell: Shell) -
         told = await trio.to_thread.run_sync(shell.data, *named)
         assert (told["refunded"], told["grant_ends"]) == (dry["refunded"], dry["grant_ends"])
         assert told["refunded"] == entry.funds - 10 * RATE
-        assert told["grant_ends"] is True
+        assert (told["account"], told["fee"], told["grant_ends"]) == (None, 0, True)
         assert await ledger.vault(viewer.address) == vault + told["refunded"]
         gone = await trio.to_thread.run_sync(shell.refused, Exit.REFUSED, *named)
         assert f"no grant {v.grant}" in gone
+
+
+async def test_the_last_claim_of_a_stream_needs_nobody(shell: Shell) -> None:
+    owner = dev_key("Eve")
+    async with open_ledger(shell.chain) as ledger:
+        stream, _ = await ledger.create_stream(owner, rate_per_second=RATE)
+        with pytest.raises(OrderRefused, match="ClaimNotLast"):
+            await ledger.claim_last(stream)
+        await ledger.end_stream(owner, stream)
+        told = await trio.to_thread.run_sync(shell.data, "claim", "--stream", str(stream))
+        assert (told["account"], told["fee"], told["claimed"]) == (None, 0, 0)
+        assert await ledger.stream(stream) is None
 
 
 async def test_what_reconcile_names_it_sends_once(shell: Shell) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from unittest import mock
 
 import pytest
 import trio
 
 from offchain.ledger.orders import Close, Open, Order
+from offchain.relayer.settle import Settler
 from tests.simulation.node import dropped, nothing_against
 from tests.simulation.scenarios.stage import play
 from tests.simulation.wallets import Viewer
@@ -182,18 +184,15 @@ async def _past_its_window(w: World, *, sessions_max: int = 1) -> Viewer:
 # watched until the credit was used up.
 def test_a_slot_is_taken_while_its_session_waits_for_somebody_to_settle_it() -> None:
     async def tale(w: World) -> None:
-        w.relayer.batch_signer = None
-        await w.crash()
-        viewer = await _past_its_window(w)
-        for _ in range(10):
-            assert await viewer.join() is None
-            problem = viewer.problems[-1]
-            assert (problem.status, problem.code) == (409, "slot-unsettled")
-            assert "`paystream session settle --grant 0 --index 0`" in problem.detail
-            assert problem.retry_after_s is None
-            await trio.sleep(6)
-        w.chain.call(lambda ledger: ledger.settle(0, 0))
-        await w.blocks(2)
+        with mock.patch.object(Settler, "is_due", return_value=False):
+            viewer = await _past_its_window(w)
+            for _ in range(10):
+                assert await viewer.join() is None
+                problem = viewer.problems[-1]
+                assert (problem.status, problem.code) == (409, "slot-unsettled")
+                await trio.sleep(6)
+            w.chain.call(lambda ledger: ledger.settle(0, 0))
+            await w.blocks(2)
         watching = await viewer.join()
         assert watching is not None, viewer.problems[-1]
         await trio.sleep(20)
@@ -206,6 +205,7 @@ def test_a_slot_is_taken_while_its_session_waits_for_somebody_to_settle_it() -> 
 # It once was so: the viewer was let in on credit before the relayer had settled.
 def test_a_viewer_asks_again_until_the_relayer_has_settled_a_slot() -> None:
     async def tale(w: World) -> None:
+        w.relayer.batch_signer = None  # it takes no account
         viewer = await _past_its_window(w)
         assert await viewer.join() is None
         problem = viewer.problems[-1]
@@ -223,39 +223,21 @@ def test_a_viewer_asks_again_until_the_relayer_has_settled_a_slot() -> None:
 
 def test_a_session_that_waits_to_be_settled_holds_one_slot_and_no_more() -> None:
     async def tale(w: World) -> None:
-        w.relayer.batch_signer = None
-        await w.crash()
-        viewer = await _past_its_window(w, sessions_max=2)
-        watching = await viewer.join()
-        assert watching is not None, viewer.problems[-1]
-        await trio.sleep(20)
-        assert w.charged(watching) >= 5
-        assert await viewer.join(2) is None
-        assert viewer.problems[-1].code == "slot-unsettled"
-        w.chain.call(lambda ledger: ledger.settle(0, 0))
-        await w.blocks(2)
+        with mock.patch.object(Settler, "is_due", return_value=False):
+            viewer = await _past_its_window(w, sessions_max=2)
+            watching = await viewer.join()
+            assert watching is not None, viewer.problems[-1]
+            await trio.sleep(20)
+            assert w.charged(watching) >= 5
+            assert await viewer.join(2) is None
+            assert viewer.problems[-1].code == "slot-unsettled"
+            w.chain.call(lambda ledger: ledger.settle(0, 0))
+            await w.blocks(2)
         assert await viewer.join(2) is not None, viewer.problems[-1]
         assert await viewer.join() is None
         assert viewer.problems[-1].code == "slot-taken"
 
     play(tale, judged=("charged", "credit"))
-
-
-# It once was so: whoever could not pay without them was told to wait a few seconds for its funds.
-def test_funds_that_nobody_settles_are_not_said_to_return_soon() -> None:
-    async def tale(w: World) -> None:
-        w.relayer.batch_signer = None
-        await w.crash()
-        viewer = await _past_its_window(w, sessions_max=2)
-        viewer.withdraw_all()
-        await w.blocks(2)
-        assert await viewer.join() is None
-        problem = viewer.problems[-1]
-        assert (problem.status, problem.retry_after_s) == (402, None), problem
-        assert problem.terms is not None
-        assert problem.terms["returning_soon"] == {"amount": "0", "suffices": False}
-
-    play(tale, judged=("charged",))
 
 
 # It once was so: an open that a block takes after the relayer gave it up holds slot and funds.
