@@ -151,6 +151,54 @@ fn the_ledgers_deposits_are_this_chains_price_of_storage() {
 	assert_eq!(constant!(GrantDepositPerSession), deposit(1, 240));
 }
 
+/// The whole way of a general transaction through this chain's extension, mortal as clients send it.
+#[test]
+fn the_last_claim_of_a_stream_needs_no_signature() {
+	use sp_runtime::{
+		generic::Era,
+		traits::Dispatchable,
+		transaction_validity::{InvalidTransaction::Custom, TransactionSource::External},
+	};
+
+	let claim = || {
+		let extension: TxExtension = (
+			frame_system::AuthorizeCall::new(),
+			frame_system::CheckNonZeroSender::new(),
+			frame_system::CheckSpecVersion::new(),
+			frame_system::CheckTxVersion::new(),
+			frame_system::CheckGenesis::new(),
+			frame_system::CheckMortality::from(Era::mortal(64, 0)),
+			frame_system::CheckNonce::from(0),
+			frame_system::CheckWeight::new(),
+			pallet_transaction_payment::ChargeTransactionPayment::from(0),
+			frame_metadata_hash_extension::CheckMetadataHash::new(false),
+			frame_system::WeightReclaim::new(),
+		);
+		let call = RuntimeCall::PayStream(pallet_paystream::Call::claim { stream: 0 });
+		let transaction = UncheckedExtrinsic::new_transaction(call, extension);
+		Executive::validate_transaction(External, transaction, Hash::default())
+	};
+	chain("development").execute_with(|| {
+		let by_alice = |call: pallet_paystream::Call<Runtime>| {
+			let alice = Sr25519Keyring::Alice.to_account_id();
+			RuntimeCall::PayStream(call).dispatch(RuntimeOrigin::signed(alice)).unwrap();
+		};
+		by_alice(pallet_paystream::Call::create_stream {
+			asset: configs::AssetKind::Native,
+			rate_per_second: 1,
+			payees: Default::default(),
+			funds_min: 0,
+			gap_min_ms: 0,
+		});
+		let refused = pallet_paystream::Error::<Runtime>::ClaimNotLast.encode()[0];
+		assert_eq!(claim(), Err(Custom(refused).into()));
+		by_alice(pallet_paystream::Call::end_stream { stream: 0 });
+		let valid = claim().unwrap();
+		assert_eq!(valid.provides, [("PayStream/claim", 0u64).encode()]);
+		assert_eq!(valid.priority, 0);
+	});
+}
+
 /// Whom root has named may stop new money, and can do nothing else.
 #[test]
 fn a_guardian_stops_and_does_no_more() {

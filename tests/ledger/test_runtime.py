@@ -45,6 +45,7 @@ from offchain.ledger.extrinsics import (
     era,
     extension_bytes,
     general_v5,
+    mortal_general_v5,
     signed_payload,
     signed_v4,
 )
@@ -179,6 +180,22 @@ def test_a_general_transaction_to_the_letter(runtime: Runtime, calls: Calls) -> 
     # version, extension version, immortal, nonce 0, tip 0, no metadata hash
     body = bytes.fromhex("450000000000") + call
     assert extrinsic == compact(len(body)) + body
+
+
+def test_what_nobody_signs_is_other_bytes_at_each_block(runtime: Runtime, calls: Calls) -> None:
+    call = calls.settle(8, 1)
+    made = {
+        mortal_general_v5(
+            runtime,
+            Context(genesis_hash=GENESIS, era_blocks=64, birth_number=number, birth_hash=BIRTH),
+            call,
+        )
+        for number in (42, 43)
+    }
+    assert len(made) == 2, "a pool that has refused one of them takes the other"
+    # as `general_v5`, but for the era
+    body = bytes.fromhex("4500a502000000") + call
+    assert compact(len(body)) + body in made
 
 
 def test_what_the_extensions_add_to_the_letter(runtime: Runtime) -> None:
