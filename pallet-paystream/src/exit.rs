@@ -10,7 +10,7 @@
 use crate::{
 	order::refusal,
 	types::{GrantId, SessionIndex, Stream, StreamId},
-	Call, Config, Error, FreeWeightUsed, Pallet, StreamStatus, Streams, WeightInfo,
+	Call, Config, Error, Pallet, StreamStatus, Streams, WeightInfo,
 };
 use alloc::vec::Vec;
 use frame::prelude::*;
@@ -75,9 +75,8 @@ impl<T: Config> Pallet<T> {
 		check: impl FnOnce() -> Result<(), Error<T>>,
 	) -> TransactionValidityWithRefund {
 		let room = || {
-			let used = FreeWeightUsed::<T>::get().saturating_add(Self::free_exit_cost(weight));
-			ensure!(used.all_lte(Self::free_limit()), Error::<T>::FreeLaneFull);
-			Ok(())
+			let fits = Self::lane_has_room(Self::free_exit_cost(weight));
+			fits.then_some(()).ok_or(Error::<T>::FreeLaneFull)
 		};
 		Self::ensure_let_in(call).and_then(|()| room()).and_then(|()| check()).map_err(refusal)?;
 		let valid = ValidTransaction {
@@ -92,7 +91,7 @@ impl<T: Config> Pallet<T> {
 
 	/// All that an exit takes of the free lane, by what the call and its check weigh.
 	fn free_exit_cost(weight: Weight) -> Weight {
-		weight.saturating_add(Self::base_weight())
+		weight.saturating_add(Self::weight_around_exit())
 	}
 
 	/// An account, or nobody whose exit the check has authorised.
@@ -110,7 +109,7 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn charge_exit(bringer: Bringer, call: Weight, check: Weight) -> Weight {
 		match bringer {
 			Bringer::Nobody => {
-				Self::use_free_lane(Self::free_exit_cost(call.saturating_add(check)));
+				Self::use_lane_for_all(Self::free_exit_cost(call.saturating_add(check)));
 				call
 			}
 			Bringer::Account if Self::is_the_extrinsic() => call.saturating_sub(check),

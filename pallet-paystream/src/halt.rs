@@ -15,12 +15,11 @@ impl<T: Config> Pallet<T> {
 		u64::try_from(T::Time::now().as_millis()).unwrap_or(u64::MAX)
 	}
 
-	/// At a block's beginning its timestamp has not been set: the clock shows the parent's. Before the first one
-	/// it shows nothing, and the first block ends no halt.
-	pub(crate) fn note_parents_time() {
-		let parents_ms = Self::time_ms();
-		if parents_ms > 0 {
-			ParentTimeMs::<T>::put(parents_ms);
+	/// At a block's beginning its timestamp has not been set: the clock shows the parent's. The first block's
+	/// parent has none, so that it ends no halt.
+	pub(crate) fn note_parents_time(block: BlockNumberFor<T>) {
+		if block > One::one() {
+			ParentTimeMs::<T>::put(Self::time_ms());
 		}
 	}
 

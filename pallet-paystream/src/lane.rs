@@ -20,6 +20,8 @@ use frame::{
 const PLACES: usize = 256;
 /// The bytes of an order's call beside the order: two indices, the grant, the signature.
 const CALL_BYTES: u64 = 2 + 8 + 65;
+/// The bytes of an exit's call: two indices and what it names, a grant and a session at the most.
+const EXIT_BYTES: u64 = 2 + 8 + 4;
 /// The bytes of an extrinsic beside its call, at the most: length, version, and what its extension says.
 const EXTRINSIC_BYTES: u64 = 32;
 
@@ -98,6 +100,13 @@ impl<T: Config> Pallet<T> {
 		Self::base_weight()
 			.saturating_add(T::ExtensionWeight::of_order())
 			.saturating_add(Weight::from_parts(0, bytes))
+	}
+
+	/// What a block is charged for an exit that nobody signs, beside its check and what it does.
+	pub(crate) fn weight_around_exit() -> Weight {
+		Self::base_weight()
+			.saturating_add(T::ExtensionWeight::of_order())
+			.saturating_add(Weight::from_parts(0, EXIT_BYTES.saturating_add(EXTRINSIC_BYTES)))
 	}
 
 	/// What a block is charged for a batch beside its orders.

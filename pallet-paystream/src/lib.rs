@@ -1648,8 +1648,8 @@ pub mod pallet {
 
 	#[pallet::hooks]
 	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
-		fn on_initialize(_block: BlockNumberFor<T>) -> Weight {
-			Self::note_parents_time();
+		fn on_initialize(block: BlockNumberFor<T>) -> Weight {
+			Self::note_parents_time(block);
 			// The genesis hash, which is in the bytes of every order, the block's timestamp, and what halts have
 			// left out of it: the block's first order fetches them, and no order is charged for it. And what
 			// a halt writes.

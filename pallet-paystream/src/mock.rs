@@ -352,7 +352,7 @@ pub fn at_ms(now_ms: u64) {
 pub fn next_block_at_ms(time_ms: u64) {
 	PayStream::on_finalize(System::block_number());
 	System::set_block_consumed_resources(Weight::zero(), 0);
-	PayStream::on_initialize(System::block_number());
+	PayStream::on_initialize(System::block_number() + 1);
 	pallet_timestamp::Now::<Test>::put(time_ms);
 }
 

@@ -169,7 +169,7 @@ pub fn genesis() -> TestState {
 	state.execute_with(|| {
 		// events are kept from the first block on only
 		System::set_block_number(1);
-		begin_block(BEGIN_MS);
+		pallet_timestamp::Now::<Runtime>::put(BEGIN_MS);
 	});
 	state
 }
@@ -178,7 +178,7 @@ pub fn genesis() -> TestState {
 pub fn begin_block(time_ms: u64) {
 	PayStream::on_finalize(System::block_number());
 	System::set_block_consumed_resources(Weight::zero(), 0);
-	PayStream::on_initialize(System::block_number());
+	PayStream::on_initialize(System::block_number() + 1);
 	pallet_timestamp::Now::<Runtime>::put(time_ms);
 }
 

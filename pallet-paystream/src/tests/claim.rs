@@ -300,7 +300,7 @@ fn boundary_unsigned_of_the_free_lane() {
 		let call = || Call::claim { stream };
 		let most = PayStream::weight_of_claim(<Test as Config>::MaxPayees::get())
 			.saturating_add(PayStream::weight_of_authorize_claim())
-			.saturating_add(base_weight());
+			.saturating_add(PayStream::weight_around_exit());
 		let room = PayStream::free_limit().saturating_sub(most);
 		FreeWeightUsed::<Test>::put(room.saturating_add(Weight::from_parts(1, 0)));
 		assert_eq!(by_nobody(call()), Err(Error::FreeLaneFull));
@@ -309,7 +309,7 @@ fn boundary_unsigned_of_the_free_lane() {
 		// What it turned out to be: one payee.
 		let actual = PayStream::weight_of_claim(1)
 			.saturating_add(PayStream::weight_of_authorize_claim())
-			.saturating_add(base_weight());
+			.saturating_add(PayStream::weight_around_exit());
 		assert_eq!(FreeWeightUsed::<Test>::get(), actual);
 	});
 }

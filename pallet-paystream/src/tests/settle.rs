@@ -179,7 +179,7 @@ fn boundary_unsigned_of_the_free_lane() {
 		let call = || Call::settle { grant, index: 0 };
 		let cost = <Test as Config>::WeightInfo::settle()
 			.saturating_add(PayStream::weight_of_authorize_settle())
-			.saturating_add(base_weight());
+			.saturating_add(PayStream::weight_around_exit());
 		let room = PayStream::free_limit().saturating_sub(cost);
 		FreeWeightUsed::<Test>::put(room.saturating_add(Weight::from_parts(1, 0)));
 		assert_eq!(by_nobody(call()), Err(Error::FreeLaneFull));
