@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from offchain.amounts import AMOUNT_MAX
 from offchain.cli import options
 from offchain.cli.chain import (
     Outcome,
@@ -126,14 +127,33 @@ class Division(NamedTuple):
 
 
 def division(entry: Stream, treasury_share: int) -> Division:
-    """Share out what a stream has earned; an account may be named several times."""
-    cut = entry.earned * treasury_share // PERMILL
-    rest = entry.earned - cut
+    """Share out what a stream has earned; an account may be named several times.
+
+    Shares follow the running total that was distributed since payees and the operator's share
+    changed last: see `docs/ledger.md`.
+    """
+    goes_on = entry.treasury_share == treasury_share
+    old_total = entry.shared_total if goes_on else 0
+    old = _parts(entry, treasury_share, old_total)
+    new_total = old_total + entry.earned - old.left
+    if new_total > AMOUNT_MAX:
+        old, new_total = _parts(entry, treasury_share, 0), entry.earned
+    new = _parts(entry, treasury_share, new_total)
+    payees = {
+        who: (share, amount - old.payees[who][1]) for who, (share, amount) in new.payees.items()
+    }
+    return Division(entry.fees + new.treasury - old.treasury, payees, new.left)
+
+
+def _parts(entry: Stream, treasury_share: int, total: int) -> Division:
+    """Divide a total, each part rounded down."""
+    cut = total * treasury_share // PERMILL
+    rest = total - cut
     payees: dict[str, tuple[int, int]] = {}
     for each in entry.payees:
         share, amount = payees.get(each.account, (0, 0))
         payees[each.account] = (share + each.share, amount + rest * each.share // PERMILL)
-    return Division(entry.fees + cut, payees, rest - sum(part for _, part in payees.values()))
+    return Division(cut, payees, rest - sum(part for _, part in payees.values()))
 
 
 def planned_rows(parts: Division, money: Money) -> list[Row]:

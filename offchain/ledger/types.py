@@ -118,6 +118,8 @@ class Stream(_Entry, frozen=True, kw_only=True):
     fees: int = 0
     subscriptions_open: int = 0
     ended_at: int | None = None
+    shared_total: int = 0
+    treasury_share: int = 0
 
 
 class Grant(_Entry, frozen=True, kw_only=True):

@@ -29,8 +29,8 @@ impl<T: Config> Pallet<T> {
 		Ok(payees)
 	}
 
-	/// Pay the treasury its part and every payee their share of the rest, rounded down; what the
-	/// shares leave over stays in the earnings. `withheld` of the owner's shares, which must be there, is
+	/// Pay the treasury its part and every payee their share of the rest; what the shares leave over stays
+	/// in the earnings. `withheld` of the owner's shares, which must be there, is
 	/// not paid but left to the caller. Returns what left the stream. The caller writes it.
 	pub(crate) fn distribute(
 		id: StreamId,
@@ -42,8 +42,8 @@ impl<T: Config> Pallet<T> {
 			return Self::erase_earnings(id, stream);
 		}
 		let earned = stream.earned;
-		let operators = TreasuryShare::<T>::get().mul_floor(earned);
-		let rest = earned.checked_sub(&operators).ok_or(Error::<T>::Overflow)?;
+		let Due { treasury: operators, payees: shares, shared_total, treasury_share } =
+			Self::due(stream);
 		let mut payout = Payout::<T>::default();
 		let due = operators.checked_add(&stream.fees).ok_or(Error::<T>::Overflow)?;
 		if !due.is_zero() {
@@ -51,8 +51,7 @@ impl<T: Config> Pallet<T> {
 			Self::deposit_event(Event::TreasuryPaid { stream: id, amount: due });
 		}
 		let mut paid = operators;
-		for payee in &stream.payees {
-			let share = payee.share.mul_floor(rest);
+		for (payee, share) in stream.payees.iter().zip(shares) {
 			paid = paid.checked_add(&share).ok_or(Error::<T>::Overflow)?;
 			let kept = match payee.account == stream.owner {
 				true => share.min(withheld),
@@ -72,6 +71,8 @@ impl<T: Config> Pallet<T> {
 			});
 		}
 		stream.earned = earned.checked_sub(&paid).ok_or(Error::<T>::Overflow)?;
+		stream.shared_total = shared_total;
+		stream.treasury_share = treasury_share;
 		let total = paid.checked_add(&stream.fees).ok_or(Error::<T>::Overflow)?;
 		stream.fees = Zero::zero();
 		Self::owe_less(&stream.asset, payout.sent)?;
@@ -84,6 +85,7 @@ impl<T: Config> Pallet<T> {
 		if !amount.is_zero() {
 			stream.earned = Zero::zero();
 			stream.fees = Zero::zero();
+			stream.shared_total = Zero::zero();
 			Self::owe_less(&stream.asset, amount)?;
 			Self::deposit_event(Event::EarningsErased { stream: id, amount });
 		}
@@ -132,11 +134,72 @@ impl<T: Config> Pallet<T> {
 		if status == Some(AssetStatus::WrittenOff) {
 			return (Zero::zero(), stream.payees.iter().map(|_| Zero::zero()).collect());
 		}
-		let operators = TreasuryShare::<T>::get().mul_floor(stream.earned);
-		let rest = stream.earned.saturating_sub(operators);
-		let shares = stream.payees.iter().map(|payee| payee.share.mul_floor(rest)).collect();
-		(operators.saturating_add(stream.fees), shares)
+		let Due { treasury, payees, .. } = Self::due(stream);
+		(treasury.saturating_add(stream.fees), payees)
 	}
+
+	/// How the earnings are shared now. Shares follow the running total, so that nobody is rounded down
+	/// claim by claim: each has the floor of their share of all that was ever distributed to the same
+	/// payees at the same treasury's share. Where one of these has changed, or the total would leave its
+	/// type, another total begins with what is there.
+	fn due(stream: &Stream<T>) -> Due<BalanceOf<T>> {
+		let treasury_share = TreasuryShare::<T>::get();
+		let goes_on = treasury_share == stream.treasury_share;
+		let old_total = if goes_on { stream.shared_total } else { Zero::zero() };
+		let old = Self::parts_of(stream, treasury_share, old_total);
+		// What the shares of the old total have left over is among the earnings, and was counted.
+		let new_total = stream
+			.earned
+			.checked_sub(&old.left_over)
+			.and_then(|fresh| old_total.checked_add(&fresh));
+		let (old, shared_total) = match new_total {
+			Some(new_total) => (old, new_total),
+			None => (Self::parts_of(stream, treasury_share, Zero::zero()), stream.earned),
+		};
+		let new = Self::parts_of(stream, treasury_share, shared_total);
+		let payees = new.payees.iter().zip(old.payees);
+		Due {
+			treasury: new.treasury.saturating_sub(old.treasury),
+			payees: payees.map(|(new, old)| new.saturating_sub(old)).collect(),
+			shared_total,
+			treasury_share,
+		}
+	}
+
+	/// The parts of a total, each rounded down. None falls where the total rises.
+	fn parts_of(
+		stream: &Stream<T>,
+		treasury_share: Permill,
+		total: BalanceOf<T>,
+	) -> Parts<BalanceOf<T>> {
+		let treasury = treasury_share.mul_floor(total);
+		let rest = total.saturating_sub(treasury);
+		let payees: Vec<_> =
+			stream.payees.iter().map(|payee| payee.share.mul_floor(rest)).collect();
+		let left_over = payees.iter().fold(rest, |left, part| left.saturating_sub(*part));
+		Parts { treasury, payees, left_over }
+	}
+
+	/// What of the earnings was left over when they were last distributed.
+	pub(crate) fn left_over(stream: &Stream<T>) -> BalanceOf<T> {
+		Self::parts_of(stream, stream.treasury_share, stream.shared_total).left_over
+	}
+}
+
+/// What a distribution pays, tick prices apart, and what the stream remembers of it.
+struct Due<Balance> {
+	treasury: Balance,
+	/// In the stream's order.
+	payees: Vec<Balance>,
+	shared_total: Balance,
+	treasury_share: Permill,
+}
+
+/// A total as its shares divide it.
+struct Parts<Balance> {
+	treasury: Balance,
+	payees: Vec<Balance>,
+	left_over: Balance,
 }
 
 /// What one claim pays: the part that leaves the pot is no longer owed.

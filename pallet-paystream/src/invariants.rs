@@ -290,6 +290,10 @@ impl<T: Config> Pallet<T> {
 				"I1: a stream owes what it earned at most",
 			)?;
 			check(
+				Self::left_over(&stream) <= stream.earned,
+				"I1: what shares left over is among the earnings",
+			)?;
+			check(
 				stream.stops.windows(2).all(|pair| matches!(pair, [a, b] if a < b)),
 				"I2: a stream's stops ascend",
 			)?;

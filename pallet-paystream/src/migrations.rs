@@ -24,6 +24,10 @@ use frame::{
 pub type MigrateToV2<T> =
 	VersionedMigration<1, 2, v2::Migration<T>, Pallet<T>, <T as frame_system::Config>::DbWeight>;
 
+/// From version 2: streams get the running total that shares follow. It goes after [`MigrateToV2`].
+pub type MigrateToV3<T> =
+	VersionedMigration<2, 3, v3::Migration<T>, Pallet<T>, <T as frame_system::Config>::DbWeight>;
+
 /// Entries as version 1 stored them: the fields in front of those that came later.
 pub mod v1 {
 	use super::*;
@@ -203,6 +207,9 @@ pub mod v2 {
 			refunded_total: Zero::zero(),
 			fees: Zero::zero(),
 			subscriptions_open: 0,
+			// Of version 3, at the entry's end: for version 2 they are not there.
+			shared_total: Zero::zero(),
+			treasury_share: Permill::zero(),
 		}
 	}
 
@@ -251,6 +258,85 @@ pub mod v2 {
 			ended_at: old.ended_at,
 			tick_price: Zero::zero(),
 			fees: Zero::zero(),
+		}
+	}
+}
+
+/// To version 3.
+pub mod v3 {
+	use super::*;
+	use crate::types::{Moment, PayeesOf, StreamStatus};
+
+	/// A stream as version 2 stored it.
+	#[derive(Encode, Decode)]
+	#[allow(missing_docs)]
+	pub struct OldStream<T: Config> {
+		pub owner: AccountIdOf<T>,
+		pub asset: T::AssetKind,
+		pub rate_per_second: BalanceOf<T>,
+		pub changed_at: Moment,
+		pub payees: PayeesOf<T>,
+		pub funds_min: BalanceOf<T>,
+		pub gap_min_ms: u64,
+		pub status: StreamStatus,
+		pub stops: BoundedVec<Moment, T::MaxStops>,
+		pub earned: BalanceOf<T>,
+		pub earned_total: BalanceOf<T>,
+		pub seconds: u64,
+		pub sessions_open: u32,
+		pub deposit: BalanceOf<T>,
+		pub tips_total: BalanceOf<T>,
+		pub subscribed_total: BalanceOf<T>,
+		pub refunded_total: BalanceOf<T>,
+		pub fees: BalanceOf<T>,
+		pub subscriptions_open: u32,
+		pub ended_at: Option<Moment>,
+	}
+
+	/// Rewrites every stream. Use [`MigrateToV3`], which looks at the version first.
+	pub struct Migration<T>(PhantomData<T>);
+
+	impl<T: Config> UncheckedOnRuntimeUpgrade for Migration<T> {
+		fn on_runtime_upgrade() -> Weight {
+			let mut entries = 0u64;
+			Streams::<T>::translate::<OldStream<T>, _>(|_, old| {
+				entries = entries.saturating_add(1);
+				Some(stream(old))
+			});
+			T::DbWeight::get().reads_writes(entries, entries)
+		}
+
+		#[cfg(feature = "try-runtime")]
+		fn post_upgrade(_: Vec<u8>) -> Result<(), frame::deps::sp_runtime::TryRuntimeError> {
+			Pallet::<T>::do_try_state()
+		}
+	}
+
+	/// Its running total begins with what is there to be claimed.
+	fn stream<T: Config>(old: OldStream<T>) -> Stream<T> {
+		Stream {
+			owner: old.owner,
+			asset: old.asset,
+			rate_per_second: old.rate_per_second,
+			changed_at: old.changed_at,
+			payees: old.payees,
+			funds_min: old.funds_min,
+			gap_min_ms: old.gap_min_ms,
+			status: old.status,
+			stops: old.stops,
+			earned: old.earned,
+			earned_total: old.earned_total,
+			seconds: old.seconds,
+			sessions_open: old.sessions_open,
+			deposit: old.deposit,
+			tips_total: old.tips_total,
+			subscribed_total: old.subscribed_total,
+			refunded_total: old.refunded_total,
+			fees: old.fees,
+			subscriptions_open: old.subscriptions_open,
+			ended_at: old.ended_at,
+			shared_total: Zero::zero(),
+			treasury_share: Permill::zero(),
 		}
 	}
 }

@@ -158,6 +158,8 @@ impl<T: Config> Pallet<T> {
 			fees: Zero::zero(),
 			subscriptions_open: 0,
 			ended_at: None,
+			shared_total: Zero::zero(),
+			treasury_share: Permill::zero(),
 		};
 		Streams::<T>::insert(id, stream);
 		NextStreamId::<T>::put(next_id);
@@ -205,6 +207,10 @@ impl<T: Config> Pallet<T> {
 			Self::distribute(id, &mut stream, Zero::zero())?;
 			let deposit = Self::stream_deposit(payees.len(), Self::tiers(id).len())?;
 			Self::adjust_stream_deposit(&mut stream, deposit)?;
+			if stream.payees != payees {
+				// What others were paid is not the new ones'.
+				stream.shared_total = Zero::zero();
+			}
 			stream.payees = payees;
 		}
 		Self::deposit_event(Event::StreamUpdated {

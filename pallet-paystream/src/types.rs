@@ -264,6 +264,11 @@ pub struct Stream<T: Config> {
 	pub subscriptions_open: u32,
 	/// When it ended for good.
 	pub ended_at: Option<Moment>,
+	/// What of its earnings has been distributed, leftovers included, since payees or the treasury's
+	/// share changed last: the running total that shares follow.
+	pub shared_total: BalanceOf<T>,
+	/// The treasury's share at the last distribution.
+	pub treasury_share: Permill,
 }
 
 /// What a creator changes about a stream; `None` leaves a field as it is.

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from tests.model.accounts import NATIVE, Account, Accounts, Asset
 from tests.model.entries import (
+    U128_MAX,
     WHOLE,
     AssetEntry,
     Constants,
@@ -227,13 +228,33 @@ class Books:
 
     # --- earnings --------------------------------------------------------------------------
 
+    @staticmethod
+    def parts(stream: Stream, treasury_share: int, total: int) -> list[int]:
+        """Divide a total: the treasury's part, each payee's, and what is left over."""
+        cut = treasury_share * total // WHOLE
+        shares = [payee.share * (total - cut) // WHOLE for payee in stream.payees]
+        return [cut, *shares, total - cut - sum(shares)]
+
+    def new_total(self, stream: Stream) -> tuple[int, int]:
+        """Give the running total that was shared before, and the one that a claim makes it."""
+        old = stream.shared_total if stream.treasury_share == self.treasury_share else 0
+        left_over = self.parts(stream, self.treasury_share, old)[-1]
+        new = old + stream.earned - left_over
+        return (old, new) if new <= U128_MAX else (0, stream.earned)
+
+    def _divided(self, stream: Stream) -> list[int]:
+        old, new = self.new_total(stream)
+        before = self.parts(stream, self.treasury_share, old)[:-1]
+        after = self.parts(stream, self.treasury_share, new)[:-1]
+        return [more - less for more, less in zip(after, before, strict=True)]
+
     def treasury_cut(self, stream: Stream) -> int:
-        return self.treasury_share * stream.earned // WHOLE
+        return self._divided(stream)[0]
 
     def shares(self, stream: Stream) -> list[tuple[Account, int]]:
         """Give what each payee would get now of an asset that is not written off."""
-        rest = stream.earned - self.treasury_cut(stream)
-        return [(payee.account, payee.share * rest // WHOLE) for payee in stream.payees]
+        accounts = [payee.account for payee in stream.payees]
+        return list(zip(accounts, self._divided(stream)[1:], strict=True))
 
     def owners_share(self, stream: Stream) -> int:
         """Give what the owner would get now as a payee, and so can refund."""
@@ -286,6 +307,12 @@ class Books:
 
     def distribute(self, stream_id: int, distribution: Distribution) -> None:
         stream = self.streams[stream_id]
+        if self.is_written_off(stream.asset):
+            # with nothing to erase, nothing is written
+            stream.shared_total = 0 if distribution.erased else stream.shared_total
+        else:
+            _, stream.shared_total = self.new_total(stream)
+            stream.treasury_share = self.treasury_share
         stream.fees, stream.earned = 0, distribution.remainder
         if distribution.erased:
             self.asset_entries[stream.asset].owed -= distribution.erased

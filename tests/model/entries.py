@@ -98,6 +98,8 @@ class Stream:
     sessions_open: int = 0
     subscriptions_open: int = 0
     ended_at: int | None = None
+    shared_total: int = 0
+    treasury_share: int = 0
 
     @property
     def ended(self) -> bool:

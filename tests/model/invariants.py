@@ -54,6 +54,9 @@ def _money(books: Books, died: frozenset[Asset]) -> Iterator[str]:
             continue
         if books.accounts.balance(books.pot, asset) < entry.owed + books.accounts.minimum(asset):
             yield f"I1: the pot holds too little of {asset}"
+    for key, stream in books.streams.items():
+        if books.parts(stream, stream.treasury_share, stream.shared_total)[-1] > stream.earned:
+            yield f"I1: what shares left over is not in stream {key}"
     for asset, amount in sums.items():
         if amount:
             yield f"I1: {asset} is owed and has no entry"

@@ -348,6 +348,8 @@ class Ledger(Books):
         if named is not None and distribution is not None:
             self.distribute(stream_id, distribution)
             self._change_deposit(stream, more)
+            if stream.payees != named:
+                stream.shared_total = 0
             stream.payees = named
         if change.rate_per_second is not None:
             stream.rate_per_second, stream.changed_at = change.rate_per_second, self.now

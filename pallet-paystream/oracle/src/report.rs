@@ -198,7 +198,8 @@ fn entries(keys: &Keyring, out: &mut String) {
 			sessions_open: entry.sessions_open, deposit: entry.deposit,
 			tips_total: entry.tips_total, subscribed_total: entry.subscribed_total,
 			refunded_total: entry.refunded_total, fees: entry.fees,
-			subscriptions_open: entry.subscriptions_open, ended_at: entry.ended_at);
+			subscriptions_open: entry.subscriptions_open, ended_at: entry.ended_at,
+			shared_total: entry.shared_total, treasury_share: entry.treasury_share);
 	});
 	list("grants", Grants::<Runtime>::iter(), out, |(id, entry), out| {
 		values!(keys, out, id);

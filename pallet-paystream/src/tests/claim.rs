@@ -39,13 +39,98 @@ fn success_splits_and_keeps_the_remainder() {
 				.map(|payee| Event::Claimed { stream, payee, amount: 33, credited: false })
 				.to_vec()
 		);
-		// The remainder counts at the next claim.
+		// The remainder counts at the next claim: of 150 in all, 49.99995 and 50.0001.
 		at(25);
 		assert_ok!(tick(grant, 0, 15));
 		assert_ok!(claim(stream));
 		assert_eq!(stream_entry(stream).earned, 2);
-		assert_eq!(Balances::free_balance(CAROL) - before[1], 33 + 16);
-		assert_eq!(Balances::free_balance(DAVE) - before[2], 33 + 17);
+		assert_eq!(Balances::free_balance(CAROL) - before[1], 49);
+		assert_eq!(Balances::free_balance(DAVE) - before[2], 50);
+	});
+}
+
+/// A stream that Bob tips, before each of so many claims.
+fn claimed_by_pieces(stream: StreamId, pieces: u32, amount: u128) {
+	for _ in 0..pieces {
+		assert_ok!(step(|| PayStream::tip(signed(BOB), stream, amount, Default::default())));
+		assert_ok!(claim(stream));
+	}
+}
+
+#[test]
+fn success_a_small_share_is_not_rounded_away_claim_by_claim() {
+	ExtBuilder::default().treasury_share(Permill::from_parts(5_000)).build_and_execute(|| {
+		fill_vault(100_000);
+		let stream = new_stream_for(1, payees(&[(ALICE, 990_000), (CAROL, 10_000)]));
+		claimed_by_pieces(stream, 100, 98);
+		// Of 9,800 in all the treasury's half per cent is 49, and of the rest one per cent is 97.51.
+		assert_eq!(total(TREASURY) + vault(TREASURY), 49);
+		assert_eq!(Balances::free_balance(CAROL), ENDOWMENT + 97);
+		assert_eq!(total(ALICE), ENDOWMENT + 9_653);
+		assert_eq!(stream_entry(stream).earned, 1);
+		assert_eq!(stream_entry(stream).shared_total, 9_800);
+	});
+}
+
+#[test]
+fn success_what_has_changed_begins_another_total() {
+	ExtBuilder::default().build_and_execute(|| {
+		fill_vault(100_000);
+		let stream = new_stream_for(1, payees(&[(ALICE, 500_000), (CAROL, 500_000)]));
+		claimed_by_pieces(stream, 1, 101);
+		assert_eq!((stream_entry(stream).earned, stream_entry(stream).shared_total), (1, 101));
+		// The same payees go on where they are.
+		let same = StreamChange { payees: Some(stream_entry(stream).payees), ..Default::default() };
+		assert_ok!(step(|| PayStream::update_stream(signed(ALICE), stream, same)));
+		assert_eq!(stream_entry(stream).shared_total, 101);
+		// Others share what was left over.
+		let list = payees(&[(ALICE, 500_000), (DAVE, 500_000)]);
+		let others = StreamChange { payees: Some(list), ..Default::default() };
+		assert_ok!(step(|| PayStream::update_stream(signed(ALICE), stream, others)));
+		assert_eq!((stream_entry(stream).earned, stream_entry(stream).shared_total), (1, 0));
+		claimed_by_pieces(stream, 1, 99);
+		assert_eq!(Balances::free_balance(DAVE), ENDOWMENT + 50);
+		assert_eq!((stream_entry(stream).earned, stream_entry(stream).shared_total), (0, 100));
+		// Another share of the operator's counts from here: nothing is taken back.
+		set_share(10);
+		claimed_by_pieces(stream, 1, 19);
+		assert_eq!(vault(TREASURY), 1);
+		assert_eq!(Balances::free_balance(DAVE), ENDOWMENT + 50 + 9);
+		assert_eq!((stream_entry(stream).earned, stream_entry(stream).shared_total), (0, 19));
+		assert_eq!(stream_entry(stream).treasury_share, Permill::from_percent(10));
+	});
+}
+
+#[test]
+fn success_a_view_tells_what_the_running_total_gives() {
+	ExtBuilder::default().treasury_share(Permill::from_percent(10)).build_and_execute(|| {
+		fill_vault(100_000);
+		let stream = new_stream_for(1, payees(&[(ALICE, 666_667), (CAROL, 333_333)]));
+		for amount in [7, 5, 11, 1, 3] {
+			assert_ok!(step(|| PayStream::tip(signed(BOB), stream, amount, Default::default())));
+			let (treasury, payees) = PayStream::claimable_view(stream).expect("it is there");
+			let before = [TREASURY, ALICE, CAROL].map(|who| total(who) + vault(who));
+			let _ = claim(stream);
+			let after = [TREASURY, ALICE, CAROL].map(|who| total(who) + vault(who));
+			let told = [treasury, payees[0].1, payees[1].1];
+			assert_eq!([0, 1, 2].map(|i| after[i] - before[i]), told);
+		}
+	});
+}
+
+/// The total of shares is an asset's balance, which its issuer can pass through a stream again and
+/// again: at the type's end another one begins.
+#[test]
+fn boundary_of_a_running_total_at_the_end_of_its_type() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (stream, _) = earned(10, 10, &[(ALICE, 300_000), (CAROL, 700_000)]);
+		let nearly = Stream { shared_total: u128::MAX - 50, ..stream_entry(stream) };
+		let left_over = PayStream::left_over(&nearly);
+		Streams::<Test>::insert(stream, nearly);
+		assert!(left_over <= 1);
+		assert_ok!(claim(stream));
+		assert_eq!(Balances::free_balance(CAROL), ENDOWMENT + 70);
+		assert_eq!(stream_entry(stream).shared_total, 100);
 	});
 }
 

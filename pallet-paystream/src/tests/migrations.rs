@@ -5,7 +5,7 @@
 use crate::{
 	migrations::{
 		v1::{OldGrant, OldSession, OldStream, ENABLED_ASSETS},
-		MigrateToV2,
+		v3, MigrateToV2, MigrateToV3,
 	},
 	mock::*,
 	*,
@@ -92,6 +92,41 @@ fn downgrade() {
 	StorageVersion::new(1).put::<PayStream>();
 }
 
+/// Rewrite the streams as version 2 would have stored them.
+fn downgrade_to_v2() {
+	for (id, s) in Streams::<Test>::iter().collect::<Vec<_>>() {
+		let old = v3::OldStream::<Test> {
+			owner: s.owner,
+			asset: s.asset,
+			rate_per_second: s.rate_per_second,
+			changed_at: s.changed_at,
+			payees: s.payees,
+			funds_min: s.funds_min,
+			gap_min_ms: s.gap_min_ms,
+			status: s.status,
+			stops: s.stops,
+			earned: s.earned,
+			earned_total: s.earned_total,
+			seconds: s.seconds,
+			sessions_open: s.sessions_open,
+			deposit: s.deposit,
+			tips_total: s.tips_total,
+			subscribed_total: s.subscribed_total,
+			refunded_total: s.refunded_total,
+			fees: s.fees,
+			subscriptions_open: s.subscriptions_open,
+			ended_at: s.ended_at,
+		};
+		unhashed::put(&Streams::<Test>::hashed_key_for(id), &old);
+	}
+	StorageVersion::new(2).put::<PayStream>();
+}
+
+/// What a runtime names, in its order.
+fn upgrade() -> Weight {
+	<(MigrateToV2<Test>, MigrateToV3<Test>)>::on_runtime_upgrade()
+}
+
 /// Every entry of the ledger, encoded.
 fn entries() -> Vec<Vec<u8>> {
 	let streams = Streams::<Test>::iter().map(|entry| entry.encode());
@@ -121,9 +156,9 @@ fn success_a_ledger_of_the_first_release_goes_on_as_it_was() {
 
 		downgrade();
 		assert_ne!(entries().len(), before.len());
-		let weight = MigrateToV2::<Test>::on_runtime_upgrade();
+		let weight = upgrade();
 
-		assert_eq!(StorageVersion::get::<PayStream>(), StorageVersion::new(2));
+		assert_eq!(StorageVersion::get::<PayStream>(), StorageVersion::new(3));
 		assert_eq!(entries(), before);
 		// Two streams, a grant, two sessions, two vaults, two assets.
 		let nine = <Test as frame_system::Config>::DbWeight::get().reads_writes(9, 9);
@@ -138,6 +173,35 @@ fn success_a_ledger_of_the_first_release_goes_on_as_it_was() {
 	});
 }
 
+#[test]
+fn success_streams_of_version_2_are_claimed_as_if_nothing_had_been() {
+	ExtBuilder::default().treasury_share(Permill::from_percent(10)).build_and_execute(|| {
+		fill_vault(5_000);
+		let stream = new_stream_for(3, payees(&[(ALICE, 500_000), (CAROL, 500_000)]));
+		let grant = new_grant(GrantTerms { tips_max: 100, ..terms() });
+		at(10);
+		assert_ok!(open(grant, 0, stream, 300, 10));
+		at(17);
+		assert_ok!(tick(grant, 0, 7));
+		let before = entries();
+		downgrade_to_v2();
+		assert_ne!(entries(), before);
+		let weight = upgrade();
+		assert_eq!(StorageVersion::get::<PayStream>(), StorageVersion::new(3));
+		assert_eq!(entries(), before);
+		assert!(weight.all_gte(<Test as frame_system::Config>::DbWeight::get().reads_writes(1, 1)));
+		check_state();
+		// Of 21 the treasury's tenth is 2, and half of the rest is 9; of 42 they are 4 and 19.
+		assert_ok!(step(|| PayStream::claim(signed(DAVE), stream)));
+		assert_eq!(Balances::free_balance(CAROL), ENDOWMENT + 9);
+		at(24);
+		assert_ok!(tick(grant, 0, 14));
+		assert_ok!(step(|| PayStream::claim(signed(DAVE), stream)));
+		assert_eq!(Balances::free_balance(CAROL), ENDOWMENT + 19);
+		assert_eq!(total(TREASURY) + vault(TREASURY), 4);
+	});
+}
+
 /// What somebody has taken off the list by hand keeps its way out.
 #[test]
 fn success_of_an_asset_that_is_not_on_the_list() {
@@ -148,7 +212,7 @@ fn success_of_an_asset_that_is_not_on_the_list() {
 		let mut key = storage_prefix(b"PayStream", ENABLED_ASSETS).to_vec();
 		key.extend(Blake2_128Concat::hash(&TOKEN.encode()));
 		unhashed::kill(&key);
-		MigrateToV2::<Test>::on_runtime_upgrade();
+		upgrade();
 		let entry = asset_entry(TOKEN);
 		assert_eq!((entry.status, entry.owed), (AssetStatus::Disabled, 300));
 		check_state();
@@ -161,7 +225,7 @@ fn success_runs_once() {
 	ExtBuilder::default().build_and_execute(|| {
 		ready();
 		let before = entries();
-		MigrateToV2::<Test>::on_runtime_upgrade();
+		upgrade();
 		assert_eq!(entries(), before);
 	});
 }

@@ -54,7 +54,10 @@ impl frame_system::Config for Runtime {
 	type DbWeight = ParityDbWeight;
 	type Version = Version;
 	type SS58Prefix = SS58Prefix;
-	type SingleBlockMigrations = pallet_paystream::migrations::MigrateToV2<Runtime>;
+	type SingleBlockMigrations = (
+		pallet_paystream::migrations::MigrateToV2<Runtime>,
+		pallet_paystream::migrations::MigrateToV3<Runtime>,
+	);
 	type AccountData = pallet_balances::AccountData<Balance>;
 	type SystemWeightInfo = frame_system::weights::SubstrateWeight<Runtime>;
 	type ExtensionsWeightInfo = frame_system::SubstrateExtensionsWeight<Runtime>;
