@@ -38,13 +38,11 @@ impl<T: Config> Pallet<T> {
 		let mut entry = AssetEntries::<T>::get(&asset)
 			.filter(|entry| entry.status == AssetStatus::Disabled)
 			.ok_or(Error::<T>::AssetNotDisabled)?;
-		let payable = T::Assets::reducible_balance(
-			asset.clone(),
-			&Self::pot(),
-			Preservation::Preserve,
-			Fortitude::Polite,
-		);
-		ensure!(payable < entry.owed, Error::<T>::AssetAlive);
+		// What is frozen can thaw, and would be nobody's then. What is left of an asset that was taken away
+		// in part is still somebody's to withdraw.
+		let least = T::Assets::minimum_balance(asset.clone());
+		let there = T::Assets::total_balance(asset.clone(), &Self::pot());
+		ensure!(!entry.owed.is_zero() && there <= least, Error::<T>::AssetAlive);
 		entry.status = AssetStatus::WrittenOff;
 		Self::set_entry(&asset, entry);
 		Self::deposit_event(Event::AssetWrittenOff { asset, owed: entry.owed });
@@ -83,6 +81,12 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn ensure_running() -> Result<(), Error<T>> {
 		ensure!(!Stopped::<T>::get(), Error::<T>::Stopped);
 		Ok(())
+	}
+
+	/// Whether an asset's amounts are erased where they would have been paid.
+	pub(crate) fn is_written_off(asset: &T::AssetKind) -> bool {
+		let status = AssetEntries::<T>::get(asset).map(|entry| entry.status);
+		status == Some(AssetStatus::WrittenOff)
 	}
 
 	/// What is known of an asset that new money may come in.

@@ -4,13 +4,27 @@
 
 use crate::{
 	exit::Bringer,
-	types::{AssetStatus, BalanceOf, Stream, StreamId},
-	AssetEntries, Config, Error, Event, HoldReason, Pallet, Streams, Tiers, TreasuryShare, Vaults,
+	types::{BalanceOf, Stream, StreamId},
+	Config, Error, Event, HoldReason, Pallet, Streams, Tiers, TreasuryShare, Vaults,
 };
 use alloc::vec::Vec;
 use frame::{
 	deps::frame_support::storage::with_storage_layer, prelude::*, token::fungible::MutateHold,
 };
+
+/// What a distribution takes from a stream, and who is paid it. The stream is written before anybody is
+/// paid: whoever is told of a transfer and calls again must not find the same earnings there.
+pub(crate) struct Distribution<T: Config> {
+	asset: T::AssetKind,
+	/// The treasury's share and the tick prices.
+	treasury: BalanceOf<T>,
+	/// In the stream's order.
+	payees: Vec<(T::AccountId, BalanceOf<T>)>,
+	/// What is forgotten instead of being paid.
+	erased: BalanceOf<T>,
+	/// All that leaves the stream, what is withheld included.
+	total: BalanceOf<T>,
+}
 
 impl<T: Config> Pallet<T> {
 	/// Returns how many payees the stream has, which is what the claim weighs.
@@ -19,90 +33,98 @@ impl<T: Config> Pallet<T> {
 		let payees = stream.payees.len() as u32;
 		let last = stream.is_over();
 		ensure!(last || bringer == Bringer::Account, Error::<T>::ClaimNotLast);
-		let paid = Self::distribute(id, &mut stream, Zero::zero())?;
-		ensure!(last || !paid.is_zero(), Error::<T>::NothingToClaim);
+		let distribution = Self::distribute(&mut stream, Zero::zero())?;
+		ensure!(last || !distribution.total.is_zero(), Error::<T>::NothingToClaim);
 		if last {
-			Self::delete_stream(id, stream)?;
+			Self::delete_stream(id, stream, distribution)?;
 		} else {
 			Streams::<T>::insert(id, stream);
+			Self::pay_out(id, distribution)?;
 		}
 		Ok(payees)
 	}
 
-	/// Pay the treasury its part and every payee their share of the rest; what the shares leave over stays
-	/// in the earnings. `withheld` of the owner's shares, which must be there, is
-	/// not paid but left to the caller. Returns what left the stream. The caller writes it.
+	/// Take from a stream's earnings the treasury's part and every payee's share of the rest; what the
+	/// shares leave over stays. `withheld` of the owner's shares, which must be there, is not paid but left
+	/// to the caller, who writes the stream and then pays out.
 	pub(crate) fn distribute(
-		id: StreamId,
 		stream: &mut Stream<T>,
 		mut withheld: BalanceOf<T>,
-	) -> Result<BalanceOf<T>, DispatchError> {
-		let status = AssetEntries::<T>::get(&stream.asset).map(|entry| entry.status);
-		if status == Some(AssetStatus::WrittenOff) {
-			return Self::erase_earnings(id, stream);
+	) -> Result<Distribution<T>, Error<T>> {
+		let earned = stream.earned.checked_add(&stream.fees).ok_or(Error::<T>::Overflow)?;
+		let mut distribution = Distribution {
+			asset: stream.asset.clone(),
+			treasury: Zero::zero(),
+			payees: Vec::new(),
+			erased: Zero::zero(),
+			total: earned,
+		};
+		if Self::is_written_off(&stream.asset) {
+			distribution.erased = earned;
+			if !earned.is_zero() {
+				stream.earned = Zero::zero();
+				stream.fees = Zero::zero();
+				stream.shared_total = Zero::zero();
+			}
+			return Ok(distribution);
 		}
-		let earned = stream.earned;
-		let Due { treasury: operators, payees: shares, shared_total, treasury_share } =
-			Self::due(stream);
-		let mut payout = Payout::<T>::default();
-		let due = operators.checked_add(&stream.fees).ok_or(Error::<T>::Overflow)?;
-		if !due.is_zero() {
-			payout.pay(stream, &T::Treasury::get(), due)?;
-			Self::deposit_event(Event::TreasuryPaid { stream: id, amount: due });
-		}
-		let mut paid = operators;
-		for (payee, share) in stream.payees.iter().zip(shares) {
-			paid = paid.checked_add(&share).ok_or(Error::<T>::Overflow)?;
+		let due = Self::due(stream);
+		let mut left = stream.earned.checked_sub(&due.treasury).ok_or(Error::<T>::Overflow)?;
+		distribution.treasury =
+			due.treasury.checked_add(&stream.fees).ok_or(Error::<T>::Overflow)?;
+		for (payee, share) in stream.payees.iter().zip(due.payees) {
+			left = left.checked_sub(&share).ok_or(Error::<T>::Overflow)?;
 			let kept = match payee.account == stream.owner {
 				true => share.min(withheld),
 				false => Zero::zero(),
 			};
 			withheld = withheld.saturating_sub(kept);
-			let amount = share.saturating_sub(kept);
-			if amount.is_zero() {
-				continue;
-			}
-			let credited = payout.pay(stream, &payee.account, amount)?;
-			Self::deposit_event(Event::Claimed {
-				stream: id,
-				payee: payee.account.clone(),
-				amount,
-				credited,
-			});
+			distribution.payees.push((payee.account.clone(), share.saturating_sub(kept)));
 		}
-		stream.earned = earned.checked_sub(&paid).ok_or(Error::<T>::Overflow)?;
-		stream.shared_total = shared_total;
-		stream.treasury_share = treasury_share;
-		let total = paid.checked_add(&stream.fees).ok_or(Error::<T>::Overflow)?;
+		distribution.total = earned.checked_sub(&left).ok_or(Error::<T>::Overflow)?;
+		stream.earned = left;
 		stream.fees = Zero::zero();
-		Self::owe_less(&stream.asset, payout.sent)?;
-		Ok(total)
+		stream.shared_total = due.shared_total;
+		stream.treasury_share = due.treasury_share;
+		Ok(distribution)
 	}
 
-	/// Forget the earnings in an asset that is written off. Returns how much was forgotten.
-	fn erase_earnings(id: StreamId, stream: &mut Stream<T>) -> Result<BalanceOf<T>, DispatchError> {
-		let amount = stream.earned.checked_add(&stream.fees).ok_or(Error::<T>::Overflow)?;
-		if !amount.is_zero() {
-			stream.earned = Zero::zero();
-			stream.fees = Zero::zero();
-			stream.shared_total = Zero::zero();
-			Self::owe_less(&stream.asset, amount)?;
-			Self::deposit_event(Event::EarningsErased { stream: id, amount });
+	/// Pay what a distribution took from a stream that has been written.
+	pub(crate) fn pay_out(id: StreamId, distribution: Distribution<T>) -> DispatchResult {
+		let Distribution { asset, treasury, payees, erased, .. } = distribution;
+		if !erased.is_zero() {
+			Self::owe_less(&asset, erased)?;
+			Self::deposit_event(Event::EarningsErased { stream: id, amount: erased });
 		}
-		Ok(amount)
+		if !treasury.is_zero() {
+			let credited = Self::pay(&asset, &T::Treasury::get(), treasury)?;
+			Self::deposit_event(Event::TreasuryPaid { stream: id, amount: treasury, credited });
+		}
+		for (payee, amount) in payees.into_iter().filter(|(_, amount)| !amount.is_zero()) {
+			let credited = Self::pay(&asset, &payee, amount)?;
+			Self::deposit_event(Event::Claimed { stream: id, payee, amount, credited });
+		}
+		Ok(())
 	}
 
-	/// Give the remainder to the owner, release the deposit, and forget the stream.
-	fn delete_stream(id: StreamId, stream: Stream<T>) -> DispatchResult {
-		let (owner, earned, deposit) = (stream.owner.clone(), stream.earned, stream.deposit);
+	/// Forget the stream, pay what was taken from it, give the remainder to the owner, and release the
+	/// deposit.
+	fn delete_stream(
+		id: StreamId,
+		stream: Stream<T>,
+		distribution: Distribution<T>,
+	) -> DispatchResult {
+		let Stream { asset, owner, earned, deposit, .. } = stream;
+		Streams::<T>::remove(id);
+		Tiers::<T>::remove(id);
+		Self::pay_out(id, distribution)?;
 		if !earned.is_zero() {
-			let mut payout = Payout::<T>::default();
-			payout.pay(&stream, &owner, earned)?;
-			Self::owe_less(&stream.asset, payout.sent)?;
+			let credited = Self::pay(&asset, &owner, earned)?;
 			Self::deposit_event(Event::RemainderPaid {
 				stream: id,
 				owner: owner.clone(),
 				amount: earned,
+				credited,
 			});
 		}
 		// An exit must not fail: what somebody has slashed of the deposit does not return.
@@ -113,10 +135,28 @@ impl<T: Config> Pallet<T> {
 			Precision::BestEffort,
 		);
 		defensive_assert!(released.is_ok(), "a stream's deposit is held until its deletion");
-		Streams::<T>::remove(id);
-		Tiers::<T>::remove(id);
 		Self::deposit_event(Event::StreamDeleted { stream: id });
 		Ok(())
+	}
+
+	/// Pay from the pot; into the vault, and `true`, where the account cannot receive it. So one payee's
+	/// account never stands in the way of another's claim.
+	fn pay(
+		asset: &T::AssetKind,
+		who: &T::AccountId,
+		amount: BalanceOf<T>,
+	) -> Result<bool, DispatchError> {
+		let sent = with_storage_layer::<_, DispatchError, _>(|| {
+			// What leaves the pot is not owed any more, and is not while it leaves.
+			Self::owe_less(asset, amount)?;
+			Self::transfer(asset, &Self::pot(), who, amount)
+		});
+		if sent.is_ok() {
+			return Ok(false);
+		}
+		let free = Vaults::<T>::get(who, asset).checked_add(&amount).ok_or(Error::<T>::Overflow)?;
+		Self::set_vault(who, asset, free);
+		Ok(true)
 	}
 
 	/// What of a distribution now would be the owner's.
@@ -130,8 +170,7 @@ impl<T: Config> Pallet<T> {
 
 	/// What the treasury would receive by a claim now, and each payee after it.
 	pub(crate) fn claimable(stream: &Stream<T>) -> (BalanceOf<T>, Vec<BalanceOf<T>>) {
-		let status = AssetEntries::<T>::get(&stream.asset).map(|entry| entry.status);
-		if status == Some(AssetStatus::WrittenOff) {
+		if Self::is_written_off(&stream.asset) {
 			return (Zero::zero(), stream.payees.iter().map(|_| Zero::zero()).collect());
 		}
 		let Due { treasury, payees, .. } = Self::due(stream);
@@ -200,34 +239,4 @@ struct Parts<Balance> {
 	treasury: Balance,
 	payees: Vec<Balance>,
 	left_over: Balance,
-}
-
-/// What one claim pays: the part that leaves the pot is no longer owed.
-#[derive(DefaultNoBound)]
-struct Payout<T: Config> {
-	sent: BalanceOf<T>,
-}
-
-impl<T: Config> Payout<T> {
-	/// Pay from the pot; into the vault, and `true`, where the account cannot receive it. So one
-	/// payee's account never stands in the way of another's claim.
-	fn pay(
-		&mut self,
-		stream: &Stream<T>,
-		who: &T::AccountId,
-		amount: BalanceOf<T>,
-	) -> Result<bool, DispatchError> {
-		let asset = &stream.asset;
-		let pot = Pallet::<T>::pot();
-		let sent = with_storage_layer::<_, DispatchError, _>(|| {
-			Pallet::<T>::transfer(asset, &pot, who, amount)
-		});
-		if sent.is_ok() {
-			self.sent = self.sent.checked_add(&amount).ok_or(Error::<T>::Overflow)?;
-			return Ok(false);
-		}
-		let free = Vaults::<T>::get(who, asset).checked_add(&amount).ok_or(Error::<T>::Overflow)?;
-		Pallet::<T>::set_vault(who, asset, free);
-		Ok(true)
-	}
 }

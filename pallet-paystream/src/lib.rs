@@ -765,6 +765,8 @@ pub mod pallet {
 			owner: T::AccountId,
 			/// How much.
 			amount: BalanceOf<T>,
+			/// Whether it went into the vault, since the account cannot receive it.
+			credited: bool,
 		},
 		/// One order of a batch did not count. The others stand for themselves.
 		OrderFailed {
@@ -872,6 +874,8 @@ pub mod pallet {
 			stream: StreamId,
 			/// Its share, and the tick prices.
 			amount: BalanceOf<T>,
+			/// Whether it went into the vault, since the account cannot receive it.
+			credited: bool,
 		},
 		/// An asset can be deposited and earned.
 		AssetEnabled {
@@ -1543,9 +1547,10 @@ pub mod pallet {
 			Self::do_disable_asset(asset)
 		}
 
-		/// Give up an asset that was destroyed or frozen under the ledger, for good.
+		/// Give up an asset that was destroyed under the ledger, or taken away from it, for good.
 		///
-		/// Origin: `AdminOrigin`. From now on its amounts are erased where they would have been paid, so that
+		/// Origin: `AdminOrigin`. Nothing but its minimum balance may be in the pot, whatever is frozen: what
+		/// is there can be paid to somebody, now or when it thaws. From now on its amounts are erased where they would have been paid, so that
 		/// streams, grants and deposits in other assets find their end. No other asset is touched.
 		///
 		/// Errors: `AssetNotDisabled`, `AssetAlive` (I1).

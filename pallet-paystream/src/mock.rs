@@ -59,6 +59,29 @@ impl frame_system::Config for Test {
 	type AccountData = pallet_balances::AccountData<u128>;
 	type DbWeight = ParityDbWeight;
 	type BaseCallFilter = InsideBoth<SafeMode, TxPause>;
+	type OnNewAccount = Interruption;
+}
+
+/// What a test lets happen in the middle of the next transfer that brings an account into being.
+pub struct Interruption;
+
+std::thread_local! {
+	static INTERRUPTION: std::cell::RefCell<Option<Box<dyn FnOnce()>>> =
+		const { std::cell::RefCell::new(None) };
+}
+
+impl Interruption {
+	pub fn set(call: impl FnOnce() + 'static) {
+		INTERRUPTION.with_borrow_mut(|interruption| *interruption = Some(Box::new(call)));
+	}
+}
+
+impl frame::traits::OnNewAccount<u64> for Interruption {
+	fn on_new_account(_who: &u64) {
+		if let Some(call) = INTERRUPTION.with_borrow_mut(Option::take) {
+			call();
+		}
+	}
 }
 
 #[derive_impl(pallet_timestamp::config_preludes::TestDefaultConfig)]

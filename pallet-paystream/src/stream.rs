@@ -200,26 +200,34 @@ impl<T: Config> Pallet<T> {
 			}
 			_ => {}
 		}
-		let mut claimed_for = None;
-		if let Some(payees) = change.payees {
-			claimed_for = Some(stream.payees.len() as u32);
-			let payees = Self::checked_payees(&owner, payees)?;
-			Self::distribute(id, &mut stream, Zero::zero())?;
-			let deposit = Self::stream_deposit(payees.len(), Self::tiers(id).len())?;
-			Self::adjust_stream_deposit(&mut stream, deposit)?;
-			if stream.payees != payees {
-				// What others were paid is not the new ones'.
-				stream.shared_total = Zero::zero();
-			}
-			stream.payees = payees;
-		}
-		Self::deposit_event(Event::StreamUpdated {
+		let claimed_for = change.payees.is_some().then_some(stream.payees.len() as u32);
+		let event = Event::StreamUpdated {
 			stream: id,
 			rate_per_second: stream.rate_per_second,
 			status: stream.status,
-		});
-		Streams::<T>::insert(id, stream);
+		};
+		match change.payees {
+			Some(payees) => Self::change_payees(id, stream, payees)?,
+			None => Streams::<T>::insert(id, stream),
+		}
+		Self::deposit_event(event);
 		Ok(claimed_for)
+	}
+
+	/// Write a stream with other payees, after the old ones' shares of what was earned, and pay these.
+	fn change_payees(id: StreamId, mut stream: Stream<T>, payees: PayeesOf<T>) -> DispatchResult {
+		let payees = Self::checked_payees(&stream.owner, payees)?;
+		let distribution = Self::distribute(&mut stream, Zero::zero())?;
+		if stream.payees != payees {
+			// What others were paid is not the new ones'.
+			stream.shared_total = Zero::zero();
+		}
+		let before = stream.deposit;
+		stream.deposit = Self::stream_deposit(payees.len(), Self::tiers(id).len())?;
+		stream.payees = payees;
+		Streams::<T>::insert(id, &stream);
+		Self::pay_out(id, distribution)?;
+		Self::adjust_stream_deposit(&stream, before)
 	}
 
 	pub(crate) fn do_end_stream(owner: T::AccountId, id: StreamId) -> DispatchResult {
@@ -245,23 +253,24 @@ impl<T: Config> Pallet<T> {
 		Self::ensure_not_pot(&to)?;
 		ensure!(to != owner, Error::<T>::OwnerUnchanged);
 		// What was earned so far is the old owner's.
-		Self::distribute(id, &mut stream, Zero::zero())?;
+		let distribution = Self::distribute(&mut stream, Zero::zero())?;
+		let (deposit, payees) = (stream.deposit, stream.payees.len() as u32);
+		for payee in stream.payees.iter_mut().filter(|payee| payee.account == owner) {
+			payee.account = to.clone();
+		}
+		stream.owner = to.clone();
+		Streams::<T>::insert(id, stream);
+		Self::pay_out(id, distribution)?;
 		// The deposit goes with the stream, so that nobody pays for what they did not ask for.
 		T::NativeHold::transfer_on_hold(
 			&HoldReason::Stream.into(),
 			&owner,
 			&to,
-			stream.deposit,
+			deposit,
 			Precision::Exact,
 			Restriction::OnHold,
 			Fortitude::Polite,
 		)?;
-		for payee in stream.payees.iter_mut().filter(|payee| payee.account == owner) {
-			payee.account = to.clone();
-		}
-		stream.owner = to.clone();
-		let payees = stream.payees.len() as u32;
-		Streams::<T>::insert(id, stream);
 		Self::deposit_event(Event::StreamTransferred { stream: id, from: owner, to });
 		Ok(payees)
 	}
@@ -280,16 +289,16 @@ impl<T: Config> Pallet<T> {
 		ensure!(!amount.is_zero(), Error::<T>::AmountZero);
 		ensure!(amount <= Self::owners_part(&stream), Error::<T>::EarningsTooLow);
 		let asset = stream.asset.clone();
-		let vault = || Vaults::<T>::get(&viewer, &asset).checked_add(&amount);
+		let vault =
+			Vaults::<T>::get(&viewer, &asset).checked_add(&amount).ok_or(Error::<T>::Overflow)?;
 		// The viewer did not ask for this entry and holds no deposit for it: it must be worth it.
-		let worth_it = vault().is_none_or(|free| free >= T::Assets::minimum_balance(asset.clone()));
-		ensure!(worth_it, Error::<T>::VaultDust);
-		Self::distribute(id, &mut stream, amount)?;
-		// A payee's vault may have been credited a moment ago.
-		Self::set_vault(&viewer, &asset, vault().ok_or(Error::<T>::Overflow)?);
+		ensure!(vault >= T::Assets::minimum_balance(asset.clone()), Error::<T>::VaultDust);
+		let distribution = Self::distribute(&mut stream, amount)?;
 		stream.refunded_total = stream.refunded_total.saturating_add(amount);
 		let payees = stream.payees.len() as u32;
 		Streams::<T>::insert(id, stream);
+		Self::set_vault(&viewer, &asset, vault);
+		Self::pay_out(id, distribution)?;
 		Self::deposit_event(Event::Refunded { stream: id, viewer, amount });
 		Ok(payees)
 	}
@@ -304,8 +313,9 @@ impl<T: Config> Pallet<T> {
 			!tier.price.is_zero() && tier.period_ms >= T::PeriodMinMs::get()
 		};
 		ensure!(tiers.iter().all(sound), Error::<T>::TierInvalid);
-		let deposit = Self::stream_deposit(stream.payees.len(), tiers.len())?;
-		Self::adjust_stream_deposit(&mut stream, deposit)?;
+		let before = stream.deposit;
+		stream.deposit = Self::stream_deposit(stream.payees.len(), tiers.len())?;
+		Self::adjust_stream_deposit(&stream, before)?;
 		Streams::<T>::insert(id, stream);
 		let count = tiers.len() as u32;
 		if tiers.is_empty() {
@@ -359,16 +369,14 @@ impl<T: Config> Pallet<T> {
 			.ok_or(Error::<T>::Overflow)
 	}
 
-	/// Hold more or less of the owner's money for a stream.
-	fn adjust_stream_deposit(stream: &mut Stream<T>, deposit: BalanceOf<T>) -> DispatchResult {
+	/// Hold more or less of the owner's money for a stream than was held `before`.
+	fn adjust_stream_deposit(stream: &Stream<T>, before: BalanceOf<T>) -> DispatchResult {
 		let reason = HoldReason::Stream.into();
-		if let Some(more) = deposit.checked_sub(&stream.deposit) {
-			T::NativeHold::hold(&reason, &stream.owner, more)?;
+		if let Some(more) = stream.deposit.checked_sub(&before) {
+			T::NativeHold::hold(&reason, &stream.owner, more)
 		} else {
-			let less = stream.deposit.saturating_sub(deposit);
-			T::NativeHold::release(&reason, &stream.owner, less, Precision::BestEffort)?;
+			let less = before.saturating_sub(stream.deposit);
+			T::NativeHold::release(&reason, &stream.owner, less, Precision::BestEffort).map(drop)
 		}
-		stream.deposit = deposit;
-		Ok(())
 	}
 }

@@ -2,7 +2,7 @@
 
 //! Vaults and the pot: the only places where tokens enter and leave the ledger, claims aside.
 
-use crate::{AssetEntries, AssetStatus, BalanceOf, Config, Error, Event, Pallet, Vaults};
+use crate::{BalanceOf, Config, Error, Event, Pallet, Vaults};
 use frame::{
 	prelude::*,
 	traits::fungibles::{Inspect, Mutate},
@@ -22,9 +22,9 @@ impl<T: Config> Pallet<T> {
 			Vaults::<T>::get(&who, &asset).checked_add(&amount).ok_or(Error::<T>::Overflow)?;
 		ensure!(free >= T::Assets::minimum_balance(asset.clone()), Error::<T>::VaultDust);
 		entry.owed = entry.owed.checked_add(&amount).ok_or(Error::<T>::Overflow)?;
-		Self::transfer(&asset, &who, &Self::pot(), amount)?;
 		Self::set_vault(&who, &asset, free);
 		Self::set_entry(&asset, entry);
+		Self::transfer(&asset, &who, &Self::pot(), amount)?;
 		Self::deposit_event(Event::Deposited { who, asset, amount });
 		Ok(())
 	}
@@ -37,8 +37,7 @@ impl<T: Config> Pallet<T> {
 		ensure!(!amount.is_zero(), Error::<T>::AmountZero);
 		let free =
 			Vaults::<T>::get(&who, &asset).checked_sub(&amount).ok_or(Error::<T>::VaultTooLow)?;
-		let status = AssetEntries::<T>::get(&asset).map(|entry| entry.status);
-		if status == Some(AssetStatus::WrittenOff) {
+		if Self::is_written_off(&asset) {
 			Self::set_vault(&who, &asset, free);
 			Self::owe_less(&asset, amount)?;
 			Self::deposit_event(Event::VaultErased { who, asset, amount });
@@ -48,10 +47,10 @@ impl<T: Config> Pallet<T> {
 			free.is_zero() || free >= T::Assets::minimum_balance(asset.clone()),
 			Error::<T>::VaultDust
 		);
-		// The pot's own minimum balance is not in the ledger, so it never needs to be touched.
-		Self::transfer(&asset, &Self::pot(), &who, amount)?;
 		Self::set_vault(&who, &asset, free);
 		Self::owe_less(&asset, amount)?;
+		// The pot's own minimum balance is not in the ledger, so it never needs to be touched.
+		Self::transfer(&asset, &Self::pot(), &who, amount)?;
 		Self::deposit_event(Event::Withdrawn { who, asset, amount });
 		Ok(())
 	}
@@ -60,6 +59,9 @@ impl<T: Config> Pallet<T> {
 	/// happens: `fungibles` lets a transfer succeed that was taken from one and given to nobody, which
 	/// `pallet-assets` does where supply and amount together exceed the balance's type. No storage layer
 	/// of its own: the caller fails with it.
+	///
+	/// The caller has written its entries before: a transfer may tell others of itself, who may call
+	/// again.
 	pub(crate) fn transfer(
 		asset: &T::AssetKind,
 		from: &T::AccountId,

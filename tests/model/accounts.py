@@ -71,13 +71,6 @@ class Accounts:
             return False
         return self.balance(who, asset) - amount >= kind.minimum
 
-    def movable(self, who: Account, asset: Asset) -> int:
-        """Give what an asset lets leave an account that lives on."""
-        kind = self.kinds.get(asset)
-        if kind is None or kind.frozen or (who, asset) in self.blocked:
-            return 0
-        return max(0, self.balance(who, asset) - kind.minimum)
-
     def can_receive(self, who: Account, asset: Asset, amount: int) -> bool:
         kind = self.kinds.get(asset)
         if kind is None or (who, asset) in self.blocked:

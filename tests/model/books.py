@@ -319,7 +319,12 @@ class Books:
             self.emit("EarningsErased", stream=stream_id, amount=distribution.erased)
         for payment in distribution.treasury:
             self.pay(stream.asset, payment)
-            self.emit("TreasuryPaid", stream=stream_id, amount=payment.amount)
+            self.emit(
+                "TreasuryPaid",
+                stream=stream_id,
+                amount=payment.amount,
+                credited=payment.credited,
+            )
         for payment in distribution.payees:
             self.pay(stream.asset, payment)
             self.emit("Claimed", stream=stream_id, **payment._asdict())

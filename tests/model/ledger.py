@@ -554,6 +554,7 @@ class Ledger(Books):
                 stream=stream_id,
                 owner=stream.owner,
                 amount=payment.amount,
+                credited=payment.credited,
             )
         self.accounts.hold(stream.owner, -stream.deposit)
         del self.streams[stream_id]
@@ -607,7 +608,8 @@ class Ledger(Books):
         errors = []
         if entry is None or entry.status != "Disabled":
             errors.append("AssetNotDisabled")
-        if self.accounts.movable(self.pot, asset) >= self.owed(asset):
+        pot = self.accounts.balance(self.pot, asset)
+        if not self.owed(asset) or pot > self.accounts.minimum(asset):
             errors.append("AssetAlive")
         if errors or entry is None:
             return frozenset(errors)

@@ -333,7 +333,7 @@ def test_shares_are_rounded_down_and_the_last_claim_leaves_nothing() -> None:
     story.did(story.ledger.tip(VIEWER, 0, 11))
     events = story.did(story.ledger.claim(0))
     # the treasury's single unit and the ghost's six are below the least balance: vaults
-    assert events[0].fields == {"stream": 0, "amount": 1}
+    assert events[0].fields == {"stream": 0, "amount": 1, "credited": True}
     paid = [(event.fields["payee"], event.fields["amount"]) for event in events[1:]]
     assert paid == [(CREATOR, 3), (ghost, 6)]
     assert story.ledger.vaults[TREASURY, NATIVE] == 1
@@ -406,6 +406,8 @@ def test_an_asset_that_died_is_erased() -> None:
     ledger = genesis(POT)
     assert isinstance(ledger.deposit(1, 7, 500), list)
     assert isinstance(ledger.disable_asset(7), list)
+    assert refused(ledger.write_off_asset(7)) == {"AssetAlive"}
+    ledger.accounts.freeze(7, frozen=True)
     assert refused(ledger.write_off_asset(7)) == {"AssetAlive"}
     ledger.accounts.destroy(7)
     assert refused(ledger.withdraw(1, 7, 500)) == {"Asset"}

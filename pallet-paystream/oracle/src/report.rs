@@ -86,7 +86,7 @@ fn write_event(event: &Event<Runtime>, keys: &Keyring, out: &mut String) {
 		Ticked { grant, index, stream, seconds, charged_seconds, amount, fee }
 		SessionClosed { grant, index, stream, seconds, paid, refunded, ended_at, reason }
 		Claimed { stream, payee, amount, credited }
-		RemainderPaid { stream, owner, amount }
+		RemainderPaid { stream, owner, amount, credited }
 		BatchDone { counted, free, failed }
 		Tipped { stream, viewer, amount, message, grant }
 		Refunded { stream, viewer, amount }
@@ -96,7 +96,7 @@ fn write_event(event: &Event<Runtime>, keys: &Keyring, out: &mut String) {
 		SubscriptionEarned { stream, viewer, periods, amount }
 		SubscriptionCancelled { stream, viewer, refunded, paid_until }
 		SubscriptionEnded { stream, viewer, refunded }
-		TreasuryPaid { stream, amount }
+		TreasuryPaid { stream, amount, credited }
 		AssetEnabled { asset, tip_min }
 		AssetDisabled { asset }
 		AssetWrittenOff { asset, owed }

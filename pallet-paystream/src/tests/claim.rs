@@ -150,7 +150,7 @@ fn success_of_an_ended_stream_gives_the_remainder_to_the_owner() {
 		assert_eq!(
 			events(),
 			vec![
-				Event::RemainderPaid { stream, owner: ALICE, amount: 1 },
+				Event::RemainderPaid { stream, owner: ALICE, amount: 1, credited: false },
 				Event::StreamDeleted { stream },
 			]
 		);
@@ -244,6 +244,21 @@ fn success_shares_are_rounded_down_for_any_amount() {
 			assert_eq!(U256::from(share), exact, "{parts} of {amount}");
 		}
 	}
+}
+
+/// Whoever is told of a transfer, and calls again, finds every entry as it will be.
+#[test]
+fn fails_in_the_middle_of_another_claim() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (stream, _) = earned(1, 28, &[(CAROL, 500_000), (GHOST, 500_000)]);
+		Interruption::set(move || {
+			assert_noop!(PayStream::claim(signed(DAVE), stream), Error::<Test>::NothingToClaim);
+			assert_eq!(stream_entry(stream).earned, 0);
+		});
+		assert_ok!(claim(stream));
+		assert_eq!(Balances::free_balance(CAROL), ENDOWMENT + 14);
+		assert_eq!(Balances::free_balance(GHOST), 14);
+	});
 }
 
 #[test]

@@ -84,10 +84,10 @@ fn fails_for_others_and_what_is_written_off() {
 	ExtBuilder::default().build_and_execute(|| {
 		assert_noop!(PayStream::enable_asset(signed(ALICE), TOKEN, 1), DispatchError::BadOrigin);
 		assert_ok!(step(|| PayStream::deposit(signed(BOB), TOKEN, 30)));
-		assert_ok!(Assets::freeze_asset(signed(ALICE), 7));
 		assert_ok!(step(|| PayStream::disable_asset(root(), TOKEN)));
-		assert_ok!(step(|| PayStream::write_off_asset(root(), TOKEN)));
-		assert_ok!(Assets::thaw_asset(signed(ALICE), 7));
+		assert_ok!(Assets::burn(signed(ALICE), 7, PayStream::pot(), 30));
+		assert_ok!(PayStream::write_off_asset(root(), TOKEN));
+		assert_ok!(Assets::transfer(signed(BOB), 7, PayStream::pot(), 100));
 		assert_noop!(enable(TOKEN, 1), Error::<Test>::AssetWrittenOff);
 	});
 }

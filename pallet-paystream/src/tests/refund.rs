@@ -62,7 +62,7 @@ fn success_treasury_and_other_payees_get_theirs() {
 		assert_eq!(
 			events(),
 			vec![
-				Event::TreasuryPaid { stream, amount: 4 + 5 },
+				Event::TreasuryPaid { stream, amount: 4 + 5, credited: true },
 				Event::Claimed { stream, payee: CAROL, amount: 18, credited: false },
 				Event::Claimed { stream, payee: ALICE, amount: 10 - 2, credited: false },
 				Event::Refunded { stream, viewer: BOB, amount: 9 }

@@ -187,7 +187,7 @@ fn success_a_claim_pays_it_to_the_treasury() {
 		assert_eq!(
 			events(),
 			vec![
-				Event::TreasuryPaid { stream, amount: 12 },
+				Event::TreasuryPaid { stream, amount: 12, credited: false },
 				Event::Claimed { stream, payee: ALICE, amount: 30, credited: false },
 			]
 		);
@@ -224,7 +224,7 @@ fn success_fees_alone_are_worth_a_claim() {
 		assert_ok!(tick(grant, 0, 10));
 		events();
 		assert_ok!(step(|| PayStream::claim(signed(DAVE), stream)));
-		assert_eq!(events(), vec![Event::TreasuryPaid { stream, amount: 20 }]);
+		assert_eq!(events(), vec![Event::TreasuryPaid { stream, amount: 20, credited: false }]);
 		assert_noop!(PayStream::claim(signed(DAVE), stream), Error::<Test>::NothingToClaim);
 	});
 }

@@ -33,7 +33,7 @@ fn success_the_operator_comes_first_and_the_payees_share_the_rest() {
 		assert_eq!(
 			events(),
 			vec![
-				Event::TreasuryPaid { stream, amount: 100 },
+				Event::TreasuryPaid { stream, amount: 100, credited: false },
 				Event::Claimed { stream, payee: ALICE, amount: 454, credited: false },
 				Event::Claimed { stream, payee: CAROL, amount: 454, credited: false },
 			]
@@ -69,10 +69,10 @@ fn success_the_remainder_of_the_last_claim_is_the_owners() {
 		assert_eq!(
 			events(),
 			vec![
-				Event::TreasuryPaid { stream, amount: 22 },
+				Event::TreasuryPaid { stream, amount: 22, credited: false },
 				Event::Claimed { stream, payee: ALICE, amount: 44, credited: false },
 				Event::Claimed { stream, payee: CAROL, amount: 44, credited: false },
-				Event::RemainderPaid { stream, owner: ALICE, amount: 1 },
+				Event::RemainderPaid { stream, owner: ALICE, amount: 1, credited: false },
 				Event::StreamDeleted { stream },
 			]
 		);

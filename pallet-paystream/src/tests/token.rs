@@ -43,7 +43,7 @@ fn success_a_stream_in_a_token_from_beginning_to_end() {
 		assert_eq!(
 			events(),
 			vec![
-				Event::TreasuryPaid { stream: 0, amount: 49 + 6 },
+				Event::TreasuryPaid { stream: 0, amount: 49 + 6, credited: false },
 				Event::Claimed { stream: 0, payee: ALICE, amount: 267, credited: false },
 				Event::Claimed { stream: 0, payee: CAROL, amount: 178, credited: false },
 			]

@@ -78,7 +78,10 @@ fn success_the_treasury_has_its_part_of_what_was_earned_before() {
 		set_share(20);
 		events();
 		assert_ok!(transfer(stream, DAVE));
-		assert_eq!(events().first(), Some(&Event::TreasuryPaid { stream, amount: 6 }));
+		assert_eq!(
+			events().first(),
+			Some(&Event::TreasuryPaid { stream, amount: 6, credited: true })
+		);
 		// 6 are below the existential deposit.
 		assert_eq!(vault(TREASURY), 6);
 	});

@@ -64,3 +64,22 @@ fn fails_for_an_account_that_cannot_receive() {
 		assert_noop!(withdraw(GHOST, NATIVE, 5), TokenError::BelowMinimum);
 	});
 }
+
+/// Whoever is told of a transfer, and calls again, finds every entry as it will be.
+#[test]
+fn fails_in_the_middle_of_another_withdrawal() {
+	ExtBuilder::default().build_and_execute(|| {
+		fill_vault(500);
+		let stream = new_stream(1);
+		assert_ok!(step(|| PayStream::tip(signed(BOB), stream, 40, Default::default())));
+		assert_ok!(step(|| PayStream::refund(signed(ALICE), stream, GHOST, 40)));
+		Interruption::set(|| {
+			assert_noop!(
+				PayStream::withdraw(signed(GHOST), NATIVE, 40),
+				Error::<Test>::VaultTooLow
+			);
+		});
+		assert_ok!(step(|| PayStream::withdraw(signed(GHOST), NATIVE, 40)));
+		assert_eq!(Balances::free_balance(GHOST), 40);
+	});
+}

@@ -116,7 +116,7 @@ fn success_of_a_destroyed_asset_everything_finds_its_end() {
 		assert_eq!(
 			events(),
 			vec![
-				Event::TreasuryPaid { stream, amount: 4 },
+				Event::TreasuryPaid { stream, amount: 4, credited: true },
 				Event::Claimed { stream, payee: ALICE, amount: 72, credited: false },
 				Event::Claimed { stream, payee: DAVE, amount: 72, credited: false },
 			]
@@ -137,7 +137,7 @@ fn success_before_it_is_written_off_claims_credit_and_nobody_else_is_hurt() {
 		assert_eq!(
 			events(),
 			vec![
-				Event::TreasuryPaid { stream, amount: 2 },
+				Event::TreasuryPaid { stream, amount: 2, credited: true },
 				Event::Claimed { stream, payee: ALICE, amount: 65, credited: true },
 				Event::Claimed { stream, payee: DAVE, amount: 65, credited: true },
 			]
@@ -196,27 +196,21 @@ fn success_a_frozen_asset_that_thaws_is_whole() {
 }
 
 #[test]
-fn success_a_frozen_one_can_be_given_up() {
-	ExtBuilder::default().build_and_execute(|| {
-		let Both { token, .. } = both();
-		assert_ok!(Assets::freeze_asset(signed(ALICE), 7));
-		disable(TOKEN);
-		assert_ok!(step(|| write_off(TOKEN)));
-		// For good, even if it thaws.
-		assert_ok!(Assets::thaw_asset(signed(ALICE), 7));
-		events();
-		assert_ok!(step(|| PayStream::claim(signed(DAVE), token.0)));
-		assert_eq!(last_event(), Event::EarningsErased { stream: token.0, amount: 132 });
-	});
-}
-
-#[test]
-fn success_a_frozen_pot_can_be_given_up() {
+fn fails_for_what_is_merely_frozen() {
 	ExtBuilder::default().build_and_execute(|| {
 		both();
-		assert_ok!(Assets::freeze(signed(ALICE), 7, PayStream::pot()));
 		disable(TOKEN);
-		assert_ok!(step(|| write_off(TOKEN)));
+		assert_ok!(Assets::freeze_asset(signed(ALICE), 7));
+		assert_noop!(write_off(TOKEN), Error::<Test>::AssetAlive);
+		assert_ok!(Assets::thaw_asset(signed(ALICE), 7));
+		assert_ok!(Assets::freeze(signed(ALICE), 7, PayStream::pot()));
+		assert_noop!(write_off(TOKEN), Error::<Test>::AssetAlive);
+		assert_ok!(Assets::thaw(signed(ALICE), 7, PayStream::pot()));
+		assert_ok!(Assets::block(signed(ALICE), 7, PayStream::pot()));
+		assert_noop!(write_off(TOKEN), Error::<Test>::AssetAlive);
+		// What thaws is paid.
+		assert_ok!(Assets::thaw(signed(ALICE), 7, PayStream::pot()));
+		assert_ok!(step(|| PayStream::withdraw(signed(CAROL), TOKEN, 400)));
 	});
 }
 
@@ -238,22 +232,30 @@ fn success_new_payees_transfer_and_remainder_of_a_written_off_stream() {
 	});
 }
 
+/// What is left of an asset that was taken away in part is paid to whoever comes: nothing is owed to
+/// nobody afterwards.
 #[test]
-fn boundary_of_what_the_pot_can_pay() {
+fn boundary_of_what_the_pot_has_left() {
 	ExtBuilder::default().build_and_execute(|| {
 		assert_ok!(step(|| PayStream::deposit(signed(BOB), TOKEN, 30)));
+		assert_ok!(step(|| PayStream::deposit(signed(CAROL), TOKEN, 20)));
 		disable(TOKEN);
 		assert_noop!(write_off(TOKEN), Error::<Test>::AssetAlive);
-		// One unit too few.
-		assert_ok!(Assets::burn(signed(ALICE), 7, PayStream::pot(), 1));
+		assert_ok!(Assets::burn(signed(ALICE), 7, PayStream::pot(), 20));
+		assert_noop!(write_off(TOKEN), Error::<Test>::AssetAlive);
+		assert_ok!(PayStream::withdraw(signed(BOB), TOKEN, 29));
+		// One unit beside the minimum balance with which the pot was endowed.
+		assert_noop!(write_off(TOKEN), Error::<Test>::AssetAlive);
+		assert_ok!(PayStream::withdraw(signed(BOB), TOKEN, 1));
+		assert!(PayStream::withdraw(signed(CAROL), TOKEN, 20).is_err());
 		assert_ok!(write_off(TOKEN));
+		assert_ok!(PayStream::withdraw(signed(CAROL), TOKEN, 20));
 	});
 }
 
 #[test]
 fn boundary_nothing_owed_is_nothing_to_write_off() {
 	ExtBuilder::default().build_and_execute(|| {
-		assert_ok!(Assets::freeze_asset(signed(ALICE), 7));
 		disable(TOKEN);
 		assert_noop!(write_off(TOKEN), Error::<Test>::AssetAlive);
 	});
@@ -265,7 +267,7 @@ fn fails_for_others_and_what_is_not_disabled() {
 		assert_noop!(PayStream::write_off_asset(signed(ALICE), TOKEN), DispatchError::BadOrigin);
 		assert_noop!(write_off(FOREIGN), Error::<Test>::AssetNotDisabled);
 		assert_ok!(step(|| PayStream::deposit(signed(BOB), TOKEN, 30)));
-		assert_ok!(Assets::freeze_asset(signed(ALICE), 7));
+		destroy();
 		assert_noop!(write_off(TOKEN), Error::<Test>::AssetNotDisabled);
 		disable(TOKEN);
 		assert_ok!(write_off(TOKEN));
