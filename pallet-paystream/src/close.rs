@@ -23,7 +23,7 @@ pub(crate) struct Closing<T: Config> {
 	refunded: BalanceOf<T>,
 	end: Moment,
 	reason: CloseReason,
-	/// Whether the grant has ended and this was its last session.
+	/// Whether the grant has ended, this was its last session, and its deposit is not needed any more.
 	grant_over: bool,
 }
 
@@ -77,7 +77,10 @@ impl<T: Config> Pallet<T> {
 			grant.seconds.checked_add(session.seconds.into()).ok_or(Error::<T>::Overflow)?;
 		grant.freed_end_at = grant.freed_end_at.max(reading.end);
 		grant.open.retain(|open| *open != index);
-		let grant_over = grant.open.is_empty() && grant.ended_at <= reading.now;
+		// Its deposit goes on paying for the viewer's vault where that holds less than it is worth (rule 10).
+		let grant_over = grant.open.is_empty()
+			&& grant.ended_at <= reading.now
+			&& !Self::is_dust(&session.asset, vault);
 		Ok(Closing {
 			session,
 			charge,

@@ -5,9 +5,11 @@
 use crate::{
 	order::verify,
 	types::{BalanceOf, DelegateKey, DelegateSignature, Grant, GrantId, GrantTermsOf},
-	Config, Error, Event, Grants, GrantsOf, HoldReason, NextGrantId, Pallet, Sessions,
+	Config, Error, Event, Grants, GrantsOf, HoldReason, NextGrantId, Pallet, Sessions, Vaults,
 };
-use frame::{prelude::*, token::fungible::MutateHold};
+use frame::{
+	deps::frame_support::storage::with_storage_layer, prelude::*, token::fungible::MutateHold,
+};
 
 impl<T: Config> Pallet<T> {
 	pub(crate) fn do_grant(
@@ -97,13 +99,16 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Returns how many sessions it ended, which is what the call weighs.
+	///
+	/// A grant that has just ended stays where its viewer's vault holds dust that the account cannot take:
+	/// its deposit pays for the entry (rule 10).
 	pub(crate) fn do_revoke(viewer: T::AccountId, id: GrantId) -> Result<u32, DispatchError> {
 		let mut grant = Grants::<T>::get(id).ok_or(Error::<T>::GrantNotFound)?;
 		ensure!(grant.viewer == viewer, Error::<T>::NotViewer);
 		let now = Self::now();
 		if grant.ended_at <= now {
 			ensure!(grant.open.is_empty(), Error::<T>::GrantEnded);
-			Self::delete_grant(id, &grant);
+			Self::let_go(id, &grant)?;
 			return Ok(0);
 		}
 		grant.ended_at = now;
@@ -116,12 +121,24 @@ impl<T: Config> Pallet<T> {
 		}
 		Self::deposit_event(Event::Revoked { grant: id, viewer });
 		let sessions = grant.open.len() as u32;
-		if sessions == 0 {
-			Self::delete_grant(id, &grant);
-		} else {
+		if sessions > 0 || Self::let_go(id, &grant).is_err() {
 			Grants::<T>::insert(id, grant);
 		}
 		Ok(sessions)
+	}
+
+	/// Forget a grant without sessions, and let the dust whose place its deposit has paid for leave its
+	/// viewer's vault for the account (rule 10). Does nothing where that account cannot take it.
+	fn let_go(id: GrantId, grant: &Grant<T>) -> DispatchResult {
+		with_storage_layer(|| {
+			Self::delete_grant(id, grant);
+			let free = Vaults::<T>::get(&grant.viewer, &grant.asset);
+			if !Self::is_dust(&grant.asset, free) {
+				return Ok(());
+			}
+			Self::do_withdraw(grant.viewer.clone(), grant.asset.clone(), free)
+				.map_err(|_| Error::<T>::VaultDust.into())
+		})
 	}
 
 	/// Forget a grant without sessions, and release its deposit.

@@ -1049,7 +1049,8 @@ pub mod pallet {
 		EarningsTooLow,
 		/// The stream is that account's already. Name another one.
 		OwnerUnchanged,
-		/// A tier costs nothing, or its period is shorter than the pallet's constant. Correct it.
+		/// A tier costs less than the asset's minimum balance, or its period is shorter than the pallet's
+		/// constant. Correct it.
 		TierInvalid,
 		/// The stream does not offer this tier. Read its tiers and name one of them.
 		TierNotOffered,
@@ -1232,18 +1233,21 @@ pub mod pallet {
 		/// for the time before (I2). Without sessions the grant is deleted at once, and its deposit
 		/// released (I5).
 		///
-		/// Errors: `GrantNotFound`, `NotViewer`, `GrantEnded`.
+		/// Where the viewer's vault holds less than the asset's minimum balance, that leaves for the account
+		/// first. A grant whose viewer's account cannot take it stays: its deposit pays for the vault's entry.
 		///
-		/// Events: `Revoked` if it had not ended, `GrantDeleted` if it is gone.
+		/// Errors: `GrantNotFound`, `NotViewer`, `GrantEnded`, `VaultDust` if the grant has ended and must stay.
+		///
+		/// Events: `Revoked` if it had not ended, `GrantDeleted` if it is gone, `Withdrawn` if dust has left.
 		#[pallet::call_index(6)]
 		#[pallet::weight(
-			T::WeightInfo::revoke(T::MaxSessionsPerGrant::get()).max(T::WeightInfo::delete_grant())
+			T::WeightInfo::revoke(T::MaxSessionsPerGrant::get()).max(Pallet::<T>::weight_of_letting_go())
 		)]
 		pub fn revoke(origin: OriginFor<T>, grant: GrantId) -> DispatchResultWithPostInfo {
 			let viewer = ensure_signed(origin)?;
 			let sessions = Self::do_revoke(viewer, grant)?;
 			let actual = match sessions {
-				0 => T::WeightInfo::delete_grant(),
+				0 => Self::weight_of_letting_go(),
 				ended => T::WeightInfo::revoke(ended),
 			};
 			Ok(Some(actual).into())
@@ -1378,11 +1382,11 @@ pub mod pallet {
 		///
 		/// Origin: signed, the viewer. The message stands in the event alone.
 		///
-		/// Errors: `StreamNotFound`, `StreamEnded`, `AmountZero`, `VaultTooLow` (I1), `Overflow`.
+		/// Errors: `StreamNotFound`, `StreamEnded`, `AmountZero`, `VaultTooLow` (I1), `VaultDust`, `Overflow`.
 		///
 		/// Events: `Tipped`.
 		#[pallet::call_index(11)]
-		#[pallet::weight(T::WeightInfo::tip())]
+		#[pallet::weight(T::WeightInfo::tip().saturating_add(Pallet::<T>::weight_of_minimum()))]
 		pub fn tip(
 			origin: OriginFor<T>,
 			stream: StreamId,
@@ -1448,7 +1452,9 @@ pub mod pallet {
 		///
 		/// Events: `TiersSet`.
 		#[pallet::call_index(14)]
-		#[pallet::weight(T::WeightInfo::set_tiers(tiers.len() as u32))]
+		#[pallet::weight(
+			T::WeightInfo::set_tiers(tiers.len() as u32).saturating_add(Pallet::<T>::weight_of_minimum())
+		)]
 		pub fn set_tiers(
 			origin: OriginFor<T>,
 			stream: StreamId,
@@ -1465,12 +1471,12 @@ pub mod pallet {
 		/// new one until it is settled (I5).
 		///
 		/// Errors: `PotRefused` (I1), `PeriodsZero`, `StreamNotFound`, `StreamEnded`, `Stopped`,
-		/// `AssetNotEnabled`, `TierNotOffered`, `SubscriptionRunning`, `VaultTooLow` (I1), `Overflow`, and
+		/// `AssetNotEnabled`, `TierNotOffered`, `SubscriptionRunning`, `VaultTooLow` (I1), `VaultDust`, `Overflow`, and
 		/// what holding the deposit refuses.
 		///
 		/// Events: `Subscribed`, `SubscriptionEarned`.
 		#[pallet::call_index(15)]
-		#[pallet::weight(T::WeightInfo::subscribe())]
+		#[pallet::weight(T::WeightInfo::subscribe().saturating_add(Pallet::<T>::weight_of_minimum()))]
 		pub fn subscribe(
 			origin: OriginFor<T>,
 			stream: StreamId,
@@ -1697,6 +1703,16 @@ pub mod pallet {
 		/// receive costs less time, but one more read, their vault's.
 		pub(crate) fn weight_of_claim(payees: u32) -> Weight {
 			T::WeightInfo::claim(payees).saturating_add(T::DbWeight::get().reads(u64::from(payees)))
+		}
+
+		/// The weight of deleting a grant, and of letting dust leave the vault that its deposit has paid for.
+		pub(crate) fn weight_of_letting_go() -> Weight {
+			T::WeightInfo::delete_grant().saturating_add(T::WeightInfo::withdraw())
+		}
+
+		/// The weight of looking at an asset's minimum balance, where it is no constant.
+		pub(crate) fn weight_of_minimum() -> Weight {
+			T::DbWeight::get().reads(1)
 		}
 
 		/// The weight of `refund`, which claims at the same time.

@@ -292,7 +292,7 @@ impl<T: Config> Pallet<T> {
 		let vault =
 			Vaults::<T>::get(&viewer, &asset).checked_add(&amount).ok_or(Error::<T>::Overflow)?;
 		// The viewer did not ask for this entry and holds no deposit for it: it must be worth it.
-		ensure!(vault >= T::Assets::minimum_balance(asset.clone()), Error::<T>::VaultDust);
+		ensure!(!Self::is_dust(&asset, vault), Error::<T>::VaultDust);
 		let distribution = Self::distribute(&mut stream, amount)?;
 		stream.refunded_total = stream.refunded_total.saturating_add(amount);
 		let payees = stream.payees.len() as u32;
@@ -309,8 +309,10 @@ impl<T: Config> Pallet<T> {
 		tiers: TiersOf<T>,
 	) -> DispatchResult {
 		let mut stream = Self::stream_of(&owner, id)?;
+		// What is given back of a period is worth its place in a vault (rule 10).
+		let price_min = T::Assets::minimum_balance(stream.asset.clone()).max(One::one());
 		let sound = |tier: &crate::TierOf<T>| {
-			!tier.price.is_zero() && tier.period_ms >= T::PeriodMinMs::get()
+			tier.price >= price_min && tier.period_ms >= T::PeriodMinMs::get()
 		};
 		ensure!(tiers.iter().all(sound), Error::<T>::TierInvalid);
 		let before = stream.deposit;

@@ -75,7 +75,7 @@ impl<T: Config> Pallet<T> {
 		ensure!(periods > 0, Error::<T>::PeriodsZero);
 		let mut stream = Streams::<T>::get(id).ok_or(Error::<T>::StreamNotFound)?;
 		let price = Self::price_of(id, &stream, &tier, periods)?;
-		let vault = Self::vault_less(&viewer, &stream.asset, price)?;
+		let vault = Self::vault_less_or_all(&viewer, &stream.asset, price)?;
 		let mut subscription = match Subscriptions::<T>::get(id, &viewer) {
 			Some(subscription) => subscription,
 			None => Self::new_subscription(&viewer, &mut stream, tier)?,
@@ -264,7 +264,7 @@ impl<T: Config> Pallet<T> {
 		let mut stream = Streams::<T>::get(id).ok_or(Error::<T>::StreamNotFound)?;
 		ensure!(stream.status != StreamStatus::Ended, Error::<T>::StreamEnded);
 		ensure!(!amount.is_zero(), Error::<T>::AmountZero);
-		let vault = Self::vault_less(&viewer, &stream.asset, amount)?;
+		let vault = Self::vault_less_or_all(&viewer, &stream.asset, amount)?;
 		stream.earn_tip(amount)?;
 		Self::set_vault(&viewer, &stream.asset, vault);
 		Streams::<T>::insert(id, stream);

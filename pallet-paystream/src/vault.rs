@@ -20,7 +20,7 @@ impl<T: Config> Pallet<T> {
 		ensure!(!amount.is_zero(), Error::<T>::AmountZero);
 		let free =
 			Vaults::<T>::get(&who, &asset).checked_add(&amount).ok_or(Error::<T>::Overflow)?;
-		ensure!(free >= T::Assets::minimum_balance(asset.clone()), Error::<T>::VaultDust);
+		ensure!(!Self::is_dust(&asset, free), Error::<T>::VaultDust);
 		entry.owed = entry.owed.checked_add(&amount).ok_or(Error::<T>::Overflow)?;
 		Self::set_vault(&who, &asset, free);
 		Self::set_entry(&asset, entry);
@@ -43,10 +43,7 @@ impl<T: Config> Pallet<T> {
 			Self::deposit_event(Event::VaultErased { who, asset, amount });
 			return Ok(());
 		}
-		ensure!(
-			free.is_zero() || free >= T::Assets::minimum_balance(asset.clone()),
-			Error::<T>::VaultDust
-		);
+		ensure!(!Self::is_dust(&asset, free), Error::<T>::VaultDust);
 		Self::set_vault(&who, &asset, free);
 		Self::owe_less(&asset, amount)?;
 		// The pot's own minimum balance is not in the ledger, so it never needs to be touched.
@@ -97,6 +94,25 @@ impl<T: Config> Pallet<T> {
 		amount: BalanceOf<T>,
 	) -> Result<BalanceOf<T>, Error<T>> {
 		Vaults::<T>::get(who, asset).checked_sub(&amount).ok_or(Error::<T>::VaultTooLow)
+	}
+
+	/// Take so much out of a vault by a call of its owner's: all that is there, or nothing that leaves less
+	/// than the asset's minimum balance (rule 10). What a key takes may leave less: its grant's deposit
+	/// pays for the viewer's entry.
+	pub(crate) fn vault_less_or_all(
+		who: &T::AccountId,
+		asset: &T::AssetKind,
+		amount: BalanceOf<T>,
+	) -> Result<BalanceOf<T>, Error<T>> {
+		let free = Self::vault_less(who, asset, amount)?;
+		ensure!(!Self::is_dust(asset, free), Error::<T>::VaultDust);
+		Ok(free)
+	}
+
+	/// Whether a vault holds so little that it is not worth its entry, which somebody's deposit must pay
+	/// for then (rule 10). Reads the asset if it holds anything.
+	pub(crate) fn is_dust(asset: &T::AssetKind, free: BalanceOf<T>) -> bool {
+		!free.is_zero() && free < T::Assets::minimum_balance(asset.clone())
 	}
 
 	/// Give the pot an asset's minimum balance, outside the ledger, so that the ledger's last unit

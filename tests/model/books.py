@@ -152,6 +152,10 @@ class Books:
         else:
             self.vaults.pop(place, None)
 
+    def is_dust(self, asset: Asset, free: int) -> bool:
+        """Say whether a vault would hold less than it is worth: somebody's deposit must pay for it."""
+        return 0 < free < self.accounts.minimum(asset)
+
     # --- the clock -------------------------------------------------------------------------
 
     def stop_of(self, session: Session) -> int | None:
@@ -218,7 +222,8 @@ class Books:
             ended_at=end,
             reason=reason,
         )
-        if not grant.open and grant.ended_at <= self.now:
+        needed = self.is_dust(grant.asset, self.vault(grant.viewer, grant.asset))
+        if not grant.open and grant.ended_at <= self.now and not needed:
             self.delete_grant(grant_id)
 
     def delete_grant(self, grant_id: int) -> None:

@@ -60,7 +60,7 @@ class Ledger(Books):
             errors.append("AssetNotEnabled")
         if not amount:
             errors.append("AmountZero")
-        if self.vault(who, asset) + amount < self.accounts.minimum(asset):
+        if self.is_dust(asset, self.vault(who, asset) + amount):
             errors.append("VaultDust")
         if not self.accounts.can_move(who, self.pot, asset, amount):
             errors.append(ASSET_REASON)
@@ -83,19 +83,24 @@ class Ledger(Books):
         if rest < 0:
             errors.append("VaultTooLow")
         if not written_off:
-            if 0 < rest < self.accounts.minimum(asset):
+            if self.is_dust(asset, rest):
                 errors.append("VaultDust")
             if not self.accounts.can_move(self.pot, who, asset, amount):
                 errors.append(ASSET_REASON)
         if errors:
             return frozenset(errors)
+        self._pay_back(who, asset, amount)
+        return self.done()
+
+    def _pay_back(self, who: Account, asset: Asset, amount: int) -> None:
+        """Let money leave a vault for its owner's account, or be erased."""
+        written_off = self.is_written_off(asset)
         if not written_off:
             self.accounts.move(self.pot, who, asset, amount)
         self.credit(who, asset, -amount)
         self.asset_entries[asset].owed -= amount
         name = "VaultErased" if written_off else "Withdrawn"
         self.emit(name, who=who, asset=asset, amount=amount)
-        return self.done()
 
     def grant(self, who: Account, key: Any, signer: Any, terms: Terms) -> Outcome:
         """Grant a key; `signer` is the key that has signed the viewer's proof."""
@@ -164,8 +169,11 @@ class Ledger(Books):
         if grant.viewer != who:
             errors.append("NotViewer")
         has_ended = grant.ended_at <= self.now
+        stays = self._must_stay(grant)
         if has_ended and grant.open:
             errors.append("GrantEnded")
+        if has_ended and not grant.open and stays:
+            errors.append("VaultDust")
         if errors:
             return frozenset(errors)
         if not has_ended:
@@ -174,9 +182,19 @@ class Ledger(Books):
                 session = self.sessions[grant_id, index]
                 session.ended_at = min(session.ended_at, self.now)
             self.emit("Revoked", grant=grant_id, viewer=who)
-        if not grant.open:
+        if not grant.open and not stays:
             self.delete_grant(grant_id)
+            vault = self.vault(who, grant.asset)
+            if self.is_dust(grant.asset, vault):
+                self._pay_back(who, grant.asset, vault)
         return self.done()
+
+    def _must_stay(self, grant: Grant) -> bool:
+        """Say whether a grant pays for dust in a vault that its viewer's account cannot take."""
+        vault = self.vault(grant.viewer, grant.asset)
+        if not self.is_dust(grant.asset, vault) or self.is_written_off(grant.asset):
+            return False
+        return not self.accounts.can_move(self.pot, grant.viewer, grant.asset, vault)
 
     def tip(self, who: Account, stream_id: int, amount: int, message: bytes = b"") -> Outcome:
         stream = self.streams.get(stream_id)
@@ -185,8 +203,11 @@ class Ledger(Books):
             return frozenset((*errors, "StreamNotFound"))
         if stream.ended:
             errors.append("StreamEnded")
-        if amount > self.vault(who, stream.asset):
+        rest = self.vault(who, stream.asset) - amount
+        if rest < 0:
             errors.append("VaultTooLow")
+        if self.is_dust(stream.asset, rest):
+            errors.append("VaultDust")
         if errors:
             return frozenset(errors)
         self.move_tip(stream_id, who, amount, message)
@@ -217,8 +238,11 @@ class Ledger(Books):
             and subscription.tier != tier
         ):
             errors.append("SubscriptionRunning")
-        if periods * tier.price > self.vault(who, stream.asset):
+        rest = self.vault(who, stream.asset) - periods * tier.price
+        if rest < 0:
             errors.append("VaultTooLow")
+        if self.is_dust(stream.asset, rest):
+            errors.append("VaultDust")
         if self.extension_overflows(subscription, stream, tier, periods):
             errors.append("Overflow")
         if subscription is None and not self.accounts.can_hold(who, deposit):
@@ -434,7 +458,7 @@ class Ledger(Books):
         if amount > self.owners_share(stream):
             errors.append("EarningsTooLow")
         vault = self.vault(viewer, stream.asset) + amount
-        if vault < self.accounts.minimum(stream.asset):
+        if self.is_dust(stream.asset, vault):
             errors.append("VaultDust")
         if vault > U128_MAX:
             errors.append("Overflow")
@@ -449,10 +473,13 @@ class Ledger(Books):
     def set_tiers(self, who: Account, stream_id: int, tiers: Sequence[Tier]) -> Outcome:
         stream = self.streams.get(stream_id)
         shortest_ms = self.constants.period_min_ms
-        is_invalid = any(not tier.price or tier.period_ms < shortest_ms for tier in tiers)
-        errors = ["TierInvalid"] if is_invalid else []
+        errors = []
+        if any(not tier.price or tier.period_ms < shortest_ms for tier in tiers):
+            errors.append("TierInvalid")
         if stream is None:
             return frozenset((*errors, "StreamNotFound"))
+        if any(tier.price < self.accounts.minimum(stream.asset) for tier in tiers):
+            errors.append("TierInvalid")
         errors += self._not_for(stream, who)
         more = self.stream_deposit(stream.payees, tuple(tiers)) - stream.deposit
         if more > 0 and not self.accounts.can_hold(stream.owner, more):

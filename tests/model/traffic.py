@@ -301,7 +301,7 @@ class Traffic:
     def tier(self) -> Tier:
         if self.odd(0.5):
             return Tier(self.random.choice((0, 1, U128_MAX)), self.random.choice((0, 29_999)), 0)
-        price = self.random.choice((1, 20, 20, 150, U128_MAX if self.odd() else 50))
+        price = self.random.choice((10, 20, 20, 150, U128_MAX if self.odd() else 50))
         period_ms = self.random.choice((30_000, 45_500, 100_000, U64_MAX if self.odd() else 30_000))
         discount = self.random.choice((0, 1, 100_000, 333_333, 500_000, WHOLE))
         return Tier(price, period_ms, discount)

@@ -114,3 +114,83 @@ fn fails_for_others_and_for_none() {
 		assert_noop!(PayStream::revoke(signed(CAROL), grant), Error::<Test>::NotViewer);
 	});
 }
+
+/// A grant under which Bob has paid 30 of 39: what is left is below the existential deposit, and the
+/// grant's deposit pays for its place.
+fn with_dust() -> GrantId {
+	fill_vault(39);
+	let stream = new_stream(3);
+	let grant = new_grant(terms());
+	at(10);
+	assert_ok!(open(grant, 0, stream, 30, 10));
+	at(20);
+	grant
+}
+
+#[test]
+fn success_dust_leaves_with_the_grant() {
+	ExtBuilder::default().build_and_execute(|| {
+		let grant = with_dust();
+		assert_ok!(close(grant, 0, 10));
+		assert_eq!(vault(BOB), 9);
+		events();
+		let post = revoke(grant).expect("the viewer may");
+		assert_eq!(post.actual_weight, Some(PayStream::weight_of_letting_go()));
+		assert_eq!(
+			events(),
+			vec![
+				Event::Revoked { grant, viewer: BOB },
+				Event::GrantDeleted { grant },
+				Event::Withdrawn { who: BOB, asset: NATIVE, amount: 9 },
+			]
+		);
+		assert_eq!(total(BOB), ENDOWMENT - 30);
+		assert_eq!(Balances::reserved_balance(BOB), 0);
+	});
+}
+
+#[test]
+fn success_a_closing_leaves_the_grant_that_pays_for_dust() {
+	ExtBuilder::default().build_and_execute(|| {
+		let grant = with_dust();
+		assert_ok!(revoke(grant));
+		assert_ok!(close(grant, 0, 10));
+		assert_eq!((vault(BOB), Balances::reserved_balance(BOB)), (9, 600));
+		assert!(grant_entry(grant).open.is_empty());
+		assert_ok!(revoke(grant));
+		assert_eq!((vault(BOB), total(BOB)), (0, ENDOWMENT - 30));
+		assert_noop!(revoke(grant), Error::<Test>::GrantNotFound);
+	});
+}
+
+#[test]
+fn success_a_grant_stays_while_the_account_cannot_take_its_dust() {
+	ExtBuilder::default().build_and_execute(|| {
+		assert_ok!(Assets::force_create(root(), 8, ALICE, true, 10));
+		for (who, amount) in [(BOB, 49), (PayStream::pot(), 10)] {
+			assert_ok!(Assets::mint(signed(ALICE), 8, who, amount));
+		}
+		assert_ok!(PayStream::enable_asset(root(), FOREIGN, 1));
+		assert_ok!(step(|| PayStream::deposit(signed(BOB), FOREIGN, 39)));
+		assert_ok!(Assets::transfer(signed(BOB), 8, ALICE, 10));
+		let list = payees(&[]);
+		assert_ok!(step(|| PayStream::create_stream(signed(ALICE), FOREIGN, 3, list, 0, 0)));
+		let grant = new_grant(GrantTerms { asset: FOREIGN, ..terms() });
+		at(10);
+		assert_ok!(open(grant, 0, 0, 30, 10));
+		at(20);
+		assert_ok!(close(grant, 0, 10));
+		events();
+		// It ends all the same.
+		assert_ok!(revoke(grant));
+		assert_eq!(events(), vec![Event::Revoked { grant, viewer: BOB }]);
+		assert_eq!(grant_entry(grant).ended_at, 20_000);
+		assert_eq!(Balances::reserved_balance(BOB), 600);
+		assert_noop!(revoke(grant), Error::<Test>::VaultDust);
+		// An account to which it can go, or a vault that is worth its place.
+		assert_ok!(Assets::transfer(signed(ALICE), 8, BOB, 10));
+		assert_ok!(revoke(grant));
+		assert_eq!(Assets::balance(8, BOB), 10 + 9);
+		assert_eq!(Balances::reserved_balance(BOB), 0);
+	});
+}

@@ -65,7 +65,8 @@ fn success_the_last_claim_returns_the_whole_deposit() {
 fn boundary_of_a_tier() {
 	ExtBuilder::default().build_and_execute(|| {
 		let stream = new_stream(3);
-		let good = Tier { price: 1, period_ms: 60_000, discount: Permill::zero() };
+		let price = EXISTENTIAL_DEPOSIT;
+		let good = Tier { price, period_ms: 60_000, discount: Permill::zero() };
 		assert_ok!(set(stream, &[good]));
 		assert_ok!(set(stream, &[Tier { discount: Permill::one(), ..good }]));
 		assert_ok!(set(stream, &[Tier { period_ms: u64::MAX, price: u128::MAX, ..good }]));
@@ -100,5 +101,19 @@ fn fails_for_others_and_after_the_end() {
 		assert_noop!(PayStream::set_tiers(root(), stream, tiers()), DispatchError::BadOrigin);
 		assert_ok!(step(|| PayStream::end_stream(signed(ALICE), stream)));
 		assert_noop!(set(stream, &[]), Error::<Test>::StreamEnded);
+	});
+}
+
+/// A period that is given back lands in a vault, which must be worth its place (rule 10).
+#[test]
+fn boundary_of_a_price_against_the_assets_minimum() {
+	ExtBuilder::default().build_and_execute(|| {
+		let stream = new_stream(1);
+		let set = |price| {
+			let tiers = vec![tier(price, 60, 0)].try_into().expect("it is short enough");
+			PayStream::set_tiers(signed(ALICE), stream, tiers)
+		};
+		assert_noop!(set(EXISTENTIAL_DEPOSIT - 1), Error::<Test>::TierInvalid);
+		assert_ok!(step(|| set(EXISTENTIAL_DEPOSIT)));
 	});
 }

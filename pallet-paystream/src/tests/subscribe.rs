@@ -406,9 +406,9 @@ fn tip_as_refund(stream: StreamId, amount: u128) -> DispatchResult {
 fn fails_when_a_number_would_overflow() {
 	ExtBuilder::default().build_and_execute(|| {
 		let (stream, first) = offered();
-		let endless = Tier { price: 1, period_ms: u64::MAX, discount: Permill::zero() };
+		let endless = Tier { price: 10, period_ms: u64::MAX, discount: Permill::zero() };
 		let dear = Tier { price: u128::MAX, period_ms: 60_000, discount: Permill::zero() };
-		let long = Tier { price: 1, period_ms: u64::MAX - 10_000, discount: Permill::zero() };
+		let long = Tier { price: 10, period_ms: u64::MAX - 10_000, discount: Permill::zero() };
 		offer(stream, &[first, endless, dear, long]);
 		assert_noop!(subscribe(stream, endless, 1), Error::<Test>::Overflow);
 		assert_noop!(subscribe(stream, dear, 2), Error::<Test>::Overflow);
@@ -417,5 +417,20 @@ fn fails_when_a_number_would_overflow() {
 		assert_ok!(subscribe(stream, long, 1));
 		assert_eq!(subscription(stream).paid_until(), u64::MAX);
 		assert_noop!(subscribe(stream, long, 1), Error::<Test>::Overflow);
+	});
+}
+
+/// What nobody holds a deposit for must be worth its place (rule 10).
+#[test]
+fn boundary_of_what_is_left_in_the_vault() {
+	ExtBuilder::default().build_and_execute(|| {
+		fill_vault(109);
+		let stream = new_stream(3);
+		let tier = tier(50, 60, 0);
+		offer(stream, &[tier]);
+		assert_noop!(PayStream::subscribe(signed(BOB), stream, tier, 2), Error::<Test>::VaultDust);
+		fill_vault(10);
+		assert_ok!(subscribe(stream, tier, 2));
+		assert_eq!(vault(BOB), 19);
 	});
 }

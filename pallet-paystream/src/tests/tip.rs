@@ -56,10 +56,9 @@ fn boundary_of_the_vault() {
 		let stream = new_stream(3);
 		assert_noop!(tip(stream, 501), Error::<Test>::VaultTooLow);
 		assert_noop!(tip(stream, 0), Error::<Test>::AmountZero);
-		assert_ok!(tip(stream, 495));
-		// What is left may be less than a deposit would have to leave.
-		assert_eq!(vault(BOB), 5);
-		assert_ok!(tip(stream, 5));
+		assert_ok!(tip(stream, 490));
+		assert_eq!(vault(BOB), 10);
+		assert_ok!(tip(stream, 10));
 		assert!(!Vaults::<Test>::contains_key(BOB, NATIVE));
 	});
 }
@@ -142,5 +141,23 @@ fn fails_when_the_earnings_would_overflow() {
 			PayStream::tip(signed(BOB), stream, 20, message(b"")),
 			Error::<Test>::Overflow
 		);
+	});
+}
+
+/// What nobody holds a deposit for must be worth its place (rule 10).
+#[test]
+fn boundary_of_what_is_left_in_the_vault() {
+	ExtBuilder::default().build_and_execute(|| {
+		fill_vault(100);
+		let stream = new_stream(1);
+		let tip = |amount| PayStream::tip(signed(BOB), stream, amount, Default::default());
+		for dust in [91, 99] {
+			assert_noop!(tip(dust), Error::<Test>::VaultDust);
+		}
+		assert_ok!(step(|| tip(90)));
+		assert_eq!(vault(BOB), EXISTENTIAL_DEPOSIT);
+		// All that is there.
+		assert_ok!(step(|| tip(10)));
+		assert!(!Vaults::<Test>::contains_key(BOB, NATIVE));
 	});
 }
