@@ -371,7 +371,8 @@ fn success_unsigned_whatever_stands_in_the_way() {
 			assert_ok!(Assets::freeze_asset(signed(ALICE), 7));
 		}),
 		(TOKEN, || {
-			assert_ok!(Assets::freeze_asset(signed(ALICE), 7));
+			assert_ok!(Assets::start_destroy(root(), 7));
+			assert_ok!(Assets::destroy_accounts(signed(ALICE), 7));
 			assert_ok!(PayStream::disable_asset(root(), TOKEN));
 			assert_ok!(PayStream::write_off_asset(root(), TOKEN));
 		}),
