@@ -513,9 +513,7 @@ class Endpoint:
 
     async def settle(self, grant: int, index: int, *, wait: str = "in_block") -> Receipt:
         """Close a session whose window is over. Raises DispatchFailed, as a batch else."""
-        return await self._sent(
-            lambda ledger: happened(ledger.settle(grant, index, signed=False))
-        )
+        return await self._sent(lambda ledger: happened(ledger.settle(grant, index, signed=False)))
 
     async def _sent(
         self,

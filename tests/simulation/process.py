@@ -79,7 +79,7 @@ class RelayerProcess:
         self.clock = MachineClock()
         self.keyring: Keyring = MemoryKeyring()
         self.batch_signer: Signer | None = dev_key("Relayer")
-        """Whose account settles, from the next start on; None: the relayer has none."""
+        """Whose account sends batches, from the next start on; None: the relayer has none."""
         self.cadence_ms = 6_000
         self.relayer: Relayer | None = None
         self.endpoint: Endpoint | None = None
