@@ -4,26 +4,40 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Literal
+from typing import Any
 
 import msgspec
 import trio
 
-from offchain.amounts import asset_name
 from offchain.journal import JournalError
-from offchain.journal.records import SessionRecord, TokenRecord
+from offchain.journal.records import TokenRecord
 from offchain.keys.keystore import KeystoreError
 from offchain.ledger.errors import LedgerError
 from offchain.ledger.types import Currency, Stream
-from offchain.relayer import funds, readiness
+from offchain.relayer import readiness
 from offchain.relayer.admission import Admission
-from offchain.relayer.book import Book
 from offchain.relayer.chain import bounded
 from offchain.relayer.core import Core
 from offchain.relayer.delegates import Delegates
 from offchain.relayer.development import DevelopmentAccounts
 from offchain.relayer.health import health
-from offchain.relayer.live_session import LiveSession
+from offchain.relayer.listing import Listing
+from offchain.relayer.params import (
+    STREAMS_LISTED_MAX,
+    AdmitParams,
+    ChallengeParams,
+    DevelopmentSignParams,
+    NoParams,
+    PrepareParams,
+    RenewParams,
+    SessionParams,
+    StreamParams,
+    StreamsParams,
+    SubmissionParams,
+    SubmitParams,
+    TermsParams,
+    TokenParams,
+)
 from offchain.relayer.problems import (
     Refused,
     chain_unavailable,
@@ -33,108 +47,11 @@ from offchain.relayer.problems import (
 from offchain.relayer.submit import deny
 from offchain.relayer.terms import tier_json
 from offchain.relayer.tokens import Tokens, read_account
-from offchain.relayer.wallet import Wallet, WalletCall
+from offchain.relayer.wallet import Wallet
 from offchain.relayer.wallet_money import asset_json
-from streaming.session_state import Problem, Request, Response, SessionRef
+from streaming.session_state import Problem, Request, Response
 
 log = logging.getLogger("paystream.relay.requests")
-
-SESSIONS_LISTED_MAX: Final = 500
-STREAMS_LISTED_MAX: Final = 500
-
-
-class NoParams(msgspec.Struct, frozen=True):
-    """No parameters."""
-
-
-class ChallengeParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Who wants to sign in, and for what."""
-
-    account: str
-    purpose: Literal["watch", "publish"]
-    stream: int | None = None
-
-
-class TokenParams(msgspec.Struct, frozen=True, kw_only=True):
-    """A challenge and its signature."""
-
-    challenge: str
-    signature: str
-
-
-class RenewParams(msgspec.Struct, frozen=True, kw_only=True):
-    """A token alone."""
-
-    token: str
-
-
-class StreamsParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Which part of the catalogue: streams with a number above `after`, at most `limit`."""
-
-    after: int = -1
-    limit: int = STREAMS_LISTED_MAX
-
-
-class StreamParams(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream alone."""
-
-    stream: int
-
-
-class TermsParams(msgspec.Struct, frozen=True, kw_only=True):
-    """A token and a stream."""
-
-    token: str
-    stream: int
-
-
-class AdmitParams(msgspec.Struct, frozen=True, kw_only=True):
-    """A watch token, a stream, and perhaps the secret of a session to go on with.
-
-    `renew` asks for the renewal of a running subscription.
-    """
-
-    token: str
-    stream: int
-    resume: str | None = None
-    renew: bool = False
-
-
-class PrepareParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose wallet is to sign what."""
-
-    call: WalletCall
-    token: str | None = None
-    account: str | None = None
-
-
-class SubmitParams(msgspec.Struct, frozen=True, kw_only=True):
-    """A prepared transaction's signature."""
-
-    submission: str
-    signature: str
-
-
-class SubmissionParams(msgspec.Struct, frozen=True, kw_only=True):
-    """A prepared transaction."""
-
-    submission: str
-
-
-class SessionParams(msgspec.Struct, frozen=True, kw_only=True):
-    """One session of the token's account."""
-
-    token: str
-    grant: int
-    index: int
-
-
-class DevelopmentSignParams(msgspec.Struct, frozen=True, kw_only=True):
-    """What a development account is to sign."""
-
-    account: str
-    kind: Literal["raw", "payload"]
-    data: str | dict[str, Any]
 
 
 class Requests:
@@ -154,6 +71,7 @@ class Requests:
         self._delegates = delegates
         self._admission = admission
         self._wallet = wallet
+        self._listing = Listing(core)
         self._methods: dict[str, tuple[type[Any], Callable[..., Awaitable[dict[str, Any]]]]] = {
             "info": (NoParams, self._info),
             "challenge": (ChallengeParams, self._challenge),
@@ -403,72 +321,15 @@ class Requests:
 
     async def _sessions(self, params: RenewParams) -> dict[str, Any]:
         token = self._tokens.check(params.token, None, self._core.steady_ms())
-        listed = []
-        seen: set[SessionRef] = set()
-        book = self._core.book
-        of_token = book.of_viewer(token.account)
-        if token.purpose == "publish" and token.stream is not None:
-            of_token = book.of_stream(token.stream)
-        for session in of_token:
-            if _may_see(token, session.record):
-                listed.append(self._describe(session.record, session))
-                seen.add(session.ref)
-        for session in await self._held_elsewhere(token):
-            if session.ref not in seen and _may_see(token, session.record):
-                listed.append(self._describe(session.record, session))
-                seen.add(session.ref)
-        publishing = token.purpose == "publish"
-        journal = self._core.journal
-        ended = await journal.reading(
-            journal.ended_sessions,
-            viewer=None if publishing else token.account,
-            stream=token.stream if publishing else None,
-            limit=SESSIONS_LISTED_MAX,
-        )
-        for record in ended:
-            ref = SessionRef(record.grant, record.index)
-            if len(listed) >= SESSIONS_LISTED_MAX:
-                break
-            if ref not in seen and _may_see(token, record):
-                listed.append(self._describe(record, None))
-        return {"sessions": listed}
-
-    async def _held_elsewhere(self, token: TokenRecord) -> list[LiveSession]:
-        """Read what other relayers have open on a stream that the token publishes."""
-        core = self._core
-        if core.tenure.alone or token.stream is None:
-            return []
-        book = Book()
-        book.adopt(await core.journal.reading(core.journal.load_on, token.stream), 0.0)
-        return [session for session in book if session.ref not in core.book.sessions]
-
-    async def _find(
-        self, params: SessionParams
-    ) -> tuple[TokenRecord, SessionRecord, LiveSession | None]:
-        token = self._tokens.check(params.token, None, self._core.steady_ms())
-        live = record = None
-        if 0 <= params.grant < 2**63 and 0 <= params.index < 2**32:
-            live = self._core.book.sessions.get(SessionRef(params.grant, params.index))
-            journal, name = self._core.journal, (params.grant, params.index)
-            record = live.record if live else await journal.reading(journal.session, *name)
-            for session in await self._held_elsewhere(token):
-                if (session.record.grant, session.record.index) == name:
-                    live, record = session, session.record
-        if record is None or not _may_see(token, record):
-            raise Refused(
-                404,
-                "session-not-found",
-                f"this account has no session {params.grant}-{params.index} here: the list of "
-                "sessions shows those there are",
-            )
-        return token, record, live
+        return {"sessions": await self._listing.of(token)}
 
     async def _session(self, params: SessionParams) -> dict[str, Any]:
-        _, record, live = await self._find(params)
-        return self._describe(record, live)
+        token = self._tokens.check(params.token, None, self._core.steady_ms())
+        return self._listing.describe(*await self._listing.find(token, params.grant, params.index))
 
     async def _close_session(self, params: SessionParams) -> dict[str, Any]:
-        token, record, live = await self._find(params)
+        token = self._tokens.check(params.token, None, self._core.steady_ms())
+        record, live = await self._listing.find(token, params.grant, params.index)
         if token.purpose != "watch":
             raise Refused(
                 403, "wrong-purpose", "only the viewer closes a session: sign in to watch"
@@ -477,62 +338,13 @@ class Requests:
             deny(live, "session-closed", trio.current_time())
             self._core.submit_bell.ring()
             record = live.record
-        return self._describe(record, live)
-
-    def _describe(self, record: SessionRecord, live: LiveSession | None) -> dict[str, Any]:
-        core = self._core
-        if live is not None and not live.done and core.view.best is None:
-            raise chain_unavailable()  # what was shown as paid before a restart is not known yet
-        ref = SessionRef(record.grant, record.index)
-        entry = core.view.sessions.get(ref) if live is not None else None
-        paid_seconds, paid = record.paid_seconds, record.paid
-        if entry is not None and entry.seconds >= paid_seconds:
-            paid_seconds, paid = entry.seconds, entry.paid
-        vault = core.view.vaults.get((record.viewer, record.asset))
-        known = core.currencies.get(record.asset)
-        described = {
-            "grant": record.grant,
-            "index": record.index,
-            "session": str(ref),
-            "stream": record.stream,
-            "viewer": record.viewer,
-            "delegate": "0x" + record.delegate.hex(),
-            "asset": asset_name(record.asset),
-            "symbol": None if known is None else known.symbol,
-            "decimals": None if known is None else known.decimals,
-            "rate_per_second": str(record.rate_per_second),
-            "status": _status(record, live),
-            "delivered_ms": live.delivered_ms if live is not None else record.finished_ms,
-            "paid_seconds": paid_seconds,
-            "paid": str(paid),
-            "finalized_seconds": record.paid_seconds,
-            "funds": str(entry.funds if entry is not None else record.funds),
-            "vault": None if vault is None else str(vault),
-            "runway_seconds": funds.runway_seconds(core, live) if live and not live.done else 0,
-            "ticks": record.ticks,
-            "end_reason": record.end_reason,
-            "opened_block": record.opened_block,
-            "last_tick_block": record.last_tick_block,
-            "closed_block": record.closed_block,
-            "close_reason": record.close_reason,
-        }
-        return {name: value for name, value in described.items() if value is not None}
+        return self._listing.describe(record, live)
 
     # --- health ------------------------------------------------------------------------------
 
     async def _status(self, _params: NoParams) -> dict[str, Any]:
         # a media server asks, so one is linked
         return health(self._core) | {"failing": readiness.failing(self._core, linked=True)}
-
-
-def _status(record: SessionRecord, live: LiveSession | None) -> str:
-    return "closing" if live is not None and live.state == "leaving" else record.phase
-
-
-def _may_see(token: TokenRecord, record: SessionRecord) -> bool:
-    if token.purpose == "publish":
-        return record.stream == token.stream
-    return record.viewer == token.account
 
 
 def _token_json(record: TokenRecord) -> dict[str, Any]:

@@ -1,18 +1,17 @@
 """One of several relayers on a journal: it leases viewers, and lets go of them in time.
 
-It renews its life each second. When it could not for `LASTS_MS`, it does nothing for anybody until
-it can again, and when another has ended its life meanwhile, it raises LeaseLost: all that it had in
-memory is forgotten, and the process begins anew. What it does not check, the signer and the journal
-do. Viewers that nobody holds it takes as its share, and gives them up again when they have no
-session, or when it is drained.
+While its `Heartbeat` does not last it does nothing for anybody. When another has ended its life,
+all that it had in memory is forgotten, and the process begins anew. What it does not check, the
+signer and the journal do. Viewers that nobody holds it takes as its share, and gives them up again
+when they have no session, or when it is drained.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import Final
 
 import msgspec
 import trio
@@ -22,13 +21,12 @@ from offchain.journal.leasing import (
     LASTS_MS,
     HeldElsewhere,
     Leasing,
-    NameTaken,
-    Standing,
     Taken,
 )
 from offchain.ledger.errors import LedgerError
 from offchain.relayer.core import Core
 from offchain.relayer.delegates import Delegates
+from offchain.relayer.heartbeat import RENEW_EVERY_S, Heartbeat
 from offchain.relayer.interest import Interest
 from offchain.relayer.problems import journal_unavailable
 from offchain.relayer.tenure import NotHeld, Tenure, elsewhere, lapsed
@@ -38,10 +36,6 @@ from streaming.session_state import SessionRef
 
 log = logging.getLogger("paystream.relay.several")
 
-BEGIN_EVERY_S: Final = 1.0
-RENEW_EVERY_S: Final = 1.0
-MARGIN_S: Final = 1.0
-"""So long before its leases run out it stops: what it does then takes a moment."""
 LOOK_EVERY_S: Final = 1.0
 TAKEN_AT_ONCE: Final = 200
 GIVEN_AT_ONCE: Final = 50
@@ -53,7 +47,6 @@ SEE_WITHIN_S: Final = 1.0
 QUIET_EVERY_S: Final = 0.05
 OPEN_EVERY_S: Final = 10.0
 ASKED_MAX: Final = 8_192
-_T = TypeVar("_T")
 
 
 class _Held(msgspec.Struct, eq=False):
@@ -71,18 +64,14 @@ class Several(Tenure):
     def __init__(self, leasing: Leasing, *, lasts_ms: int = LASTS_MS, inline: bool = False) -> None:
         """`inline` asks the database in the calling thread, for simulations."""
         self._leasing = leasing
-        self._lasts_s = lasts_ms / 1000
-        self._inline = inline
-        self._thread = trio.CapacityLimiter(1)
+        self._heartbeat = Heartbeat(
+            leasing, lasts_ms=lasts_ms, inline=inline, on_draining=self._told_to_drain
+        )
         self._held: dict[str, _Held] = {}
         self._unread: list[Taken] = []
         """Taken, and not yet read from the journal; of a viewer taken twice, the later is last."""
         self._giving: set[str] = set()
         """Given up, and the database may not have heard of it: its rows may still be ours."""
-        self._until = -1e9
-        self._steady_since: float | None = None
-        """Since when every renewal has come through."""
-        self._standing = Standing(others=0, draining=False)
         self._asked_about: set[tuple[SessionRef, int]] = set()
         self._over: set[tuple[SessionRef, int]] = set()
         self._turns = Turns()
@@ -98,12 +87,12 @@ class Several(Tenure):
     @property
     def lasts(self) -> bool:
         """Whether its leases are certain to last yet, by a clock that nobody sets."""
-        return trio.current_time() < self._until
+        return self._heartbeat.lasts
 
     @property
     def draining(self) -> bool:
         """Whether it takes no viewer any more."""
-        return self._standing.draining
+        return self._heartbeat.draining
 
     @property
     def held(self) -> int:
@@ -142,7 +131,7 @@ class Several(Tenure):
         async with self._turns.of(viewer):
             if self._keeps(viewer):
                 return
-            if self.draining and self._standing.others:
+            if self.draining and self._heartbeat.others:
                 raise elsewhere(await self._holder(viewer))
             await self._claim(viewer)
 
@@ -161,7 +150,7 @@ class Several(Tenure):
             if self._keeps(viewer):
                 return  # it was taken from the free while this waited
             try:
-                taken = await self._ask(self._leasing.claim, viewer)
+                taken = await self._heartbeat.ask(self._leasing.claim, viewer)
             except HeldElsewhere as held:
                 raise elsewhere(held.name) from None
             except JournalError:
@@ -186,7 +175,7 @@ class Several(Tenure):
 
     async def _holder(self, viewer: str) -> str | None:
         try:
-            return await self._ask(self._leasing.holder, viewer)
+            return await self._heartbeat.ask(self._leasing.holder, viewer)
         except JournalError:
             raise journal_unavailable() from None
 
@@ -203,65 +192,14 @@ class Several(Tenure):
         """Note it for this life, and not beyond what was taken and is still to be read."""
         return self._leasing.put_finalized(min([block, *(each.block for each in self._unread)]))
 
+    def _told_to_drain(self) -> None:
+        log.info("event=draining viewers=%d", len(self._held))
+
     # --- life ------------------------------------------------------------------------------
 
-    @asynccontextmanager
-    async def living(self) -> AsyncIterator[None]:
-        """Live for the length of the block, in which whatever is slow to start may take its time.
-
-        Raises NameTaken, JournalUnavailable, and LeaseLost when another has ended this life.
-        """
-        await self._begin()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._renew)
-            try:
-                yield
-            finally:
-                await self._end()
-            nursery.cancel_scope.cancel()
-
-    async def _begin(self) -> None:
-        """Begin to live, before anything is written.
-
-        An earlier life of this name, that was killed, is waited for. Raises NameTaken where it goes
-        on, and JournalUnavailable.
-        """
-        deadline = trio.current_time() + self._lasts_s + BEGIN_EVERY_S
-        while True:
-            try:
-                await self._ask(self._leasing.begin)
-            except NameTaken:
-                if trio.current_time() >= deadline:
-                    raise
-                await trio.sleep(BEGIN_EVERY_S)
-            else:
-                return
-
-    async def _renew(self) -> None:
-        """Live on for ever. Raises LeaseLost when another relayer has ended this life."""
-        while True:
-            began = trio.current_time()
-            try:
-                standing = await self._ask(self._leasing.renew)
-            except JournalUnavailable as error:
-                if self._steady_since is not None:
-                    log.warning("event=leases-not-renewed why=%r", str(error))
-                self._steady_since = None
-            else:
-                self._until = began + self._lasts_s - MARGIN_S
-                self._steady_since = began if self._steady_since is None else self._steady_since
-                if standing.draining and not self._standing.draining:
-                    log.info("event=draining viewers=%d", len(self._held))
-                self._standing = standing
-            await trio.sleep(RENEW_EVERY_S)
-
-    async def _end(self) -> None:
-        """Let others take over at once: the journal has everything."""
-        with trio.move_on_after(3, shield=True):
-            try:
-                await self._ask(self._leasing.end)
-            except JournalError as error:
-                log.warning("event=leases-not-ended why=%r", str(error))
+    def living(self) -> AbstractAsyncContextManager[None]:
+        """Live for the length of the block; see `Heartbeat.living`."""
+        return self._heartbeat.living()
 
     async def look(self) -> None:
         """Take what nobody holds, and give up what is not to be held, for ever.
@@ -290,7 +228,7 @@ class Several(Tenure):
         if self._unread:
             async with self._core.keeper.still():
                 await self._read_taken()
-        if self.draining and self._standing.others:
+        if self.draining and self._heartbeat.others:
             await self._give_up(list(self._held))
             return
         await self._take_share()
@@ -298,16 +236,15 @@ class Several(Tenure):
 
     async def _take_share(self) -> None:
         """Take over from the dead: only who has been steady can tell who is."""
-        now = trio.current_time()
-        if self._steady_since is not None and now - self._steady_since >= self._lasts_s:
-            for life in await self._ask(self._leasing.end_run_out):
+        if self._heartbeat.is_steady:
+            for life in await self._heartbeat.ask(self._leasing.end_run_out):
                 log.warning("event=relayer-dead name=%r", life.partition("/")[0])
-        free = await self._ask(self._leasing.free)
+        free = await self._heartbeat.ask(self._leasing.free)
         if not free or not self.lasts:
             return
-        share = min(TAKEN_AT_ONCE, -(-len(free) // (self._standing.others + 1)))
+        share = min(TAKEN_AT_ONCE, -(-len(free) // (self._heartbeat.others + 1)))
         async with self._core.keeper.still():
-            self._unread += await self._ask(self._leasing.take, free[:share])
+            self._unread += await self._heartbeat.ask(self._leasing.take, free[:share])
             await self._read_taken()
         log.info("event=viewers-taken count=%d of=%d", share, len(free))
 
@@ -424,7 +361,7 @@ class Several(Tenure):
         """Tell the database until it hears; a life that ends meanwhile frees them as well."""
         while viewers:
             try:
-                await self._ask(tell, viewers, *more)
+                await self._heartbeat.ask(tell, viewers, *more)
             except JournalUnavailable:
                 await trio.sleep(RENEW_EVERY_S)
             else:
@@ -442,8 +379,3 @@ class Several(Tenure):
             self._over = {
                 (ref, number) for ref, number in asked if (ref.grant, ref.index) not in still_open
             }
-
-    async def _ask(self, ask: Callable[..., _T], *arguments: Any) -> _T:
-        if self._inline:
-            return ask(*arguments)
-        return await trio.to_thread.run_sync(ask, *arguments, limiter=self._thread)
