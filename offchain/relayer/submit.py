@@ -64,12 +64,16 @@ class Batches(Protocol):
     """Takes orders out of those that are due, to bring them another way."""
 
     def take(
-        self, due: list[tuple[LiveSession, Order]], nursery: trio.Nursery
+        self, due: list[tuple[LiveSession, Order]], nursery: trio.Nursery, now: float
     ) -> list[tuple[LiveSession, Order]]:
-        """Take some and give those that go alone."""
+        """Take some of what was found due at `now`, and give those that go alone."""
 
     def gathers(self) -> bool:
         """Tell whether ticks wait for the next block, so that nobody need look for them."""
+
+    @property
+    def early_ms(self) -> int:
+        """How long before its cadence is over a tick may go, so that it does not miss its block."""
 
 
 class Submitter:
@@ -116,7 +120,13 @@ class Submitter:
                 due += self._may_go(session, self.due(session, now), now)
             session.look(again)  # last: it is mostly later than what was found due
         if due:
-            self._start(due, nursery)
+            self._start(due, nursery, now)
+
+    @property
+    def _cadence_ms(self) -> int:
+        """The time between two ticks of a session."""
+        early_ms = 0 if self.batches is None else self.batches.early_ms
+        return self._core.cadence_ms - early_ms
 
     def _may_go(
         self, session: LiveSession, orders: list[Order], now: float
@@ -133,8 +143,10 @@ class Submitter:
                 going.append((session, order))
         return going
 
-    def _start(self, due: list[tuple[LiveSession, Order]], nursery: trio.Nursery) -> None:
-        alone = due if self.batches is None else self.batches.take(due, nursery)
+    def _start(
+        self, due: list[tuple[LiveSession, Order]], nursery: trio.Nursery, now: float
+    ) -> None:
+        alone = due if self.batches is None else self.batches.take(due, nursery, now)
         for session, order in alone:
             session.occupy(lane_of(order))
             nursery.start_soon(self.send_due, session, order)
@@ -154,7 +166,7 @@ class Submitter:
             return [opening] if opening is not None else []
         self._plan(session, view, now)
         orders: list[Order] = []
-        order = cadence.next_lane_one(view, core.limits, core.cadence_ms)
+        order = cadence.next_lane_one(view, core.limits, self._cadence_ms)
         if order is not None:
             orders.append(order)
         fund = cadence.next_fund(view, core.limits, core.cadence_ms)
@@ -175,7 +187,7 @@ class Submitter:
             self._with_block[session] = None
         if view.closing:
             return
-        waits_ms = 0 if view.since_tick_ms is None else core.cadence_ms - view.since_tick_ms
+        waits_ms = 0 if view.since_tick_ms is None else self._cadence_ms - view.since_tick_ms
         next_total = cadence.next_total(view, core.limits, waits_ms=waits_ms)
         if waits_ms > 0:
             session.look(now + waits_ms / 1000)
@@ -345,7 +357,7 @@ class Submitter:
         kind, total = type(order).__name__, _total(order)
         self._core.count(f"orders_sent_{kind.lower()}")
         session.note_sent(Sent(kind, total, at))
-        session.look(at + self._core.cadence_ms / 1000)
+        session.look(at + self._cadence_ms / 1000)
         session.taken(kind)
         log.debug("event=order-sent session=%s order=%s total=%d", session.ref, kind, total)
 

@@ -18,7 +18,7 @@ from offchain.ledger.errors import NotIncluded, by_name
 from offchain.ledger.orders import SignedOrder, encode_order
 from offchain.ledger.types import BatchResult
 from offchain.relayer.batches import CROWD, FAILED_IN_A_ROW, HANDFUL
-from tests.relayer.fake_chain import FakeChain
+from tests.relayer.fake_chain import BLOCK_S, FakeChain
 from tests.relayer.rig import Rig, Watching, rig
 
 VIEWERS = HANDFUL + 4
@@ -27,14 +27,22 @@ VIEWERS = HANDFUL + 4
 class BatchingChain(FakeChain):
     """Keeps the batches that came; a batch, or some of its orders, can be made to fail."""
 
-    def __init__(self) -> None:
+    def __init__(self, uneven_s: float = 0.0) -> None:
         super().__init__()
+        self.uneven_s = uneven_s
         self.batches: list[list[SignedOrder]] = []
         self.batch_blocks: list[int] = []
         self.refuse_batch: Exception | None = None
         self.refusals_left: int | None = None
         """How many batches are refused; None while all are."""
         self.failing: dict[tuple[int, int], str] = {}
+
+    async def run(self) -> None:
+        late_s = self.uneven_s
+        while True:
+            await trio.sleep(BLOCK_S + late_s)
+            await self.make_block()
+            late_s = -late_s
 
     async def submit_batch(
         self, signer: Any, orders: Sequence[SignedOrder], **options: Any
@@ -65,10 +73,13 @@ class BatchingChain(FakeChain):
 
 
 @asynccontextmanager
-async def crowd(path: Path) -> AsyncIterator[tuple[Rig, BatchingChain]]:
-    """A relayer with a batch account on a chain that takes batches."""
+async def crowd(path: Path, uneven_s: float = 0.0) -> AsyncIterator[tuple[Rig, BatchingChain]]:
+    """A relayer with a batch account on a chain that takes batches.
+
+    Every other block comes `uneven_s` late.
+    """
     async with rig(path, started=False) as r:
-        chain = BatchingChain()
+        chain = BatchingChain(uneven_s)
         chain.add_stream(1, rate=1000)
         r.chain = chain
         r.batch_signer = dev_key("Ferdie")
@@ -127,6 +138,21 @@ async def test_a_crowds_ticks_are_gathered_over_a_block(
         assert chain.batches
         assert min(len(batch) for batch in chain.batches) > HANDFUL
         assert min(session.seconds for session in chain.state.sessions.values()) > 20
+
+
+async def test_a_crowds_cadence_ends_with_a_block_that_comes_a_moment_early(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Real blocks are not spaced to the millisecond: a tick that just misses one waits a whole
+    block, and a cadence of three blocks would last four."""
+    async with crowd(tmp_path, uneven_s=0.2) as (r, chain):
+        await joined(r, CROWD + 6)
+        await trio.sleep(20)
+        chain.batches.clear()
+        await trio.sleep(60)
+        ticks = Counter(signed.place for batch in chain.batches for signed in batch)
+        assert len(ticks) == CROWD + 6
+        assert set(ticks.values()) == {10}, "one in 6 s"
 
 
 LATE = NotIncluded("0x01", "no answer in time", "send it again")
