@@ -28,7 +28,7 @@ class Delegates:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._by_viewer: dict[str, list[DelegateRecord]] = {}
+        self._by_viewer: dict[str, tuple[DelegateRecord, ...]] = {}
         self._making = Turns()
         self._recognised: set[str] = set()
         """Viewers whose grants were looked at for keys that the journal does not have."""
@@ -56,8 +56,9 @@ class Delegates:
             log.warning("event=keys-not-archived why=%r", str(error))
 
     def _remember(self, record: DelegateRecord) -> None:
-        own = self._by_viewer.setdefault(record.viewer, [])
-        own[:] = [other for other in own if other.public != record.public] + [record]
+        own = self._by_viewer.get(record.viewer, ())
+        others = tuple(other for other in own if other.public != record.public)
+        self._by_viewer[record.viewer] = (*others, record)
         self._core.key_names[record.public] = record.key_name
 
     def is_ours(self, viewer: str, public: bytes) -> bool:
@@ -137,7 +138,7 @@ class Delegates:
         return True
 
     async def _usable(self, viewer: str) -> bytes | None:
-        for record in list(self._by_viewer.get(viewer, ())):
+        for record in self._by_viewer.get(viewer, ()):
             if record.retired:
                 continue
             if not await self._spent(record):
