@@ -24,6 +24,12 @@ KEYFRAME_AGAIN_MAX_US = 3_200_000
 """A publisher that does not answer is asked ever more rarely."""
 REPORT_EVERY_US = 1_000_000
 SOURCE_SILENT_US = 2_000_000
+"""After so long any other source is a track's own at once, ..."""
+RIVAL_ALONE_US = 200_000
+"""... and before, one that has come for so long, without a longer pause, while the track's own was
+silent: two layers that are sent at once never do, whichever comes first and however rarely."""
+RIVAL_PACKETS_MIN = 3
+"""So many of its packets have to follow each other: a stray one is no source."""
 REPAIR_AHEAD_MAX = 64
 """How far ahead of the newest packet a retransmission may be: of a packet that was lost, and
 sent again for probing before another came."""
@@ -76,6 +82,27 @@ class PacketSink(Protocol):
         be decoded before the next keyframe."""
 
 
+class _Rival:
+    """Another source than a track's own, as it came since the own was heard last."""
+
+    def __init__(self, ssrc: int, now_us: int) -> None:
+        self.ssrc = ssrc
+        self._since_us = self._last_us = now_us
+        self._sequence: int | None = None
+        self._following = 0
+
+    def takes_over(self, sequence: int, now_us: int) -> bool:
+        """Whether with this packet of it the track goes on with it."""
+        before, self._sequence = self._sequence, sequence
+        follows = before is not None and sequence == (before + 1) & 0xFFFF
+        self._following = self._following + 1 if follows else 1
+        if now_us - self._last_us > RIVAL_ALONE_US:
+            self._since_us = now_us
+        self._last_us = now_us
+        alone_us = now_us - self._since_us
+        return self._following >= RIVAL_PACKETS_MIN and alone_us >= RIVAL_ALONE_US
+
+
 class Track:
     """One track of a publisher."""
 
@@ -96,6 +123,7 @@ class Track:
         self._repair_ssrc: int | None = None
         self._repair_stats = rtcp.ReceiveStats(codec.clock_rate)
         self._base = 0
+        self._rival: _Rival | None = None
         self._stray: _Media | None = None
         """A packet whose number has jumped, until it is known whether its source did."""
         self._frame_timestamp: int | None = None
@@ -113,8 +141,9 @@ class Track:
         """One RTP packet: (sequence number, timestamp, marker, payload)."""
         sequence, timestamp, marker, payload = packet
         if payload_type == self.codec.payload_type:
-            if ssrc != self.ssrc and not self._adopt(ssrc, now_us):
+            if ssrc != self.ssrc and not self._adopt(ssrc, sequence, now_us):
                 return
+            self._rival = None
             self.last_packet_us = now_us
             if self._stray is not None or self._jumps(sequence, timestamp):
                 self._receive_stray(packet, now_us)
@@ -182,17 +211,19 @@ class Track:
         if self._losses.add(number):
             self._ask_for_missing(now_us)
 
-    def _adopt(self, ssrc: int, now_us: int) -> bool:
-        """Take a source as the track's own: the first, or another once it is silent."""
-        if self.ssrc is not None:
-            if self.last_packet_us is not None and (
-                now_us - self.last_packet_us < SOURCE_SILENT_US
-            ):
-                return False
+    def _adopt(self, ssrc: int, sequence: int, now_us: int) -> bool:
+        """Take a source as the track's own: the first, or another once that is silent."""
+        if self.ssrc is None:
             self.ssrc = ssrc
-            self._stray = None
-            self._renumber(now_us)
+            return True
+        silent = self.last_packet_us is None or now_us - self.last_packet_us >= SOURCE_SILENT_US
+        if self._rival is None or self._rival.ssrc != ssrc:
+            self._rival = _Rival(ssrc, now_us)
+        if not self._rival.takes_over(sequence, now_us) and not silent:
+            return False
         self.ssrc = ssrc
+        self._stray = None
+        self._renumber(now_us)
         return True
 
     def _renumber(self, now_us: int) -> None:

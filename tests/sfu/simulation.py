@@ -168,14 +168,16 @@ class Publishing:
         for kind in kinds:
             self._frozen_until_us[kind] = self.clock.now_us + round(seconds * 1_000_000)
 
-    def change_source(self, kind: str) -> None:
-        """Go on with another source, its numbers and its timestamps, after two silent seconds."""
-        self.freeze(2.1, (kind,))
+    def change_source(self, kind: str, *, silent_s: float = 2.1, begins_whole: bool = True) -> None:
+        """Go on with another source, its numbers and its timestamps, after so many silent seconds;
+        with a keyframe, or with what it is asked for alone."""
+        if silent_s:
+            self.freeze(silent_s, (kind,))
         self.sources[kind] += 1
         self.sequences[kind] += 7_777
         if kind == "video":
             self.clocks.video_zero += 1_234_567
-            self._wants_keyframe = True
+            self._wants_keyframe = self._wants_keyframe or begins_whole
         else:
             self.clocks.audio_zero += 1_234_567
 

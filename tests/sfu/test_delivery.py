@@ -191,3 +191,19 @@ def test_who_tells_of_each_packet_needs_no_rare_report_at_the_end() -> None:
     assert not viewer.subscriber.reports_alone
     publishing.clock.run(TAIL_S)
     assert not viewer.subscriber.waiting
+
+
+@pytest.mark.parametrize("begins_whole", [True, False])
+def test_another_source_without_a_gap_is_seen_within_half_a_second(begins_whole: bool) -> None:
+    publishing = world()
+    viewer = Viewer(publishing, path=PathSettings(delay_ms=20))
+    publishing.clock.run(10)
+    asked, frames, watched_ms = publishing.asked, viewer.decoder.frames, viewer.watched_ms
+    publishing.change_source("video", silent_s=0, begins_whole=begins_whole)
+    publishing.clock.run(0.3)
+    assert publishing.asked > asked
+    publishing.clock.run(0.2)
+    assert viewer.decoder.frames > frames + 3
+    publishing.clock.run(9.5)
+    assert viewer.watched_ms > watched_ms + 9_500
+    assert watched_ms + 9_000 < viewer.delivered_ms <= viewer.watched_ms + 500

@@ -470,6 +470,34 @@ def test_another_source_is_asked_for_a_keyframe_at_once() -> None:
     assert receiving.feed.packets == 3
 
 
+def test_two_sources_at_once_leave_the_first() -> None:
+    """Layers of one picture, or two programs by mistake; dense, and with a picture each 1.5 s."""
+    for gap_us, each in ((40_000, 4), (300_000, 1), (1_500_000, 6)):
+        publishing = Publishing()
+        asked = 0
+        for frame in range(12_000_000 // gap_us):
+            now = publishing.now + frame * gap_us
+            stamp = frame * gap_us * 9 // 100
+            for source in (66, 55) if frame % 2 else (55, 66):  # now one is first, now the other
+                for part in range(each):
+                    what = (frame * each + part, stamp, int(part == each - 1), KEYFRAME)
+                    publishing.track.receive(96, source, what, now + (source == 66) * 5_000)
+            asked = asked or len(publishing.asked)
+            assert publishing.track.ssrc == 55
+        assert publishing.track.octets == 12_000_000 // gap_us * each * len(KEYFRAME)
+        assert len(publishing.asked) == asked
+
+
+@pytest.mark.parametrize("sequences", [[7, 9, 11, 13, 15], [7, 8, 7, 8, 7, 8]])
+def test_packets_that_do_not_follow_each_other_are_no_source(sequences: list[int]) -> None:
+    publishing = Publishing()
+    publishing.frame(key=True)
+    for number, sequence in enumerate(sequences):
+        later = publishing.now + 300_000 + number * 100_000
+        publishing.track.receive(96, 66, (sequence, 900, 1, KEYFRAME), later)
+    assert publishing.track.ssrc == 55
+
+
 @pytest.mark.parametrize("ahead", [65, 1_000, 30_000])
 def test_a_retransmission_that_names_a_future_number_empties_nothing(ahead: int) -> None:
     publishing = Publishing()
