@@ -61,9 +61,16 @@ async ({publish, watch, options}) => {
   await exchange(viewer, "/whep/1", watch);
   const seen = await until(async () => (await stats(viewer)).find(
     (one) => one.type === "inbound-rtp" && one.kind === "video" && one.framesDecoded > 5));
+  const mayBecome = await until(async () => {
+    if (!options.rises) return 1;
+    const {availableOutgoingBitrate: bits} = (await stats(publisher)).find(
+      ({type, nominated}) => type === "candidate-pair" && nominated) ?? {};
+    return bits > options.rises ? bits : 0;
+  });
   const transport = async (pc) => (await stats(pc)).find(({type}) => type === "transport");
   const found = {
     rid: sent.rid ?? null,
+    mayBecome,
     codec: (await stats(viewer)).find(({id}) => id === seen.codecId),
     transports: [await transport(publisher), await transport(viewer)],
   };
@@ -96,6 +103,11 @@ def test_srtp_is_the_fast_one_both_ways(driven: Driven) -> None:
     found = exchanged(driven, {})
     assert [one["srtpCipher"] for one in found["transports"]] == ["SRTP_AEAD_AES_128_GCM"] * 2
     assert [one["dtlsRole"] for one in found["transports"]] == ["client"] * 2
+
+
+def test_a_publishers_estimate_of_its_path_rises(driven: Driven) -> None:
+    """It begins with 300 kbit/s, and rises by what the server tells of each packet alone."""
+    assert exchanged(driven, {"rises": 900_000})["mayBecome"] > 900_000
 
 
 def test_the_best_layer_is_sent_although_it_comes_last(driven: Driven) -> None:

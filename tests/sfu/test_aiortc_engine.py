@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import struct
+from typing import Any
 
 import pytest
 
-from streaming.sfu import offer, sdp
+from streaming.sfu import aiortc_adapter, offer, sdp
 from streaming.sfu.aiortc_engine import AiortcEngine, AiortcPublication, LiveStream
 from streaming.sfu.media_engine import MediaError
 from streaming.sfu.publication import PublishedTracks, Track, TrackCodec
+from streaming.sfu.rtcp_reader import TransportFeedback, read_compound
+from streaming.sfu.transport_cc import extension_header, parse_feedback
 from tests.sfu.bent_offers import real_offers
 from tests.sfu.test_offer import OPUS, PUBLISHERS, REFUSED, STREAMS, VP8, h264
 
@@ -154,3 +158,57 @@ def test_a_stream_without_sound_is_watched_without() -> None:
         await closed(engine)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("name", ["15-chrome-android-publish", "13-safari-ios-h264-first-publish"])
+def test_publishers_are_told_which_of_their_packets_have_come(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By their transport-wide numbers: what a publisher's own estimate of its path rests on."""
+    ports: list[Any] = []
+    said: list[bytes] = []
+    now_us = [5_000_000]
+
+    class Port(aiortc_adapter.IngestPort):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            ports.append(self)
+
+    monkeypatch.setattr(aiortc_adapter, "IngestPort", Port)
+    monkeypatch.setattr(aiortc_adapter, "now_us", lambda: now_us[0])
+    monkeypatch.setattr(aiortc_adapter.Outlet, "send_rtcp", lambda _self, data: said.append(data))
+
+    async def main() -> None:
+        engine = AiortcEngine()
+        made = await engine.publish(1, FIELD[name], sound_alone=False)
+        (port,) = ports
+        codec = made.published.tracks["video"].codec
+        identifier = _identifier_of(made.answer)
+        for number in range(65_500, 65_580):
+            if number % 10 == 3:
+                continue  # lost on its way
+            header = struct.pack("!BBHII", 0x90, codec.payload_type, number & 0xFFFF, 900, 77)
+            numbered = extension_header(identifier, number & 0xFFFF)
+            port._media(header + numbered + b"\x10picture")
+            now_us[0] += 2_500
+            made.published.tend(now_us[0])
+        made.published.tend(now_us[0] + 200_000)
+        await made.close()
+        await closed(engine)
+
+    asyncio.run(main())
+    came: set[int] = set()
+    for packet in said:
+        for message in read_compound(packet):
+            if isinstance(message, TransportFeedback):
+                read = parse_feedback(message.fci)
+                assert read is not None
+                came |= {(read.base + offset) & 0xFFFF for offset in read.received_offsets}
+    assert came == {number & 0xFFFF for number in range(65_500, 65_580) if number % 10 != 3}
+
+
+def _identifier_of(answer: str) -> int:
+    video = next(section for section in sdp.parse(answer).sections if section.kind == "video")
+    values = [line.value for line in video.attributes["extmap"]]
+    (found,) = (value for value in values if value.endswith(offer.TRANSPORT_SEQUENCE_URI))
+    return int(found.split(" ")[0].split("/")[0])

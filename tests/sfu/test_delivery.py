@@ -8,6 +8,7 @@ import pytest
 
 from streaming.clients.path.model import CLEAR, PathSettings
 from streaming.http.connections import TAIL_BY_REPORTS_S, TAIL_S
+from streaming.sfu.publication import CATCH_UP_AGE_MAX_US
 from tests.sfu.simulation import Camera, Viewer, world
 
 AWAY = 40.0
@@ -103,6 +104,36 @@ def test_up_to_fifteen_percent_of_loss_seconds_count(numbered: bool) -> None:
 
 
 @pytest.mark.parametrize("numbered", [True, False])
+@pytest.mark.parametrize(("loss", "share"), [(0, 0.97), (1, 0.97), (2, 0.97), (5, 0.95)])
+def test_whole_seconds_are_paid_and_nothing_is_ever_held(
+    loss: float, share: float, numbered: bool
+) -> None:
+    """As long as the real programs are watched, and looked at ten times a second."""
+    for seed in SEEDS:
+        publishing = world(seed=seed)
+        path = PathSettings(loss_percent=loss, delay_ms=AWAY)
+        viewer = Viewer(publishing, path=path, seed=seed, numbered=numbered)
+        for _ in range(900):
+            publishing.clock.run(0.1)
+            assert viewer.subscriber.reasons == []
+        watched_ms = viewer.watched_ms
+        viewer.subscriber.hold("ended")
+        publishing.clock.run(TAIL_S)
+        assert viewer.ended is None
+        assert watched_ms > 89_000
+        assert viewer.delivered_ms // 1000 * 1000 >= share * watched_ms
+        assert viewer.delivered_ms <= viewer.watched_ms + 500
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_at_twenty_percent_less_counts(numbered: bool) -> None:
+    for seed in SEEDS:
+        path = PathSettings(loss_percent=20, delay_ms=AWAY)
+        viewer = watch(path, seed=seed, numbered=numbered)
+        assert 0.8 * viewer.watched_ms <= viewer.delivered_ms <= viewer.watched_ms + 500
+
+
+@pytest.mark.parametrize("numbered", [True, False])
 @pytest.mark.parametrize("loss", [20, 25, 30, 40, 60])
 def test_beyond_that_less_counts_but_never_more_than_was_watched(
     loss: float, numbered: bool
@@ -113,9 +144,12 @@ def test_beyond_that_less_counts_but_never_more_than_was_watched(
         assert viewer.delivered_ms <= viewer.watched_ms + 500
 
 
-def test_from_a_quarter_on_it_ends_and_says_that_receipt_fails() -> None:
-    viewer = watch(PathSettings(loss_percent=30, delay_ms=AWAY))
-    assert viewer.ended == "unconfirmed"
+@pytest.mark.parametrize("numbered", [True, False])
+def test_at_thirty_percent_it_ends_and_says_that_receipt_fails(numbered: bool) -> None:
+    for seed in SEEDS:
+        path = PathSettings(loss_percent=30, delay_ms=AWAY)
+        viewer = watch(path, seconds=60, seed=seed, numbered=numbered)
+        assert viewer.ended == "unconfirmed"
 
 
 @pytest.mark.parametrize("loss", [0, 2])
@@ -207,3 +241,25 @@ def test_another_source_without_a_gap_is_seen_within_half_a_second(begins_whole:
     publishing.clock.run(9.5)
     assert viewer.watched_ms > watched_ms + 9_500
     assert watched_ms + 9_000 < viewer.delivered_ms <= viewer.watched_ms + 500
+
+
+@pytest.mark.parametrize("age_s", [2.0, 3.0])
+def test_a_late_viewer_of_a_publisher_that_answers_nothing_begins_within_the_stated_bound(
+    age_s: float,
+) -> None:
+    """With its last keyframe where that is at most 2.5 s old, or with the next; what comes before
+    is neither sent nor charged."""
+    camera = Camera(answers=False, keyframe_every_us=8_000_000)
+    publishing = world(camera=camera, seconds=0.2)
+    publishing.clock.run(8 - 0.2 + age_s)
+    viewer = Viewer(publishing, path=PathSettings(delay_ms=20))
+    publishing.clock.run(0.3)
+    within = age_s <= CATCH_UP_AGE_MAX_US / 1e6
+    assert (viewer.decoder.frames > 0) == within
+    publishing.clock.run(8 - age_s - 0.5)
+    assert (viewer.decoder.frames > 0) == within
+    if not within:
+        assert (viewer.bytes, viewer.delivered_ms) == (0, 0)
+    publishing.clock.run(3)
+    assert viewer.decoder.frames > 50
+    assert 0 < viewer.delivered_ms <= viewer.watched_ms + 500
