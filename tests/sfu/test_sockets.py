@@ -7,6 +7,7 @@ import inspect
 import logging
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 from types import SimpleNamespace
@@ -652,3 +653,34 @@ def test_bent_datagrams_end_nothing(inputs: int, handshake: bool) -> None:
     assert report.findings == []
     assert report.rejected["defect"] == 0
     assert len([kind for kind, count in report.rejected.items() if count]) > 7
+
+
+def test_whatever_a_viewer_says_ends_nothing() -> None:
+    """Reports, feedback and requests about what it was sent, bent and encrypted by its own keys."""
+    report = asyncio.run(datagram_fuzz.fuzz(4_000, 20, viewer=True))
+    assert report.thrown == 4_000
+    assert report.findings == []
+    assert report.frames_received > 70
+    assert report.rejected["defect"] == 0
+
+
+def test_a_datagram_that_keeps_the_loop_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it keeps it only once the loop goes on with what was handed over."""
+    intake = Door.received
+    kept: list[int] = []
+
+    def received(door: Door, protocol: Any, data: bytes, address: Any) -> None:
+        intake(door, protocol, data, address)
+        kept.append(1)
+        if len(kept) % 10 == 0:  # some of the first come before there is a connection
+            asyncio.get_running_loop().call_soon(_keep_the_processor, 0.03)
+
+    monkeypatch.setattr(Door, "received", received)
+    report = asyncio.run(datagram_fuzz.fuzz(20, 20, viewer=True))
+    assert any("one datagram took" in finding for finding in report.findings)
+
+
+def _keep_the_processor(seconds: float) -> None:
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
