@@ -5,8 +5,17 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from playwright.async_api import expect
 
-from streaming.clients.browser import chromium, publish_in_browser, watch_in_browser
+from streaming.clients.browser import (
+    chromium,
+    first_picture,
+    page_with_wallet,
+    pay_and_watch,
+    publish_in_browser,
+    stop_watching,
+    watch_in_browser,
+)
 from streaming.clients.path.model import PathSettings
 from streaming.clients.path.proxy import PathConfig, path_before
 from streaming.session_state import StreamRef
@@ -46,6 +55,46 @@ def test_it_views_over_a_path_that_loses_packets() -> None:
                 assert seen[-1] == (True, b"SRTP_AEAD_AES_128_GCM")
                 out = path.proxy.viewers.to_client
                 assert 0.5 < 100 * out.lost / out.packets < 5
+
+    asyncio.run(main())
+
+
+def test_a_pause_that_is_pressed_sends_and_charges_nothing() -> None:
+    """The page, the media server and the media are real: what is watched before and after a pause
+    of five seconds is charged, and nothing between."""
+
+    async def main() -> None:
+        async with rig() as r, r.publishing():
+            serves_pages(r.relayer)
+            config = PathConfig(to=r.url, viewers=PathSettings(delay_ms=40))
+            async with path_before(config) as path, chromium() as browser:
+                async with page_with_wallet(browser, WALLET) as page:
+                    await page.goto(f"{path.url}/watch?stream=1")
+                    await pay_and_watch(page, 10)
+                    await first_picture(page)
+                    await page.wait_for_timeout(5_000)
+                    await page.get_by_role("button", name="Pause", exact=True).click()
+                    title = page.locator(".player-title", has_text="Paused")
+                    await expect(title).to_be_visible(timeout=4_000)
+                    (subscription,) = r.server.engine._streams[StreamRef(1)].subscriptions
+                    await page.wait_for_timeout(500)  # what was on its way is confirmed
+                    figures = subscription.figures()
+                    assert subscription.held == ["paused"]
+                    assert figures.delivered_ms > 4_000
+                    packets = path.proxy.viewers.to_client.packets
+                    await page.wait_for_timeout(4_500)
+                    assert subscription.figures() == figures
+                    sent = path.proxy.viewers.to_client.packets - packets
+                    assert sent < 4.5 * 10, "reports and consent checks go on"
+                    await page.get_by_role("button", name="Play", exact=True).click()
+                    await expect(title).to_have_count(0, timeout=4_000)
+                    await page.wait_for_timeout(5_000)
+                    measured = await stop_watching(page, WALLET)
+                final = await last_words(r)
+                assert final.end_reason == "left"
+                assert final.delivered_ms > figures.delivered_ms + 4_000
+                assert measured["watched_ms"] < 13_000
+                counted(final, watched_ms=measured["watched_ms"], least=0.9)
 
     asyncio.run(main())
 
