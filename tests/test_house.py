@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -79,13 +80,64 @@ def test_a_module_imports_only_what_its_room_may_know(module: str) -> None:
     assert not against, f"{module} may not know {', '.join(against)}"
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
-    graph = {module: imports(module) - {module} for module in MODULES}
+def without_leaves(graph: dict[str, set[str]]) -> dict[str, set[str]]:
+    """What is left of imports once all that leads to no circle is taken away."""
     while True:
         leaves = {module for module, known in graph.items() if not known & graph.keys()}
         if not leaves:
-            break
+            return graph
         graph = {module: known for module, known in graph.items() if module not in leaves}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = without_leaves({module: imports(module) - {module} for module in MODULES})
     # A package that shows names of its modules (`__init__`) is no circle of theirs.
     circle = sorted(m for m in graph if MODULES[m].name != "__init__.py")
+    assert not circle, f"circle among {', '.join(circle)}"
+
+
+CRATES = sorted(
+    path.parent
+    for pattern in ("*/Cargo.toml", "*/*/Cargo.toml")
+    for path in ROOT.glob(pattern)
+    if (path.parent / "src").is_dir()
+)
+NAMES = re.compile(r"\b(?:crate|super)::(?:\{([^;]*)\}|(\w+))")
+"""What is named of the crate, alone or in braces; of these the outermost names."""
+
+
+def named_modules(source: str, modules: set[str]) -> set[str]:
+    """The modules of a crate that a module of its top names: tests and comments name nothing."""
+    code = re.sub(r"//[^\n]*", "", source.split("#[cfg(test)]\nmod ", 1)[0])
+    found = set()
+    for several, one in NAMES.findall(code):
+        outermost = re.sub(r"::\{[^{}]*\}", "", re.sub(r"\{[^{}]*\}", "{}", several))
+        found |= {one} if one else {each.strip().split("::")[0] for each in outermost.split(",")}
+    return found & modules
+
+
+def test_a_crates_own_names_are_read_as_they_are_written() -> None:
+    modules = {"order", "plan", "types", "view"}
+    source = (
+        "use crate::{order::{self, A}, plan::B, C};\nfn f() { super::types::g() } // crate::view"
+    )
+    assert named_modules(source, modules) == {"order", "plan", "types"}
+
+
+def test_a_circle_is_what_is_left_without_leaves() -> None:
+    graph = {"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": set[str]()}
+    assert sorted(without_leaves(graph)) == ["a", "b", "c"]
+    assert without_leaves({"a": {"b"}, "b": {"d"}, "d": set[str]()}) == {}
+
+
+@pytest.mark.parametrize("crate", CRATES, ids=lambda crate: str(crate.relative_to(ROOT)))
+def test_no_modules_of_a_crate_name_each_other_in_a_circle(crate: Path) -> None:
+    """The crate's root is left out: what a pallet is made of lies there, and all name it."""
+    paths = {path.stem: path for path in (crate / "src").glob("*.rs")}
+    modules = paths.keys() - {"lib", "main", "mock", "tests"}
+    graph = {
+        module: named_modules(paths[module].read_text(encoding="utf-8"), modules) - {module}
+        for module in modules
+    }
+    circle = sorted(without_leaves(graph))
     assert not circle, f"circle among {', '.join(circle)}"
