@@ -330,7 +330,9 @@ class Faults:
     async def price_changed(self) -> None:
         """Change a stream's rate, in whichever block has what else is on its way."""
         stream = self.numbers.choice((1, 2))
-        rate = self.numbers.choice((RATE, RATE // 2, RATE * 3))
+        now = self.world.chain.ledger().streams[stream].rate_per_second
+        rates = [rate for rate in (RATE, RATE // 2, RATE * 3) if rate != now]
+        rate = self.numbers.choice(rates)
         self._strikes("price-changed", stream=stream, rate=rate)
         self._update(stream, model.StreamChange(rate_per_second=rate))
 
