@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import trio
 
+from offchain.relayer.keyring import KeystoreKeyring
+from offchain.relayer.requests import STREAMS_LISTED_MAX
 from tests.relayer.fake_chain import account
 from tests.simulation.scenarios.stage import play
 from tests.simulation.wallets import Viewer
@@ -60,7 +62,32 @@ def test_the_catalogue_answers_on_a_chain_with_three_thousand_streams() -> None:
     async def tale(w: World) -> None:
         for number in range(3, 3_003):
             w.chain.add_stream(number, rate=1_000)
-        answer = await w.server.ask("streams")
-        assert answer.problem is None, answer.problem
+        listed: list[int] = []
+        after: int | None = -1
+        while after is not None:
+            answer = await w.server.ask("streams", after=after)
+            assert answer.problem is None, answer.problem
+            assert len(answer.result["streams"]) <= STREAMS_LISTED_MAX
+            listed += [each["id"] for each in answer.result["streams"]]
+            after = answer.result["next"]
+        assert listed == list(range(1, 3_003))
+
+    play(tale, judged=("charged",))
+
+
+# It once was so: a key file was stored for each account that signed in, with or without money.
+def test_strangers_who_sign_in_leave_no_key_file() -> None:
+    async def tale(w: World) -> None:
+        directory = w.disk.directory / "keys"
+        keyring = KeystoreKeyring(directory, "a password")
+        await keyring.check()
+        w.relayer.keyring = keyring
+        await w.crash()
+        assert await Viewer(w, "Stranger").sign_in() is not None
+        master = list(directory.iterdir())
+        assert len(master) == 1
+        for number in range(100):
+            assert await Viewer(w, f"Stranger{number}").sign_in() is not None
+        assert list(directory.iterdir()) == master
 
     play(tale, judged=("charged",))
