@@ -9,6 +9,7 @@ is the model, for tests that change it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -165,6 +166,7 @@ _Shown = TypeVar("_Shown", bound=msgspec.Struct)
 """A type of the client."""
 
 
+@functools.cache
 def account(name: str) -> str:
     return address(dev_key(name).public_key)
 

@@ -57,20 +57,23 @@ def test_strangers_who_ask_for_challenges_leave_nothing_behind() -> None:
     play(tale, judged=("charged", "bounded"))
 
 
+async def _listed(w: World, after: int) -> tuple[list[int], int | None]:
+    """Ask for a page of the catalogue: the streams in it, and behind which the next one begins."""
+    answer = await w.server.ask("streams", after=after)
+    assert answer.problem is None, answer.problem
+    return [each["id"] for each in answer.result["streams"]], answer.result["next"]
+
+
 # It once was so: a chain with 3,000 streams makes the catalogue fail.
 def test_the_catalogue_answers_on_a_chain_with_three_thousand_streams() -> None:
     async def tale(w: World) -> None:
         for number in range(3, 3_003):
             w.chain.add_stream(number, rate=1_000)
-        listed: list[int] = []
-        after: int | None = -1
-        while after is not None:
-            answer = await w.server.ask("streams", after=after)
-            assert answer.problem is None, answer.problem
-            assert len(answer.result["streams"]) <= STREAMS_LISTED_MAX
-            listed += [each["id"] for each in answer.result["streams"]]
-            after = answer.result["next"]
-        assert listed == list(range(1, 3_003))
+        first, behind = await _listed(w, -1)
+        assert (first, behind) == (list(range(1, STREAMS_LISTED_MAX + 1)), STREAMS_LISTED_MAX)
+        second, _ = await _listed(w, STREAMS_LISTED_MAX)
+        assert second[0] == STREAMS_LISTED_MAX + 1
+        assert await _listed(w, 2_990) == (list(range(2_991, 3_003)), None)
 
     play(tale, judged=("charged",))
 
