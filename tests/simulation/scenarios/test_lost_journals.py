@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import trio
 
+from offchain.keys.signer import dev_key, key_of_seed
+from offchain.relayer.keyring import MemoryKeyring
 from tests import model
 from tests.model import orders as model_orders
-from tests.simulation.media_server import Watching
+from tests.simulation.disk import Disk
+from tests.simulation.media_server import MediaServer, Watching
+from tests.simulation.network import Network
+from tests.simulation.node import Node, dropped, nothing_against
+from tests.simulation.process import RelayerProcess
 from tests.simulation.scenarios.stage import play
 from tests.simulation.world import RATE, World
 
@@ -136,3 +143,53 @@ def test_sessions_of_other_relayers_are_left_alone() -> None:
         await trio.sleep(20)
 
     play(tale, judged=("charged",))
+
+
+async def _another_relayer(w: World, master: bytes) -> tuple[RelayerProcess, MediaServer]:
+    """Start a relayer of somebody else's, with keys, journal and media server of its own."""
+    directory = w.disk.directory.parent / "another"
+    directory.mkdir(mode=0o700)
+    disk = Disk(directory, w.chance.stream("disk of another"))
+    network = Network(w.chance.stream("network of another"), w.story, w.nursery)
+    numbers = w.chance.stream("nodes of another")
+    nodes = [Node("node of another", w.chain)]
+    process = RelayerProcess(nodes, network, disk, w.story, numbers, fail=w.judges.fail)
+    process.keyring = MemoryKeyring(key_of_seed(master))
+    process.batch_signer = dev_key("Ferdie")
+    w.nursery.start_soon(process.supervise)
+    await process.started()
+    server = MediaServer("another", 1, network, w.story, w.nursery)
+    server.watch = w.judges.watch
+    server.start()
+    return process, server
+
+
+@pytest.mark.parametrize(("master", "adopted"), [(7, 0), (0, 1)], ids=["own keys", "same keys"])
+def test_two_relayers_on_one_ledger_are_each_paid_and_adopt_what_is_of_their_keys(
+    master: int, adopted: int
+) -> None:
+    async def tale(w: World) -> None:
+        another, server = await _another_relayer(w, bytes([master] * 32))
+        own = await w.viewer("Alice").ready()
+        watching = [await own.watch()]
+        others = await w.viewer("Charlie").ready(server=server)
+        watching.append(await others.watch(server=server))
+        await trio.sleep(30)
+        w.node.refuses = dropped  # the first one's session looks like nobody's for a while
+        await trio.sleep(90)
+        w.node.refuses = nothing_against
+        await trio.sleep(30)
+        assert another.relayer is not None
+        assert another.relayer.core.counters.get("sessions_adopted", 0) == adopted
+        if not adopted:
+            for each in watching:
+                each.end("left")
+            await trio.sleep(20)
+            assert [w.unpaid_s(each) < 2 for each in watching] == [True, True]
+            assert [w.charged(each) >= 60 for each in watching] == [True, True]
+            assert not w.judges.open_sessions()
+        another.keep_down = True
+        another.kill("the end")
+        await another.stopped()
+
+    play(tale, judged=("charged", "credit", "written") if not adopted else ())
