@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from streaming.clients.config import WatchResult
 from streaming.clients.rest_client import ClientError, RestClient
+from streaming.http import connections
 from streaming.session_state import Problem
 from streaming.sfu import aiortc_adapter
 from tests.http.fake_relayer import PUBLISH_TOKEN, FakeSigner, deny
@@ -53,6 +55,19 @@ def test_what_is_delivered_is_what_was_watched(count_only: bool) -> None:
             assert final.packets_lost == 0
 
     asyncio.run(main())
+
+
+def test_the_first_packet_is_told_once_with_its_session(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with rig() as r, r.publishing():
+            await r.watch(seconds=2, count_only=True)
+
+    with caplog.at_level(logging.DEBUG, logger=connections.__name__):
+        asyncio.run(main())
+    steps = [line.split(" reason=")[0].split() for line in caplog.messages if "connection=" in line]
+    kinds = ["event=connection-began", "event=media-began", "event=connection-ended"]
+    assert [step[0] for step in steps if step[0] in kinds] == kinds
+    assert len({tuple(step[1:3]) for step in steps if step[0] in kinds}) == 1, steps
 
 
 def test_a_stall_is_free() -> None:
