@@ -97,17 +97,19 @@ def test_an_account_of_the_chain_signs_in_without_a_wallet(up: Up) -> None:
 
 
 def test_a_part_that_is_killed_comes_back(up: Up) -> None:
-    for part in ("signer", "relay", "serve"):
+    for part in ("signer", "relay", "serve", "node"):
         os.kill(up.ready["processes"][part], signal.SIGKILL)
         ended = up.event("ended", part=part)
         assert ended["exit_code"] == -signal.SIGKILL
         assert up.event("restarted", part=part)["count"] == 1
-    until = time.monotonic() + 60
+    before = up.get("/api/v1/info")["best_block"]
+    until = time.monotonic() + 90
     while True:
         try:
             assert up.get("/readyz")["ready"]
+            assert up.get("/api/v1/info")["best_block"] > before, "it is the same chain, and grows"
             break
-        except (urllib.error.URLError, ConnectionError):
+        except (urllib.error.URLError, ConnectionError, AssertionError):
             assert time.monotonic() < until
             time.sleep(0.5)
 
