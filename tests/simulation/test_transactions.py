@@ -36,7 +36,7 @@ async def _error(endpoint: Endpoint, *, is_batch: bool = False) -> LedgerError:
         if is_batch:
             await endpoint.submit_batch(OPERATOR, [], timeout_s=7)
         else:
-            await endpoint.settle(OPERATOR, 0, 0)
+            await endpoint.settle(0, 0)
     except LedgerError as error:
         return error
     raise AssertionError("it did not fail")
