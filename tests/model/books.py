@@ -153,7 +153,7 @@ class Books:
             self.vaults.pop(place, None)
 
     def is_dust(self, asset: Asset, free: int) -> bool:
-        """Say whether a vault would hold less than it is worth: somebody's deposit must pay for it."""
+        """Say whether a vault would hold too little to be stored unless a deposit pays for it."""
         return 0 < free < self.accounts.minimum(asset)
 
     # --- the clock -------------------------------------------------------------------------
