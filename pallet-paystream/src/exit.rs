@@ -15,9 +15,6 @@ use crate::{
 use alloc::vec::Vec;
 use frame::prelude::*;
 
-/// For how many blocks the pool may keep an exit without asking again.
-const LONGEVITY: TransactionLongevity = 64;
-
 /// Who brings an exit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bringer {
@@ -80,10 +77,10 @@ impl<T: Config> Pallet<T> {
 		};
 		Self::ensure_let_in(call).and_then(|()| room()).and_then(|()| check()).map_err(refusal)?;
 		let valid = ValidTransaction {
-			priority: 0,
+			priority: T::OrderPriority::get(),
 			requires: Vec::new(),
 			provides: alloc::vec![tag],
-			longevity: LONGEVITY,
+			longevity: T::OrderLongevity::get(),
 			propagate: true,
 		};
 		Ok((valid, Weight::zero()))

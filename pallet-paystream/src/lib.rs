@@ -436,12 +436,12 @@ pub mod pallet {
 		#[pallet::no_default_bounds]
 		type BatchFee: PartialFee<Self::AccountId>;
 
-		/// What is added to the pool priority of every order. Without it a tick of `n` seconds has `2 x n`, and an
+		/// What is added to the pool priority of every order, and of an exit that nobody signs. Without it a tick of `n` seconds has `2 x n`, and an
 		/// open has 2^20.
 		#[pallet::constant]
 		type OrderPriority: Get<TransactionPriority>;
 
-		/// For how many blocks the pool may keep an order without asking again.
+		/// For how many blocks the pool may keep an order or such an exit without asking again.
 		#[pallet::constant]
 		type OrderLongevity: Get<TransactionLongevity>;
 		/// Who may, beside `AdminOrigin`, stop new money in an emergency and disable an asset, and nothing
