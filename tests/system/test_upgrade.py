@@ -1,4 +1,4 @@
-"""The upgrade rehearsal: a chain of the first release is upgraded while people watch and pay."""
+"""The upgrade rehearsal: chains of earlier versions are upgraded while people watch and pay."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from tests.system.staged import (
     viewer,
 )
 
-FIRST_RELEASE = Path(__file__).resolve().parents[1] / "data" / "paystream_runtime_1.wasm.zst"
-"""The runtime of the first release (spec version 1), compressed as the chain stores it."""
+RUNTIMES = Path(__file__).resolve().parents[1] / "data"
+"""Earlier runtimes by their spec version, compressed as the chain stores them."""
+VERSION = 3
 WATCH_SECONDS = 45
 VIEWERS = 2
 DEPOSIT = 5 * UNIT
@@ -43,10 +44,10 @@ def exported(directory: Path) -> dict[str, Any]:
     return specification
 
 
-def of_the_first_release(specification: dict[str, Any], path: Path) -> Path:
+def of_version(version: int, specification: dict[str, Any], path: Path) -> Path:
     """The same chain, but for its runtime: its genesis is built by that runtime's own preset."""
     genesis = specification["genesis"]["runtimeGenesis"]
-    genesis["code"] = "0x" + FIRST_RELEASE.read_bytes().hex()
+    genesis["code"] = "0x" + (RUNTIMES / f"paystream_runtime_{version}.wasm.zst").read_bytes().hex()
     path.write_text(json.dumps(specification))
     return path
 
@@ -95,18 +96,17 @@ async def paid_seconds(stage: Stage, watched: Child, grant: int, before: Session
     return entry.seconds
 
 
-async def test_viewers_watch_and_pay_across_an_upgrade_from_the_first_release(
-    tmp_path: Path,
-) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+async def test_viewers_watch_and_pay_across_an_upgrade(version: int, tmp_path: Path) -> None:
     specification = exported(tmp_path)
     code = specification["genesis"]["runtimeGenesis"]["code"]
     node = NodeProcess(
-        tmp_path / "node", chain=of_the_first_release(specification, tmp_path / "chain.json")
+        tmp_path / "node", chain=of_version(version, specification, tmp_path / "chain.json")
     )
     node.start()
     try:
         async with stage_on(tmp_path / "stage", node.url, viewers=VIEWERS) as stage:
-            assert stage.ledger.spec_version == 1
+            assert stage.ledger.spec_version == version
             watching = [viewer(stage, WATCH_SECONDS, number=number) for number in range(VIEWERS)]
             sessions = await until_all_delivered(stage, VIEWERS, 8_000)
             upgraded = await upgrade(stage, code)
@@ -121,7 +121,7 @@ async def test_viewers_watch_and_pay_across_an_upgrade_from_the_first_release(
             for grant, _ in before.values():
                 await until_closed(stage, grant)
 
-            assert stage.ledger.spec_version == 2
+            assert stage.ledger.spec_version == VERSION
             paid = [
                 await paid_seconds(stage, each, *before[each.last_json()["account"]])
                 for each in watching
