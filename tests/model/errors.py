@@ -10,6 +10,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 UNREACHED: dict[str, str] = {
     "BlockFull": "a story's blocks never have so many calls; its test is in submit_batch.rs",
+    "NotSeller": "no other pallet sells there; its test is in seller.rs",
     "CallFiltered": "the oracle's runtime filters no call; its tests are in authorize.rs",
 }
 """Errors that the comparison cannot bring about, each with its reason."""

@@ -59,7 +59,7 @@ def test_a_difference_would_be_found(oracle: Oracle) -> None:
     story = Story(oracle)
     story.ledger.asset_entries[None].tip_min += 1
     with pytest.raises(Difference, match="tip_min"):
-        story.tell(1, lambda _: Call("at", args={"now_ms": story.ledger.now + 1}))
+        story.tell(1, lambda _: Call("at", args={"time_ms": story.ledger.now + 1}))
 
 
 class Machine(RuleBasedStateMachine):
