@@ -30,11 +30,12 @@ def test_a_server_is_away_until_it_is_taken_for_dead(silent_s: float, is_away: b
     assert servers.is_away("its next boot@one", 100.0 + silent_s) is is_away
 
 
-def test_a_server_that_never_spoke_is_silent_since_the_start() -> None:
+def test_a_server_that_never_spoke_is_away_from_the_start_on() -> None:
     servers = Servers()
     servers.started_at = 100.0
-    assert not servers.is_away("boot@one", 100.0)
-    assert servers.is_away("boot@one", 100.0 + AWAY_AFTER_S)
+    assert servers.is_away("boot@one", 100.0)
+    assert servers.is_away("boot@one", 100.0 + SERVER_DEAD_AFTER_S - 0.1)
+    assert not servers.is_away("boot@one", 100.0 + SERVER_DEAD_AFTER_S)
 
 
 def test_a_boot_has_told_all_once_and_not_before_its_time() -> None:

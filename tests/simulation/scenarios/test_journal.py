@@ -48,30 +48,35 @@ def test_a_damaged_row_refuses_no_start() -> None:
     play(tale, judged=("charged",))
 
 
-async def _joined_while_an_attempt_is_given_up(w: World) -> Watching:
-    """Let a viewer come back just when the relayer gives up an open that no block has taken.
+async def _joined_while_the_disk_is_slow(w: World) -> Watching:
+    """Let a viewer come back whose first attempt no block took while it was there.
 
-    Writing what admits the viewer takes so long that the one falls into the other. Of the first
-    attempt 4 s were delivered, and blocks take no opens.
+    4 s of it were delivered. Writing what admits the viewer again takes so long that other writes
+    fall into it, and blocks take no opens then.
     """
     viewer = await w.viewer().ready()
     await w.blocks(3)
-    w.chain.takes = lambda grant, order: not isinstance(order, Open)
-    asked = [0.0]
-
-    def note(_grant: int, _order: Order) -> None:
-        asked.append(trio.current_time())
-
-    w.node.refuses = note
+    w.chain.takes = no_opens
     first = await viewer.watch()
     await trio.sleep(4)
     first.end("left")
+    await trio.sleep(1)
+    w.chain.takes = everything
     await trio.sleep(40)
-    # so long after it was last asked, the pool counts as having forgotten an open
-    await trio.sleep(asked[-1] + 149.2 - trio.current_time())
+    w.chain.takes = no_opens
     w.disk.slow_s = 3
     w.nursery.start_soon(_heal, w)
     return await viewer.watch()
+
+
+def no_opens(_grant: int, order: Order) -> bool:
+    """Take all but opens into blocks."""
+    return not isinstance(order, Open)
+
+
+def everything(_grant: int, _order: Order) -> bool:
+    """Take all into blocks."""
+    return True
 
 
 async def _heal(w: World) -> None:
@@ -82,7 +87,7 @@ async def _heal(w: World) -> None:
 # It once was so: an attempt that was abandoned is taken from the credit twice.
 def test_an_abandoned_attempt_is_taken_from_the_credit_once() -> None:
     async def tale(w: World) -> None:
-        second = await _joined_while_an_attempt_is_given_up(w)
+        second = await _joined_while_the_disk_is_slow(w)
         await trio.sleep(20)
         assert second.sent_ms >= 4_500, f"only {second.sent_ms} ms of 6 s: {second.reasons}"
 
@@ -92,10 +97,10 @@ def test_an_abandoned_attempt_is_taken_from_the_credit_once() -> None:
 # It once was so: a flush that is under way overwrites the row of a session that was admitted since.
 def test_a_session_that_was_just_admitted_survives_a_crash() -> None:
     async def tale(w: World) -> None:
-        await _joined_while_an_attempt_is_given_up(w)
+        await _joined_while_the_disk_is_slow(w)
         await trio.sleep(5)
         w.relayer.kill("now")
-        w.chain.takes = lambda grant, order: True
+        w.chain.takes = everything
         await trio.sleep(10)
         assert w.judges.open_sessions()
         await w.end()
