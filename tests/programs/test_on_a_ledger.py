@@ -1,10 +1,8 @@
-"""Firefox and webrtcbin on a running chain: what they watched is what the ledger has charged."""
+"""GStreamer's webrtcbin on a running chain: what it watched is what the ledger has charged."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,10 +13,7 @@ import trio
 from main_job.stage import Stage
 from offchain.cli.rest import AccountSigner
 from offchain.keys.signer import LocalKey
-from streaming.clients import browser
-from streaming.clients.browser import Wallet
 from streaming.clients.rest_client import RestClient
-from tests.programs.firefox import Firefox, firefox
 from tests.programs.scene import HERE, peer
 from tests.programs.test_gstreamer import PYTHON
 from tests.system.staged import stage_on, until_closed, viewer
@@ -26,18 +21,7 @@ from tests.system.staged import stage_on, until_closed, viewer
 pytestmark = pytest.mark.programs
 
 WATCH_S = 30.0
-CONNECT = "[...document.querySelectorAll('button')].find(b => /Connect test/i.test(b.innerText))"
 T = TypeVar("T")
-
-
-async def test_firefox_pays_for_what_it_watched(tmp_path: Path) -> None:
-    async with stage_on(tmp_path, None, publish=False) as stage:
-        await stage.publish(None)
-        key = stage.people.viewers[0]
-        url = f"{stage.meeting.server}/watch?stream={stage.meeting.stream}"
-        watched_ms = await in_asyncio(lambda: watches_in_firefox(url, key))
-        assert watched_ms > WATCH_S * 900
-        await is_reconciled(stage, key.address, watched_ms)
 
 
 async def test_webrtcbin_pays_for_what_it_watched(tmp_path: Path) -> None:
@@ -73,49 +57,6 @@ async def is_reconciled(stage: Stage, account: str, watched_ms: float) -> None:
 async def in_asyncio(job: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Let another loop do a job meanwhile, in a thread of its own."""
     return await trio.to_thread.run_sync(lambda: asyncio.run(job()))
-
-
-async def watches_in_firefox(url: str, key: LocalKey) -> float:
-    """Sign in, deposit and grant, watch, and leave by our page; what it has measured."""
-    wallet = Wallet(address=key.address, name="test", sign=key.sign)
-    async with firefox(with_wallet(wallet)) as page:
-        await page.go(url)
-        signing = asyncio.ensure_future(_signs(page, wallet))
-        try:
-            await page.until(f"Boolean({CONNECT})")
-            await page.run(f"{CONNECT}.click()")
-            await page.click("#sign-in")
-            await page.click("#allow")
-            await page.until("window.paystream.measure().frames_decoded > 0", 90)
-            await asyncio.sleep(WATCH_S)
-            await page.click("#stop")
-            await page.until("window.paystream.state() === 'idle'")
-            return float((await page.run("window.paystream.measure()"))["watched_ms"])
-        finally:
-            signing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await signing
-
-
-def with_wallet(wallet: Wallet) -> str:
-    """What puts a wallet into each page that leaves to the test what it is asked for."""
-    account = {"address": wallet.address, "name": wallet.name, "type": wallet.type}
-    return (
-        f"window.paystreamAccounts = {json.dumps(json.dumps([account]))};\n"
-        "window.paystreamAsked = [];\n"
-        "window.paystreamSign = (...asked) => "
-        "new Promise((answer) => window.paystreamAsked.push({ asked, answer }));\n"
-        f"{browser._WALLET_SCRIPT.read_text()}"
-    )
-
-
-async def _signs(page: Firefox, wallet: Wallet) -> None:
-    while True:
-        asked = await page.run("window.paystreamAsked[0]?.asked")
-        if asked is not None:
-            signature = json.dumps(browser.answer(wallet, asked[0], json.loads(asked[1])))
-            await page.run(f"void window.paystreamAsked.shift().answer({signature})")
-        await asyncio.sleep(0.2)
 
 
 async def watches_in_webrtcbin(server: str, stream: int, key: LocalKey) -> float:
