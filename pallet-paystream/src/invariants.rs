@@ -290,7 +290,7 @@ impl<T: Config> Pallet<T> {
 				"I1: a stream owes what it earned at most",
 			)?;
 			check(
-				Self::left_over(&stream) <= stream.earned,
+				Self::left_over(stream) <= stream.earned,
 				"I1: what shares left over is among the earnings",
 			)?;
 			check(
