@@ -20,6 +20,7 @@ import random
 import struct
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -169,7 +170,7 @@ class _Ears(logging.Handler):
         self._report.log.append(logging.Formatter().format(record))
 
 
-class Peer:
+class Peer(ABC):
     """A server's connection with somebody, and that peer's side of it."""
 
     def __init__(self, server: RTCPeerConnection, client: RTCPeerConnection) -> None:
@@ -202,9 +203,9 @@ class Peer:
                 return 1
         return 0
 
+    @abstractmethod
     def speak(self) -> None:
         """Say something honestly."""
-        raise NotImplementedError
 
     def own(self) -> list[bytes]:
         """What only this peer could say, as far as that is more than the corpus has."""
