@@ -93,11 +93,13 @@ async def plan_settle(ledger: Ledger, native: Money, grant: int, index: int) -> 
     await _refuse_early(ledger, f"{grant}-{index}", entry, now)
     money = await money_of(ledger, entry.asset)
     back, is_last = entry.funds - entry.paid, giver.open == (index,) and giver.ended_at <= now
+    keeps_dust = is_last and await _leaves_dust(ledger, entry, back)
+    is_last = is_last and not keeps_dust
     effect: list[Row] = [
         ("Stays paid", f"{money.write(entry.paid)} for {format_duration(entry.seconds)}"),
         ("Back into the vault", money.write(back)),
         ("  of the viewer", entry.viewer),
-        ("Grant", _grant_text(native, grant, giver, is_last=is_last)),
+        ("Grant", _grant_text(native, grant, giver, is_last=is_last, keeps_dust=keeps_dust)),
     ]
     data = {
         "session": f"{grant}-{index}",
@@ -114,7 +116,23 @@ async def plan_settle(ledger: Ledger, native: Money, grant: int, index: int) -> 
     return await planned(ledger, "PayStream", "settle", params, effect, data=data)
 
 
-def _grant_text(native: Money, grant: int, giver: Grant, *, is_last: bool) -> str:
+async def _leaves_dust(ledger: Ledger, entry: Session, back: int) -> bool:
+    """Tell whether the viewer's vault will hold dust: an ended grant stays to pay for it.
+
+    An asset that is gone from the chain has no minimum any more.
+    """
+    from offchain.ledger.errors import AssetUnknown
+
+    try:
+        minimum = (await ledger.currency(entry.asset)).minimum
+    except AssetUnknown:
+        return False
+    return 0 < back + await ledger.vault(entry.viewer, asset=entry.asset) < minimum
+
+
+def _grant_text(native: Money, grant: int, giver: Grant, *, is_last: bool, keeps_dust: bool) -> str:
+    if keeps_dust:
+        return f"{grant} stays until its viewer revokes it: it pays for what little the vault holds"
     if is_last:
         return f"{grant} ends, and its deposit of {native.write(giver.deposit)} returns"
     return f"{grant} has a slot more, and its cap what comes back"

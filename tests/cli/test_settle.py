@@ -9,7 +9,7 @@ import pytest
 
 from offchain.cli.exits import Exit
 from offchain.ledger import errors
-from offchain.ledger.types import Event, Grant
+from offchain.ledger.types import Asset, Currency, Event, Grant
 from tests.cli.fake_ledger import (
     ALICE,
     BOB,
@@ -87,6 +87,30 @@ def test_anyone_settles_and_is_told_what_came_of_it(lapsed: FakeLedger) -> None:
     assert (told["session"], told["paid"], told["refunded"]) == ("3-0", UNIT // 10, 9 * UNIT // 10)
     assert told["grant_ends"] is False
     assert "its slot is free" in run(*NAMED).stdout
+
+
+def test_a_grant_that_pays_for_dust_is_not_said_to_end(
+    lapsed: FakeLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def currency(asset: Asset = None, *, at: str | None = None) -> Currency:
+        return Currency(asset=None, symbol="UNIT", decimals=12, minimum=UNIT * 10**6)
+
+    lapsed.grants[3] = grant_entry(ended_at=NOW_MS - 100_000)
+    monkeypatch.setattr(lapsed, "currency", currency)
+    told = data(*NAMED, "--dry-run")
+    assert (told["grant_ends"], told["deposit_returned"]) == (False, 0)
+    assert "stays until its viewer revokes it" in run(*NAMED, "--dry-run").stdout
+
+
+def test_an_asset_that_is_gone_has_no_dust(
+    lapsed: FakeLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def currency(asset: Asset = None, *, at: str | None = None) -> Currency:
+        raise errors.AssetUnknown(7)
+
+    lapsed.grants[3] = grant_entry(ended_at=NOW_MS - 100_000)
+    monkeypatch.setattr(lapsed, "currency", currency)
+    assert data(*NAMED, "--dry-run")["grant_ends"] is True
 
 
 def test_the_last_session_of_an_ended_grant_returns_its_deposit(
