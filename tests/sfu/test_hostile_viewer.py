@@ -8,7 +8,7 @@ for more than it was forwarded.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pytest
@@ -45,7 +45,6 @@ class Hostile:
     frames: int = 0
     delivered_before_ms: int = 0
     paused: bool = False
-    lie: Callable[[Viewer], None] | None = None
 
     @property
     def has_ms(self) -> int:
@@ -82,9 +81,18 @@ class Hostile:
         assert self.delivered_ms <= self.has_ms + 500
 
 
-def hostile(*, numbered: bool, camera: Camera | None = None) -> Hostile:
-    publishing = world(camera=camera or Camera(packets=2, keyframe_packets=4))
+def hostile(
+    *, numbered: bool, camera: Camera | None = None, microphone: Microphone | None = None
+) -> Hostile:
+    camera = camera or Camera(packets=2, keyframe_packets=4)
+    publishing = world(camera=camera, microphone=microphone)
     return Hostile(publishing, numbered, Viewer(publishing, numbered=numbered))
+
+
+def another_tab(h: Hostile) -> Hostile:
+    """A second session of the same viewer, beside the first one."""
+    seed = h.viewer.chance.getrandbits(9)
+    return Hostile(h.publishing, h.numbered, Viewer(h.publishing, numbered=h.numbered, seed=seed))
 
 
 # --- what it says ---------------------------------------------------------------------------
@@ -220,6 +228,8 @@ def narrow_path(viewer: Viewer) -> None:
     viewer.says_now(head + b"REMB\x01" + value + struct.pack("!I", 900))
 
 
+REPORTS_ALONE = ("reports alone", "lying reports", "all lost")
+
 FLOODS: dict[str, Callable[[Viewer], None]] = {
     "nack": nack_everything,
     "pli": lose_picture,
@@ -227,18 +237,26 @@ FLOODS: dict[str, Callable[[Viewer], None]] = {
     "remb": narrow_path,
 }
 
+TAB = st.integers(0, 1)
 STEP = st.one_of(
-    st.tuples(st.just("lie"), st.sampled_from(sorted(LIES)), st.integers(1, 30)),
-    st.tuples(st.just("flood"), st.sampled_from(sorted(FLOODS)), st.integers(1, 10)),
-    st.tuples(st.just("pause"), st.just(""), st.integers(0, 20)),
-    st.tuples(st.just("resume"), st.just(""), st.integers(1, 20)),
-    st.tuples(st.just("rejoin"), st.just(""), st.integers(1, 20)),
+    st.tuples(st.just("lie"), st.sampled_from(sorted(LIES)), st.integers(1, 30), TAB),
+    st.tuples(st.just("flood"), st.sampled_from(sorted(FLOODS)), st.integers(1, 10), TAB),
+    st.tuples(st.just("pause"), st.just(""), st.integers(0, 20), TAB),
+    st.tuples(st.just("resume"), st.just(""), st.integers(1, 20), TAB),
+    st.tuples(st.just("rejoin"), st.just(""), st.integers(1, 20), TAB),
+    st.tuples(st.just("second tab"), st.just(""), st.integers(1, 20), TAB),
 )
+Step = tuple[str, str, int, int]
 
 
-def play(h: Hostile, steps: list[tuple[str, str, int]]) -> None:
-    clock = h.publishing.clock
-    for what, which, tenths in steps:
+def play(first: Hostile, steps: Iterable[Step]) -> None:
+    """What a viewer does in one tab, or in two (each a session of its own)."""
+    clock = first.publishing.clock
+    tabs = [first]
+    for what, which, tenths, tab in steps:
+        if what == "second tab" and len(tabs) == 1:
+            tabs.append(another_tab(first))
+        h = tabs[min(tab, len(tabs) - 1)]
         if what == "lie":
             h.viewer.says = LIES[which](h.viewer)
         elif what == "flood":
@@ -254,21 +272,29 @@ def play(h: Hostile, steps: list[tuple[str, str, int]]) -> None:
         elif what == "rejoin":
             h.rejoin()
         clock.run(tenths / 10)
-        h.check()
+        for each in tabs:
+            each.check()
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(STEP, min_size=1, max_size=12))
-def test_whatever_it_says_little_is_unpaid(steps: list[tuple[str, str, int]]) -> None:
-    reports = any(which in ("reports alone", "lying reports", "all lost") for _, which, _ in steps)
-    h = hostile(numbered=not reports)
-    play(h, steps)
+@given(st.lists(STEP, min_size=1, max_size=12), st.booleans())
+def test_whatever_it_says_little_is_unpaid(steps: list[Step], sound: bool) -> None:
+    reports = any(which in REPORTS_ALONE for _, which, _, _ in steps)
+    play(hostile(numbered=not reports, microphone=Microphone() if sound else None), steps)
+
+
+def test_the_second_tab_has_a_bound_of_its_own_whatever_the_first_does() -> None:
+    """Keyframes that one tab asks for come to the other, too; neither has more for it."""
+    opened = [("second tab", "", 10, 0), ("lie", "silent", 0, 0), ("lie", "deny half", 0, 1)]
+    floods = [("flood", "pli", 10, 0), ("flood", "nack", 10, 0)]
+    for microphone in (None, Microphone()):
+        play(hostile(numbered=True, microphone=microphone), opened + floods * 10)
 
 
 @pytest.mark.parametrize("lie", sorted(LIES))
 @pytest.mark.parametrize("numbered", [True, False])
 def test_one_lie_for_two_minutes(lie: str, numbered: bool) -> None:
-    reports = lie in ("reports alone", "lying reports", "all lost")
+    reports = lie in REPORTS_ALONE
     h = hostile(numbered=numbered and not reports)
     h.viewer.says = LIES[lie](h.viewer)
     for _ in range(24):
@@ -283,13 +309,13 @@ def test_one_lie_for_two_minutes(lie: str, numbered: bool) -> None:
 @pytest.mark.parametrize("every_ms", [1_000, 1_500, 3_000])
 def test_pause_and_resume_for_minutes(every_ms: int) -> None:
     h = hostile(numbered=True)
-    play(h, [("pause", "", 0), ("resume", "", every_ms // 100)] * 60)
+    play(h, [("pause", "", 0, 0), ("resume", "", every_ms // 100, 0)] * 60)
     assert h.delivered_ms > 0
 
 
 def test_rejoining_for_minutes_is_not_free() -> None:
     h = hostile(numbered=True)
-    play(h, [("lie", "silent", 0), ("rejoin", "", 5)] * 60)
+    play(h, [("lie", "silent", 0, 0), ("rejoin", "", 5, 0)] * 60)
 
 
 @pytest.mark.parametrize("frame_us", [FRAME_US, 1_000_000])
@@ -345,7 +371,7 @@ def test_the_picture_and_the_sound_that_was_chosen_have_one_bound(lie: str) -> N
     """A viewer lets its path look too narrow for the picture, and wide again, as it likes."""
     camera = Camera(packets=2, keyframe_packets=4)
     publishing = world(camera=camera, microphone=Microphone())
-    numbered = lie not in ("reports alone", "lying reports", "all lost")
+    numbered = lie not in REPORTS_ALONE
     viewer = Viewer(publishing, numbered=numbered)
     viewer.says = LIES[lie](viewer)
     subscriber, clock = viewer.subscriber, publishing.clock
