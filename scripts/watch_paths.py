@@ -13,6 +13,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
@@ -21,12 +22,13 @@ from rich.table import Table
 from streaming.clients.browser import chromium, watch_in_browser
 from streaming.clients.path.model import PathSettings
 from streaming.clients.path.proxy import PathConfig, path_before
+from streaming.clients.source import TEST_PICTURE_KBPS, TEST_PICTURE_SIZE
 from streaming.session_state import StreamRef
 from streaming.sfu.addresses import own_addresses
 from tests.programs import test_firefox, test_gstreamer
 from tests.programs.pages import WALLET, serves_pages
 from tests.programs.scene import until
-from tests.sfu.rig import Rig, rig
+from tests.sfu.rig import Rig, rig, sample_file
 
 PAID_PERCENT_MIN: Final = 97.0
 LOSS_HIGH_PERCENT: Final = 5.0
@@ -35,6 +37,8 @@ BEGUN_MS: Final = 1_200
 """What no path can take: the second that has begun, and the 200 ms that the meter withholds."""
 AHEAD_MS_MAX: Final = 500
 """Nobody pays for more than the viewer saw, and this."""
+LOOK_EVERY_MS: Final = 50
+BROKEN: Final = "picture-broken"
 RARELY_REPORTS: Final = "webrtcbin-rare-reports"
 
 
@@ -61,6 +65,10 @@ class Row:
     """How each of its connections ended, in order."""
     per_packet: bool
     """Whether receipt was known of each packet at the end."""
+    held_ms: int
+    """How long nothing, or no picture, was forwarded to it once its media had begun."""
+    broken_ms: int
+    """How long its picture waited for a keyframe, because a loss could not be repaired in time."""
 
     @property
     def paid_ms(self) -> int:
@@ -75,6 +83,8 @@ class Row:
     @property
     def fault(self) -> str:
         """What is not as promised, or nothing."""
+        if self.held_ms:
+            return f"held for {self.held_ms / 1000:.1f} s"
         high = self.loss_percent >= LOSS_HIGH_PERCENT
         least = PAID_PERCENT_MIN_AT_HIGH_LOSS if high else PAID_PERCENT_MIN
         if self.ends != ("left",):
@@ -159,14 +169,53 @@ NO_LOOPBACK: Final = ("firefox", "webrtcbin", "webrtcbin-reports", RARELY_REPORT
 """They gather no loopback candidates: neither end of the path may be one."""
 
 
-async def _watched(name: str, settings: PathSettings, seconds: float, seed: int) -> Row:
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """What our publisher sends."""
+
+    kbps: int
+    """Of its pictures; above 1 Mbit/s they have 1280 by 720 pixels."""
+
+    @property
+    def file(self) -> Path:
+        """Of such pictures, and a tone."""
+        return sample_file(self.kbps, (1280, 720) if self.kbps > 1_000 else TEST_PICTURE_SIZE)
+
+
+@dataclass
+class Looks:
+    """What the server's own objects showed while a program watched."""
+
+    per_packet: bool = False
+    begun: bool = False
+    held_ms: int = 0
+    broken_ms: int = 0
+
+    async def look(self, r: Rig) -> None:
+        """Each 50 ms, until cancelled."""
+        engine: Any = r.server.engine
+        while True:
+            await asyncio.sleep(LOOK_EVERY_MS / 1000)
+            for subscription in engine._streams[StreamRef(1)].subscriptions:
+                self.per_packet = subscription.subscriber.meter.per_packet
+                held = set(subscription.held) - {"ended"}
+                self.begun = self.begun or not held
+                if self.begun and held - {BROKEN}:
+                    self.held_ms += LOOK_EVERY_MS
+                elif self.begun and held:
+                    self.broken_ms += LOOK_EVERY_MS
+
+
+async def _watched(
+    name: str, settings: PathSettings, seconds: float, seed: int, published: Publication
+) -> Row:
     host = own_addresses()[0] if name in NO_LOOPBACK else "127.0.0.1"
-    async with rig(listen_host=host) as r, r.publishing():
+    async with rig(listen_host=host) as r, r.publishing(video=published.file):
         config = PathConfig(to=r.url, viewers=settings, relay_host=host, seed=seed)
         async with path_before(config) as path:
             r.url = path.url
-            per_packet: list[bool] = []
-            looking = asyncio.ensure_future(_look(r, per_packet))
+            looks = Looks()
+            looking = asyncio.ensure_future(looks.look(r))
             try:
                 seen = await PROGRAMS[name](r, seconds)
             finally:
@@ -179,16 +228,10 @@ async def _watched(name: str, settings: PathSettings, seconds: float, seed: int)
         delay_ms=settings.delay_ms,
         delivered_ms=sum(final.delivered_ms for final in finals),
         ends=tuple(str(final.end_reason) for final in finals),
-        per_packet=bool(per_packet) and per_packet[-1],
+        per_packet=looks.per_packet,
+        held_ms=looks.held_ms,
+        broken_ms=looks.broken_ms,
     )
-
-
-async def _look(r: Rig, per_packet: list[bool]) -> None:
-    engine: Any = r.server.engine
-    while True:
-        await asyncio.sleep(1)
-        for subscription in engine._streams[StreamRef(1)].subscriptions:
-            per_packet.append(subscription.subscriber.meter.per_packet)
 
 
 def _table(rows: list[Row]) -> Table:
@@ -220,6 +263,13 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--programs", default=",".join(PROGRAMS), help="comma between (all)")
     parser.add_argument("--loss", default="0,1,2,5", help="percents, comma between (0,1,2,5)")
     parser.add_argument("--delay-ms", type=float, default=40.0, help="one way (40)")
+    parser.add_argument("--rate-kbps", type=int, help="of the viewer's downlink (no bound)")
+    parser.add_argument(
+        "--stream-kbps",
+        type=int,
+        default=TEST_PICTURE_KBPS,
+        help=f"of the pictures ({TEST_PICTURE_KBPS}; above 1000 they are 1280 x 720)",
+    )
     parser.add_argument("--seconds", type=float, default=90.0, help="of watching, each (90)")
     parser.add_argument("--seed", type=int, default=1, help="of the path's chance (1)")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
@@ -242,11 +292,15 @@ def main() -> int:
     given = _parse()
     people = Console(stderr=True)
     rows: list[Row] = []
+    published = Publication(kbps=given.stream_kbps)
     for name in given.programs:
         for loss in given.losses:
             people.print(f"{name} at {loss:g} % loss, {given.seconds:g} s", style="dim")
-            settings = PathSettings(loss_percent=loss, delay_ms=given.delay_ms)
-            rows.append(asyncio.run(_watched(name, settings, given.seconds, given.seed)))
+            settings = PathSettings(
+                loss_percent=loss, delay_ms=given.delay_ms, rate_kbps=given.rate_kbps
+            )
+            watched = _watched(name, settings, given.seconds, given.seed, published)
+            rows.append(asyncio.run(watched))
     if given.json:
         found = [
             {**asdict(row), "paid_percent": round(row.paid_percent, 1), "fault": row.fault}

@@ -20,32 +20,43 @@ from streaming.clients.media_file import Item, Plan, items, plain
 from streaming.clients.rest_client import ClientError
 
 _CLOCKS = {"video": 90_000, "audio": 48_000}
-_TEST_PICTURE = "testsrc2=size=640x360:rate=30"
 _TEST_TONE = "sine=frequency=440:beep_factor=4:sample_rate=48000"
 TEST_FILE_S = 5
+TEST_PICTURE_KBPS = 600
+TEST_PICTURE_SIZE = (640, 360)
 AHEAD_S = 1.0
 QUEUED_MAX = 250
 """Of one kind: more than a second of the fastest cameras."""
 
 
-def make_test_file(path: Path, seconds: int = TEST_FILE_S) -> None:
-    """Write moving test pictures with a clock, and a tone: VP8 and Opus, a keyframe a second."""
+def make_test_file(
+    path: Path,
+    seconds: int = TEST_FILE_S,
+    *,
+    kbps: int = TEST_PICTURE_KBPS,
+    size: tuple[int, int] = TEST_PICTURE_SIZE,
+) -> None:
+    """Write moving test pictures with a clock, and a tone: VP8 and Opus, a keyframe a second.
+
+    `kbps` is the pictures' constant rate in kbit/s, `size` their width and height in pixels.
+    """
+    width, height = size
     with av.open(str(path), "w", format="webm") as output:
         video: Any = output.add_stream("libvpx", rate=30)
-        video.width, video.height, video.pix_fmt = 640, 360, "yuv420p"
-        video.bit_rate = 600_000
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        video.bit_rate = kbps * 1_000
         video.gop_size = 30
         video.options = {
             "deadline": "realtime",
             "cpu-used": "-8",
             "lag-in-frames": "0",
-            "minrate": "600000",
-            "maxrate": "600000",
-            "bufsize": "600000",
+            "minrate": f"{kbps}k",
+            "maxrate": f"{kbps}k",
+            "bufsize": f"{kbps}k",
         }
         audio: Any = output.add_stream("libopus", rate=48_000)
         audio.bit_rate = 64_000
-        pictures = av.open(_TEST_PICTURE, format="lavfi")
+        pictures = av.open(f"testsrc2=size={width}x{height}:rate=30", format="lavfi")
         tones = av.open(_TEST_TONE, format="lavfi")
         with pictures, tones:
             for frame in _until(pictures, seconds):

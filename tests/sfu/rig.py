@@ -16,7 +16,7 @@ from aiohttp import web
 
 from streaming.clients.config import PublishConfig, WatchConfig, WatchResult
 from streaming.clients.publisher import publish
-from streaming.clients.source import make_test_file
+from streaming.clients.source import TEST_PICTURE_KBPS, TEST_PICTURE_SIZE, make_test_file
 from streaming.clients.viewer import watch
 from streaming.http.config import ServeConfig
 from streaming.http.server import MediaServer
@@ -24,12 +24,13 @@ from tests.http.fake_relayer import FakeRelayer, FakeSigner
 
 
 @functools.cache
-def sample_file() -> Path:
-    """Some seconds of test pictures and a tone, made once per run."""
-    path = Path(tempfile.gettempdir()) / f"paystream-test-{Path(__file__).stat().st_mtime_ns}.webm"
+def sample_file(kbps: int = TEST_PICTURE_KBPS, size: tuple[int, int] = TEST_PICTURE_SIZE) -> Path:
+    """Some seconds of test pictures of a rate and a size, and a tone, made once per run."""
+    made = Path(__file__).stat().st_mtime_ns
+    path = Path(tempfile.gettempdir()) / f"paystream-test-{kbps}-{size[1]}-{made}.webm"
     if not path.exists():
         part = path.with_suffix(f".{os.getpid()}")  # tests run beside each other
-        make_test_file(part)
+        make_test_file(part, kbps=kbps, size=size)
         part.rename(path)
     return path
 
