@@ -29,9 +29,7 @@ def main(url: str, token: str, certificate: str, key: str) -> None:
     avformat = ".".join(map(str, av.library_versions["libavformat"]))
     tell("version", version=f"PyAV {av.__version__}, libavformat {avformat}")
     options = {"authorization": token, "cert_file": certificate, "key_file": key}
-    source = av.open(
-        "testsrc2=size=640x360:rate=30[out0];sine=sample_rate=48000[out1]", format="lavfi"
-    )
+    source = av.open(SOURCES, format="lavfi")
     with source, av.open(url, "w", format="whip", options=options) as out:
         video = out.add_stream("libx264", rate=30, options=PICTURES)
         video.width, video.height, video.pix_fmt = 640, 360, "yuv420p"

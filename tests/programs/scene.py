@@ -118,6 +118,17 @@ async def published(r: Rig, *, seconds: float = 4.0) -> LiveState:
     return state
 
 
+async def held(r: Rig, *, seconds: float) -> set[str]:
+    """For which reasons nothing, or no picture, was forwarded to a viewer in this time."""
+    reasons: set[str] = set()
+    engine: Any = r.server.engine
+    for _ in range(round(seconds * 20)):
+        await asyncio.sleep(0.05)
+        for subscription in engine._streams[StreamRef(1)].subscriptions:
+            reasons.update(subscription.held)
+    return reasons
+
+
 async def last_words(r: Rig) -> ConnectionState:
     """The final state of the only viewer there was."""
     await until(lambda: r.relayer.finals)

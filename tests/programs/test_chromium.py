@@ -21,7 +21,7 @@ from streaming.clients.path.proxy import PathConfig, path_before
 from streaming.session_state import StreamRef
 from tests.programs.pages import WALLET, serves_pages
 from tests.programs.scene import counted, last_words, published
-from tests.sfu.rig import rig
+from tests.sfu.rig import rig, sample_file
 
 pytestmark = pytest.mark.programs
 
@@ -55,6 +55,33 @@ def test_it_views_over_a_path_that_loses_packets() -> None:
                 assert seen[-1] == (True, b"SRTP_AEAD_AES_128_GCM")
                 out = path.proxy.viewers.to_client
                 assert 0.5 < 100 * out.lost / out.packets < 5
+
+    asyncio.run(main())
+
+
+def test_two_and_a_half_megabits_go_over_three() -> None:
+    """A downlink that is hardly wider than the stream, 40 ms away: nothing collapses, the viewer
+    is neither held nor reduced to sound, and what it watched is paid."""
+
+    async def main() -> None:
+        async with rig() as r, r.publishing(video=sample_file(2_500, (1280, 720))):
+            serves_pages(r.relayer)
+            config = PathConfig(to=r.url, viewers=PathSettings(rate_kbps=3_000, delay_ms=40))
+            async with path_before(config) as path, chromium() as browser:
+                reasons: set[str] = set()
+
+                def look(_measure: object) -> None:
+                    for subscription in r.server.engine._streams[StreamRef(1)].subscriptions:
+                        reasons.update(subscription.held)
+
+                measured = await watch_in_browser(
+                    browser, path.url, 1, WALLET, seconds=WATCH_S, on_progress=look
+                )
+                final = await last_words(r)
+            assert not reasons
+            assert path.proxy.viewers.to_client.packets > 200 * WATCH_S
+            assert measured["watched_ms"] > WATCH_S * 900
+            counted(final, watched_ms=measured["watched_ms"], least=0.9)
 
     asyncio.run(main())
 

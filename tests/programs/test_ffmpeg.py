@@ -129,8 +129,15 @@ def test_8_0_on_the_servers_machine_needs_no_option(ffmpeg: str) -> None:
     asyncio.run(main())
 
 
-def test_8_1_publishes_with_a_certificate_that_is_given(tmp_path: Path) -> None:
-    """GnuTLS makes itself one with a curve that OpenSSL does not take."""
+CONSENT_LOST_S = 30.0
+"""After so long without an answered check (RFC 7675) others end a connection."""
+
+
+def test_8_1_publishes_from_another_network_with_a_certificate_that_is_given(
+    namespace: tuple[str, ...], tmp_path: Path
+) -> None:
+    """GnuTLS makes itself one with a curve that OpenSSL does not take. It answers no consent
+    checks and stays nevertheless, as long as media comes."""
     certificate, key = str(tmp_path / "certificate.pem"), str(tmp_path / "key.pem")
     made = (
         "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=whip"
@@ -140,14 +147,17 @@ def test_8_1_publishes_with_a_certificate_that_is_given(tmp_path: Path) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
     async def main() -> None:
-        async with rig() as r:
-            script = (sys.executable, str(HERE / "pyav_publisher.py"))
+        async with rig(listen_host=NEAR, ice_hosts=(NEAR,)) as r:
+            script = (*namespace, sys.executable, str(HERE / "pyav_publisher.py"))
             given = (f"{r.url}/whip/1", PUBLISH_TOKEN, certificate, key)
             async with peer(*script, *given) as publisher:
                 said = await publisher.says("version")
                 assert "libavformat 62.12." in said["version"]
                 state = await published(r)
                 assert (state.video_codec, state.audio_codec) == ("H264", "opus")
+                result = await r.watch(seconds=CONSENT_LOST_S + 3)
+                assert result.end_reason == "seconds"
+                assert result.watched_ms > CONSENT_LOST_S * 1_000
                 await publisher.leave()
                 await until(lambda: live(r) is None)
 

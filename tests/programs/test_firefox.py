@@ -23,6 +23,9 @@ pytestmark = pytest.mark.programs
 WATCH_S = 15.0
 FAR = PathSettings(loss_percent=2, delay_ms=40)
 """Two of a hundred packets lost, and forty milliseconds, each way."""
+LATE_MS = 500
+"""Beside other work it presents its first picture late, and stays as late: when it leaves, it has
+so much that it has not shown. `scripts/watch-paths` allows nothing for that."""
 CONNECTED = "Boolean(document.querySelector('#account'))"
 
 
@@ -70,7 +73,8 @@ def test_it_views_in_our_page() -> None:
             final = await last_words(r)
             assert final.end_reason == "left"
             # The start and one broken chain are free, and more than a twentieth of so short a time.
-            counted(final, watched_ms=measured["watched_ms"], least=0.9)
+            watched_ms = measured["watched_ms"]
+            counted(final, watched_ms=watched_ms, least=0.9, buffered_ms=LATE_MS)
 
     asyncio.run(main())
 
