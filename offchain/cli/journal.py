@@ -33,7 +33,7 @@ def backup(
     """Copy the journal as it is at one moment to a file, and check the copy.
 
     The relayer may run. A journal in a database is copied to such a file, too. Keys are not in it:
-    copy the delegates' directory as well. Exits with 1 if the copy has what cannot be read.
+    `paystream keys backup` copies them. Exits with 1 if the copy has what cannot be read.
     """
     from offchain.journal import upkeep
 

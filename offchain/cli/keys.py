@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from offchain.cli import options
+from offchain.cli import key_copies, options
 from offchain.cli.command import command, group
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
@@ -273,6 +273,9 @@ def rotate(
             "started with another password: then write the password into its --password-file, or "
             "start it anew. Its log says event=master-rotated, or event=master-unusable and why."
         )
+
+
+key_copies.add_to(app)
 
 
 def _secret(*, from_stdin: bool) -> str:

@@ -33,7 +33,8 @@ IDS = [" ".join(way) for way, _ in ALL]
 
 def test_every_promised_command_is_there() -> None:
     promised = {
-        "keys": {"new", "list", "show", "import", "export", "change-password", "rotate"},
+        "keys": {"new", "list", "show", "import", "export", "change-password", "rotate"}
+        | {"backup", "verify", "restore"},
         "journal": {"backup", "verify", "restore", "prune"},
         "stream": {
             "create",
