@@ -168,6 +168,7 @@ class Admission:
         budgets = self._core.book.budgets
         wait_s = budgets.wait_s(viewer, self._core.refill_ms())
         if wait_s > 0:
+            self._core.book.hurry(viewer)  # what is lost with them begins to come back
             raise Refused(
                 429,
                 "budget-spent",

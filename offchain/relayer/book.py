@@ -481,12 +481,24 @@ class Book:
             self.fail(session, now_ms)
 
     def awaits_figures(self, session: LiveSession, now: float) -> bool:
-        """Tell whether a session's last figures are with a media server that is away."""
+        """Tell whether a session's last figures are with a media server that is away.
+
+        One that is dead may yet come back and tell them, so that its session is paid to the end:
+        for a while that is waited for, unless the viewer needs what the session holds.
+        """
+        may_tell = self.servers.is_away if session.hurried else self.servers.may_come_back
         return any(
-            (not held.record.final or held.presumed)
-            and self.servers.is_away(held.record.boot_id, now)
+            (not held.record.final or held.presumed) and may_tell(held.record.boot_id, now)
             for held in session.connections
         )
+
+    def hurry(self, viewer: str) -> None:
+        """Keep none of a viewer's ending sessions for the figures of a media server that is dead:
+        a slot, funds or credit that they hold is needed."""
+        for session in self.of_viewer(viewer):
+            if session.ending and not session.hurried:
+                session.hurried = True
+                session.look()
 
     def attend(self, session: LiveSession, now: float, now_ms: int) -> float:
         """End connections that fell silent, and a session whose viewer did not come back.

@@ -58,6 +58,8 @@ class Continuer:
         """Tell whether a lapsed session's viewer needs the next one, and it can be opened."""
         closed = session.done or self._core.view.is_gone(session.ref)
         waits = lapse.live and lapse.fresh_ms > 0 and session.deny is None
+        if waits and not closed:
+            self._core.book.hurry(session.record.viewer)
         return closed and waits and self._core.view.usable and self._core.journal.healthy
 
     async def _go_on(self, session: LiveSession, lapse: Lapse) -> None:

@@ -150,6 +150,8 @@ class Leaser:
         reason, wait = self._reason(session, number)
         viewer = session.record.viewer
         left_ms = core.book.budgets.left_ms(viewer, now_ms)
+        if left_ms <= 0:
+            core.book.hurry(viewer)
         if reason is None and left_ms <= 0:
             cause = "money" if runway == 0 else core.book.budgets.cause(viewer, now_ms)
             reason, wait = f"budget:{cause}", True

@@ -154,6 +154,7 @@ class LiveSession(_Noted):
         "deny",
         "deny_since",
         "foreign",
+        "hurried",
         "idle_since",
         "is_signed",
         "lapse",
@@ -213,6 +214,8 @@ class LiveSession(_Noted):
         """The ledger does not renew its viewer's subscription: the next one pays the full price."""
         self.foreign = False
         """The ledger's session of this index is on another stream: it is closed, not billed."""
+        self.hurried = False
+        """Its viewer needs what it holds: it is not kept for figures of a server that is dead."""
         self.leased_ms = 0
         """How long its connection may go on should nothing be heard from now on."""
         self.unheard: Mapping[str, Unheard] = _NOTHING

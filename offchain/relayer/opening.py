@@ -184,11 +184,13 @@ class Opening:
         ]
         for session in held:
             if len(held) < grant.sessions_max:
-                return
+                break
             if session.connections and not session.live:
                 session.end("left", now)
                 held = [other for other in held if other is not session]
                 core.submit_bell.ring()
+        if len(grant.open) + len(self._pacing.reserved(number, grant)) >= grant.sessions_max:
+            core.book.hurry(grant.viewer)
 
     async def _look(self, session: LiveSession) -> None:
         names = Interest()

@@ -336,6 +336,7 @@ class Requests:
             )
         if live is not None and (live.lapse is not None or not live.done):
             deny(live, "session-closed", trio.current_time())
+            live.hurried = True
             self._core.submit_bell.ring()
             record = live.record
         return self._listing.describe(record, live)

@@ -11,6 +11,9 @@ AWAY_AFTER_S: Final = 3.0
 """A media server that has said nothing for so long (it speaks each 500 ms) is away."""
 SERVER_DEAD_AFTER_S: Final = 45.0
 """One that is away for so long is taken for dead. What it still has to say is taken if it comes."""
+FIGURES_LOST_AFTER_S: Final = 600.0
+"""After so long nobody waits any more for what one that is dead still has to say: by then gap and
+window of the sessions that it had are nearly over, where they are the usual ones."""
 TOLD_ALL_WITHIN_S: Final = 5.0
 """A media server tells of every connection that it has within so long (`streaming/http/telling`),
 and what it has not named by then is no more."""
@@ -38,10 +41,17 @@ class Servers:
         One that stays away is taken for dead: its viewers are not kept waiting for its figures. One
         that was not heard since the start is away from then on.
         """
+        return self._is_silent(boot_id, now, SERVER_DEAD_AFTER_S)
+
+    def may_come_back(self, boot_id: str, now: float) -> bool:
+        """Tell whether a boot's media server is away, dead or not, and may yet tell its figures."""
+        return self._is_silent(boot_id, now, FIGURES_LOST_AFTER_S)
+
+    def _is_silent(self, boot_id: str, now: float, most_s: float) -> bool:
         heard_at = self._heard.get(_server_of(boot_id))
         if heard_at is None:
-            return now - self.started_at < SERVER_DEAD_AFTER_S
-        return AWAY_AFTER_S <= now - heard_at < SERVER_DEAD_AFTER_S
+            return now - self.started_at < most_s
+        return AWAY_AFTER_S <= now - heard_at < most_s
 
     def await_all(self, boot_id: str, now: float) -> None:
         """Wait for a boot to name all that it has, from now on."""

@@ -33,7 +33,7 @@ def session_view(core: Core, session: LiveSession, now: float) -> SessionView | 
         last_total=None if tick is None else tick.total,
         since_close_ms=None if close is None else int((now - close.at) * 1000),
         since_fund_ms=None if fund is None else int((now - fund.at) * 1000),
-        awaits_figures=core.book.awaits_figures(session, now),
+        awaits_figures=session.ending and core.book.awaits_figures(session, now),
         vault=vault,
         cap_left=cap_left,
     )

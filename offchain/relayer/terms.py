@@ -126,6 +126,8 @@ class Quotes:
         by_grant = funds.returning(core, viewer, asset)
         back = sum(by_grant.values())
         suffices = bool(missing) and back >= short_by
+        if missing and back:
+            core.book.hurry(viewer)
         return Standing(
             stream=entry,
             rate_per_second=rate,

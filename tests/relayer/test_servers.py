@@ -6,6 +6,7 @@ import pytest
 
 from offchain.relayer.servers import (
     AWAY_AFTER_S,
+    FIGURES_LOST_AFTER_S,
     SERVER_DEAD_AFTER_S,
     SERVERS_KEPT,
     TOLD_ALL_WITHIN_S,
@@ -36,6 +37,24 @@ def test_a_server_that_never_spoke_is_away_from_the_start_on() -> None:
     assert servers.is_away("boot@one", 100.0)
     assert servers.is_away("boot@one", 100.0 + SERVER_DEAD_AFTER_S - 0.1)
     assert not servers.is_away("boot@one", 100.0 + SERVER_DEAD_AFTER_S)
+
+
+@pytest.mark.parametrize(
+    "silent_s", [AWAY_AFTER_S, SERVER_DEAD_AFTER_S, FIGURES_LOST_AFTER_S - 0.1]
+)
+def test_one_that_is_taken_for_dead_may_come_back(silent_s: float) -> None:
+    servers = Servers()
+    servers.hear("boot@one", 100.0)
+    assert servers.may_come_back("boot@one", 100.0 + silent_s)
+    assert servers.may_come_back("boot@unheard", FIGURES_LOST_AFTER_S - 0.1)
+
+
+def test_one_that_is_there_or_silent_for_too_long_is_not_waited_for() -> None:
+    servers = Servers()
+    servers.hear("boot@one", 100.0)
+    assert not servers.may_come_back("boot@one", 100.0 + AWAY_AFTER_S - 0.1)
+    assert not servers.may_come_back("boot@one", 100.0 + FIGURES_LOST_AFTER_S)
+    assert not servers.may_come_back("boot@unheard", FIGURES_LOST_AFTER_S)
 
 
 def test_a_boot_has_told_all_once_and_not_before_its_time() -> None:

@@ -183,7 +183,7 @@ class Faults:
         """Let a server reach nothing."""
         name = self.numbers.choice(list(self.world.servers))
         self.world.network.take_down(name)
-        await self._for("link-down", 1, 150, server=name)
+        await self._for("link-down", 1, 700, server=name)
         self.world.network.weather(name).down = False
 
     async def server_crash(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 
 from tests.simulation.scenarios.stage import play
@@ -97,3 +98,118 @@ def test_what_was_delivered_without_the_link_is_paid_by_a_new_process() -> None:
         assert w.unpaid_s(watching) < 2, w.unpaid_s(watching)
 
     play(tale, judged=("charged",))
+
+
+async def _away(w: World, seconds: float, *, window_ms: int = 600_000) -> None:
+    """Let the first server's link be away, under the reference runtime's window."""
+    w.chain.set_settlement_window(window_ms)
+    w.network.take_down("A")
+    await trio.sleep(seconds)
+
+
+# It once was so: a server that was away for more than 45 s lost 13 s of each of its viewers.
+@pytest.mark.parametrize("away_s", [61, 130, 400, 590])
+def test_a_link_that_is_away_for_minutes_loses_nothing(away_s: float) -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        watching = await viewer.watch()
+        await trio.sleep(20)
+        await _away(w, away_s)
+        w.network.weather("A").down = False
+        await trio.sleep(30)
+        assert not w.judges.open_sessions()
+        assert watching.held_ms >= 30_000
+        assert w.unpaid_s(watching) < 2, w.unpaid_s(watching)
+
+    play(tale, judged=("charged", "credit"))
+
+
+def test_a_session_is_not_kept_for_the_figures_of_a_server_that_never_comes_back() -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        await viewer.watch()
+        await trio.sleep(20)
+        await _away(w, 595)
+        assert w.judges.open_sessions()
+        await trio.sleep(20)
+        assert not w.judges.open_sessions()
+
+    play(tale, judged=("charged", "credit"))
+
+
+def test_nor_for_longer_than_its_key_can_close_it() -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        watching = await viewer.watch()
+        await trio.sleep(20)
+        charged = w.charged(watching)
+        await _away(w, 170, window_ms=60_000)
+        assert not w.judges.open_sessions()
+        assert w.charged(watching) > charged, "it was settled"
+
+    play(tale, judged=("charged", "credit"))
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        pytest.param({"sessions_max": 1}, id="the slot"),
+        pytest.param({"sessions_max": 2, "cap": 40_000}, id="the cap"),
+        pytest.param({"sessions_max": 2, "vault": 40_000}, id="the funds"),
+    ],
+)
+def test_who_comes_elsewhere_need_not_wait_for_it(terms: dict[str, int]) -> None:
+    async def tale(w: World) -> None:
+        other = w.serve("B")
+        viewer = await w.viewer().ready(**terms)
+        await viewer.watch()
+        await trio.sleep(20)
+        await _away(w, 100)
+        assert w.judges.open_sessions()
+        began = trio.current_time()
+        watching = await viewer.watch(server=other)
+        assert trio.current_time() - began < 10, viewer.problems[-1]
+        await trio.sleep(20)
+        assert watching.denied is None
+        watching.end("left")
+        await trio.sleep(20)
+        assert w.charged(watching) >= 10, watching.reasons
+
+    play(tale, judged=("charged", "credit"))
+
+
+def test_who_comes_elsewhere_without_need_of_it_leaves_it_waiting() -> None:
+    async def tale(w: World) -> None:
+        other = w.serve("B")
+        viewer = await w.viewer().ready(sessions_max=2)
+        first = await viewer.watch()
+        await trio.sleep(20)
+        await _away(w, 100)
+        second = await viewer.watch(server=other)
+        await trio.sleep(5)
+        second.end("left")
+        await trio.sleep(10)
+        w.network.weather("A").down = False
+        await trio.sleep(30)
+        for watching in (first, second):
+            assert w.unpaid_s(watching) < 2, w.unpaid_s(watching)
+
+    play(tale, judged=("charged", "credit"))
+
+
+def test_whose_credit_it_takes_has_it_closed() -> None:
+    async def tale(w: World) -> None:
+        other = w.serve("B")
+        viewer = await w.viewer().ready(sessions_max=2)
+        await viewer.watch()
+        await trio.sleep(20)
+        await _away(w, 100)
+        watching = await viewer.watch(server=other)
+        await trio.sleep(60)
+        assert len(w.judges.open_sessions()) == 1
+        await trio.sleep(300)
+        watching.end("left")
+        await trio.sleep(20)
+        assert w.charged(watching) >= 200, watching.reasons
+
+    play(tale, judged=("charged", "credit"))
