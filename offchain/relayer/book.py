@@ -487,10 +487,19 @@ class Book:
         for a while that is waited for, unless the viewer needs what the session holds.
         """
         may_tell = self.servers.is_away if session.hurried else self.servers.may_come_back
-        return any(
-            (not held.record.final or held.presumed) and may_tell(held.record.boot_id, now)
+        untold = {unheard.boot_id for unheard in session.unheard.values()}
+        untold |= {
+            held.record.boot_id
             for held in session.connections
-        )
+            if not held.record.final or held.presumed
+        }
+        return any(may_tell(boot_id, now) for boot_id in untold)
+
+    def awaits_admitted(self, session: LiveSession, now: float) -> bool:
+        """Tell whether a session's newest connection was let in at a media server that was away
+        before it had told of it: whether its viewer watches is not known, as with any other's."""
+        unheard = session.unheard.get(session.admitted(session.record.number))
+        return unheard is not None and self.servers.is_away(unheard.boot_id, now)
 
     def hurry(self, viewer: str) -> None:
         """Keep none of a viewer's ending sessions for the figures of a media server that is dead:
@@ -516,6 +525,8 @@ class Book:
             return min(again, session.deny_since + DENIED_WAIT_S)
         if session.live or session.idle_since is None:
             return again
+        if self.awaits_admitted(session, now):
+            return min(again, now + AWAY_AGAIN_S)
         last = session.last
         reason = last.end_reason if last is not None and last.end_reason else "vanished"
         if reason in AT_ONCE or now - session.idle_since >= RESUME_WITHIN_S:
@@ -555,7 +566,9 @@ class Book:
         """Whether a viewer may still come back to a session."""
         if session.done or session.ending or session.deny is not None:
             return False
-        return session.idle_since is None or now - session.idle_since < RESUME_WITHIN_S
+        if session.idle_since is None or now - session.idle_since < RESUME_WITHIN_S:
+            return True
+        return self.awaits_admitted(session, now)
 
     def orphan(self, viewer: str, stream: int, now: float) -> LiveSession | None:
         """Find a session whose admission was never answered, so that its viewer asks again."""

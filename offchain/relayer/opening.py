@@ -185,7 +185,9 @@ class Opening:
         for session in held:
             if len(held) < grant.sessions_max:
                 break
-            if session.connections and not session.live:
+            if not session.connections or core.book.awaits_admitted(session, now):
+                continue
+            if not session.live:
                 session.end("left", now)
                 held = [other for other in held if other is not session]
                 core.submit_bell.ring()

@@ -217,10 +217,11 @@ class Quotes:
             waiting = session.idle_since is not None and not session.live
             if session.ending or session.deny is not None or self._core.view.is_gone(session.ref):
                 continue
-            if waiting and session.connections:
-                continue  # its viewer has gone, and whoever asks now takes its place
-            if waiting and now - (session.idle_since or now) > 15:
-                continue
+            if waiting and not self._core.book.awaits_admitted(session, now):
+                if session.connections:
+                    continue  # its viewer has gone, and whoever asks now takes its place
+                if now - (session.idle_since or now) > 15:
+                    continue
             held += 1
         ours = {session.record.index for session in own}
         strangers = sum(index not in ours for index in grant.open)

@@ -213,3 +213,67 @@ def test_whose_credit_it_takes_has_it_closed() -> None:
         assert w.charged(watching) >= 200, watching.reasons
 
     play(tale, judged=("charged", "credit"))
+
+
+# It once was so: 15 s after such an admission its session was closed, and nothing of it was paid.
+@pytest.mark.parametrize("away_s", [31, 130])
+def test_a_link_that_breaks_with_an_admission_loses_nothing(away_s: float) -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        watching = await viewer.watch()
+        await _away(w, away_s)
+        assert bool(w.judges.open_sessions())
+        w.network.weather("A").down = False
+        await trio.sleep(13)
+        watching.end("left")
+        await trio.sleep(30)
+        assert not w.judges.open_sessions()
+        assert watching.held_ms >= (25_000 if away_s < 45 else 5_000), watching.denied
+        assert w.unpaid_s(watching) < 2, w.unpaid_s(watching)
+
+    play(tale, judged=("charged", "credit"))
+
+
+@pytest.mark.parametrize("end", ["left", "vanished"])
+def test_nor_does_one_that_breaks_when_a_viewer_has_come_back(end: str) -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        first = await viewer.watch()
+        await trio.sleep(20)
+        first.end(end)
+        second = await viewer.join(resume=first.resume)
+        assert second is not None
+        assert second.resumed
+        w.server.watching.remove(second)
+        w.server.tell()  # the first one's last state comes, and nothing of the second
+        await trio.sleep(0.01)
+        await _away(w, 31)
+        w.server.watching.append(second)
+        w.network.weather("A").down = False
+        await trio.sleep(13)
+        second.end("left")
+        await trio.sleep(30)
+        assert not w.judges.open_sessions()
+        assert second.held_ms >= 15_000, second.denied
+        assert w.unpaid_s(second) < 3, w.unpaid_s(second)
+
+    play(tale, judged=("charged", "credit"))
+
+
+def test_who_was_let_in_when_the_link_broke_comes_back_elsewhere() -> None:
+    async def tale(w: World) -> None:
+        other = w.serve("B")
+        viewer = await w.viewer().ready()
+        first = await viewer.watch()
+        await _away(w, 20)
+        second = await viewer.join(server=other, resume=first.resume)
+        assert second is not None, viewer.problems[-1]
+        assert second.resumed
+        await trio.sleep(20)
+        second.end("left")
+        w.network.weather("A").down = False
+        await trio.sleep(30)
+        assert not w.judges.open_sessions()
+        assert w.unpaid_s(first) < 3, w.unpaid_s(first)
+
+    play(tale, judged=("charged", "credit"))
