@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -15,6 +17,7 @@ from offchain.cli.output import Output
 
 if TYPE_CHECKING:
     from offchain.journal.leasing import Relayers
+    from offchain.journal.store import Store
 
 LOOK_EVERY_S: Final = 0.5
 RelayerId = Annotated[
@@ -53,13 +56,10 @@ def drain(
 ) -> None:
     """Let one of several relayers hand its sessions over, and wait until it holds none.
 
-    It takes no viewer any more, until it is started anew; the others take what it gives up within a
-    second or two, and nobody's payment pauses. When the command ends with 0, the relayer may be
-    stopped.
+    It takes no viewer any more, on none of its chains, until it is started anew; the others take
+    what it gives up within a second or two, and nobody's payment pauses. When the command ends with
+    0, the relayer may be stopped.
     """
-    from offchain.journal import leasing
-    from offchain.journal.opening import attached
-
     place = options.journal_url(journal_url_file)
     if place is None:
         raise Failure(
@@ -68,8 +68,8 @@ def drain(
             "usage",
         )
     deadline = time.monotonic() + timeout
-    with attached(place) as store:
-        found = _checked(leasing.drain(store, relayer_id), relayer_id)
+    with _journals_of(place, relayer_id) as stores:
+        found = _drained(stores, relayer_id)
         first = found.viewers
         if not out.json_mode:
             out.note(
@@ -84,11 +84,41 @@ def drain(
                     "timeout",
                 )
             time.sleep(LOOK_EVERY_S)
-            found = _checked(leasing.drain(store, relayer_id), relayer_id)
+            found = _drained(stores, relayer_id)
     if out.json_mode:
         out.json({"relayer": relayer_id, "handed_over": first, "others": found.others})
     else:
         out.note(f"Relayer {relayer_id} is empty, and may be stopped.")
+
+
+@contextmanager
+def _journals_of(place: str, name: str) -> Iterator[list[Store]]:
+    """Open the journals in which a relayer lives: it may follow several chains.
+
+    Raises Failure where it lives in none, or nobody could take over in one of them.
+    """
+    from offchain.journal import chains_in, leasing, url_of_chain
+    from offchain.journal.opening import attached
+
+    with ExitStack() as stack:
+        places = [url_of_chain(place, chain) for chain in chains_in(place)]
+        stores = [stack.enter_context(attached(each)) for each in places]
+        own = [store for store in stores if leasing.look_for(store, name).lives]
+        for store in own or stores[:1]:
+            _checked(leasing.look_for(store, name), name)
+        yield own
+
+
+def _drained(stores: Sequence[Store], name: str) -> Relayers:
+    """Let a relayer give up what it holds in each journal, and sum it up: `others` is the least."""
+    from offchain.journal import leasing
+
+    found = [_checked(leasing.drain(store, name), name) for store in stores]
+    return leasing.Relayers(
+        lives=sum(each.lives for each in found),
+        viewers=sum(each.viewers for each in found),
+        others=min(each.others for each in found),
+    )
 
 
 def _checked(found: Relayers, name: str) -> Relayers:

@@ -47,14 +47,16 @@ def sessions(
     from pathlib import Path
 
     from offchain.chain_names import names_in, state_dir_of
-    from offchain.journal import upkeep
+    from offchain.journal import chains_in, upkeep, url_of_chain
     from streaming.session_state import SessionRef
 
     place = options.journal_place(state_dir, journal_url_file)
     journals: dict[str, Path | str] = {"": place}
-    if isinstance(place, Path):  # others are followed with files alone
+    if isinstance(place, Path):
         for name in names_in(place.parent)[1:]:
             journals[name] = state_dir_of(place.parent, name) / place.name
+    else:
+        journals |= {name: url_of_chain(place, name) for name in chains_in(place)}
     loaded = {name: upkeep.still_open(each) for name, each in journals.items()}
     found = [
         _data(each, name)

@@ -398,6 +398,15 @@ def relay(
             show_default="none: they are in this process",
         ),
     ] = None,
+    chain_signer: Annotated[
+        list[str] | None,
+        options.option(
+            "--chain-signer",
+            "The same of another chain that is followed, with the chain's name in front; repeat it "
+            "for each.",
+            "NAME=PATH",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         options.option(
@@ -431,7 +440,7 @@ def relay(
     from offchain.cli.checks.relaying import Rehearsed
     from offchain.cli.rehearsal import rehearse
     from offchain.relayer.run import run_relayer
-    from offchain.relayer.settings import RelayerConfig, chains_by_name
+    from offchain.relayer.settings import RelayerConfig, chains_by_name, signers_by_name
 
     log_to_stderr(log_level, log_format)
     state = options.state_dir(state_dir)
@@ -449,6 +458,7 @@ def relay(
             password=password,
             password_again=wallets.password_again,
             signer=signer,
+            more_signers=signers_by_name(chain_signer or []),
             socket=options.socket_path(socket, state_dir),
             keys_dir=delegates,
             cadence_ms=cadence_ms,

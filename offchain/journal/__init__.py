@@ -17,7 +17,7 @@ from offchain.journal.journal import (
     open_shared_journal,
 )
 from offchain.journal.migrations import SCHEMA_VERSION
-from offchain.journal.opening import URL_VARIABLE, url_of
+from offchain.journal.opening import URL_VARIABLE, chains_in, url_of
 from offchain.journal.records import (
     BudgetState,
     ConnectionRecord,
@@ -32,6 +32,7 @@ from offchain.journal.records import (
     SessionRecord,
     TokenRecord,
 )
+from offchain.journal.schemas import url_of_chain
 from offchain.journal.statements import (
     Statement,
     drop_budget,
@@ -74,6 +75,7 @@ __all__ = [
     "SessionRecord",
     "Statement",
     "TokenRecord",
+    "chains_in",
     "drop_budget",
     "drop_connections",
     "drop_orders",
@@ -89,4 +91,5 @@ __all__ = [
     "put_session",
     "put_token",
     "url_of",
+    "url_of_chain",
 ]

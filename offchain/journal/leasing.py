@@ -246,6 +246,12 @@ def drain(store: Store, name: str) -> Relayers:
         return found
 
 
+def look_for(store: Store, name: str) -> Relayers:
+    """Tell what the journal knows of a relayer, and change nothing. Raises JournalUnavailable."""
+    with store.transaction() as execute:
+        return _relayers(execute, store, name)
+
+
 def _relayers(execute: Execute, store: Store, name: str) -> Relayers:
     ((lives,),) = execute("SELECT count(*) FROM relayers WHERE name = ?", (name,))
     ((viewers,),) = execute(

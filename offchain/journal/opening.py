@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from offchain.journal.errors import JournalUnavailable, JournalUrlInvalid
+from offchain.journal.schemas import SCHEMA_OF_CHAIN, chain_of_schema
 from offchain.journal.sqlite import SqliteStore, owned
 from offchain.journal.store import Store
 
@@ -51,6 +52,19 @@ def _url_in(file: Path) -> str:
 def is_url(place: Path | str) -> bool:
     """Tell whether a place is a database's."""
     return isinstance(place, str) and place.startswith(_SCHEMES)
+
+
+def chains_in(place: Path | str) -> list[str]:
+    """List the chains that have a journal in a database, the one without a name first.
+
+    Raises JournalUnreadable, JournalUnavailable and JournalUrlInvalid.
+    """
+    with attached(place) as store:
+        rows = store.read(
+            "SELECT table_schema::text FROM information_schema.tables WHERE table_name = 'meta' "
+            "AND table_schema <> current_schema() ORDER BY 1"
+        )
+    return ["", *(chain_of_schema(name) for (name,) in rows if SCHEMA_OF_CHAIN.fullmatch(name))]
 
 
 @contextmanager

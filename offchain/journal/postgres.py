@@ -32,6 +32,7 @@ from offchain.journal.migrations import (
     refuse_newer,
     refuse_other,
 )
+from offchain.journal.schemas import SCHEMA_OF_CHAIN
 from offchain.journal.statements import Statement, Values, put_meta, runs
 from offchain.journal.store import Select
 
@@ -112,6 +113,7 @@ class PostgresStore:
 
     def _take(self) -> None:
         with self._told("be opened"):
+            self._make_schema()
             if self._shared:
                 self._take_share()
                 return
@@ -129,6 +131,24 @@ class PostgresStore:
                     "signer knows their leases: give this one a --relayer-id, too"
                 )
             self._execute(*put_meta(_OWNER, self._token))
+
+    def _make_schema(self) -> None:
+        """Make the schema that the URL leads to, where that is one of a chain with a name."""
+        ((current, path),) = self._execute(
+            "SELECT current_schema()::text, current_setting('search_path')"
+        )
+        if current is not None or not SCHEMA_OF_CHAIN.fullmatch(path):
+            return
+        try:
+            self._execute(f"CREATE SCHEMA IF NOT EXISTS {path}")
+        except psycopg.errors.InsufficientPrivilege:
+            user = self._writer.info.user
+            raise JournalUnavailable(
+                f"the journal {self.place} has no schema {path}, and {user} may make none: run "
+                f'`CREATE SCHEMA {path} AUTHORIZATION "{user}"` in the database'
+            ) from None
+        except psycopg.errors.UniqueViolation:
+            pass  # another relayer has just made it
 
     def _take_share(self) -> None:
         if self._version() != SCHEMA_VERSION:
@@ -344,7 +364,9 @@ class _Url:
             user = f"{parts.username}@" if parts.username else ""
             port = f":{parts.port}" if parts.port is not None else ""
             self.shown = f"postgresql://{user}{parts.hostname or ''}{port}{parts.path}"
-            psycopg.conninfo.conninfo_to_dict(text)
+            options = str(psycopg.conninfo.conninfo_to_dict(text).get("options", ""))
+            schema = SCHEMA_OF_CHAIN.search(options)
+            self.shown += f" ({schema[0]})" if schema is not None else ""
         except (ValueError, psycopg.Error):  # either would repeat the address, password and all
             raise JournalUrlInvalid(
                 "the journal's address is no URL of PostgreSQL: give "

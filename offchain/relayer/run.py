@@ -21,7 +21,6 @@ from contextlib import (
     nullcontext,
 )
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -110,8 +109,8 @@ async def _written_at_the_end(
                     log.error("event=journal-failed detail=%r", str(error))  # noqa: TRY400
 
 
-OpenKeyring: TypeAlias = Callable[[Domain], AbstractAsyncContextManager[Keyring]]
-"""Opens the keyring that signs for a chain."""
+OpenKeyring: TypeAlias = Callable[[str, Domain], AbstractAsyncContextManager[Keyring]]
+"""Opens the keyring that signs for a chain, by its name."""
 
 
 @dataclass
@@ -218,7 +217,7 @@ class _Follower:
         self.chains.claim(followed.name, ledger.genesis_hash)
         if config.development_accounts:
             await development.check(ledger)
-        keyring = await stack.enter_async_context(self.open_keyring(ledger))
+        keyring = await stack.enter_async_context(self.open_keyring(followed.name, ledger))
         stack.callback(setattr, self.ending, "waits_for", "the connections to chain and signer")
         relayer = await stack.enter_async_context(
             _written_at_the_end(
@@ -292,15 +291,16 @@ async def _journal(
 
 
 async def _keyrings(config: RelayerConfig) -> OpenKeyring:
-    """Give what opens a chain's keyring: the signer's, or our own, which is one for all chains.
+    """Give what opens a chain's keyring: its signer's, or our own, which is one for all chains.
 
     Raises KeystoreError.
     """
     if config.signer is not None:
-        return partial(open_remote_keyring, config.signer)
+        sockets = {"": config.signer, **config.more_signers}
+        return lambda name, domain: open_remote_keyring(sockets[name], domain)
     keyring = KeystoreKeyring(config.keystore_dir, config.password, config.password_again)
     await keyring.check()
-    return lambda _domain: nullcontext(keyring)
+    return lambda _name, _domain: nullcontext(keyring)
 
 
 def _own_directory(path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from offchain.chain_names import NAME, state_dir_of
+from offchain.journal import url_of_chain
 from offchain.keys.signer import Signer
 from offchain.ledger.endpoints import shown
 from offchain.relayer.credit import CREDIT_MS, least_credit_ms
@@ -41,6 +42,20 @@ def chains_by_name(given: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def signers_by_name(given: Iterable[str]) -> dict[str, Path]:
+    """Sort the sockets of signers by chain, each `NAME=PATH`. Raises SettingsInvalid."""
+    found: dict[str, Path] = {}
+    for each in given:
+        name, separator, path = each.partition("=")
+        if not separator or not path or not NAME.fullmatch(name) or name in found:
+            raise SettingsInvalid(
+                f"chain-signer is {each[:80]!r}: give each chain's name and its signer's socket "
+                "once, as in asia=/run/paystream/asia.sock"
+            )
+        found[name] = Path(path)
+    return found
+
+
 @dataclass(frozen=True, kw_only=True)
 class RelayerConfig:
     """Where a relayer finds its chain and its files, and how often it ticks.
@@ -57,7 +72,7 @@ class RelayerConfig:
     `relayer_id` is the name of one of several relayers that share it, and the signer.
     Of several `chain_urls` the first is preferred whose node is there and believed; the start waits
     up to `chain_wait_s` for one. They may hold tokens and never show whole. `more_chains` are
-    those of other chains, by the name that the operator gives each.
+    those of other chains, by the name that the operator gives each; `more_signers` are theirs.
     `development_accounts` lets pages sign as the
     accounts of a development chain, and refuses every other chain.
     """
@@ -68,6 +83,7 @@ class RelayerConfig:
     password: str = ""
     password_again: Callable[[], str | None] = lambda: None
     signer: Path | None = None
+    more_signers: Mapping[str, Path] = field(default_factory=dict)
     socket: Path | None = None
     keys_dir: Path | None = None
     cadence_ms: int = 6_000
@@ -109,6 +125,7 @@ class RelayerConfig:
     def _check_chains(self) -> None:
         if self.more_chains:
             self._check_several()
+        self._check_signers()
         for name, urls in self.chains.items():
             _check_urls(name, urls)
         if not 0 <= self.chain_wait_s <= 86_400:
@@ -125,11 +142,30 @@ class RelayerConfig:
                 "chain gives every address a name: give those of one chain without, which is the "
                 "one that a media server means by an address without /chains/NAME"
             )
-        for option, is_given in (("signer", self.signer), ("journal-url-file", self.journal)):
-            if is_given is not None:
-                raise SettingsInvalid(
-                    f"{option} is for one chain: leave it out, or start a relayer for each chain"
-                )
+
+    def _check_signers(self) -> None:
+        """Check that each chain has a signer of its own, or none has one: it signs for one."""
+        if self.signer is None and not self.more_signers:
+            return
+        strange = [name for name in self.more_signers if name not in self.more_chains]
+        if strange:
+            raise SettingsInvalid(
+                f"chain-signer names the chain {strange[0]!r}, which is not followed: name one "
+                "that --chain names"
+            )
+        missing = [name for name in self.chains if self.signer_of(name) is None]
+        if missing:
+            option = f"--chain-signer {missing[0]}=PATH" if missing[0] else "--signer PATH"
+            raise SettingsInvalid(
+                f"{option} is missing: a signer signs for one chain, so give each a signer, or "
+                "leave all keys to the relayer"
+            )
+        sockets = [self.signer_of(name) for name in self.chains]
+        if len(set(sockets)) < len(sockets):
+            raise SettingsInvalid(
+                "chain-signer names one socket for two chains: a signer signs for one, start "
+                "another with a --state-dir of its own"
+            )
 
     def _check_sharing(self, name: str) -> None:
         if not _NAME.fullmatch(name):
@@ -184,7 +220,13 @@ class RelayerConfig:
 
     def journal_place(self, chain: str = "") -> Path | str:
         """Give the file or URL of a chain's journal."""
-        return self.journal or state_dir_of(self.state_dir, chain) / "journal.sqlite"
+        if self.journal is not None:
+            return url_of_chain(self.journal, chain)
+        return state_dir_of(self.state_dir, chain) / "journal.sqlite"
+
+    def signer_of(self, chain: str) -> Path | None:
+        """Give the socket of a chain's signer, where the keys are not in the relayer."""
+        return self.more_signers.get(chain) if chain else self.signer
 
     @property
     def keystore_dir(self) -> Path:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from offchain.cli import app
 from offchain.cli.exits import Exit
+from offchain.journal import url_of_chain
 from offchain.journal.leasing import Leasing
 from offchain.journal.opening import attached, opened
 from tests.journal.conftest import database, server
@@ -53,3 +54,30 @@ def test_a_relayer_is_drained_when_it_holds_nobody(database: str, tmp_path: Path
         gives_up.join()
         assert result.exit_code == Exit.OK, result.output
         assert json.loads(result.stdout) == {"relayer": "one", "handed_over": 1, "others": 1}
+
+
+@pytest.mark.programs
+def test_of_several_chains_all_are_drained_or_none(database: str, tmp_path: Path) -> None:
+    asia = url_of_chain(database, "asia")
+    with (
+        opened(database, shared=True) as here,
+        opened(asia, shared=True) as there,
+        opened(url_of_chain(database, "of-another"), shared=True),
+    ):
+        ones = [Leasing(store, "one/1", lasts_ms=3_600_000) for store in (here, there)]
+        for one in ones:
+            one.begin()
+            one.claim("5Alice")
+        Leasing(here, "two/1", lasts_ms=3_600_000).begin()
+        alone = drain(tmp_path, database)
+        assert alone.exit_code == Exit.SERVER_REFUSED
+        assert not any(one.renew().draining for one in ones)
+        Leasing(there, "two/1", lasts_ms=3_600_000).begin()
+        ones[0].let_go(["5Alice"], 1)
+        waiting = drain(tmp_path, database, "--timeout", "1")
+        assert "still holds 1 viewers after 1 s" in waiting.stderr
+        assert all(one.renew().draining for one in ones)
+        ones[1].let_go(["5Alice"], 1)
+        result = drain(tmp_path, database, "--json")
+        assert result.exit_code == Exit.OK, result.output
+        assert json.loads(result.stdout) == {"relayer": "one", "handed_over": 0, "others": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import psycopg
@@ -16,9 +17,12 @@ from offchain.journal import (
     JournalUnreadable,
     JournalUrlInvalid,
     Statement,
+    chains_in,
     open_journal,
     put_connection,
     put_session,
+    upkeep,
+    url_of_chain,
 )
 from offchain.journal.postgres import PostgresStore
 from tests.journal.database import PASSWORD, Server, running
@@ -226,3 +230,43 @@ async def test_a_relayer_goes_on_after_crashes(
         await r.until(lambda: not r.relayer.core.book.sessions)
         loaded = r.relayer.core.journal.load()
         assert loaded.sessions == loaded.connections == loaded.orders == []
+
+
+async def test_each_chain_with_a_name_has_a_schema_of_its_own(
+    database: str, tmp_path: Path
+) -> None:
+    asia = url_of_chain(database, "asia-2")
+    async with open_journal(database) as here, open_journal(asia) as there:
+        await here.commit([put_session(session())])
+        assert there.load().sessions == []
+        await there.commit([put_session(session(1))])
+        assert here.session(1, 0) is None
+        assert there.session(1, 0) == session(1)
+        with pytest.raises(JournalLocked, match=r"\(paystream_asia_2\) is in use"):
+            PostgresStore(asia)
+        assert cut(database)
+        await there.commit([put_session(session(2))])
+        assert here.load().sessions == [session()]
+    assert chains_in(database) == ["", "asia-2"]
+    with pytest.raises(JournalUnreadable, match="start the relayer once"):
+        upkeep.verify(url_of_chain(database, "africa"))
+    upkeep.backup(asia, tmp_path / "copy")
+    assert upkeep.restore(tmp_path / "copy", url_of_chain(database, "b")).rows["sessions"] == 2
+
+
+async def test_options_of_the_url_stay(database: str) -> None:
+    own = database + ("&" if "?" in database else "?") + "options=-cwork_mem%3D8MB"
+    async with open_journal(url_of_chain(own, "asia")) as journal:
+        assert journal.load().sessions == []
+    assert sql(url_of_chain(own, "asia"), "SHOW work_mem") == [("8MB",)]
+
+
+async def test_who_may_make_no_schema_is_told_what_to_run(database: str) -> None:
+    name = sql(database, "SELECT current_database()")[0][0]
+    sql(database, "CREATE ROLE poor LOGIN PASSWORD 'poor'")
+    sql(database, f'REVOKE CREATE ON DATABASE "{name}" FROM PUBLIC')
+    poor = re.sub(r"//[^@]*@", "//poor:poor@", url_of_chain(database, "asia"))
+    with pytest.raises(
+        JournalUnavailable, match='CREATE SCHEMA paystream_asia AUTHORIZATION "poor'
+    ):
+        PostgresStore(poor)

@@ -13,18 +13,29 @@ import pytest
 import trio
 
 from offchain.chain_names import names_in, state_dir_of
-from offchain.journal import JournalUnreadable, open_journal
+from offchain.journal import (
+    JournalUnreadable,
+    chains_in,
+    leasing,
+    open_journal,
+    url_of_chain,
+)
+from offchain.journal.opening import attached
 from offchain.ledger.errors import NodeUnreachable
 from offchain.relayer import link as link_module
 from offchain.relayer import run
 from offchain.relayer.chains import ChainNamedTwice, Chains
+from offchain.relayer.keyring import KeystoreKeyring
 from offchain.relayer.link import Link
-from offchain.relayer.settings import SettingsInvalid, chains_by_name
+from offchain.relayer.settings import SettingsInvalid, chains_by_name, signers_by_name
 from offchain.unix_socket import listening
 from streaming.session_state import Request, Response
+from tests.journal.conftest import database, server
 from tests.relayer.fake_chain import FakeChain
 from tests.relayer.test_link import HELLO, Client
 from tests.relayer.test_run import config
+
+__all__ = ["database", "server"]
 
 ASIA = {"asia": ("ws://y",)}
 HERE, THERE = "0x" + "11" * 32, "0x" + "22" * 32
@@ -68,8 +79,13 @@ def test_addresses_are_sorted_by_the_name_in_front() -> None:
     ("fields", "words"),
     [
         ({"chain_urls": ()}, "without, which is the one"),
-        ({"journal": "postgresql://db/j"}, "journal-url-file is for one chain"),
-        ({"signer": Path("/run/signer.sock")}, "signer is for one chain"),
+        ({"signer": Path("/run/one")}, "--chain-signer asia=PATH is missing"),
+        ({"more_signers": {"asia": Path("/run/one")}}, "--signer PATH is missing"),
+        (
+            {"signer": Path("/run/one"), "more_signers": {"asia": Path("/run/one")}},
+            "one socket for two chains",
+        ),
+        ({"more_signers": {"africa": Path("/run/one")}}, "'africa', which is not followed"),
         ({"more_chains": {"asia": ("http://y",)}}, "chain asia is http://y: give a WebSocket"),
         ({"more_chains": {"asia": ("ws://y",) * 2}}, "chain asia has the same address twice"),
         ({"more_chains": {f"c{n}": ("ws://y",) for n in range(8)}}, "follows 8 at most"),
@@ -87,6 +103,23 @@ def test_each_chain_has_a_journal_in_a_directory_of_its_own(tmp_path: Path) -> N
     assert settings.journal_place() == tmp_path / "state" / "journal.sqlite"
     assert settings.journal_place("asia") == tmp_path / "state/chains/asia/journal.sqlite"
     assert repr(settings).startswith("<relayer of ws://x, asia=ws://y in ")
+
+
+def test_each_chain_has_a_schema_of_its_own_in_a_database(tmp_path: Path) -> None:
+    url = "postgresql://user:secret@db/j"
+    settings = config(tmp_path, more_chains=ASIA, journal=url)
+    assert settings.journal_place() == url
+    assert settings.journal_place("asia") == f"{url}?options=-csearch_path%3Dpaystream_asia"
+
+
+def test_each_chain_has_a_signer_of_its_own(tmp_path: Path) -> None:
+    one, other = Path("/run/one.sock"), Path("/run/other.sock")
+    assert signers_by_name(["asia=/run/other.sock"]) == {"asia": other}
+    settings = config(tmp_path, more_chains=ASIA, signer=one, more_signers={"asia": other})
+    assert (settings.signer_of(""), settings.signer_of("asia")) == (one, other)
+    for given in (["/run/one.sock"], ["asia="], ["Asia=/run/one"], ["a=/x", "a=/y"]):
+        with pytest.raises(SettingsInvalid, match="chain-signer is"):
+            signers_by_name(given)
 
 
 async def asked(settings: Any, chain: str) -> dict[str, Any]:
@@ -235,3 +268,63 @@ async def test_names_that_mean_no_chain_share_the_room_of_the_one_without_a_name
             assert busy.problem is not None
             assert (busy.id, busy.problem.code) == (3, "busy")
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.programs
+async def test_several_chains_have_their_journals_in_one_database(
+    tmp_path: Path, nodes: Nodes, capsys: pytest.CaptureFixture[str], database: str
+) -> None:
+    settings = config(tmp_path, more_chains=ASIA, journal=database)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run.run_relayer, settings)
+        await until_ready(capsys)
+        with trio.fail_after(10):
+            while "code" in await asked(settings, "asia"):  # noqa: ASYNC110
+                await trio.sleep(0.05)
+        nursery.cancel_scope.cancel()
+    assert chains_in(database) == ["", "asia"]
+    for name, genesis_hash in (("", HERE), ("asia", THERE)):
+        async with open_journal(settings.journal_place(name)) as journal:
+            assert journal.bound_to() == genesis_hash
+
+
+@pytest.mark.programs
+async def test_one_of_several_relayers_follows_several_chains(
+    tmp_path: Path,
+    nodes: Nodes,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    database: str,
+) -> None:
+    """Two relayers share the journals of two chains, and ask each chain's own signer."""
+    signers: list[tuple[Path, str]] = []
+
+    @asynccontextmanager
+    async def signing(path: Path, domain: Any) -> AsyncIterator[KeystoreKeyring]:
+        signers.append((path, domain.genesis_hash))
+        keyring = KeystoreKeyring(tmp_path / path.name, "password")
+        await keyring.check()
+        yield keyring
+
+    monkeypatch.setattr(run, "open_remote_keyring", signing)
+    here, there = tmp_path / "here.sock", tmp_path / "there.sock"
+    fields: dict[str, Any] = {
+        "more_chains": ASIA,
+        "journal": database,
+        "signer": here,
+        "more_signers": {"asia": there},
+    }
+    async with trio.open_nursery() as nursery:
+        for name in ("one", "two"):
+            settings = config(tmp_path / name, relayer_id=name, **fields)
+            nursery.start_soon(run.run_relayer, settings)
+            await until_ready(capsys)
+            with trio.fail_after(10):
+                while "code" in await asked(settings, "asia"):  # noqa: ASYNC110
+                    await trio.sleep(0.05)
+        for chain in chains_in(database):
+            with attached(url_of_chain(database, chain)) as store:
+                found = leasing.look_for(store, "one")
+            assert (found.lives, found.others) == (1, 1), chain
+        nursery.cancel_scope.cancel()
+    assert set(signers) == {(here, HERE), (there, THERE)}
