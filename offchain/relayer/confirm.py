@@ -192,6 +192,7 @@ class Confirmer:
             session.forget_sent("Open")
             session.forget_signed("Open")
             self._core.count("sessions_opened")
+            self._core.lags.opened(session, now)
             log.info("event=session-open session=%s block=%d", session.ref, block)
         if session.is_another(entry):
             session.foreign = True

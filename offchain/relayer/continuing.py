@@ -76,6 +76,7 @@ class Continuer:
                 raise journal_unavailable() from None
             successor = LiveSession(record, trio.current_time())
             successor.since_block = core.view.best_number
+            core.lags.admitted(successor, trio.current_time(), delivers=False)
             core.book.follow(session, successor, core.refill_ms())
             core.submit_bell.ring()
             log.info("event=session-continued session=%s as=%s", session.ref, successor.ref)

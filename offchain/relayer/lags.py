@@ -1,8 +1,10 @@
-"""How far money runs behind the media: from delivered to journaled, included and finalized.
+"""How far media runs behind an admission, and money behind the media.
 
-Pure bookkeeping without a clock of its own. Of each session the oldest second that no block has
-charged is followed, one at a time and in the session itself, so that it costs two numbers however
-long it is. All moments and durations are seconds of the caller's clock.
+From an admission to the block that opens its session and to the first delivered second; from a
+delivered second to the disk, to its charge in a block, and from there to finality. Pure bookkeeping
+without a clock of its own. Of each session the oldest second that no block has charged is followed,
+one at a time and in the session itself, so that it costs a few numbers however long it is. All
+moments and durations are seconds of the caller's clock.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ BLOCKS_MAX: Final = 512
 """Blocks that wait for finality and are measured; of more the oldest are forgotten."""
 
 Observe = Callable[[str, float], None]
-"""Takes a measured lag: `journaled`, `included` or `finalized`, and its seconds."""
+"""Takes a measured lag and its seconds; it is one of `opened`, `delivered`, `journaled`, `included`
+and `finalized`."""
 
 
 class Followed(Protocol):
@@ -26,6 +29,10 @@ class Followed(Protocol):
     """With so many charged seconds its oldest second that waits is in a block."""
     waits_since: float | None
     """When that second was reported; None where none waits."""
+    opens_since: float | None
+    """When it was admitted; None where that was before this start, or a block has opened it."""
+    delivers_since: float | None
+    """The same, until its first second is delivered."""
 
 
 class Lags:
@@ -39,11 +46,28 @@ class Lags:
         self._unjournaled_since: float | None = None
         self._included: dict[int, float] = {}
 
+    def admitted(self, session: Followed, now: float, *, delivers: bool = True) -> None:
+        """A session is reserved. One that goes on with a connection that is there does not first
+        have to bring it about that anything is delivered."""
+        session.opens_since = now
+        session.delivers_since = now if delivers else None
+
+    def opened(self, session: Followed, now: float) -> None:
+        """A best block has a session. One that a reorganisation takes away opens once more, and was
+        measured."""
+        since, session.opens_since = session.opens_since, None
+        if since is not None:
+            self._tell("opened", now - since)
+
     def delivered(self, session: Followed, total_seconds: int, now: float) -> None:
         """A session's delivered seconds have come to a total."""
         before = session.reported_seconds
         if before == total_seconds:
             return
+        since = session.delivers_since
+        if since is not None and total_seconds > 0:
+            session.delivers_since = None
+            self._tell("delivered", now - since)
         session.reported_seconds = total_seconds
         if before is None or total_seconds < before:
             return  # what was delivered before this start was measured then

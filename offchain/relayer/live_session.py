@@ -103,10 +103,12 @@ class _Noted:
     __slots__ = (
         "_live_ms",
         "census",
+        "delivers_since",
         "expiry_at",
         "included_from",
         "look_at",
         "look_total",
+        "opens_since",
         "placed_expiry_at",
         "placed_look_at",
         "reported_seconds",
@@ -140,6 +142,9 @@ class _Noted:
         self.included_from = 0
         self.waits_since: float | None = None
         """What was reported delivered, and the oldest second of it that no block has: by `Lags`."""
+        self.opens_since: float | None = None
+        self.delivers_since: float | None = None
+        """When it was admitted, as long as it waits for a block and for its first second: also."""
 
 
 class LiveSession(_Noted):

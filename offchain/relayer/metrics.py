@@ -36,6 +36,8 @@ PREFIX: Final = "paystream_relay"
 _LAG_BUCKETS_S: Final = (0.1, 0.25, 0.5, 1, 2, 4, 6, 8, 10, 15, 20, 30, 60, 120, 300, 900)
 _ADMISSION_BUCKETS_S: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16)
 _LAGS: Final = {
+    "opened": "from an admission until a best block has opened its session",
+    "delivered": "from an admission until its first second is delivered",
     "journaled": "from a delivered second's report until it is on the disk",
     "included": "from a delivered second's report until a best block has charged it",
     "finalized": "from a charge in a best block until that block is final",

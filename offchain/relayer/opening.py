@@ -71,6 +71,7 @@ class Opening:
         record = msgspec.structs.replace(record, renew=renew)
         session = LiveSession(record, trio.current_time())
         session.since_block = core.view.best_number
+        core.lags.admitted(session, trio.current_time())
         try:
             await core.journal.commit([put_session(record)])
         except JournalUnavailable:

@@ -12,6 +12,8 @@ class Session:
         self.reported_seconds: int | None = None
         self.included_from = 0
         self.waits_since: float | None = None
+        self.opens_since: float | None = None
+        self.delivers_since: float | None = None
 
 
 def measured() -> tuple[Lags, list[tuple[str, float]]]:
@@ -35,6 +37,28 @@ def test_the_oldest_second_that_waits_is_measured() -> None:
     lags.finalized(9, 10.0)
     assert seen[1:] == [("finalized", 4.0)]
     assert lags.delivered_seconds == 2
+
+
+def test_an_admission_is_measured_until_its_block_and_its_first_second() -> None:
+    (lags, seen), one = measured(), Session()
+    lags.admitted(one, 1.0)
+    lags.delivered(one, 0, 1.5)
+    lags.delivered(one, 1, 3.0)
+    lags.opened(one, 4.0)
+    assert seen == [("delivered", 2.0), ("opened", 3.0)]
+    lags.opened(one, 9.0)  # after a reorganisation
+    lags.delivered(one, 2, 9.0)
+    assert len(seen) == 2
+
+
+def test_what_goes_on_with_a_connection_is_measured_until_its_block_alone() -> None:
+    (lags, seen), one, old = measured(), Session(), Session()
+    lags.admitted(one, 1.0, delivers=False)
+    lags.delivered(one, 3, 2.0)
+    lags.opened(one, 3.0)
+    lags.opened(old, 3.0)
+    lags.delivered(old, 1, 3.0)
+    assert seen == [("opened", 2.0)]
 
 
 def test_what_was_delivered_before_the_start_is_not_measured_again() -> None:

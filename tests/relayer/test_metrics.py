@@ -62,6 +62,9 @@ async def test_a_session_shows_in_every_metric(tmp_path: Path, autojump_clock: M
         assert value(found, "orders_sent_total", order="tick") == 3
         assert 19 <= value(found, "delivered_seconds_total") <= 20
         assert value(found, "admission_seconds_count", outcome="admitted") == 1
+        for lag in ("opened", "delivered"):
+            assert value(found, f"{lag}_lag_seconds_count") == 1
+            assert 0.5 < value(found, f"{lag}_lag_seconds_sum") < 6
         assert value(found, "included_lag_seconds_count") == 3
         assert 1 < value(found, "included_lag_seconds_sum") / 3 < 10
         r.server.leave(watching)
