@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import typer
 
+from offchain.cli import adoptions as adoptions_of
+from offchain.cli.adoptions import Adoption
 from offchain.cli.chain import with_ledger
 from offchain.cli.checks import Check
 from offchain.cli.checks.machine import told as told_error
@@ -16,7 +19,7 @@ from offchain.cli.checks.relaying import Rehearsed, before_the_chain, endpoints,
 from offchain.cli.checks.telling import all_well, as_data, show_sum, told
 from offchain.cli.exits import Exit
 from offchain.cli.open_sessions import as_the_relayer_sees
-from offchain.cli.output import Output, table
+from offchain.cli.output import Output, short, table
 
 if TYPE_CHECKING:
     from offchain.ledger.client import Ledger
@@ -65,7 +68,7 @@ class Means:
 
 
 def rehearse(out: Output, what: Rehearsed) -> None:
-    """Check all that a start would need, and tell what would be sent first.
+    """Check all that a start would need, and tell what would be sent first and adopted.
 
     Ends with 1 where a check failed. Nothing is made, signed or sent.
     """
@@ -81,6 +84,7 @@ def rehearse(out: Output, what: Rehearsed) -> None:
     found = told(out, checks())
     sessions = _open_sessions(what)
     due = _due(what, used, sessions)
+    adoptions = _adoptions(what, used, sessions)
     if out.json_mode:
         out.json(
             {
@@ -88,6 +92,7 @@ def rehearse(out: Output, what: Rehearsed) -> None:
                 **as_data(found),
                 "open_sessions": len(sessions),
                 "due": [{"session": _name(session), "send": send} for session, send in due],
+                "adoptions": adoptions and [msgspec.structs.asdict(each) for each in adoptions],
             }
         )
     else:
@@ -95,9 +100,19 @@ def rehearse(out: Output, what: Rehearsed) -> None:
         rows = [(_name(session), session.state, send) for session, send in due]
         empty = f"{len(sessions)} open session(s) in the journal; nothing would be sent at once."
         out.show("", table(("Session", "State", "Would be sent"), rows, empty))
+        _show_adoptions(out, adoptions)
         out.note("Dry run: nothing was made, signed or sent.")
     if not all_well(found):
         raise typer.Exit(Exit.FAILED)
+
+
+def _show_adoptions(out: Output, adoptions: Sequence[Adoption] | None) -> None:
+    if adoptions is None:
+        out.note("What a start would adopt is not known: the keys, or the chain, are not here.")
+    elif adoptions:
+        rows = [(each.session, short(each.viewer), each.send) for each in adoptions]
+        columns = ("Adopted session", "Viewer", "Would be sent")
+        out.show("", table(columns, rows, ""))
 
 
 def _name(session: LiveSession) -> str:
@@ -153,6 +168,25 @@ def _due(what: Rehearsed, chain: str, sessions: Sequence[LiveSession]) -> list[D
     except Exception as error:
         told_error(error)  # a defect is none of the chain's
         return []
+
+
+def _adoptions(
+    what: Rehearsed, chain: str, sessions: Sequence[LiveSession]
+) -> list[Adoption] | None:
+    """Ask the chain what a start would adopt; None where the keys are not here, or no chain is."""
+    keys = adoptions_of.keys_of(what)
+    if keys is None:
+        return None
+    known = {(each.record.grant, each.record.index) for each in sessions}
+
+    async def work(ledger: Ledger) -> list[Adoption]:
+        return await adoptions_of.found(ledger, keys, known, what.cadence_ms)
+
+    try:
+        return with_ledger(chain, work)
+    except Exception as error:
+        told_error(error)  # a defect is none of the chain's
+        return None
 
 
 def due_at(

@@ -411,8 +411,8 @@ def relay(
         bool,
         options.option(
             "--dry-run",
-            "Check all that a start needs and tell what would be sent first; make, sign and send "
-            "nothing.",
+            "Check all that a start needs and tell what would be sent first and adopted; make, "
+            "sign and send nothing.",
         ),
     ] = False,
     otlp_endpoint: OtlpEndpoint = None,

@@ -99,15 +99,7 @@ class Adopter:
         return again_s
 
     def _ticks_for_ms(self, entry: Session) -> int:
-        """Tell for how long a session may still be another's, who ticks it; below 0 it is nobody's.
-
-        Another relayer with our keys should not be there. Should there be one, it keeps its
-        sessions.
-        """
-        core = self._core
-        if ended_at(entry, core.view.best_ms) <= core.view.best_ms:
-            return 0
-        return entry.ticked_at + 2 * core.cadence_ms + TWO_BLOCKS_MS - core.view.best_ms
+        return ticks_for_ms(entry, self._core.view.best_ms, self._core.cadence_ms)
 
     async def _adopt(self, ref: SessionRef, viewer: str) -> None:
         """Take a session into the book, to be closed with what the ledger has charged."""
@@ -151,6 +143,17 @@ class Adopter:
         place = (ref.grant, ref.index)
         found = await bounded(self._core.chain.sessions_of([place], at=newest.hash))
         return found.get(place)
+
+
+def ticks_for_ms(entry: Session, now_ms: int, cadence_ms: int) -> int:
+    """Tell for how long a session may still be another's, who ticks it; below 0 it is nobody's.
+
+    `now_ms` is the best block's. Another relayer with our keys should not be there. Should there be
+    one, it keeps its sessions.
+    """
+    if ended_at(entry, now_ms) <= now_ms:
+        return 0
+    return entry.ticked_at + 2 * cadence_ms + TWO_BLOCKS_MS - now_ms
 
 
 def _record(

@@ -150,7 +150,7 @@ class FakeLedger:
     vaults: dict[str, int] = field(default_factory=lambda: {ALICE: 5 * UNIT})
     streams_by_id: dict[int, Stream] = field(default_factory=lambda: {1: stream_entry()})
     grants: dict[int, Grant] = field(default_factory=lambda: {3: grant_entry()})
-    open_sessions: dict[tuple[int, int], Session] = field(
+    sessions_open: dict[tuple[int, int], Session] = field(
         default_factory=lambda: {(3, 0): session_entry()}
     )
     blocks: dict[int, tuple[Event, ...]] = field(default_factory=dict)
@@ -244,15 +244,18 @@ class FakeLedger:
         return {number: each for number, each in self.grants.items() if each.viewer == account}
 
     async def session(self, grant: int, index: int) -> Session | None:
-        return self.open_sessions.get((grant, index))
+        return self.sessions_open.get((grant, index))
 
     async def sessions(self, grant: int) -> dict[int, Session]:
-        return {place[1]: each for place, each in self.open_sessions.items() if place[0] == grant}
+        return {place[1]: each for place, each in self.sessions_open.items() if place[0] == grant}
+
+    async def open_sessions(self, *, at: str | None = None) -> list[tuple[int, int]]:
+        return sorted(self.sessions_open)
 
     async def sessions_of(
         self, places: list[tuple[int, int]], *, at: str | None = None
     ) -> dict[tuple[int, int], Session]:
-        return {place: self.open_sessions[place] for place in places if place in self.open_sessions}
+        return {place: self.sessions_open[place] for place in places if place in self.sessions_open}
 
     async def clock(self, *, at: str | None = None) -> Clock:
         return Clock(now_ms=NOW_MS, halted_ms=0)

@@ -341,7 +341,7 @@ def paid_session(*, paid: int = UNIT // 10, refunded: int = 9 * UNIT // 10) -> d
 
 def test_a_history_that_agrees_reconciles(ledger: FakeLedger) -> None:
     ledger.blocks = paid_session()
-    ledger.open_sessions = {}
+    ledger.sessions_open = {}
     ledger.streams_by_id[1] = stream_entry(earned=0, earned_total=UNIT // 10)
     told = data("reconcile", "--stream", "1")
     assert told["reconciled"] is True
@@ -352,7 +352,7 @@ def test_a_history_that_agrees_reconciles(ledger: FakeLedger) -> None:
 
 def test_a_history_that_disagrees_exits_with_1(ledger: FakeLedger) -> None:
     ledger.blocks = paid_session(paid=UNIT // 5)
-    ledger.open_sessions = {}
+    ledger.sessions_open = {}
     ledger.streams_by_id[1] = stream_entry(earned=UNIT, earned_total=UNIT)
     result = run("reconcile", "--stream", "1", "--json")
     assert result.exit_code == Exit.FAILED
@@ -376,7 +376,7 @@ def test_tips_fees_and_subscriptions_reconcile(ledger: FakeLedger) -> None:
         event("Refunded", stream=1, viewer=BOB, amount=20),
         event("TreasuryPaid", stream=1, amount=2 * fee + 3),
     )
-    ledger.blocks, ledger.open_sessions = blocks, {}
+    ledger.blocks, ledger.sessions_open = blocks, {}
     ledger.streams_by_id[1] = stream_entry(
         earned=5 + 70 - 20 - 3, earned_total=UNIT // 10 + 75, tips_total=5, subscribed_total=70
     )
@@ -396,7 +396,7 @@ def test_a_refund_that_pays_the_others_reconciles(ledger: FakeLedger) -> None:
         event("Claimed", stream=1, payee=ALICE, amount=UNIT // 50, credited=False),
         event("Refunded", stream=1, viewer=BOB, amount=UNIT // 20),
     )
-    ledger.blocks, ledger.open_sessions = blocks, {}
+    ledger.blocks, ledger.sessions_open = blocks, {}
     ledger.streams_by_id[1] = stream_entry(earned=0, earned_total=UNIT // 10)
     told = data("reconcile", "--stream", "1")
     assert told["disagreements"] == []
@@ -406,7 +406,7 @@ def test_a_refund_that_pays_the_others_reconciles(ledger: FakeLedger) -> None:
 
 
 def test_a_total_that_is_full_reconciles(ledger: FakeLedger) -> None:
-    ledger.blocks, ledger.open_sessions = paid_session(), {}
+    ledger.blocks, ledger.sessions_open = paid_session(), {}
     ledger.streams_at[1] = stream_entry(earned=0, earned_total=TOTAL_MAX - 1)
     ledger.streams_by_id[1] = stream_entry(earned=0, earned_total=TOTAL_MAX)
     told = data("reconcile", "--stream", "1", "--from-block", "2")
@@ -418,7 +418,7 @@ def test_what_a_node_has_pruned_is_taken_from_the_entries(
 ) -> None:
     monkeypatch.setattr("offchain.cli.reconcile.PRUNED_WHILE_READING", 1)
     ledger.blocks = paid_session()
-    ledger.open_sessions = {}
+    ledger.sessions_open = {}
     ledger.pruned_below = 6
     # before the last tick 60 seconds were paid, and nothing was claimed
     early = stream_entry(earned=60 * UNIT // 1000, earned_total=60 * UNIT // 1000)

@@ -45,7 +45,7 @@ class MendingLedger(FakeLedger):
         return receipt
 
     def _settled(self) -> tuple[Event, ...]:
-        entry = self.open_sessions.pop((3, 0))
+        entry = self.sessions_open.pop((3, 0))
         closed = event(
             "SessionClosed", grant=3, index=0, stream=1, seconds=entry.seconds, paid=entry.paid,
             refunded=entry.funds - entry.paid, ended_at=NOW_MS, reason="Settled",
@@ -72,7 +72,7 @@ def ledger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeLedger:
     )
     ticked = event("Ticked", **named, seconds=100, charged_seconds=100, amount=100 * RATE)
     made.blocks = {2: (event("StreamCreated", stream=1, owner=ALICE),), 4: (opened, ticked)}
-    made.open_sessions = {(3, 0): session_entry(viewer=BOB, ticked_at=NOW_MS - 200_000)}
+    made.sessions_open = {(3, 0): session_entry(viewer=BOB, ticked_at=NOW_MS - 200_000)}
     made.streams_by_id[1] = stream_entry(earned=100 * RATE, earned_total=100 * RATE)
     return made
 
@@ -143,7 +143,7 @@ def test_what_the_ledger_refuses_then_is_told_and_left(ledger: FakeLedger) -> No
 def test_only_its_viewer_asks_for_a_close(
     ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger.open_sessions = {(3, 0): session_entry(viewer=BOB, ticked_at=NOW_MS - 121_000)}
+    ledger.sessions_open = {(3, 0): session_entry(viewer=BOB, ticked_at=NOW_MS - 121_000)}
     answer = told(run(*MEND, "--yes", "--json"), Exit.FAILED)
     assert "only its viewer's key" in answer["sent"][0]["problem"]
     asked = []

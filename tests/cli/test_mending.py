@@ -100,7 +100,7 @@ def test_reconcile_shows_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     )
     ticked = event("Ticked", **named, seconds=100, charged_seconds=100, amount=100 * RATE)
     ledger.blocks = {2: (event("StreamCreated", stream=1, owner=ALICE),), 4: (opened, ticked)}
-    ledger.open_sessions[3, 0] = session_entry(ticked_at=NOW_MS - 200_000)
+    ledger.sessions_open[3, 0] = session_entry(ticked_at=NOW_MS - 200_000)
     ledger.streams_by_id[1] = stream_entry(earned=100 * RATE, earned_total=100 * RATE)
     result = run("reconcile", "--stream", "1", "--json")
     assert result.exit_code == 0, result.output  # what is not over yet is no disagreement

@@ -118,7 +118,7 @@ def test_a_stream_in_another_asset(ledger: FakeLedger) -> None:
 
 def test_sessions_and_grants_are_written_in_their_asset(ledger: FakeLedger) -> None:
     ledger.grants[3] = grant_entry(asset=USD, cap=5_000_000, cap_left=1, rate_max_per_second=1_000)
-    ledger.open_sessions[3, 0] = session_entry(
+    ledger.sessions_open[3, 0] = session_entry(
         asset=USD, rate_per_second=1_000, funds=1_000_000, tick_price=10, fees=170
     )
     assert data("grant", "list")["grants"][0]["asset"] == "1984"

@@ -18,9 +18,17 @@ from offchain.cli.checks import Check, failed, ok
 from offchain.cli.exits import Exit
 from offchain.journal import Statement, open_journal, put_connection, put_finalized, put_session
 from offchain.keys import Keystore, dev_key
-from offchain.keys.delegate_keys import add_master
-from offchain.ledger.types import Subscription, Tier
-from tests.cli.fake_ledger import GENESIS, NOW_MS, UNIT, FakeLedger, grant_entry, session_entry
+from offchain.keys.delegate_keys import DelegateKeys, add_master
+from offchain.ledger.types import DelegateKey, Session, Subscription, Tier
+from tests.cli.fake_ledger import (
+    ALICE,
+    GENESIS,
+    NOW_MS,
+    UNIT,
+    FakeLedger,
+    grant_entry,
+    session_entry,
+)
 from tests.journal.samples import connection, session
 
 
@@ -95,7 +103,7 @@ def test_what_would_be_sent_first_is_told(ledger: FakeLedger, state: Path) -> No
         put_session(session(3, 4)),
         put_finalized(9),
     )
-    ledger.open_sessions = {
+    ledger.sessions_open = {
         (3, 0): session_entry(billed_until=NOW_MS - 20_000),
         (3, 1): session_entry(billed_until=NOW_MS - 20_000),
         (3, 2): session_entry(ticked_at=NOW_MS - 500_000),
@@ -112,11 +120,48 @@ def test_what_would_be_sent_first_is_told(ledger: FakeLedger, state: Path) -> No
     assert told["due"] == expected
 
 
+def adoptable(state: Path, **fields: Any) -> Session:
+    """Make a session of a key that our master derives for its viewer."""
+    keys = DelegateKeys(state / "delegates", "secret")
+    keys.check()
+    key = DelegateKey(scheme="sr25519", public=keys.delegate(ALICE, 1)[1])
+    return session_entry(viewer=ALICE, key=key, **fields)
+
+
+def test_what_would_be_adopted_is_told(ledger: FakeLedger, state: Path) -> None:
+    silent = NOW_MS - 40_000
+    journaled(state, put_session(session(3, 0)), put_finalized(9))
+    ledger.sessions_open = {
+        (3, 0): adoptable(state),
+        (3, 1): adoptable(state, seconds=77, ticked_at=silent),
+        (3, 2): adoptable(state, ticked_at=NOW_MS - 2_000),
+        (3, 3): adoptable(state, ticked_at=NOW_MS - 500_000),
+        (4, 0): session_entry(ticked_at=silent),
+    }
+    before = {path: path.stat().st_mtime_ns for path in state.rglob("*") if path.is_file()}
+    told = rehearsed()
+    assert told["adoptions"] == [
+        {"session": "3-1", "viewer": ALICE, "send": "a close of 77 s"},
+        {"session": "3-2", "viewer": ALICE, "send": "nothing yet: somebody has just ticked it"},
+        {"session": "3-3", "viewer": ALICE, "send": "a settlement"},
+    ]
+    result = CliRunner().invoke(app, ["relay", "--dry-run"])
+    assert "a close of 77 s" in result.stdout
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_without_keys_nobody_knows_what_would_be_adopted(ledger: FakeLedger, state: Path) -> None:
+    ledger.sessions_open = {(3, 0): session_entry()}
+    assert rehearsed()["adoptions"] is None
+    assert "would adopt is not known" in CliRunner().invoke(app, ["relay", "--dry-run"]).output
+    assert not (state / "delegates").exists()
+
+
 def test_funds_that_would_be_raised_are_told(ledger: FakeLedger, state: Path) -> None:
     journaled(state, put_session(session(3, 0)), put_finalized(9))
     little = session_entry()
     little = msgspec.structs.replace(little, funds=little.paid + little.rate_per_second)
-    ledger.open_sessions = {(3, 0): little}
+    ledger.sessions_open = {(3, 0): little}
     viewer = session(3, 0).viewer
     assert rehearsed()["due"] == [], "there is nothing to take"
     ledger.vaults[viewer] = UNIT
@@ -128,7 +173,7 @@ def test_funds_that_would_be_raised_are_told(ledger: FakeLedger, state: Path) ->
 def test_a_renewal_that_would_be_bought_is_told(ledger: FakeLedger, state: Path) -> None:
     record = session(3, 0, renew=True, discounted=True)
     journaled(state, put_session(record), put_finalized(9))
-    ledger.open_sessions = {(3, 0): session_entry()}
+    ledger.sessions_open = {(3, 0): session_entry()}
     ledger.vaults[record.viewer] = UNIT
     tier = Tier(period_ms=2_592_000_000, price=UNIT // 2, discount=0)
     paid = Subscription(

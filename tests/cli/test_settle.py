@@ -40,7 +40,7 @@ def ledger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeLedger:
 @pytest.fixture
 def lapsed(ledger: FakeLedger) -> FakeLedger:
     """Give a ledger whose session 3-0 ended at 100 s before now, for want of ticks."""
-    ledger.open_sessions[3, 0] = session_entry(ticked_at=NOW_MS - 220_000)
+    ledger.sessions_open[3, 0] = session_entry(ticked_at=NOW_MS - 220_000)
     return ledger
 
 
@@ -154,21 +154,21 @@ def test_money_is_in_the_sessions_asset(lapsed: FakeLedger) -> None:
 def test_before_its_window_is_over_the_time_to_wait_is_told(
     ledger: FakeLedger, ended_ms_ago: int, words: list[str]
 ) -> None:
-    ledger.open_sessions[3, 0] = session_entry(ticked_at=NOW_MS - 120_000 - ended_ms_ago)
+    ledger.sessions_open[3, 0] = session_entry(ticked_at=NOW_MS - 120_000 - ended_ms_ago)
     refused(run(*NAMED), Exit.REFUSED, *words)
     assert ledger.sent == []
 
 
 def test_a_streams_end_is_its_sessions_end(ledger: FakeLedger) -> None:
     ledger.streams_by_id[1] = stream_entry(status="Ended", stops=(NOW_MS - 61_000,))
-    ledger.open_sessions[3, 0] = session_entry(ticked_at=NOW_MS - 62_000)
+    ledger.sessions_open[3, 0] = session_entry(ticked_at=NOW_MS - 62_000)
     assert data(*NAMED, "--dry-run")["refunded"] == 9 * UNIT // 10
     ledger.streams_by_id[1] = stream_entry(status="Ended", stops=(NOW_MS - 59_000,))
     refused(run(*NAMED), Exit.REFUSED, "try again in 1 s")
 
 
 def test_what_is_not_open_is_told_apart(ledger: FakeLedger) -> None:
-    ledger.open_sessions.clear()
+    ledger.sessions_open.clear()
     refused(run(*NAMED), Exit.REFUSED, "closed or settled before", "session list")
     later = run("session", "settle", "--grant", "3", "--index", "7")
     refused(later, Exit.REFUSED, "opened no session 7 yet")
