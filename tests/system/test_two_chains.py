@@ -14,10 +14,14 @@ from typing import Any
 import pytest
 import trio
 
+from offchain.journal import chains_in
+from offchain.journal.leasing import LASTS_MS
 from offchain.keys.signer import dev_key
 from offchain.ledger.client import Ledger, open_ledger
+from tests.journal.database import running
 from tests.relayer.fake_chain import account
 from tests.system.node_process import REPOSITORY, NodeProcess, node_binary
+from tests.system.relayer_stage import write_secret
 from tests.system.test_relayer import RATE, Meter, RelayerProcess
 
 pytestmark = pytest.mark.system
@@ -51,9 +55,10 @@ def other_node(tmp_path: Path) -> Iterator[NodeProcess]:
 class OfTwo(RelayerProcess):
     """`paystream relay` that follows two chains."""
 
-    def __init__(self, urls: tuple[str, str], directory: Path) -> None:
+    def __init__(self, urls: tuple[str, str], directory: Path, *more: str) -> None:
         super().__init__(urls[0], directory)
         self._other = urls[1]
+        self._more = more
 
     def launch(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
@@ -62,6 +67,7 @@ class OfTwo(RelayerProcess):
                     sys.executable, "-m", "offchain.cli", "relay", "--chain", self.url,
                     "--chain", f"asia={self._other}", "--state-dir", str(self.directory),
                     "--socket", str(self.socket), "--password-file", str(self.password),
+                    *self._more,
                 ],
                 cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL,
             )  # fmt: skip
@@ -100,6 +106,52 @@ async def test_one_viewer_watches_a_stream_on_each_of_two_chains(
     own_node: NodeProcess, other_node: NodeProcess, tmp_path: Path
 ) -> None:
     relayer = OfTwo((own_node.url, other_node.url), tmp_path / "state")
+    await _play(relayer, own_node, other_node)
+
+
+async def test_the_same_with_a_database_a_signer_for_each_and_a_relayer_id(
+    own_node: NodeProcess, other_node: NodeProcess, tmp_path: Path
+) -> None:
+    with running() as database, signer(tmp_path, "here") as here, signer(tmp_path, "there") as asia:
+        url = tmp_path / "journal-url"
+        write_secret(url, database.fresh())
+        relayer = OfTwo(
+            (own_node.url, other_node.url), tmp_path / "state", "--relayer-id", "one",
+            "--journal-url-file", str(url), "--signer", str(here), "--chain-signer", f"asia={asia}",
+        )  # fmt: skip
+        await _play(relayer, own_node, other_node, back_after_s=LASTS_MS / 1000 + 1)
+        assert chains_in(url.read_text()) == ["", "asia"]
+    assert not list((tmp_path / "state").rglob("*.sqlite"))
+    assert not (tmp_path / "state" / "delegates").exists()
+
+
+@contextmanager
+def signer(path: Path, name: str) -> Iterator[Path]:
+    """Run a signer for the length of the block, and give its socket."""
+    password, socket = path / f"{name}-password", path / f"{name}.sock"
+    write_secret(password, "for tests only")
+    with (path / f"{name}.log").open("ab") as log:
+        process = subprocess.Popen(
+            [
+                sys.executable, "-m", "offchain.cli", "signer", "--signer", str(socket),
+                "--state-dir", str(path / name), "--password-file", str(password),
+            ],
+            cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline(), (path / f"{name}.log").read_text()
+        yield socket
+    finally:
+        process.terminate()
+        process.wait(10)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+async def _play(
+    relayer: OfTwo, own_node: NodeProcess, other_node: NodeProcess, *, back_after_s: float = 0
+) -> None:
     async with open_ledger(own_node.url) as here, open_ledger(other_node.url) as there:
         assert here.genesis_hash != there.genesis_hash
         ledgers = dict(zip(NAMES, (here, there), strict=True))
@@ -110,7 +162,7 @@ async def test_one_viewer_watches_a_stream_on_each_of_two_chains(
                 nursery.start_soon(meter.run)
                 nursery.start_soon(meter.deliver)
                 await until_both_are_there(meter)
-                await _watch_both(meter, ledgers)
+                await _watch_both(meter, ledgers, back_after_s)
                 nursery.cancel_scope.cancel()
         finally:
             if relayer.process is not None:
@@ -119,7 +171,7 @@ async def test_one_viewer_watches_a_stream_on_each_of_two_chains(
     assert "session=asia/0-0" in relayer.log.read_text()
 
 
-async def _watch_both(meter: Meter, ledgers: dict[str, Ledger]) -> None:
+async def _watch_both(meter: Meter, ledgers: dict[str, Ledger], back_after_s: float) -> None:
     streams, tokens, vaults, names = {}, {}, {}, {}
     for chain, ledger in ledgers.items():
         streams[chain], _ = await ledger.create_stream(dev_key("Bob"), rate_per_second=RATE)
@@ -133,6 +185,7 @@ async def _watch_both(meter: Meter, ledgers: dict[str, Ledger]) -> None:
     assert [str(ref) for ref in refs] == ["0-0", "asia/0-0"]
     await trio.sleep(15)
     assert meter.relayer.end(signal.SIGKILL) == -signal.SIGKILL
+    await trio.sleep(back_after_s)  # until then another life of its name lasts
     await meter.relayer.start()
     await until_both_are_there(meter)
     await trio.sleep(15)
