@@ -23,6 +23,7 @@ from tests.simulation.world import RATE, World
 EVERY_S: Final = 100.0
 """The mean time between two faults."""
 HOUR_MS: Final = 3_600_000
+LEAST_FINAL_BLOCKS: Final = 30
 Fault = Callable[[], Awaitable[None]]
 
 
@@ -56,6 +57,7 @@ class Faults:
             "node-away": (4, self.node_away),
             "node-slow": (3, self.node_slow),
             "node-behind": (2, self.node_behind),
+            "node-lies": (2, self.node_lies),
             "balancer": (2, self.balancer),
             "node-cut-off": (2, self.node_cut_off),
             "answers-lost": (3, self.answers_lost),
@@ -92,8 +94,10 @@ class Faults:
         w.chain.halted = w.chain.lane_full = w.chain.is_empty = False
         w.chain.final_lag = 2
         w.chain.takes = lambda grant, order: True
-        del w.nodes[1:]
+        if not w.relayer.separate:
+            del w.nodes[1:]
         for node in w.nodes:
+            node.forked_at, node.lies = None, False
             node.away, node.behind, node.swallows, node.slow_s = None, 0, False, 0.0
             node.refuses, node.loses_answers = nothing_against, 0.0
         w.disk.full, w.disk.slow_s = False, 0.0
@@ -245,23 +249,28 @@ class Faults:
 
     # --- nodes -----------------------------------------------------------------------------
 
+    def _one_node(self) -> Node:
+        """Draw one of the nodes that have an address each, or give the first."""
+        w = self.world
+        return self.numbers.choice(w.nodes) if w.relayer.separate else w.node
+
     async def node_away(self) -> None:
         """Let the node refuse or hang; for so long, too, that it has pruned what was missed."""
-        node = self.world.node
+        node = self._one_node()
         node.away = self.numbers.choice(("refuses", "hangs"))
         await self._for(f"node-{node.away}", 1, 900)
         node.away = None
 
     async def node_slow(self) -> None:
         """Let every answer take long."""
-        node = self.world.node
+        node = self._one_node()
         node.slow_s = round(self._between(0.01, 3), 3)
         await self._for("node-slow", 5, 120, each=node.slow_s)
         node.slow_s = 0.0
 
     async def node_behind(self) -> None:
         """Let the node come back from a backup, or as one that is syncing."""
-        node = self.world.node
+        node = self._one_node()
         node.away = "refuses"
         await trio.sleep(2)
         node.behind = min(int(self._between(3, 400)), self.world.chain.height)
@@ -269,6 +278,15 @@ class Faults:
         node.away = None
         await self._for("node-behind", 10, 120, blocks=node.behind, catches_up=node.catches_up)
         node.behind = 0
+
+    async def node_lies(self) -> None:
+        """Let the node have a chain of its own, in which every session has ended."""
+        if self.world.chain.finalized < LEAST_FINAL_BLOCKS:
+            return  # what a relayer has not read as final it cannot hold against a node
+        node = self._one_node()
+        node.forked_at, node.lies = self.numbers.randint(1, 5), True
+        await self._for("node-lies", 3, 300)
+        node.forked_at, node.lies = None, False
 
     async def balancer(self) -> None:
         """Put a second node, which is behind, with the first behind one address."""
@@ -284,34 +302,37 @@ class Faults:
 
     async def node_cut_off(self) -> None:
         """Let the node take orders that reach nobody."""
-        self.world.node.swallows = True
+        node = self._one_node()
+        node.swallows = True
         await self._for("node-cut-off", 3, 200)
-        self.world.node.swallows = False
+        node.swallows = False
 
     async def subscription_silent(self) -> None:
         """Let the subscriptions die without a word."""
         self._strikes("subscription-silent")
-        self.world.node.silence()
+        self._one_node().silence()
         await trio.lowlevel.checkpoint()
 
     async def answers_lost(self) -> None:
         """Let the node take what it is sent, and its answers never come."""
-        node = self.world.node
+        node = self._one_node()
         node.loses_answers = self.numbers.choice((0.3, 1.0))
         await self._for("answers-lost", 3, 200, share=node.loses_answers)
         node.loses_answers = 0.0
 
     async def pool_full(self) -> None:
         """Let the pool have no room (1016)."""
-        self.world.node.refuses = dropped
+        node = self._one_node()
+        node.refuses = dropped
         await self._for("pool-full", 3, 200)
-        self.world.node.refuses = nothing_against
+        node.refuses = nothing_against
 
     async def pool_says_stale(self) -> None:
         """Let the pool answer that the ledger has every order already, as one behind may."""
-        self.world.node.refuses = stale
+        node = self._one_node()
+        node.refuses = stale
         await self._for("pool-says-stale", 3, 30)
-        self.world.node.refuses = nothing_against
+        node.refuses = nothing_against
 
     # --- people ----------------------------------------------------------------------------
 

@@ -34,12 +34,14 @@ class Setting:
     """Every tick goes in a batch, as those of thousands of viewers do."""
     long_window: bool
     """Sessions can be closed for as long as at the reference runtime."""
+    addresses: bool = False
+    """There are two nodes, and the relayer knows the address of each."""
 
     @classmethod
     def drawn(cls, seed: int) -> Setting:
         """Draw it from a stream of its own."""
         numbers = Chance(seed).stream("setting")
-        return cls(numbers.random() < 1 / 3, numbers.random() < 1 / 2)
+        return cls(numbers.random() < 1 / 3, numbers.random() < 1 / 2, numbers.random() < 1 / 3)
 
     @contextlib.contextmanager
     def holds(self) -> Iterator[None]:
@@ -84,7 +86,14 @@ def simulate(
         bounds = replace(bounds, ends_within_s=bounds.ends_within_s + WINDOW_MS / 1000)
 
     async def tale(w: World) -> None:
-        w.story.tell("setting", batches=setting.in_batches, long_window=setting.long_window)
+        w.story.tell(
+            "setting",
+            batches=setting.in_batches,
+            long_window=setting.long_window,
+            addresses=setting.addresses,
+        )
+        if setting.addresses:
+            await w.give_addresses()
         if setting.long_window:
             w.chain.set_settlement_window(WINDOW_MS)
         faults = Faults(w, w.chance.stream("faults"), only)

@@ -24,6 +24,7 @@ from offchain.journal.records import OrderRecord
 from offchain.ledger.orders import Close, Tick
 from offchain.ledger.types import Constants
 from offchain.relayer import batches, cadence, submit
+from offchain.relayer.belief import Belief
 from offchain.relayer.budgets import Budgets
 from offchain.relayer.cadence import SessionView
 from offchain.relayer.leases import Leaser
@@ -41,6 +42,9 @@ SEEDS_MAX: Final = 20
 """After so many seeds without a finding a mutation counts as not seen."""
 LONG_ABSENCES: Final = frozenset({"crash", "disk-full", "node-away"})
 """What may keep a relayer from closing for as long as gap and window last."""
+SILENCES: Final = frozenset({"crash", "link-down"})
+"""What may keep a relayer from answering a media server."""
+LYING_NODES: Final = frozenset({"node-lies"})
 _FOR_EVER_MS: Final = 10**9
 
 
@@ -153,6 +157,12 @@ def _no_settlement() -> Iterator[None]:
 
 
 @contextmanager
+def _no_final_chain() -> Iterator[None]:
+    with mock.patch.object(Belief, "check", return_value=None):
+        yield
+
+
+@contextmanager
 def _no_fencing() -> Iterator[None]:
     renewing = Leasing.renew
 
@@ -183,8 +193,13 @@ MUTATIONS: Final = (
     Mutation("orders are totals (they name what came since the last one)", _deltas),
     Mutation("no total is ahead of the best block's clock", _no_clock_bound),
     Mutation("what is forwarded and not charged stays within the credit", _no_credit),
-    Mutation("media flows for as long as its lease lasts", _no_lease),
+    Mutation("media flows for as long as its lease lasts", _no_lease, only=SILENCES),
     Mutation("what can be closed no more is settled", _no_settlement, only=LONG_ABSENCES),
+    Mutation(
+        "a node with another block where one was final is not believed",
+        _no_final_chain,
+        only=LYING_NODES,
+    ),
     Mutation(
         "a relayer whose life another has ended is refused by journal and signer",
         _no_fencing,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import trio
@@ -101,6 +102,10 @@ class Node:
         """`refuses` or `hangs` while it cannot be asked."""
         self.forked_at: int | None = None
         """From this block on it follows a fork that nobody else has."""
+        self.lies = False
+        """In that fork nobody has a session: each ended there, and it gives events of it, too."""
+        self._forged: dict[str, int] = {}
+        """The blocks of its fork that it has named, by their hashes."""
         self.archive = False
         self.swallows = False
         """It is cut off from its peers: what its pool takes reaches nobody."""
@@ -152,12 +157,36 @@ class Node:
         name = self.chain.canonical[number]
         if self.forked_at is None or number < self.forked_at:
             return name
-        return "0x" + "f" * 32 + name[-32:]
+        forged = "0x" + "f" * 32 + name[-32:]
+        self._forged[forged] = number
+        return forged
+
+    def _lie(self, number: int) -> Block:
+        """Give a block of its fork, which says of every session that it ended."""
+        true, head = self.block_at(number), self.head_at(number)
+        ledger = true.state().copy()
+        closed = tuple(
+            Event(
+                pallet="PayStream",
+                name="SessionClosed",
+                fields={"grant": grant, "index": index, "seconds": 0, "paid": 0, "reason": "Order"},
+                extrinsic_index=1,
+            )
+            for grant, index in sorted(ledger.sessions)
+        )
+        ledger.sessions.clear()
+        for entry in ledger.grants.values():
+            entry.open = []
+        return replace(true, head=head, ledger=ledger, events=closed)
 
     def block(self, at: str | None) -> Block:
         """Give the block that a read is about. Raises BlockUnknown."""
+        lies = self.lies and self.forked_at is not None
         if at is None:
-            return self.block_at(self.height)
+            forged = lies and self.height >= (self.forked_at or 0)
+            return self._lie(self.height) if forged else self.block_at(self.height)
+        if lies and at in self._forged:
+            return self._lie(self._forged[at])
         block = self.chain.blocks.get(at)
         if block is None or block.head.number > self.height:
             raise BlockUnknown(at)
@@ -170,7 +199,8 @@ class Node:
     def keeps_silent(self) -> bool:
         """Whether whoever asks it cannot learn what the chain does now."""
         is_muted = self.mute_before >= self.subscriptions
-        return self.away is not None or self.behind > 0 or is_muted
+        is_apart = self.forked_at is not None
+        return self.away is not None or self.behind > 0 or is_muted or is_apart
 
     def silence(self) -> None:
         """Let every subscription that there is die without a word."""

@@ -1,4 +1,4 @@
-"""Six judges of a run. Each says in a sentence what is wrong, and with which session or viewer.
+"""Seven judges of a run. Each says in a sentence what is wrong, and with which session or viewer.
 
 1. `charged`: no second is charged that was not delivered, and none twice.
 2. `credit`: what is forwarded and in no best block stays within the viewer's credit.
@@ -6,6 +6,7 @@
 4. `bounded`: every queue, map and file is bounded, and no task is leaked.
 5. `written`: what is signed was in the journal before, and what is sent was so with its signature.
 6. `paid`: on a good day what was delivered is paid, with orders that the ledger takes.
+7. `decided`: nothing is over in the relayer's journal that a final block has.
 """
 
 from __future__ import annotations
@@ -137,6 +138,8 @@ class Judges:
         """Whether the relayer's node keeps from it what the chain does."""
         self._blind_ms = -1
         """When it last was so, by the chain's blocks."""
+        self.over: Callable[[], set[tuple[int, int]]] = set
+        """What the relayer's journal holds for over, by grant and index."""
         self.answer_ms: Callable[[], int] = lambda: 0
         """How long the relayer's node takes for an answer."""
         self._told: set[tuple[str, str]] = set()
@@ -215,6 +218,16 @@ class Judges:
             self._undo[block.head.hash] = undo
         for viewer in self._unsettled:
             self._settle(viewer)
+        self._judge_decided()
+
+    # --- 7: decided ------------------------------------------------------------------------
+
+    def _judge_decided(self) -> None:
+        """Say which sessions are over for the relayer alone."""
+        ledger = self._chain.blocks[self._chain.canonical[self._chain.finalized]].ledger
+        for place in sorted(self.over() & ledger.sessions.keys()):
+            what = "it is over in the relayer's journal, and open in the last final block"
+            self.fail("decided", f"session {SessionRef(*place)}", what)
 
     def _adopt(self, ref: SessionRef, viewer: str, stream: int) -> None:
         """Find whom a session that nobody was admitted to is for: it follows a lapsed one."""

@@ -244,6 +244,10 @@ class RelayerProcess:
 
     # --- inspection ------------------------------------------------------------------------
 
+    def over(self) -> set[tuple[int, int]]:
+        """Give what its journal holds for over, while it is up."""
+        return self._witness.over() if self.up and not self._is_dead else set()
+
     def tasks(self) -> int:
         """Count the tasks of the process."""
         if self._task is None:

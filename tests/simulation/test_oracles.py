@@ -6,10 +6,12 @@ import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import trio
 
 from offchain.ledger.orders import Close, Open, encode_order
+from offchain.relayer.belief import Belief
 from streaming.session_state import SessionRef
 from tests.simulation.blockchain import Blockchain
 from tests.simulation.media_server import now_ms
@@ -47,6 +49,19 @@ def test_a_session_that_is_charged_and_was_never_admitted_is_seen() -> None:
 
     found = _found(tale)
     assert "nobody was ever admitted" in found[0].what
+
+
+def test_a_session_that_is_over_for_the_relayer_alone_is_seen() -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        await viewer.watch()
+        await trio.sleep(20)
+        w.node.forked_at, w.node.lies = 1, True
+        await trio.sleep(30)
+
+    assert not _found(tale), "the node is not believed"
+    with mock.patch.object(Belief, "check", return_value=None):
+        assert "decided" in {each.oracle for each in _found(tale)}
 
 
 def test_more_than_the_credit_is_seen_and_as_much_is_not() -> None:

@@ -46,6 +46,10 @@ class Witness:
         )
         return bool(rows)
 
+    def over(self) -> set[tuple[int, int]]:
+        """Give the sessions that the journal holds for over, by grant and index."""
+        return set(self._select("SELECT grant_id, idx FROM sessions WHERE done = 1"))
+
     def _select(self, query: str, *values: int | bytes) -> list[Any]:
         if self._connection is None:
             # not by `connect`, which leads to the disk that fails: who only looks on is beside it

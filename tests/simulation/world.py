@@ -54,6 +54,7 @@ class World:
             not self.relayer.up or any(node.keeps_silent for node in self.nodes)
         )
         self.judges.answer_ms = lambda: int(1000 * max(node.slow_s for node in self.nodes))
+        self.judges.over = self.relayer.over
         self.boots = 0
         self.servers: dict[str, MediaServer] = {}
         self.viewers: list[Viewer] = []
@@ -65,6 +66,14 @@ class World:
     def server(self) -> MediaServer:
         """The first media server."""
         return self.servers["A"]
+
+    async def give_addresses(self) -> Node:
+        """Give the relayer a second node, each with an address of its own, by a start anew."""
+        other = Node("other", self.chain)
+        self.nodes.append(other)
+        self.relayer.separate = True
+        await self.crash()
+        return other
 
     def serve(self, name: str) -> MediaServer:
         """Start a media server, in the place of the last of that name."""

@@ -12,10 +12,7 @@ from tests.simulation.world import World
 
 async def two_nodes(w: World) -> Node:
     """Give the relayer a second node, with an address of its own."""
-    other = Node("other", w.chain)
-    w.nodes.append(other)
-    w.relayer.separate = True
-    await w.crash()
+    other = await w.give_addresses()
     await trio.sleep(10)
     return other
 
@@ -50,8 +47,12 @@ def follows_a_fork(node: Node) -> None:
     node.forked_at = node.finalized - 1
 
 
+def lies(node: Node) -> None:
+    node.forked_at, node.lies = node.finalized - 1, True
+
+
 @pytest.mark.parametrize(
-    "trouble", [refuses, hangs, falls_silent, is_restored, is_stuck_behind, follows_a_fork]
+    "trouble", [refuses, hangs, falls_silent, is_restored, is_stuck_behind, follows_a_fork, lies]
 )
 def test_what_is_wrong_with_a_node_leads_to_the_next_and_costs_nobody_anything(
     trouble: object,
