@@ -33,7 +33,13 @@ VIEWER: Final = dev_key("Alice").address
 GENESIS: Final = "0x" + "11" * 32
 BATCH_MAX: Final = 64
 POLICY: Final = Policy(
-    bounds=Bounds(rate_per_second_max=1_000, cap_max=200_000, tips_max=500, renewals_max=6),
+    bounds=Bounds(
+        rate_per_second_max=1_000,
+        cap_max=200_000,
+        tips_max=500,
+        renewals_max=6,
+        tick_price_max=50,
+    ),
     assets={"7": Bounds(rate_per_second_max=10, cap_max=1_000)},
     gap_ms_max=600_000,
     sessions_max=4,
@@ -139,6 +145,7 @@ class Auditor:
         _must(grant.terms.gap_ms <= self.policy.gap_ms_max, "gap")
         _must(order.rate_per_second <= grant.terms.rate_max_per_second, "the viewer's rate")
         _must(order.rate_per_second <= bounds.rate_per_second_max, "the operator's rate")
+        _must((order.tick_price_max or 0) <= bounds.tick_price_max, "the tick price")
         _must(order.index <= grant.highest + 1, "an index jumps")
         _must(order.index in grant.sessions or order.index >= grant.highest, "an old index")
         grant.highest = max(grant.highest, order.index)
@@ -264,6 +271,7 @@ class Fuzzer:
             rate_per_second=self._near(0, shown.rate_max_per_second),
             funds=self._near(0, shown.cap),
             start_at=chance.choice((0, 1_000, shown.expires_at - 1, shown.expires_at)),
+            tick_price_max=chance.choice((None, 0, 50, 50, 51, U128_MAX)),
         )
         owner = grant if chance.random() < 0.98 else grant + 1
         key = self._keys.name(owner)

@@ -152,6 +152,14 @@ def tick_price(
 
         money = await named_money(ledger, asset)
         entry, units = await _entry(ledger, money), money.read(price, "PRICE")
+        most = ledger.constants.tick_price_max
+        if most is not None and units > most:
+            raise Failure(
+                f"{money.write(units)} is more than the runtime allows: "
+                f"at most {money.write(most)}",
+                Exit.REFUSED,
+                "tick-price-too-high",
+            )
         params = {"asset": asset_value(money.asset), "price": units}
         effect: list[Row] = [
             ("Asset", f"{money.name} ({money.symbol})"),

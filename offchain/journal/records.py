@@ -35,12 +35,13 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Moments (`*_at_ms`) are unix milliseconds, money is in the asset's smallest unit. The figures
     `paid_seconds` to `close_reason` come from finalized blocks alone. `finished_ms` sums the
     connections up to `finished_number`, which have ended and have no rows any more.
-    `tick_price` is the operator's, for runways before the ledger has the session; `asset` None is
-    the native one. `discounted` says that the rate is a subscription's, `renew` that its viewer
-    wants it renewed. `continues` is the name under which the media server knows a session that
-    follows a lapsed one; of connection `base_number` only what goes beyond the `base_*` figures is
-    this session's. `attempt` counts the admissions that got this name, because the ledger never
-    had the earlier ones: a later attempt's row is never overwritten by an earlier one's.
+    `tick_price` is the operator's at the admission: the most that the open order accepts, and for
+    runways before the ledger has the session. `asset` None is the native one. `discounted` says
+    that the rate is a subscription's, `renew` that its viewer wants it renewed. `continues` is the
+    name under which the media server knows a session that follows a lapsed one; of connection
+    `base_number` only what goes beyond the `base_*` figures is this session's. `attempt` counts the
+    admissions that got this name, because the ledger never had the earlier ones: a later attempt's
+    row is never overwritten by an earlier one's.
     """
 
     grant: int

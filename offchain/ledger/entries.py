@@ -177,6 +177,7 @@ _ADDED: Final = {
     "grant_deposit_base": "GrantDepositBase",
     "grant_deposit_per_session": "GrantDepositPerSession",
     "block_gap_max_ms": "BlockGapMaxMs",
+    "tick_price_max": "TickPriceMax",
 }
 
 

@@ -34,6 +34,9 @@ class Open(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Open session `index` (the grant's next) on a stream, with `funds` reserved from the vault.
 
     `start_at` (unix ms) is lowered or raised by the ledger to what the head start allows.
+    `tick_price_max` is the most that the operator may take for an order that charges the session:
+    at a higher price the ledger opens none. None is for runtimes that know no such bound (those
+    without the constant `TickPriceMax`); no other takes an order without it.
     """
 
     index: int
@@ -41,6 +44,7 @@ class Open(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     rate_per_second: int
     funds: int
     start_at: int
+    tick_price_max: int | None = 0
 
 
 class Fund(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -138,6 +142,7 @@ def encode_order(order: Order) -> bytes:
                 + _amount(order, "rate_per_second")
                 + _amount(order, "funds")
                 + struct.pack("<Q", _bounded(order, "start_at", U64_MAX))
+                + (b"" if order.tick_price_max is None else _amount(order, "tick_price_max"))
             )
         case Fund():
             return struct.pack("<BI", 1, index) + _amount(order, "funds")

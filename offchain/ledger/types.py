@@ -313,6 +313,8 @@ class Constants(_Entry, frozen=True, kw_only=True):
     grant_deposit_per_session: int = 0
     block_gap_max_ms: int = 2**62
     """The most by which the ledger's clock moves from one block to the next."""
+    tick_price_max: int | None = None
+    """The highest tick price that can be set; None on a chain of before, whose opens name none."""
 
 
 class Clock(_Entry, frozen=True, kw_only=True):

@@ -69,6 +69,9 @@ class Continuer:
             if reserved.number > lapse.connection.number:
                 # an abandoned attempt has used this number under the same name
                 raise Refused(409, "number-taken", "join again")
+            if reserved.tick_price > before.tick_price:
+                # its viewer has seen the lower one
+                raise Refused(409, "tick-price-raised", "the operator takes more now: join again")
             record = _taking_over(reserved, before, lapse)
             try:
                 await core.journal.commit([put_session(record)])

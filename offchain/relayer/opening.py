@@ -211,7 +211,7 @@ class Opening:
             self._core.submit_bell.ring()
             return
         try:
-            await self._submitter.send(session, open_order(session))
+            await self._submitter.send(session, open_order(session, core.limits))
         except LaneFull:
             return  # the next block has room again, within the head start
         except OrderRefused as error:

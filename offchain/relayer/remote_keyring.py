@@ -176,6 +176,7 @@ class RemoteKeyring:
                 rate_per_second=running.rate_per_second,
                 funds=running.funds,
                 start_at=running.started_at,
+                tick_price_max=running.tick_price,
             ),
             seconds=running.seconds,
             renewals=entry.renewals_total,

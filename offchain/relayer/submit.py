@@ -38,7 +38,7 @@ from offchain.ledger.orders import (
     Tip,
     encode_order,
 )
-from offchain.ledger.types import Head
+from offchain.ledger.types import Constants, Head
 from offchain.relayer import cadence
 from offchain.relayer.chain import bounded
 from offchain.relayer.core import Core
@@ -214,7 +214,7 @@ class Submitter:
             or core.view.best_ms < soon_ms
         ):
             return None
-        return open_order(session)
+        return open_order(session, core.limits)
 
     async def send_due(self, session: LiveSession, order: Order) -> None:
         """Send an order whose lane is marked busy, and free the lane whatever comes of it."""
@@ -394,8 +394,8 @@ def order_record(session: LiveSession, order: Order, signature: bytes | None = N
     )
 
 
-def open_order(session: LiveSession) -> Open:
-    """Give the order that opens a session as it was admitted."""
+def open_order(session: LiveSession, limits: Constants) -> Open:
+    """Give the order that opens a session as it was admitted, at no higher tick price than then."""
     record = session.record
     return Open(
         index=record.index,
@@ -403,6 +403,7 @@ def open_order(session: LiveSession) -> Open:
         rate_per_second=record.rate_per_second,
         funds=record.funds,
         start_at=record.start_at,
+        tick_price_max=None if limits.tick_price_max is None else record.tick_price,
     )
 
 

@@ -61,6 +61,8 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tips_max: int = 0
     """What one grant may tip altogether. The relayer sends no tips by itself."""
     renewals_max: int = 120
+    tick_price_max: int = U128_MAX
+    """The highest tick price that an open accepts. No grant bounds it: only the runtime does."""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -276,6 +278,9 @@ def _check_open(policy: Policy, grant: SignedGrant, order: Open) -> None:
         raise PolicyRefused(
             "rate-too-high", f"a rate of {order.rate_per_second} a second: at most {rate_max}"
         )
+    price, price_max = order.tick_price_max, policy.of(terms.asset).tick_price_max
+    if price is not None and price > price_max:
+        raise PolicyRefused("tick-price-too-high", f"a tick price of {price}: at most {price_max}")
     if order.start_at >= terms.expires_at:
         raise PolicyRefused("grant-expired", "the session would start when the grant has expired")
 

@@ -10,6 +10,7 @@ rate_per_second_max = 1000000000
 cap_max = 5000000000000
 tips_max = 0
 renewals_max = 120
+tick_price_max = 10000000000 # the most that an open may accept; no grant bounds it
 
 [assets.1984]                # in place of [bounds] for one asset, `native` or its number
 rate_per_second_max = 1000

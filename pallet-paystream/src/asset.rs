@@ -51,6 +51,7 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn do_set_tick_price(asset: T::AssetKind, price: BalanceOf<T>) -> DispatchResult {
 		let mut entry = Self::enabled_entry(&asset)?;
+		ensure!(price <= T::TickPriceMax::get(), Error::<T>::TickPriceTooHigh);
 		entry.tick_price = price;
 		Self::set_entry(&asset, entry);
 		Self::deposit_event(Event::TickPriceSet { asset, price });

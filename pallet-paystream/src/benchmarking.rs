@@ -179,7 +179,14 @@ fn terms<T: Config>(rate: BalanceOf<T>) -> GrantTermsOf<T> {
 fn open<T: Config>(index: SessionIndex, stream: StreamId, seconds: u32) -> OrderOf<T> {
 	let rate_per_second = rate_of::<T>(stream);
 	let funds = rate_per_second * seconds.into();
-	Order::Open { index, stream, rate_per_second, funds, start_at: BEGIN_MS }
+	Order::Open {
+		index,
+		stream,
+		rate_per_second,
+		funds,
+		start_at: BEGIN_MS,
+		tick_price_max: Bounded::max_value(),
+	}
 }
 
 /// A creator's stream and a viewer with so many sessions on it, the last one opened at second 1000.
@@ -220,7 +227,17 @@ fn discounted_open<T: Config>() -> (OrderOf<T>, Viewer<T>) {
 	let rate_per_second =
 		Subscriptions::<T>::get(stream, &viewer.account).map_or(full, |s| s.tier.discounted(full));
 	let funds = full * 30u32.into();
-	(Order::Open { index, stream, rate_per_second, funds, start_at: BEGIN_MS }, viewer)
+	(
+		Order::Open {
+			index,
+			stream,
+			rate_per_second,
+			funds,
+			start_at: BEGIN_MS,
+			tick_price_max: Bounded::max_value(),
+		},
+		viewer,
+	)
 }
 
 /// A tip under a grant with an open session.

@@ -20,6 +20,16 @@ impl<T: Config, const ITEMS: u32, const BYTES: u32> Get<BalanceOf<T>>
 	}
 }
 
+/// So many times the native asset's minimum balance.
+pub struct MinimumBalances<T, const COUNT: u32>(PhantomData<T>);
+
+impl<T: Config, const COUNT: u32> Get<BalanceOf<T>> for MinimumBalances<T, COUNT> {
+	fn get() -> BalanceOf<T> {
+		let least = <T::NativeHold as fungible::Inspect<T::AccountId>>::minimum_balance();
+		least.saturating_mul(COUNT.into())
+	}
+}
+
 /// An account without a key, apart from the pot: what the operator earns leaves it by root alone.
 pub struct KeylessTreasury;
 

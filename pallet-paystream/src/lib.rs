@@ -150,7 +150,7 @@ pub mod weights;
 pub use batch::PartialFee;
 #[cfg(feature = "runtime-benchmarks")]
 pub use defaults::StoredClock;
-pub use defaults::{KeylessTreasury, StorageDeposit};
+pub use defaults::{KeylessTreasury, MinimumBalances, StorageDeposit};
 pub use lane::{ExtensionWeight, Shares, SystemExtensions};
 pub use pallet::*;
 pub use seller::Seller;
@@ -243,6 +243,7 @@ pub mod pallet {
 			type MaxTipMessage = ConstU32<140>;
 			type PeriodMinMs = ConstU64<60_000>;
 			type TreasuryShareMax = TreasuryShareMax;
+			type TickPriceMax = MinimumBalances<T, 10>;
 			/// Its fields with a full list of stops, and its key.
 			type StreamDepositBase = StorageDeposit<T, 1, 400>;
 			/// Their place in the stream, and a vault that a claim may have to open.
@@ -372,6 +373,12 @@ pub mod pallet {
 		/// The greatest share of claims that the operator can take.
 		#[pallet::constant]
 		type TreasuryShareMax: Get<Permill>;
+
+		/// The highest tick price that the operator can set, in the smallest unit of whichever asset it is
+		/// for. What a viewer pays is bounded by their open order, too.
+		#[pallet::constant]
+		#[pallet::no_default_bounds]
+		type TickPriceMax: Get<BalanceOf<Self>>;
 
 		/// What is held for a stream, without its payees and tiers.
 		#[pallet::constant]
@@ -560,7 +567,7 @@ pub mod pallet {
 	pub struct GenesisConfig<T: Config> {
 		/// Enabled from the first block on, each with its minimum balance endowed to the pot.
 		pub enabled_assets: Vec<T::AssetKind>,
-		/// The price of a tick in some of these assets; nothing in the others.
+		/// The price of a tick in some of these assets, at most `TickPriceMax`; nothing in the others.
 		pub tick_prices: Vec<(T::AssetKind, BalanceOf<T>)>,
 		/// The treasury's share of claims, at most `TreasuryShareMax`.
 		pub treasury_share: Permill,
@@ -591,6 +598,10 @@ pub mod pallet {
 					.expect("genesis endows the pot with an asset's minimum");
 			}
 			for (asset, price) in &self.tick_prices {
+				assert!(
+					*price <= T::TickPriceMax::get(),
+					"tick_prices: a price above TickPriceMax; name at most that"
+				);
 				AssetEntries::<T>::mutate(asset, |entry| {
 					entry.as_mut().expect("a tick is priced in an enabled asset").tick_price =
 						*price;
@@ -1097,6 +1108,11 @@ pub mod pallet {
 		/// Only the last claim of an ended stream, without sessions and subscriptions, needs no signature.
 		/// Sign it with any account.
 		ClaimNotLast,
+		/// The price is above the pallet's constant. Name a lower one.
+		TickPriceTooHigh,
+		/// The asset's tick price is above the highest that the order accepts. Read the asset, and sign its
+		/// price if the viewer agrees to it.
+		TickPriceAboveOrder,
 	}
 
 	#[pallet::call]
@@ -1263,7 +1279,7 @@ pub mod pallet {
 		///   the viewer's running subscription the session ends with its period. Errors:
 		///   `GrantNotFound`, `OrderStale`, `IndexNotNext` (I6), `GrantEnded`, `SlotsTaken` (I5),
 		///   `OpenTooSoon`, `Stopped`, `StreamNotFound`, `StreamEnded`, `StreamNotActive`,
-		///   `AssetMismatch`, `AssetNotEnabled`, `RateMismatch`, `RateAboveGrant` (I4),
+		///   `AssetMismatch`, `AssetNotEnabled`, `TickPriceAboveOrder` (I4), `RateMismatch`, `RateAboveGrant` (I4),
 		///   `GapBelowStream`, `FundsBelowStream`, `VaultTooLow` (I1), `CapTooLow` (I3). Events:
 		///   `SessionOpened`.
 		/// - `Fund` raises what is reserved. Errors: `OrderStale`, `FundsNotHigher` (I6),
@@ -1571,9 +1587,10 @@ pub mod pallet {
 
 		/// Set what the operator takes from a session for an order that charges it.
 		///
-		/// Origin: `AdminOrigin`. Running sessions keep their price (I4).
+		/// Origin: `AdminOrigin`. Running sessions keep their price (I4), and an open is only taken at a price
+		/// that its order accepts.
 		///
-		/// Errors: `AssetNotEnabled`.
+		/// Errors: `AssetNotEnabled`, `TickPriceTooHigh`.
 		///
 		/// Events: `TickPriceSet`.
 		#[pallet::call_index(23)]

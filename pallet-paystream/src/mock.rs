@@ -166,6 +166,7 @@ parameter_types! {
 	pub static PeriodMinMs: u64 = 60_000;
 	pub static TreasuryAccount: u64 = TREASURY;
 	pub const TreasuryShareMax: Permill = Permill::from_percent(20);
+	pub const TickPriceMax: u128 = 1_000;
 	// Whole, so that one viewer alone fills a lane, but where a test narrows them.
 	pub static OpenShare: Perbill = Perbill::one();
 	pub static AccountShare: Perbill = Perbill::one();
@@ -233,6 +234,7 @@ impl Config for Test {
 	type MaxTipMessage = ConstU32<32>;
 	type PeriodMinMs = PeriodMinMs;
 	type TreasuryShareMax = TreasuryShareMax;
+	type TickPriceMax = TickPriceMax;
 	type EmergencyOrigin = EnsureSignedBy<Guard, u64>;
 	type StreamDepositPerTier = ConstU128<70>;
 	type SubscriptionDeposit = ConstU128<30>;
@@ -694,6 +696,18 @@ pub fn renew(grant: GrantId, index: u32, renewals: u32) -> Result<(), Error<Test
 	submit(grant, Order::Renew { index, renewals })
 }
 
+/// An open that accepts any tick price.
+pub fn open_order(
+	index: u32,
+	stream: StreamId,
+	rate_per_second: u128,
+	funds: u128,
+	start_at: Moment,
+) -> OrderOf<Test> {
+	let tick_price_max = TickPriceMax::get();
+	Order::Open { index, stream, rate_per_second, funds, start_at, tick_price_max }
+}
+
 /// Open a session on a stream at any rate, starting now.
 pub fn open_at_rate(
 	grant: GrantId,
@@ -703,7 +717,7 @@ pub fn open_at_rate(
 	funds: u128,
 ) -> Result<(), Error<Test>> {
 	let start_at = PayStream::now();
-	submit(grant, Order::Open { index, stream, rate_per_second, funds, start_at })
+	submit(grant, open_order(index, stream, rate_per_second, funds, start_at))
 }
 
 /// An order as it stands in a batch.
@@ -781,7 +795,7 @@ pub fn open(
 ) -> Result<(), Error<Test>> {
 	let rate_per_second = Streams::<Test>::get(stream).map_or(1, |s| s.rate_per_second);
 	let start_at = start * 1_000;
-	submit(grant, Order::Open { index, stream, rate_per_second, funds, start_at })
+	submit(grant, open_order(index, stream, rate_per_second, funds, start_at))
 }
 
 pub fn signed(who: u64) -> RuntimeOrigin {

@@ -68,6 +68,7 @@ pub(crate) fn one_of_each<T: Config>() -> [OrderOf<T>; 6] {
 			rate_per_second: Zero::zero(),
 			funds: Zero::zero(),
 			start_at: 0,
+			tick_price_max: Zero::zero(),
 		},
 		Order::Fund { index: 0, funds: Zero::zero() },
 		Order::Tick { index: 0, seconds: 0 },

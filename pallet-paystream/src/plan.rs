@@ -89,6 +89,7 @@ struct Asked<Balance> {
 	rate_per_second: Balance,
 	funds: Balance,
 	start_at: Moment,
+	tick_price_max: Balance,
 }
 
 impl<T: Config> Plan<T> {
@@ -141,12 +142,13 @@ impl<T: Config> Pallet<T> {
 	) -> Result<Plan<T>, Error<T>> {
 		let now = Self::now();
 		match order {
-			Order::Open { index, stream, rate_per_second, funds, start_at } => {
+			Order::Open { index, stream, rate_per_second, funds, start_at, tick_price_max } => {
 				let asked = Asked {
 					stream: *stream,
 					rate_per_second: *rate_per_second,
 					funds: *funds,
 					start_at: *start_at,
+					tick_price_max: *tick_price_max,
 				};
 				Self::plan_open(book, grant, *index, asked, now)
 			}
@@ -203,6 +205,7 @@ impl<T: Config> Pallet<T> {
 		ensure!(stream.status == StreamStatus::Active && !stopped_now, Error::<T>::StreamNotActive);
 		ensure!(stream.asset == grant.asset, Error::<T>::AssetMismatch);
 		let tick_price = Self::enabled_entry(&stream.asset)?.tick_price;
+		ensure!(tick_price <= asked.tick_price_max, Error::<T>::TickPriceAboveOrder);
 		let period = Self::period_for(&grant.viewer, &stream, &asked, now)?;
 		ensure!(asked.rate_per_second <= grant.rate_max_per_second, Error::<T>::RateAboveGrant);
 		ensure!(grant.gap_ms >= stream.gap_min_ms, Error::<T>::GapBelowStream);

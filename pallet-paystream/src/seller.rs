@@ -38,7 +38,8 @@ pub trait Seller<T: Config> {
 	) -> Result<GrantId, DispatchError>;
 
 	/// Open a session of `stream` at its rate, with `funds` reserved, that starts at `start_at` or as soon after it as the
-	/// rules allow. Returns its index.
+	/// rules allow. `tick_price_max` is the most that the operator may take for a charge: what the buyer agreed to. Returns
+	/// the session's index.
 	///
 	/// Errors: `NotSeller`, and those of an open order.
 	fn open(
@@ -47,6 +48,7 @@ pub trait Seller<T: Config> {
 		stream: StreamId,
 		funds: BalanceOf<T>,
 		start_at: Moment,
+		tick_price_max: BalanceOf<T>,
 	) -> Result<SessionIndex, DispatchError>;
 
 	/// Raise what is reserved for a session to `funds`. Errors: `NotSeller`, and those of a fund order.
@@ -121,11 +123,12 @@ impl<T: Config> Seller<T> for Pallet<T> {
 		stream: StreamId,
 		funds: BalanceOf<T>,
 		start_at: Moment,
+		tick_price_max: BalanceOf<T>,
 	) -> Result<SessionIndex, DispatchError> {
 		let index = crate::Grants::<T>::get(grant).ok_or(Error::<T>::GrantNotFound)?.next_index;
 		let rate_per_second =
 			crate::Streams::<T>::get(stream).ok_or(Error::<T>::StreamNotFound)?.rate_per_second;
-		let order = Order::Open { index, stream, rate_per_second, funds, start_at };
+		let order = Order::Open { index, stream, rate_per_second, funds, start_at, tick_price_max };
 		Self::order_of_seller(seller, grant, order)?;
 		Ok(index)
 	}

@@ -444,6 +444,9 @@ pub enum Order<Balance: OrderMoney, MaxMessage: Get<u32>> {
 		funds: Balance,
 		/// From when the media is delivered.
 		start_at: Moment,
+		/// The most that the operator may take for an order that charges it, so that a higher price,
+		/// set while the open waits for its block, opens no session.
+		tick_price_max: Balance,
 	},
 	/// Raise what is reserved for a session.
 	Fund {

@@ -94,7 +94,12 @@ async def _play(stage: Stage, count: int) -> tuple[_Rate, _Rate, float]:
             _session(stage, grant, keys.by_name[name], now_ms) for grant, name in granted.items()
         ]
         core.key_names.update({live.record.delegate: granted[live.record.grant] for live in lives})
-        opens = await _send(stage, submitter, [(live, open_order(live)) for live in lives], 0)
+        opens = await _send(
+            stage,
+            submitter,
+            [(live, open_order(live, stage.ledger.constants)) for live in lives],
+            0,
+        )
         await trio.sleep(TICK_SECONDS + 4)
         tick = Tick(index=0, seconds=TICK_SECONDS)
         ticks = await _send(stage, submitter, [(live, tick) for live in lives], TICK_SECONDS)

@@ -179,6 +179,7 @@ class FakeLedger:
         payees_max=8,
         sessions_per_grant_max=16,
         existential_deposit=UNIT // 1000,
+        tick_price_max=UNIT // 100,
         stream_deposit_base=UNIT // 20,
         stream_deposit_per_payee=UNIT // 50,
         grant_deposit_base=UNIT // 10,

@@ -365,6 +365,9 @@ def test_an_asset_is_disabled_priced_and_written_off(ledger: FakeLedger) -> None
     assert data("asset", "disable", "usd")["asset"] == "1984"
     dry = data("asset", "tick-price", "usd", "0.00001 USD", "--dry-run")
     assert (dry["price_before"], dry["price"]) == (0, 10)
+    assert data("asset", "tick-price", "native", "0.01", "--dry-run")["price"] == UNIT // 100
+    dear = run("asset", "tick-price", "native", "0.010000000001")
+    refused(dear, Exit.REFUSED, "at most 0.01 UNIT")
     assert CliRunner().invoke(app, ["asset", "write-off", "usd"], input="n\n").exit_code == 2
     assert data("asset", "write-off", "usd", "--yes")["asset"] == "1984"
     del ledger.entries[USD]

@@ -34,7 +34,12 @@ GENESIS = "0x" + "ab" * 32
 
 VECTORS: list[tuple[Order, str]] = [
     (
-        Open(index=1, stream=2, rate_per_second=3, funds=4, start_at=5),
+        Open(index=1, stream=2, rate_per_second=3, funds=4, start_at=5, tick_price_max=6),
+        "00010000000200000000000000"
+        + ("03" + "00" * 15 + "04" + "00" * 15 + "05" + "00" * 7 + "06" + "00" * 15),
+    ),
+    (  # as runtimes without `TickPriceMax` take it
+        Open(index=1, stream=2, rate_per_second=3, funds=4, start_at=5, tick_price_max=None),
         "00010000000200000000000000" + "03" + "00" * 15 + "04" + "00" * 15 + "05" + "00" * 7,
     ),
     (Fund(index=7, funds=2**64), "0107000000" + "00" * 8 + "01" + "00" * 7),
@@ -98,6 +103,10 @@ def test_signatures_are_over_exactly_these_bytes() -> None:
         (Open(index=1, stream=U64_MAX + 1, rate_per_second=1, funds=1, start_at=1), "Open.stream"),
         (Open(index=1, stream=1, rate_per_second=-1, funds=1, start_at=1), "Open.rate_per_second"),
         (Open(index=1, stream=1, rate_per_second=1, funds=1, start_at=2**64), "Open.start_at"),
+        (
+            Open(index=1, stream=1, rate_per_second=1, funds=1, start_at=1, tick_price_max=-1),
+            "Open.tick_price_max",
+        ),
         (Tick(index=1, seconds=1.5), "Tick.seconds"),  # type: ignore[arg-type]
         (Tick(index=True, seconds=1), "Tick.index"),
         (Tip(index=1, tips=U128_MAX + 1), "Tip.tips"),

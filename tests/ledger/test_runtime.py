@@ -82,7 +82,15 @@ def calls(runtime: Runtime) -> Calls:
 
 u32, u64, u128 = (st.integers(0, 2**bits - 1) for bits in (32, 64, 128))
 orders = st.one_of(
-    st.builds(Open, index=u32, stream=u64, rate_per_second=u128, funds=u128, start_at=u64),
+    st.builds(
+        Open,
+        index=u32,
+        stream=u64,
+        rate_per_second=u128,
+        funds=u128,
+        start_at=u64,
+        tick_price_max=u128,
+    ),
     st.builds(Fund, index=u32, funds=u128),
     st.builds(Tick, index=u32, seconds=u32),
     st.builds(Close, index=u32, seconds=u32),
@@ -112,6 +120,23 @@ def test_orders_are_encoded_as_the_metadata_says(
     )
     assert calls.submit(grant, order, signature, scheme) == by_metadata
     assert encode_order(order) in by_metadata
+
+
+def test_an_open_of_before_is_encoded_as_the_first_release_says(runtime: Runtime) -> None:
+    raw = lzma.decompress(FIRST_RELEASE.read_bytes())
+    older = Runtime("0x" + raw.hex(), "paystream", 1, 1)
+    assert older.constants.tick_price_max is None
+    assert runtime.constants.tick_price_max == 10 * runtime.constants.existential_deposit
+    order = Open(index=1, stream=2, rate_per_second=3, funds=4, start_at=5, tick_price_max=None)
+    value = order_value(order)
+    del value["Open"]["tick_price_max"]
+    signature = bytes(64)
+    by_metadata = older.compose(
+        "PayStream",
+        "submit",
+        {"grant": 6, "order": value, "signature": {"Sr25519": "0x" + signature.hex()}},
+    )
+    assert Calls(lambda: older).submit(6, order, signature, "sr25519") == by_metadata
 
 
 @given(

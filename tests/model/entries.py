@@ -41,6 +41,7 @@ class Constants:
     gap_max_ms: int
     period_min_ms: int
     treasury_share_max: int
+    tick_price_max: int
     max_payees: int
     max_tiers: int
     max_sessions_per_grant: int

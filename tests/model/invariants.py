@@ -83,6 +83,8 @@ def _cap_and_price(books: Books) -> Iterator[str]:
             yield f"I4: {grant_id, index} has paid more than its funds"
         if session.rate_per_second > books.grants[grant_id].rate_max_per_second:
             yield f"I4: {grant_id, index} costs more than its grant allows"
+        if session.tick_price > books.constants.tick_price_max:
+            yield f"I4: the tick price of {grant_id, index} is above the constant"
     for grant_id, grant in books.grants.items():
         if grant.cap != grant.cap_left + funds[grant_id] + grant.spent:
             yield f"I3: the cap of grant {grant_id} does not add up"

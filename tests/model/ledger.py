@@ -645,8 +645,11 @@ class Ledger(Books):
         return self.done()
 
     def set_tick_price(self, asset: Asset, price: int) -> Outcome:
-        if not self.is_enabled(asset):
-            return frozenset({"AssetNotEnabled"})
+        errors = [] if self.is_enabled(asset) else ["AssetNotEnabled"]
+        if price > self.constants.tick_price_max:
+            errors.append("TickPriceTooHigh")
+        if errors:
+            return frozenset(errors)
         self.asset_entries[asset].tick_price = price
         self.emit("TickPriceSet", asset=asset, price=price)
         return self.done()

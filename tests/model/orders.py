@@ -17,6 +17,7 @@ class Open:
     rate_per_second: int
     funds: int
     start_at: int
+    tick_price_max: int = 0
 
 
 @dataclass(slots=True, frozen=True)
@@ -143,6 +144,9 @@ def _refuse_open(books: Books, grant: Grant, order: Open, found: Refusals) -> No
         found.always.append("AssetMismatch")
         if not books.is_enabled(stream.asset):
             found.always.append("AssetNotEnabled")
+    priced = books.asset_entries.get(stream.asset)
+    if priced is not None and priced.tick_price > order.tick_price_max:
+        found.always.append("TickPriceAboveOrder")
     if order.rate_per_second != stream.rate_per_second and (
         _discount_period(books, grant, stream, order) is None
     ):

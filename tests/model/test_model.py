@@ -43,6 +43,7 @@ CONSTANTS = Constants(
     gap_max_ms=3_600_000,
     period_min_ms=10_000,
     treasury_share_max=300_000,
+    tick_price_max=100,
     max_payees=8,
     max_tiers=8,
     max_sessions_per_grant=16,
@@ -101,7 +102,7 @@ class Story:
     def opened(self, funds: int = 900) -> None:
         """At 10: open, start 8. At 16: tick 6."""
         self.at(10)
-        self.did(self.order(Open(0, 0, RATE, funds, 8_000)))
+        self.did(self.order(Open(0, 0, RATE, funds, 8_000, 4)))
         session = self.session
         assert (session.billed_until, session.ticked_at) == (8_000, 10_000)
         assert session.ended_at == self.ledger.grants[0].expires_at
@@ -218,6 +219,15 @@ def test_a_tick_price_is_due_after_the_creators_seconds() -> None:
     assert story.charged(story.order(Tick(0, 11))) == 4
     assert (stream.earned, stream.fees) == (30, 5)
     assert not story.ledger.sessions
+
+
+def test_an_open_binds_the_tick_price() -> None:
+    story = Story()
+    assert refused(story.ledger.set_tick_price(NATIVE, 101)) == {"TickPriceTooHigh"}
+    story.did(story.ledger.set_tick_price(NATIVE, 100))
+    story.at(10)
+    assert refused(story.order(Open(0, 0, RATE, 900, 8_000, 99))) == {"TickPriceAboveOrder"}
+    story.did(story.order(Open(0, 0, RATE, 900, 8_000, 100)))
 
 
 def test_a_fund_is_neither_early_nor_small_in_the_free_lane() -> None:
@@ -494,7 +504,7 @@ def test_a_stolen_key_takes_no_more_than_its_bound(
         grant = ledger.grants[0]
         places = [*grant.open, grant.next_index]
         index = random.choice(places)
-        order: Order = Open(index, 0, RATE, random.randint(3, 700), 0)
+        order: Order = Open(index, 0, RATE, random.randint(3, 700), 0, rate)
         if (0, index) in ledger.sessions:
             session = ledger.sessions[0, index]
             total = session.seconds + ledger.read(session).room

@@ -21,6 +21,7 @@ from tests.model.entries import (
     AssetEntry,
     Constants,
     Payee,
+    Stream,
     StreamChange,
     Terms,
     Tier,
@@ -39,6 +40,7 @@ CONSTANTS = Constants(
     gap_max_ms=60_000,
     period_min_ms=30_000,
     treasury_share_max=300_000,
+    tick_price_max=100,
     max_payees=3,
     max_tiers=3,
     max_sessions_per_grant=3,
@@ -559,7 +561,14 @@ class Traffic:
             least = max(rate, stream.funds_min if stream and stream.funds_min < 100 else 0)
             funds = min(most, max(least, rate * random.randint(1, 40)))
         start_at = ledger.now + random.choice((0, -1, -2000, -6000, -6001, -20_000, 1, 5000))
-        return Open(index, stream_id, rate, funds, U64_MAX if self.odd(0.1) else start_at)
+        start_at = U64_MAX if self.odd(0.1) else start_at
+        return Open(index, stream_id, rate, funds, start_at, self.tick_price_max(stream))
+
+    def tick_price_max(self, stream: Stream | None) -> int:
+        """What the operator takes now; sometimes any price, sometimes one less than now."""
+        entry = self.ledger.asset_entries.get(stream.asset) if stream else None
+        price = entry.tick_price if entry else 0
+        return self.random.choice((price, price, price, U128_MAX, max(0, price - 1)))
 
     def session_order(self, grant_id: int, index: int) -> Order:
         ledger, random = self.ledger, self.random
@@ -651,7 +660,7 @@ class Traffic:
                 ("enable_asset", {"asset": asset, "tip_min": random.choice((0, 0, 4, 10))}),
                 ("enable_asset", {"asset": asset, "tip_min": random.choice((0, 5))}),
                 ("disable_asset", {"asset": asset}),
-                ("set_tick_price", {"asset": asset, "price": random.choice((0, 1, 2, 100))}),
+                ("set_tick_price", {"asset": asset, "price": random.choice((0, 1, 2, 100, 101))}),
                 ("set_tick_price", {"asset": asset, "price": random.choice((0, 1, U128_MAX))}),
                 (
                     "set_treasury_share",

@@ -86,6 +86,7 @@ CONSTANTS = Constants(
     payees_max=8,
     sessions_per_grant_max=16,
     existential_deposit=UNIT // 1000,
+    tick_price_max=UNIT,
 )
 
 
@@ -102,6 +103,7 @@ MODEL_CONSTANTS = model.Constants(
     gap_max_ms=CONSTANTS.gap_max_ms,
     period_min_ms=CONSTANTS.period_min_ms,
     treasury_share_max=CONSTANTS.treasury_share_max,
+    tick_price_max=UNIT,
     max_payees=CONSTANTS.payees_max,
     max_tiers=CONSTANTS.tiers_max,
     max_sessions_per_grant=CONSTANTS.sessions_per_grant_max,

@@ -648,6 +648,34 @@ async def test_an_open_that_the_pool_refuses_is_an_answer(
         assert watching.playing
 
 
+@pytest.mark.parametrize("price", [0, RATE])
+async def test_an_open_accepts_the_tick_price_of_its_terms_and_no_higher_one(
+    price: int, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """The operator raises the price while the open is on its way to a block."""
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer()
+        ledger = r.chain.state.ledger
+        assert isinstance(ledger.set_tick_price(None, price), list)
+        terms = await r.result("terms", token=token, stream=1)
+        assert terms["tick_price"] == str(price)
+        before = dict(r.chain.state.vaults)
+        r.chain.hold_opens = True
+        waiting = await r.watch(token)
+        assert isinstance(r.chain.state.ledger.set_tick_price(None, price + 1), list)
+        r.chain.hold_opens = False
+        await r.until(lambda: not waiting.playing, 60)
+        assert (r.chain.state.sessions, r.chain.state.vaults) == ({}, before)
+        await r.until(lambda: waiting.final, 60)
+        await trio.sleep(20)
+        assert (await r.result("terms", token=token, stream=1))["tick_price"] == str(price + 1)
+        again = await r.watch(token)
+        await trio.sleep(10)
+        assert again.playing
+        (session,) = r.chain.state.sessions.values()
+        assert session.tick_price == price + 1
+
+
 async def test_a_stream_of_another_rate_is_never_billed(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:

@@ -429,6 +429,29 @@ async def test_a_viewer_who_stays_through_a_lapse_goes_on_in_another_session(
         assert watching.acknowledged
 
 
+async def test_after_a_lapse_nobody_goes_on_at_a_higher_tick_price(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """The relayer opens the next session by itself: its viewer has seen the lower price alone."""
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer(gap_ms=30_000)
+        watching = await r.watch(token)
+        await trio.sleep(20)
+        watching.frozen = True
+        await trio.sleep(60)
+        assert not r.chain.state.sessions
+        assert isinstance(r.chain.state.ledger.set_tick_price(None, 1), list)
+        await trio.sleep(10)
+        watching.frozen = False
+        await r.until(lambda: not watching.playing, 60)
+        assert r.chain.state.grants[0].next_index == 1
+        await r.until(lambda: watching.final, 60)
+        again = await r.watch(token)
+        await trio.sleep(20)
+        assert again.playing
+        assert r.chain.state.grants[0].next_index == 2
+
+
 async def test_after_a_lapse_nobody_pays_for_what_stays_frozen(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:

@@ -74,6 +74,17 @@ def opened() -> Asking:
     return asking
 
 
+def test_an_open_accepts_no_tick_price_above_the_policys() -> None:
+    dear = Asking(Policy(bounds=Bounds(tick_price_max=7)))
+    order = Open(index=0, stream=1, rate_per_second=RATE, funds=5_000, start_at=0)
+    above = msgspec.structs.replace(order, tick_price_max=8)
+    dear.refuses("tick-price-too-high", 0, above)
+    dear.ask(0, msgspec.structs.replace(order, tick_price_max=7))
+    # a runtime of before takes no bound
+    older = Asking(Policy(bounds=Bounds(tick_price_max=7)))
+    older.ask(0, msgspec.structs.replace(order, tick_price_max=None))
+
+
 def test_seconds_rise_with_the_clock_and_the_head_start(opened: Asking) -> None:
     opened.refuses("ahead-of-clock", 4_999, Tick(index=0, seconds=11))
     opened.ask(5_000, Tick(index=0, seconds=11))

@@ -26,7 +26,7 @@ from tests.system.staged import (
 
 RUNTIMES = Path(__file__).resolve().parents[1] / "data"
 """Earlier runtimes by their spec version, compressed as the chain stores them."""
-VERSION = 3
+VERSION = 4
 WATCH_SECONDS = 45
 VIEWERS = 2
 DEPOSIT = 5 * UNIT

@@ -10,8 +10,8 @@ use frame::{
 	deps::frame_support::storage::with_storage_layer, prelude::*, traits::fungibles::Mutate,
 };
 use pallet_paystream::{
-	BatchOf, GrantTerms, Grants, Moment, Order, OrderOf, Payee, Sessions, SignedOrder,
-	StreamChange, Streams, Subscriptions, Tier, Tiers,
+	AssetEntries, BatchOf, GrantTerms, Grants, Moment, Order, OrderOf, Payee, Sessions,
+	SignedOrder, StreamChange, Streams, Subscriptions, Tier, Tiers,
 };
 use paystream_oracle::{
 	call::{dispatch, LedgerCall},
@@ -22,7 +22,7 @@ use paystream_oracle::{
 /// An order, with its totals told as what they add.
 #[derive(Decode, Debug)]
 pub enum Asked {
-	/// At the stream's rate, a subscriber's, or a wrong one.
+	/// At the stream's rate, a subscriber's, or a wrong one; and so with the tick price.
 	Open { stream: Pick, rate: u8, funds: Amount, back: Span },
 	/// More funds.
 	Fund { more: Amount },
@@ -367,7 +367,16 @@ impl Teller {
 				};
 				let start_at = PayStream::now().saturating_sub(back.ms());
 				let index = next.saturating_add(u32::from(signed.index / 200));
-				Order::Open { index, stream, rate_per_second, funds: funds.value(), start_at }
+				let price = Streams::<Runtime>::get(stream)
+					.and_then(|stream| AssetEntries::<Runtime>::get(stream.asset))
+					.map_or(0, |entry| entry.tick_price);
+				let tick_price_max = match rate / 8 % 8 {
+					0..=5 => price,
+					6 => u128::MAX,
+					_ => price.saturating_sub(1),
+				};
+				let funds = funds.value();
+				Order::Open { index, stream, rate_per_second, funds, start_at, tick_price_max }
 			}
 			Asked::Fund { more } => {
 				Order::Fund { index, funds: funds.saturating_add(more.value()) }

@@ -119,6 +119,8 @@ impl Snapshot {
 			let Some(old) = before.sessions.get(place) else {
 				let next = before.grants.get(&place.0).map_or(0, |grant| grant.next_index);
 				assert!(place.1 >= next, "I6: a session's index came again ({action:?})");
+				let most = <Runtime as pallet_paystream::Config>::TickPriceMax::get();
+				assert!(new.tick_price <= most, "I4: a tick price is bounded ({action:?})");
 				continue;
 			};
 			assert!(

@@ -111,6 +111,7 @@ struct OpenArgs {
 	rate_per_second: u128,
 	funds: u128,
 	start_at: u64,
+	tick_price_max: u128,
 }
 
 #[derive(Deserialize)]
@@ -307,6 +308,7 @@ fn order(args: OrderArgs) -> OrderOf<Runtime> {
 			rate_per_second: open.rate_per_second,
 			funds: open.funds,
 			start_at: open.start_at,
+			tick_price_max: open.tick_price_max,
 		},
 		OrderArgs::Fund { index, funds } => Order::Fund { index, funds },
 		OrderArgs::Tick { index, seconds } => Order::Tick { index, seconds },

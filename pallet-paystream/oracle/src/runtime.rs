@@ -62,6 +62,7 @@ parameter_types! {
 	pub const FreeShare: Perbill = Perbill::from_percent(25);
 	pub const Whole: Perbill = Perbill::one();
 	pub const TreasuryShareMax: Permill = Permill::from_percent(30);
+	pub const TickPriceMax: u128 = 100;
 }
 
 ord_parameter_types! {
@@ -95,6 +96,7 @@ impl pallet_paystream::Config for Runtime {
 	type MaxTipMessage = ConstU32<8>;
 	type PeriodMinMs = ConstU64<30_000>;
 	type TreasuryShareMax = TreasuryShareMax;
+	type TickPriceMax = TickPriceMax;
 	type EmergencyOrigin = EnsureSignedBy<Guard, u64>;
 	type StreamDepositBase = ConstU128<20>;
 	type StreamDepositPerPayee = ConstU128<3>;

@@ -37,7 +37,14 @@ fn success_names_one_tag_for_each_lane() {
 		at(20);
 		let tag = |index: u32, lane: u8| vec![("PayStream", grant, lane, index).encode()];
 		let provides = |order| pool(&signer(), grant, order).map(|valid| valid.provides);
-		let open = Order::Open { index: 1, stream, rate_per_second: 3, funds: 300, start_at: 0 };
+		let open = Order::Open {
+			index: 1,
+			stream,
+			rate_per_second: 3,
+			funds: 300,
+			start_at: 0,
+			tick_price_max: 1_000,
+		};
 		assert_eq!(provides(open), Ok(tag(1, 0)));
 		assert_eq!(provides(tick_order(10)), Ok(tag(0, 1)));
 		assert_eq!(provides(close_order(10)), Ok(tag(0, 1)));
@@ -62,7 +69,14 @@ fn success_a_higher_total_goes_before_a_lower_one() {
 		assert_eq!(priority(tick_order(11)), Ok(22));
 		assert_eq!(priority(close_order(10)), Ok(21));
 		assert_eq!(priority(close_order(0)), Ok(1));
-		let open = Order::Open { index: 1, stream, rate_per_second: 3, funds: 300, start_at: 0 };
+		let open = Order::Open {
+			index: 1,
+			stream,
+			rate_per_second: 3,
+			funds: 300,
+			start_at: 0,
+			tick_price_max: 1_000,
+		};
 		assert_eq!(priority(open), Ok(OPEN_PRIORITY));
 		assert_ok!(tick(grant, 0, 10));
 		// What counts is what the ledger has not seen.
@@ -357,8 +371,14 @@ fn success_others_have_the_lane_beside_an_account_that_has_its_part() {
 fn boundary_of_what_opens_take_of_the_lane() {
 	ExtBuilder::default().build_and_execute(|| {
 		let stream = opened_by(6);
-		let order =
-			Order::Open { index: 1, stream, rate_per_second: 3, funds: 300, start_at: 20_000 };
+		let order = Order::Open {
+			index: 1,
+			stream,
+			rate_per_second: 3,
+			funds: 300,
+			start_at: 20_000,
+			tick_price_max: 1_000,
+		};
 		OpenShare::set(share_of(2, &order));
 		for grant in 0..2 {
 			assert_ok!(submit(grant, order.clone()));

@@ -56,6 +56,13 @@ fn fails_for_a_share_above_the_constant() {
 }
 
 #[test]
+#[should_panic(expected = "tick_prices: a price above TickPriceMax")]
+fn fails_for_a_price_above_the_constant() {
+	let above = <Test as Config>::TickPriceMax::get() + 1;
+	ExtBuilder::default().tick_prices(vec![(TOKEN, above)]).build();
+}
+
+#[test]
 #[should_panic(expected = "a tick is priced in an enabled asset")]
 fn fails_for_a_price_in_an_asset_that_is_not_enabled() {
 	ExtBuilder::default().enabled_assets(vec![NATIVE]).tick_prices(vec![(TOKEN, 5)]).build();

@@ -127,13 +127,20 @@ fn success_the_signed_bytes_are_the_documented_ones() {
 		order.extend([2, 3, 0, 0, 0, 42, 0, 0, 0]);
 		assert_eq!(PayStream::order_bytes(0x0102, &Order::Tick { index: 3, seconds: 42 }), order);
 
-		let open: OrderOf<Test> =
-			Order::Open { index: 1, stream: 2, rate_per_second: 3, funds: 4, start_at: 5 };
+		let open: OrderOf<Test> = Order::Open {
+			index: 1,
+			stream: 2,
+			rate_per_second: 3,
+			funds: 4,
+			start_at: 5,
+			tick_price_max: 6,
+		};
 		let mut bytes = vec![0, 1, 0, 0, 0];
 		bytes.extend(2u64.to_le_bytes());
 		bytes.extend(3u128.to_le_bytes());
 		bytes.extend(4u128.to_le_bytes());
 		bytes.extend(5u64.to_le_bytes());
+		bytes.extend(6u128.to_le_bytes());
 		assert_eq!(open.encode(), bytes);
 	});
 }

@@ -373,6 +373,7 @@ impl World {
 						rate_per_second: stream_entry(stream).rate_per_second,
 						funds,
 						start_at: PayStream::now().saturating_sub(back_ms),
+						tick_price_max: TickPriceMax::get(),
 					};
 					self.order(grant, order);
 				}
@@ -409,6 +410,7 @@ impl World {
 						rate_per_second,
 						funds,
 						start_at: PayStream::now(),
+						tick_price_max: TickPriceMax::get(),
 					};
 					self.order(grant, order);
 				}
@@ -851,7 +853,14 @@ fn a_greedy_key_takes_its_allowances_and_not_a_unit_more() {
 		at(16);
 		world.order(
 			0,
-			Order::Open { index: 0, stream: thief, rate_per_second: 5, funds: 50_000, start_at: 0 },
+			Order::Open {
+				index: 0,
+				stream: thief,
+				rate_per_second: 5,
+				funds: 50_000,
+				start_at: 0,
+				tick_price_max: TickPriceMax::get(),
+			},
 		);
 		world.listen();
 		let mut ticks = 0;
@@ -978,6 +987,7 @@ fn an_honest_relayer_is_paid_to_the_second() {
 					rate_per_second: 3,
 					funds: funds.max(3),
 					start_at: 20_000 - head_start_ms,
+					tick_price_max: TickPriceMax::get(),
 				};
 				assert_ok!(submit(grant, order));
 				let opened = session(grant, 0);

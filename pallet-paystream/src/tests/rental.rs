@@ -42,7 +42,9 @@ pub mod pallet {
 		) -> DispatchResult {
 			let buyer = ensure_signed(origin)?;
 			let grant = T::Ledger::grant(ID, buyer.clone(), terms)?;
-			let index = T::Ledger::open(ID, grant, stream, funds, crate::Pallet::<T>::now())?;
+			// No machine is rented where the operator takes a part of it.
+			let now = crate::Pallet::<T>::now();
+			let index = T::Ledger::open(ID, grant, stream, funds, now, Zero::zero())?;
 			Rentals::<T>::insert(buyer, (grant, index));
 			Ok(())
 		}

@@ -91,7 +91,7 @@ fn fails_for_a_grant_of_another_pallet_or_of_a_key() {
 			Error::<Test>::NotSeller
 		);
 		assert_noop!(
-			<Ledger as Seller<Test>>::open(ID, of_a_key, stream, 300, 20_000),
+			<Ledger as Seller<Test>>::open(ID, of_a_key, stream, 300, 20_000, 0),
 			Error::<Test>::NotSeller
 		);
 	});
@@ -109,6 +109,20 @@ fn fails_without_money_or_for_terms_that_no_grant_can_have() {
 			Error::<Test>::VaultTooLow
 		);
 		assert_noop!(Rental::rent(signed(BOB), 9, terms(900), 300), Error::<Test>::StreamNotFound);
+	});
+}
+
+#[test]
+fn fails_where_the_operator_takes_more_than_the_buyer_agreed_to() {
+	ExtBuilder::default().build_and_execute(|| {
+		fill_vault(500);
+		let stream = new_stream(3);
+		set_tick_price(NATIVE, 1);
+		at(10);
+		assert_noop!(
+			Rental::rent(signed(BOB), stream, terms(400), 300),
+			Error::<Test>::TickPriceAboveOrder
+		);
 	});
 }
 

@@ -43,8 +43,14 @@ fn success_no_new_money_and_no_new_sessions() {
 		assert_eq!(open(grant, 1, stream, 300, 15), Err(Error::Stopped));
 		assert_eq!(renew(grant, 0, 1), Err(Error::Stopped));
 		// The paid lane does not lead around it.
-		let order =
-			Order::Open { index: 1, stream, rate_per_second: 3, funds: 300, start_at: 15_000 };
+		let order = Order::Open {
+			index: 1,
+			stream,
+			rate_per_second: 3,
+			funds: 300,
+			start_at: 15_000,
+			tick_price_max: 1_000,
+		};
 		events();
 		assert_ok!(submit_batch(vec![item(grant, order)]));
 		let error = stopped.into();

@@ -96,7 +96,7 @@ fn boundary_the_creators_seconds_come_first() {
 #[test]
 fn boundary_a_price_above_everything() {
 	ExtBuilder::default().build_and_execute(|| {
-		let (stream, grant) = opened(u128::MAX, 300);
+		let (stream, grant) = opened(TickPriceMax::get(), 300);
 		at(20);
 		assert_ok!(tick(grant, 0, 10));
 		// The operator took all that the seconds left.
@@ -217,8 +217,14 @@ fn success_fees_alone_are_worth_a_claim() {
 		assert_ok!(subscribe(stream, free, 1));
 		assert_ok!(step(|| PayStream::claim(signed(DAVE), stream)));
 		// Of a subscriber who watches for nothing the operator's price is all that comes.
-		let order =
-			Order::Open { index: 0, stream, rate_per_second: 0, funds: 300, start_at: 10_000 };
+		let order = Order::Open {
+			index: 0,
+			stream,
+			rate_per_second: 0,
+			funds: 300,
+			start_at: 10_000,
+			tick_price_max: 1_000,
+		};
 		assert_ok!(submit(grant, order));
 		at(20);
 		assert_ok!(tick(grant, 0, 10));
@@ -226,6 +232,97 @@ fn success_fees_alone_are_worth_a_claim() {
 		assert_ok!(step(|| PayStream::claim(signed(DAVE), stream)));
 		assert_eq!(events(), vec![Event::TreasuryPaid { stream, amount: 20, credited: false }]);
 		assert_noop!(PayStream::claim(signed(DAVE), stream), Error::<Test>::NothingToClaim);
+	});
+}
+
+/// What is set between the pool and the block takes nothing that the order did not accept.
+#[test]
+fn fails_to_open_at_a_price_that_was_raised_while_the_order_waited() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (stream, grant) = ready();
+		at(10);
+		set_tick_price(NATIVE, 2);
+		let order = |tick_price_max| Order::Open {
+			index: 0,
+			stream,
+			rate_per_second: 3,
+			funds: 4_985,
+			start_at: 10_000,
+			tick_price_max,
+		};
+		assert_ok!(pool(&signer(), grant, order(2)));
+		set_tick_price(NATIVE, TickPriceMax::get());
+		let refused = Error::<Test>::TickPriceAboveOrder;
+		let one_below = TickPriceMax::get() - 1;
+		for most in [0, 2, one_below] {
+			assert_eq!(pool(&signer(), grant, order(most)).map_err(named), Err(refused.clone()));
+			let signature = signer().sign(&PayStream::order_bytes(grant, &order(most)));
+			let authorized = frame_system::RawOrigin::Authorized.into();
+			assert_noop!(
+				PayStream::submit(authorized, grant, order(most), signature),
+				refused.clone()
+			);
+		}
+		// In a batch it is one that does not count.
+		events();
+		assert_ok!(submit_batch(vec![item(grant, order(one_below))]));
+		let error = refused.into();
+		assert!(events().contains(&Event::OrderFailed { grant, index: 0, error }));
+		assert_eq!((vault(BOB), grant_entry(grant).next_index), (5_000, 0));
+		assert_ok!(submit(grant, order(TickPriceMax::get())));
+		assert_eq!(session(grant, 0).tick_price, TickPriceMax::get());
+	});
+}
+
+/// A renewal and a fund go on at the price of the opening; what opens next names its own.
+#[test]
+fn success_nothing_raises_the_price_of_a_running_session() {
+	ExtBuilder::default().build_and_execute(|| {
+		fill_vault(5_000);
+		set_tick_price(NATIVE, 2);
+		let stream = new_stream(3);
+		let month = tier(100, 60, 50);
+		offer(stream, &[month]);
+		let grant = new_grant(GrantTerms { renewals_max: 1, ..terms() });
+		at(10);
+		assert_ok!(subscribe(stream, month, 1));
+		assert_ok!(open(grant, 0, stream, 60, 10));
+		set_tick_price(NATIVE, 40);
+		assert_ok!(renew(grant, 0, 1));
+		assert_ok!(fund(grant, 0, 1_000));
+		at(20);
+		assert_ok!(tick(grant, 0, 10));
+		assert_eq!(session(grant, 0).fees, 2);
+		// Neither does letting the asset in again, nor a transfer of the stream.
+		assert_ok!(step(|| PayStream::disable_asset(root(), NATIVE)));
+		assert_ok!(step(|| PayStream::enable_asset(root(), NATIVE, 10)));
+		assert_ok!(step(|| PayStream::transfer_stream(signed(ALICE), stream, CAROL)));
+		at(30);
+		assert_ok!(tick(grant, 0, 20));
+		assert_eq!(session(grant, 0).fees, 4);
+		let order = Order::Open {
+			index: 1,
+			stream,
+			rate_per_second: 3,
+			funds: 300,
+			start_at: 30_000,
+			tick_price_max: 2,
+		};
+		assert_eq!(submit(grant, order), Err(Error::TickPriceAboveOrder));
+	});
+}
+
+#[test]
+fn boundary_of_the_highest_price() {
+	ExtBuilder::default().build_and_execute(|| {
+		let most = TickPriceMax::get();
+		assert_ok!(step(|| PayStream::set_tick_price(root(), NATIVE, most)));
+		for above in [most + 1, u128::MAX] {
+			assert_noop!(
+				PayStream::set_tick_price(root(), NATIVE, above),
+				Error::<Test>::TickPriceTooHigh
+			);
+		}
 	});
 }
 

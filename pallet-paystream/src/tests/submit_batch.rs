@@ -102,8 +102,14 @@ fn success_each_kind_of_order_by_each_kind_of_key() {
 			let terms = GrantTerms { tips_max: 1_000, renewals_max: 3, ..terms() };
 			assert_ok!(step(|| PayStream::grant(signed(BOB), by.key(), proof, terms)));
 		}
-		let open =
-			Order::Open { index: 0, stream, rate_per_second: 3, funds: 60, start_at: 62_000 };
+		let open = Order::Open {
+			index: 0,
+			stream,
+			rate_per_second: 3,
+			funds: 60,
+			start_at: 62_000,
+			tick_price_max: 1_000,
+		};
 		at(62);
 		let opens: Vec<_> =
 			(0..10).map(|grant| signed_order(key(grant), grant, open.clone())).collect();
@@ -194,8 +200,14 @@ fn success_the_paid_lane_has_no_limits_of_the_free_one() {
 			assert_ok!(open(grant, 0, stream, funds, 10));
 		}
 		at(12);
-		let second =
-			Order::Open { index: 1, stream, rate_per_second: 3, funds: 300, start_at: 12_000 };
+		let second = Order::Open {
+			index: 1,
+			stream,
+			rate_per_second: 3,
+			funds: 300,
+			start_at: 12_000,
+			tick_price_max: 1_000,
+		};
 		let small: Vec<(GrantId, OrderOf<Test>, Error<Test>)> = vec![
 			(0, Order::Tick { index: 0, seconds: 1 }, Error::TickTooSmall),
 			(1, Order::Fund { index: 0, funds: 301 }, Error::FundTooEarly),
@@ -254,8 +266,14 @@ fn success_a_close_makes_room_for_an_open_of_the_same_grant() {
 		at(10);
 		assert_ok!(open(grant, 0, stream, 300, 10));
 		at(20);
-		let next =
-			Order::Open { index: 1, stream, rate_per_second: 3, funds: 4_970, start_at: 16_000 };
+		let next = Order::Open {
+			index: 1,
+			stream,
+			rate_per_second: 3,
+			funds: 4_970,
+			start_at: 16_000,
+			tick_price_max: 1_000,
+		};
 		// The slot and the money of the first one are there for the second one.
 		let orders =
 			vec![item(grant, Order::Close { index: 0, seconds: 10 }), item(grant, next.clone())];
@@ -752,7 +770,14 @@ fn boundary_of_the_declared_weight() {
 			let start_at = 10_000;
 			item(
 				grant,
-				Order::Open { index: 0, stream: grant, rate_per_second: 3, funds, start_at },
+				Order::Open {
+					index: 0,
+					stream: grant,
+					rate_per_second: 3,
+					funds,
+					start_at,
+					tick_price_max: 1_000,
+				},
 			)
 		};
 		// Opens alone, each on a stream of its own; `submit_batch` compares.
@@ -843,6 +868,7 @@ fn left_by(orders: &[(GrantId, u8, u32)], together: bool) -> (Vec<Vec<u8>>, u32)
 				rate_per_second: 3 - u128::from(number % 3) / 2,
 				funds: u128::from(number) * 3,
 				start_at: 20_000,
+				tick_price_max: 1_000,
 			},
 			_ => Order::Tick { index: 0, seconds: number },
 		};

@@ -5,7 +5,14 @@ use frame::testing_prelude::*;
 
 /// An open of a stream at rate 3 with 300.
 fn order(index: u32, stream: StreamId) -> OrderOf<Test> {
-	Order::Open { index, stream, rate_per_second: 3, funds: 300, start_at: 10_000 }
+	Order::Open {
+		index,
+		stream,
+		rate_per_second: 3,
+		funds: 300,
+		start_at: 10_000,
+		tick_price_max: 1_000,
+	}
 }
 
 #[test]

@@ -192,6 +192,7 @@ fn boundary_of_a_discounted_start() {
 			rate_per_second,
 			funds: 100,
 			start_at: 67_000,
+			tick_price_max: 1_000,
 		};
 		assert_ok!(submit(grant, order(0, 2)));
 		assert_eq!(session(grant, 0).started_at, 70_000);

@@ -46,7 +46,14 @@ fn the_grant() -> GrantViewOf<Test> {
 /// What the pool says of opening the grant's next session on a stream.
 fn opens(grant: GrantId, stream: StreamId) -> Result<(), Error<Test>> {
 	let index = grant_entry(grant).next_index;
-	let order = Order::Open { index, stream, rate_per_second: 3, funds: 30, start_at: 0 };
+	let order = Order::Open {
+		index,
+		stream,
+		rate_per_second: 3,
+		funds: 30,
+		start_at: 0,
+		tick_price_max: 1_000,
+	};
 	pool(&signer(), grant, order).map(|_| ()).map_err(named)
 }
 

@@ -150,7 +150,17 @@ fn give(who: AccountId, grants: u64) {
 fn open_all(grant: u64, funds: Balance) {
 	let start_at = PayStream::now();
 	let open = |index| {
-		item(grant, Order::Open { index, stream: 0, rate_per_second: RATE, funds, start_at })
+		item(
+			grant,
+			Order::Open {
+				index,
+				stream: 0,
+				rate_per_second: RATE,
+				funds,
+				start_at,
+				tick_price_max: 0,
+			},
+		)
 	};
 	let orders: Vec<_> = (0..SESSIONS - 1).map(open).collect();
 	let orders = orders.try_into().expect("it is short enough");
@@ -200,6 +210,7 @@ fn a_full_lane_of_real_orders_leaves_fees_where_they_are() {
 					rate_per_second: RATE,
 					funds: 40 * RATE,
 					start_at: BEGIN_MS,
+					tick_price_max: 0,
 				};
 				order_call(grant, order)
 			})
@@ -268,6 +279,7 @@ fn one_account_holds_up_nobody_whatever_grants_it_makes() {
 				rate_per_second: RATE,
 				funds: 40 * RATE,
 				start_at: BEGIN_MS,
+				tick_price_max: 0,
 			};
 			pool.submit(order_call(grant, last));
 		}
