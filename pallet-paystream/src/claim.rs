@@ -27,8 +27,8 @@ pub(crate) struct Distribution<T: Config> {
 }
 
 impl<T: Config> Pallet<T> {
-	/// Returns how many payees the stream has, which is what the claim weighs.
-	pub(crate) fn do_claim(id: StreamId, bringer: Bringer) -> Result<u32, DispatchError> {
+	/// Returns how many payees the stream has, and whether it was its last, which is what the claim weighs.
+	pub(crate) fn do_claim(id: StreamId, bringer: Bringer) -> Result<(u32, bool), DispatchError> {
 		let mut stream = Streams::<T>::get(id).ok_or(Error::<T>::StreamNotFound)?;
 		let payees = stream.payees.len() as u32;
 		let last = stream.is_over();
@@ -41,7 +41,22 @@ impl<T: Config> Pallet<T> {
 			Streams::<T>::insert(id, stream);
 			Self::pay_out(id, distribution)?;
 		}
-		Ok(payees)
+		Ok((payees, last))
+	}
+
+	/// Whether the claim of a stream that is over does anything without a transfer that may fail: it pays
+	/// somebody, or nobody's dust keeps the stream.
+	pub(crate) fn claim_counts(stream: &Stream<T>) -> bool {
+		let free = |who| Vaults::<T>::get(who, &stream.asset);
+		!stream.earned.is_zero()
+			|| !stream.fees.is_zero()
+			|| Self::named(stream).iter().all(|who| !Self::is_dust(&stream.asset, free(who)))
+	}
+
+	/// Whose places in vaults a stream's deposit pays for: its payees', and its owner's.
+	fn named(stream: &Stream<T>) -> Vec<T::AccountId> {
+		let payees = stream.payees.iter().map(|payee| payee.account.clone());
+		payees.chain([stream.owner.clone()]).collect()
 	}
 
 	/// Take from a stream's earnings the treasury's part and every payee's share of the rest; what the
@@ -109,34 +124,58 @@ impl<T: Config> Pallet<T> {
 
 	/// Forget the stream, pay what was taken from it, give the remainder to the owner, and release the
 	/// deposit.
+	///
+	/// It stays where a vault of somebody whom it names holds dust that the account cannot take: the deposit
+	/// pays for the entry (rule 10). A later claim forgets it.
 	fn delete_stream(
 		id: StreamId,
-		stream: Stream<T>,
+		mut stream: Stream<T>,
 		distribution: Distribution<T>,
 	) -> DispatchResult {
-		let Stream { asset, owner, earned, deposit, .. } = stream;
+		let remainder = core::mem::take(&mut stream.earned);
+		stream.shared_total = Zero::zero();
+		let mut counts = !distribution.total.is_zero() || !remainder.is_zero();
 		Streams::<T>::remove(id);
-		Tiers::<T>::remove(id);
 		Self::pay_out(id, distribution)?;
-		if !earned.is_zero() {
-			let credited = Self::pay(&asset, &owner, earned)?;
-			Self::deposit_event(Event::RemainderPaid {
-				stream: id,
-				owner: owner.clone(),
-				amount: earned,
-				credited,
-			});
+		Self::pay_remainder(id, &stream, remainder)?;
+		let mut stays = false;
+		for who in Self::named(&stream) {
+			match Self::let_dust_out(&who, &stream.asset) {
+				Ok(left) => counts |= left,
+				Err(_) => stays = true,
+			}
 		}
+		if stays {
+			ensure!(counts, Error::<T>::NothingToClaim);
+			Streams::<T>::insert(id, stream);
+			return Ok(());
+		}
+		Tiers::<T>::remove(id);
+		Self::release_stream_deposit(id, &stream);
+		Ok(())
+	}
+
+	/// Give the owner of an ended stream what its shares have left over.
+	fn pay_remainder(id: StreamId, stream: &Stream<T>, amount: BalanceOf<T>) -> DispatchResult {
+		if amount.is_zero() {
+			return Ok(());
+		}
+		let owner = stream.owner.clone();
+		let credited = Self::pay(&stream.asset, &owner, amount)?;
+		Self::deposit_event(Event::RemainderPaid { stream: id, owner, amount, credited });
+		Ok(())
+	}
+
+	fn release_stream_deposit(id: StreamId, stream: &Stream<T>) {
 		// An exit must not fail: what somebody has slashed of the deposit does not return.
 		let released = T::NativeHold::release(
 			&HoldReason::Stream.into(),
-			&owner,
-			deposit,
+			&stream.owner,
+			stream.deposit,
 			Precision::BestEffort,
 		);
 		defensive_assert!(released.is_ok(), "a stream's deposit is held until its deletion");
 		Self::deposit_event(Event::StreamDeleted { stream: id });
-		Ok(())
 	}
 
 	/// Pay from the pot; into the vault, and `true`, where the account cannot receive it. So one payee's

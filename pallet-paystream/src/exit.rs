@@ -47,18 +47,19 @@ impl<T: Config> Pallet<T> {
 		})
 	}
 
-	/// What the pool and the block ask before a `claim` without signature. That it is the last is all
-	/// that could refuse it: a payee who cannot receive is credited, and no sum exceeds what is owed (I1).
+	/// What the pool and the block ask before a `claim` without signature: that it is the last, and does
+	/// anything. Nothing else could refuse it: a payee who cannot receive is credited, and no sum exceeds
+	/// what is owed (I1). A stream that dust keeps is not claimed for nothing again and again.
 	pub(crate) fn authorize_claim(
 		_source: TransactionSource,
 		stream: &StreamId,
 	) -> TransactionValidityWithRefund {
 		let tag = ("PayStream/claim", stream).encode();
-		let weight = Self::weight_of_claim(T::MaxPayees::get())
+		let weight = Self::weight_of_last_claim(T::MaxPayees::get())
 			.saturating_add(Self::weight_of_authorize_claim());
 		Self::authorize_exit(Call::claim { stream: *stream }, weight, tag, || {
 			let entry = Streams::<T>::get(stream).ok_or(Error::<T>::StreamNotFound)?;
-			ensure!(entry.is_over(), Error::<T>::ClaimNotLast);
+			ensure!(entry.is_over() && Self::claim_counts(&entry), Error::<T>::ClaimNotLast);
 			Ok(())
 		})
 	}
@@ -121,8 +122,12 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// The weight of checking a last claim. A tick's check reads a stream, too, and beside it a session and
-	/// a signature, so that it weighs less than this.
+	/// a signature, so that it weighs less than this, apart from the vaults of those whom the stream names
+	/// and the asset.
 	pub(crate) fn weight_of_authorize_claim() -> Weight {
+		let vaults = u64::from(T::MaxPayees::get()).saturating_add(1);
 		T::WeightInfo::authorize_tick()
+			.saturating_add(T::DbWeight::get().reads(vaults))
+			.saturating_add(Self::weight_of_minimum())
 	}
 }

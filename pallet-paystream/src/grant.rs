@@ -5,7 +5,7 @@
 use crate::{
 	order::verify,
 	types::{BalanceOf, DelegateKey, DelegateSignature, Grant, GrantId, GrantTermsOf},
-	Config, Error, Event, Grants, GrantsOf, HoldReason, NextGrantId, Pallet, Sessions, Vaults,
+	Config, Error, Event, Grants, GrantsOf, HoldReason, NextGrantId, Pallet, Sessions,
 };
 use frame::{
 	deps::frame_support::storage::with_storage_layer, prelude::*, token::fungible::MutateHold,
@@ -132,11 +132,8 @@ impl<T: Config> Pallet<T> {
 	fn let_go(id: GrantId, grant: &Grant<T>) -> DispatchResult {
 		with_storage_layer(|| {
 			Self::delete_grant(id, grant);
-			let free = Vaults::<T>::get(&grant.viewer, &grant.asset);
-			if !Self::is_dust(&grant.asset, free) {
-				return Ok(());
-			}
-			Self::do_withdraw(grant.viewer.clone(), grant.asset.clone(), free)
+			Self::let_dust_out(&grant.viewer, &grant.asset)
+				.map(drop)
 				.map_err(|_| Error::<T>::VaultDust.into())
 		})
 	}

@@ -12,6 +12,7 @@ use crate::{
 		AccountIdOf, AssetEntryOf, BalanceOf, Grant, GrantId, Moment, Session, SessionIndex,
 		Stream, StreamId, SubscriptionOf, TiersOf,
 	},
+	vault::paid_places,
 	AssetEntries, AssetStatus, Config, Grants, GrantsOf, HoldReason, NextGrantId, NextStreamId,
 	Pallet, Sessions, StreamStatus, Streams, Subscriptions, Tiers, Vaults,
 };
@@ -130,20 +131,33 @@ impl<T: Config> Pallet<T> {
 	/// Check I1 to I5. Reads everything, and holds it in memory: for tests and `try-runtime`.
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
 		let entries = Entries::<T>::read();
-		Self::check_conservation(&entries)?;
+		Self::check_entries(&entries)?;
+		Self::check_dust(&entries)
+	}
+
+	/// The same of entries among which dust of earlier releases may be, which [`SettleDust`] has not met.
+	///
+	/// [`SettleDust`]: crate::migrations::SettleDust
+	#[cfg(feature = "try-runtime")]
+	pub(crate) fn try_state_before_dust() -> Result<(), TryRuntimeError> {
+		Self::check_entries(&Entries::<T>::read())
+	}
+
+	fn check_entries(entries: &Entries<T>) -> Result<(), TryRuntimeError> {
+		Self::check_conservation(entries)?;
 		for (id, grant) in &entries.grants {
 			let sessions = entries.sessions_of(*id);
-			Self::check_grant(*id, grant, &sessions, &entries)?;
+			Self::check_grant(*id, grant, &sessions, entries)?;
 			for (index, session) in sessions {
 				let stream = entries.streams.get(&session.stream);
 				let stream = stream.ok_or("I5: a session's stream is stored")?;
 				Self::check_session(index, session, grant, stream, entries.now)?;
 			}
 		}
-		Self::check_streams(&entries)?;
-		Self::check_subscriptions(&entries)?;
-		Self::check_lists(&entries)?;
-		Self::check_deposits(&entries)
+		Self::check_streams(entries)?;
+		Self::check_subscriptions(entries)?;
+		Self::check_lists(entries)?;
+		Self::check_deposits(entries)
 	}
 
 	/// All that the ledger owes in an asset, summed over the entries.
@@ -346,6 +360,26 @@ impl<T: Config> Pallet<T> {
 			check(
 				entries.grants.get(id).is_some_and(|grant| grant.viewer == *viewer),
 				"I5: a listed grant is the viewer's",
+			)?;
+		}
+		Ok(())
+	}
+
+	/// I5 (rule 10): a vault that is not worth its place has it paid for by somebody's deposit. The
+	/// treasury's is the operator's own, one for each asset. Of an asset that is written off everything is
+	/// erased, and what its minimum balance was is not known.
+	fn check_dust(entries: &Entries<T>) -> Result<(), TryRuntimeError> {
+		let paid = paid_places::<T>(entries.grants.values(), entries.streams.values());
+		let written_off = |asset: &T::AssetKind| {
+			let entry = entries.assets.iter().find(|(other, _)| other == asset);
+			entry.is_some_and(|(_, entry)| entry.status == AssetStatus::WrittenOff)
+		};
+		for (who, asset, free) in &entries.vaults {
+			let exempt = *who == T::Treasury::get() || written_off(asset);
+			check(
+				!Self::is_dust(asset, *free)
+					|| exempt || paid.contains(&(who.clone(), asset.encode())),
+				"I5: dust in a vault is paid for by a deposit",
 			)?;
 		}
 		Ok(())

@@ -947,6 +947,16 @@ pub mod pallet {
 			/// How far the ledger's clock is behind the block's timestamp from now on.
 			halted_ms: u64,
 		},
+		/// A migration gave the treasury what was in a vault: less than an asset's minimum balance, for whose
+		/// place nobody's deposit paid, and which the owner's account could not take.
+		DustTaken {
+			/// Whose vault.
+			who: T::AccountId,
+			/// Of what.
+			asset: T::AssetKind,
+			/// How much.
+			amount: BalanceOf<T>,
+		},
 	}
 
 	// A variant's index is what clients see as `InvalidTransaction::Custom`: append, never reorder.
@@ -1038,7 +1048,8 @@ pub mod pallet {
 		FundTooEarly,
 		/// The funds would soon run low again though vault and cap allow more. Name a higher total.
 		FundTooSmall,
-		/// Nothing can be claimed now. Wait until the stream has earned more.
+		/// Nothing can be claimed now. Wait until the stream has earned more, or, if it has ended, until the
+		/// accounts of its payees can take what their vaults hold below the asset's minimum balance.
 		NothingToClaim,
 		/// A number would exceed its type. Name lower ones.
 		Overflow,
@@ -1113,6 +1124,9 @@ pub mod pallet {
 		/// The asset's tick price is above the highest that the order accepts. Read the asset, and sign its
 		/// price if the viewer agrees to it.
 		TickPriceAboveOrder,
+		/// A payee who would leave has less than the asset's minimum balance in their vault, and their account
+		/// cannot take it. Keep them with a share of 0, or send their account that minimum first.
+		PayeeVaultDust,
 	}
 
 	#[pallet::call]
@@ -1146,13 +1160,14 @@ pub mod pallet {
 		///
 		/// Origin: signed, the stream's owner. Running sessions keep their rate and stop at a pause
 		/// (I2); no later session starts before a change of the rate or a resumption. Naming new
-		/// payees first claims for the old ones, and adjusts the deposit (I5).
+		/// payees first claims for the old ones, and adjusts the deposit (I5). Where the vault of one who
+		/// leaves holds less than the asset's minimum balance, that leaves for their account.
 		///
 		/// Errors: `StreamNotFound`, `NotOwner`, `StreamEnded`, `RateZero`, `GapOutOfRange`,
 		/// `TooManyPauses` (I2: the last place in the list is kept for the end), `PotRefused` (I1),
-		/// `SharesNotWhole` (I1), `Overflow`, and what holding the deposit refuses.
+		/// `SharesNotWhole` (I1), `PayeeVaultDust` (I5), `Overflow`, and what holding the deposit refuses.
 		///
-		/// Events: `Claimed` for every payee paid, `StreamUpdated`.
+		/// Events: `Claimed` for every payee paid, `Withdrawn` where dust has left, `StreamUpdated`.
 		#[pallet::call_index(1)]
 		#[pallet::weight(Pallet::<T>::weight_of_update(change))]
 		pub fn update_stream(
@@ -1352,20 +1367,27 @@ pub mod pallet {
 		/// sessions and subscriptions gives it to the owner, deletes the stream, and releases the
 		/// deposit (I5). Earnings in an asset that is written off are forgotten.
 		///
+		/// At the last, what is less than the asset's minimum balance in a payee's or the owner's vault leaves
+		/// for their account. A stream of which an account cannot take that stays: its deposit pays for the
+		/// vault's entry. Whoever sends the account the minimum balance can claim again.
+		///
 		/// Errors: `StreamNotFound`, `NothingToClaim`; without a signature `ClaimNotLast`, `FreeLaneFull`,
 		/// `CallFiltered`.
 		///
-		/// Events: `TreasuryPaid`, `Claimed` for every payee paid, or `EarningsErased`; `RemainderPaid`
-		/// and `StreamDeleted` at the last.
+		/// Events: `TreasuryPaid`, `Claimed` for every payee paid, or `EarningsErased`; `RemainderPaid`,
+		/// `Withdrawn` where dust has left, and `StreamDeleted` at the last.
 		#[pallet::call_index(9)]
-		#[pallet::weight(Pallet::<T>::weight_of_claim(T::MaxPayees::get()))]
+		#[pallet::weight(Pallet::<T>::weight_of_last_claim(T::MaxPayees::get()))]
 		#[pallet::authorize(Pallet::<T>::authorize_claim)]
 		#[pallet::weight_of_authorize(Pallet::<T>::weight_of_authorize_claim())]
 		pub fn claim(origin: OriginFor<T>, stream: StreamId) -> DispatchResultWithPostInfo {
 			let bringer = Self::ensure_bringer(origin)?;
-			let payees = Self::do_claim(stream, bringer)?;
-			let (call, check) = (Self::weight_of_claim(payees), Self::weight_of_authorize_claim());
-			Ok(Some(Self::charge_exit(bringer, call, check)).into())
+			let (payees, last) = Self::do_claim(stream, bringer)?;
+			let call = match last {
+				true => Self::weight_of_last_claim(payees),
+				false => Self::weight_of_claim(payees),
+			};
+			Ok(Some(Self::charge_exit(bringer, call, Self::weight_of_authorize_claim())).into())
 		}
 
 		/// Carry out many orders of many keys.
@@ -1440,10 +1462,11 @@ pub mod pallet {
 		/// Give a stream away.
 		///
 		/// Origin: signed, the stream's owner. What was earned is first paid as by a claim. The deposit
-		/// goes to the new owner, held (I5), and so do the old owner's shares.
+		/// goes to the new owner, held (I5), and so do the old owner's shares; dust in the old owner's vault
+		/// leaves for their account, as in `update_stream`.
 		///
-		/// Errors: `StreamNotFound`, `NotOwner`, `StreamEnded`, `PotRefused` (I1), `OwnerUnchanged`, and
-		/// what moving the deposit refuses.
+		/// Errors: `StreamNotFound`, `NotOwner`, `StreamEnded`, `PotRefused` (I1), `OwnerUnchanged`,
+		/// `PayeeVaultDust` (I5), and what moving the deposit refuses.
 		///
 		/// Events: those of a claim, `StreamTransferred`.
 		#[pallet::call_index(13)]
@@ -1722,9 +1745,21 @@ pub mod pallet {
 			T::WeightInfo::claim(payees).saturating_add(T::DbWeight::get().reads(u64::from(payees)))
 		}
 
+		/// The weight of a claim with so many payees that may be the stream's last: dust leaves their vaults
+		/// and the owner's.
+		pub(crate) fn weight_of_last_claim(payees: u32) -> Weight {
+			let vaults = payees.saturating_add(1);
+			Self::weight_of_claim(payees).saturating_add(Self::weight_of_dust(vaults))
+		}
+
+		/// The weight of letting dust leave so many vaults.
+		pub(crate) fn weight_of_dust(vaults: u32) -> Weight {
+			T::WeightInfo::withdraw().saturating_mul(vaults.into())
+		}
+
 		/// The weight of deleting a grant, and of letting dust leave the vault that its deposit has paid for.
 		pub(crate) fn weight_of_letting_go() -> Weight {
-			T::WeightInfo::delete_grant().saturating_add(T::WeightInfo::withdraw())
+			T::WeightInfo::delete_grant().saturating_add(Self::weight_of_dust(1))
 		}
 
 		/// The weight of looking at an asset's minimum balance, where it is no constant.
@@ -1739,10 +1774,13 @@ pub mod pallet {
 
 		/// The weight of `transfer_stream`, which claims first.
 		pub(crate) fn weight_of_transfer(payees: u32) -> Weight {
-			T::WeightInfo::transfer_stream().saturating_add(Self::weight_of_claim(payees))
+			T::WeightInfo::transfer_stream()
+				.saturating_add(Self::weight_of_claim(payees))
+				.saturating_add(Self::weight_of_dust(1))
 		}
 
-		/// The weight of `update_stream`: a change of payees claims for the old ones first.
+		/// The weight of `update_stream`: a change of payees claims for the old ones first, and lets dust
+		/// leave the vaults of those who go.
 		pub(crate) fn weight_of_update(change: &StreamChangeOf<T>) -> Weight {
 			Self::weight_of_updated(change.payees.as_ref().map(|_| T::MaxPayees::get()))
 		}
@@ -1750,7 +1788,8 @@ pub mod pallet {
 		/// The weight of `update_stream`, where it claims for so many payees.
 		pub(crate) fn weight_of_updated(claimed_for: Option<u32>) -> Weight {
 			let claim = claimed_for.map(Self::weight_of_claim).unwrap_or_default();
-			T::WeightInfo::update_stream().saturating_add(claim)
+			let dust = claimed_for.map(Self::weight_of_dust).unwrap_or_default();
+			T::WeightInfo::update_stream().saturating_add(claim).saturating_add(dust)
 		}
 
 		/// Refuse constants under which the rules could not hold.

@@ -224,10 +224,20 @@ impl<T: Config> Pallet<T> {
 		}
 		let before = stream.deposit;
 		stream.deposit = Self::stream_deposit(payees.len(), Self::tiers(id).len())?;
-		stream.payees = payees;
+		let old = core::mem::replace(&mut stream.payees, payees);
 		Streams::<T>::insert(id, &stream);
 		Self::pay_out(id, distribution)?;
-		Self::adjust_stream_deposit(&stream, before)
+		Self::adjust_stream_deposit(&stream, before)?;
+		let leaves = |who: &T::AccountId| stream.payees.iter().all(|new| new.account != *who);
+		for payee in old.iter().filter(|payee| leaves(&payee.account)) {
+			Self::let_payee_go(&payee.account, &stream.asset)?;
+		}
+		Ok(())
+	}
+
+	/// Let a payee's dust leave, whose place no deposit pays for any more (rule 10).
+	fn let_payee_go(who: &T::AccountId, asset: &T::AssetKind) -> Result<(), Error<T>> {
+		Self::let_dust_out(who, asset).map(drop).map_err(|_| Error::<T>::PayeeVaultDust)
 	}
 
 	pub(crate) fn do_end_stream(owner: T::AccountId, id: StreamId) -> DispatchResult {
@@ -254,9 +264,12 @@ impl<T: Config> Pallet<T> {
 		ensure!(to != owner, Error::<T>::OwnerUnchanged);
 		// What was earned so far is the old owner's.
 		let distribution = Self::distribute(&mut stream, Zero::zero())?;
-		let (deposit, payees) = (stream.deposit, stream.payees.len() as u32);
+		let (asset, deposit, payees) =
+			(stream.asset.clone(), stream.deposit, stream.payees.len() as u32);
+		let mut leaves = false;
 		for payee in stream.payees.iter_mut().filter(|payee| payee.account == owner) {
 			payee.account = to.clone();
+			leaves = true;
 		}
 		stream.owner = to.clone();
 		Streams::<T>::insert(id, stream);
@@ -271,6 +284,9 @@ impl<T: Config> Pallet<T> {
 			Restriction::OnHold,
 			Fortitude::Polite,
 		)?;
+		if leaves {
+			Self::let_payee_go(&owner, &asset)?;
+		}
 		Self::deposit_event(Event::StreamTransferred { stream: id, from: owner, to });
 		Ok(payees)
 	}

@@ -2,8 +2,10 @@
 
 //! Vaults and the pot: the only places where tokens enter and leave the ledger, claims aside.
 
-use crate::{BalanceOf, Config, Error, Event, Pallet, Vaults};
+use crate::{AccountIdOf, BalanceOf, Config, Error, Event, Grant, Pallet, Stream, Vaults};
+use alloc::{collections::BTreeSet, vec::Vec};
 use frame::{
+	deps::frame_support::storage::with_storage_layer,
 	prelude::*,
 	traits::fungibles::{Inspect, Mutate},
 };
@@ -37,13 +39,13 @@ impl<T: Config> Pallet<T> {
 		ensure!(!amount.is_zero(), Error::<T>::AmountZero);
 		let free =
 			Vaults::<T>::get(&who, &asset).checked_sub(&amount).ok_or(Error::<T>::VaultTooLow)?;
+		ensure!(!Self::is_dust(&asset, free), Error::<T>::VaultDust);
 		if Self::is_written_off(&asset) {
 			Self::set_vault(&who, &asset, free);
 			Self::owe_less(&asset, amount)?;
 			Self::deposit_event(Event::VaultErased { who, asset, amount });
 			return Ok(());
 		}
-		ensure!(!Self::is_dust(&asset, free), Error::<T>::VaultDust);
 		Self::set_vault(&who, &asset, free);
 		Self::owe_less(&asset, amount)?;
 		// The pot's own minimum balance is not in the ledger, so it never needs to be touched.
@@ -115,6 +117,21 @@ impl<T: Config> Pallet<T> {
 		!free.is_zero() && free < T::Assets::minimum_balance(asset.clone())
 	}
 
+	/// Let dust leave a vault for its owner's account, where the deposit that pays for its place is about
+	/// to return (rule 10). Says whether there was any; fails, and changes nothing, where the account
+	/// cannot take it.
+	pub(crate) fn let_dust_out(
+		who: &T::AccountId,
+		asset: &T::AssetKind,
+	) -> Result<bool, DispatchError> {
+		let free = Vaults::<T>::get(who, asset);
+		if !Self::is_dust(asset, free) {
+			return Ok(false);
+		}
+		with_storage_layer(|| Self::do_withdraw(who.clone(), asset.clone(), free))?;
+		Ok(true)
+	}
+
 	/// Give the pot an asset's minimum balance, outside the ledger, so that the ledger's last unit
 	/// can leave and its first one, however small, can enter.
 	pub(crate) fn endow_pot(asset: &T::AssetKind) -> DispatchResult {
@@ -126,4 +143,21 @@ impl<T: Config> Pallet<T> {
 		}
 		Ok(())
 	}
+}
+
+/// The places of vaults, an asset by its name in SCALE.
+pub(crate) type Places<T> = BTreeSet<(AccountIdOf<T>, Vec<u8>)>;
+
+/// The vaults whose places are paid for by a deposit, so that they may hold dust (rule 10): those of
+/// viewers, as long as their grant is stored, and those of a stream's owner and payees, as long as it is.
+pub(crate) fn paid_places<'a, T: Config>(
+	grants: impl Iterator<Item = &'a Grant<T>>,
+	streams: impl Iterator<Item = &'a Stream<T>>,
+) -> Places<T> {
+	let of_grants = grants.map(|grant| (grant.viewer.clone(), grant.asset.encode()));
+	let of_streams = streams.flat_map(|stream| {
+		let payees = stream.payees.iter().map(|payee| &payee.account);
+		payees.chain([&stream.owner]).map(|who| (who.clone(), stream.asset.encode()))
+	});
+	of_grants.chain(of_streams).collect()
 }

@@ -16,7 +16,7 @@ def violated(books: Books, *, died: frozenset[Asset] = frozenset()) -> list[str]
     `died` are assets that were destroyed under the ledger: the pot cannot hold what it owes.
     """
     found = list(_money(books, died))
-    for check in (_clock, _cap_and_price, _lists, _deposits):
+    for check in (_clock, _cap_and_price, _lists, _dust, _deposits):
         found += check(books)
     return found
 
@@ -123,6 +123,17 @@ def _lists(books: Books) -> Iterator[str]:
         yield "I5: the next stream's id is taken"
     if max(books.grants, default=-1) >= books.next_grant:
         yield "I5: the next grant's id is taken"
+
+
+def _dust(books: Books) -> Iterator[str]:
+    paid = {(grant.viewer, grant.asset) for grant in books.grants.values()}
+    for stream in books.streams.values():
+        named = (stream.owner, *(payee.account for payee in stream.payees))
+        paid |= {(who, stream.asset) for who in named}
+    for (who, asset), free in books.vaults.items():
+        exempt = who == books.treasury or books.is_written_off(asset)
+        if books.is_dust(asset, free) and not exempt and (who, asset) not in paid:
+            yield f"I5: nobody's deposit pays for the dust in the vault of {who}"
 
 
 def _deposits(books: Books) -> Iterator[str]:

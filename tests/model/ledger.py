@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from tests.model.accounts import Account, Asset
-from tests.model.books import Books
+from tests.model.books import Books, Distribution
 from tests.model.entries import (
     U128_MAX,
     WHOLE,
@@ -82,15 +82,25 @@ class Ledger(Books):
             errors.append("AmountZero")
         if rest < 0:
             errors.append("VaultTooLow")
-        if not written_off:
-            if self.is_dust(asset, rest):
-                errors.append("VaultDust")
-            if not self.accounts.can_move(self.pot, who, asset, amount):
-                errors.append(ASSET_REASON)
+        if self.is_dust(asset, rest):
+            errors.append("VaultDust")
+        if not written_off and not self.accounts.can_move(self.pot, who, asset, amount):
+            errors.append(ASSET_REASON)
         if errors:
             return frozenset(errors)
         self._pay_back(who, asset, amount)
         return self.done()
+
+    def _let_dust_out(self, who: Account, asset: Asset) -> bool:
+        """Let dust leave a vault for its owner's account; say whether none is left there."""
+        dust = self.vault(who, asset)
+        if not self.is_dust(asset, dust):
+            return True
+        erased = self.is_written_off(asset)
+        if not erased and not self.accounts.can_move(self.pot, who, asset, dust):
+            return False
+        self._pay_back(who, asset, dust)
+        return True
 
     def _pay_back(self, who: Account, asset: Asset, amount: int) -> None:
         """Let money leave a vault for its owner's account, or be erased."""
@@ -184,9 +194,7 @@ class Ledger(Books):
             self.emit("Revoked", grant=grant_id, viewer=who)
         if not grant.open and not stays:
             self.delete_grant(grant_id)
-            vault = self.vault(who, grant.asset)
-            if self.is_dust(grant.asset, vault):
-                self._pay_back(who, grant.asset, vault)
+            self._let_dust_out(who, grant.asset)
         return self.done()
 
     def _must_stay(self, grant: Grant) -> bool:
@@ -367,14 +375,17 @@ class Ledger(Books):
             income = distribution.native_income(stream.owner, stream.asset)
             if more > 0 and not self.accounts.can_hold(stream.owner, more, income=income):
                 errors.append(ASSET_REASON)
+        if not errors and named is not None and distribution is not None:
+            trial = self.copy()
+            trial._change_payees(stream_id, named, distribution, more)
+            if not trial._let_payees_go(stream.payees, trial.streams[stream_id]):
+                errors.append("PayeeVaultDust")
         if errors:
             return frozenset(errors)
         if named is not None and distribution is not None:
-            self.distribute(stream_id, distribution)
-            self._change_deposit(stream, more)
-            if stream.payees != named:
-                stream.shared_total = 0
-            stream.payees = named
+            before = stream.payees
+            self._change_payees(stream_id, named, distribution, more)
+            self._let_payees_go(before, stream)
         if change.rate_per_second is not None:
             stream.rate_per_second, stream.changed_at = change.rate_per_second, self.now
         if change.funds_min is not None:
@@ -393,6 +404,22 @@ class Ledger(Books):
             status=stream.status,
         )
         return self.done()
+
+    def _change_payees(
+        self, stream_id: int, named: tuple[Payee, ...], distribution: Distribution, more: int
+    ) -> None:
+        stream = self.streams[stream_id]
+        self.distribute(stream_id, distribution)
+        self._change_deposit(stream, more)
+        if stream.payees != named:
+            stream.shared_total = 0
+        stream.payees = named
+
+    def _let_payees_go(self, before: Sequence[Payee], stream: Stream) -> bool:
+        """Let the dust leave of those who are no payees any more; say whether all of it could."""
+        stay = {payee.account for payee in stream.payees}
+        gone = [payee.account for payee in before if payee.account not in stay]
+        return not [who for who in gone if not self._let_dust_out(who, stream.asset)]
 
     @staticmethod
     def _not_for(stream: Stream, who: Account) -> list[str]:
@@ -432,17 +459,28 @@ class Ledger(Books):
         # only an account that exists can have money held
         if not self.accounts.can_hold(to, 0, income=income):
             errors.append(ASSET_REASON)
+        if not errors:
+            trial = self.copy()
+            if not trial._give_away(stream_id, to, distribution):
+                errors.append("PayeeVaultDust")
         if errors:
             return frozenset(errors)
+        self._give_away(stream_id, to, distribution)
+        self.emit("StreamTransferred", stream=stream_id, **{"from": who}, to=to)
+        return self.done()
+
+    def _give_away(self, stream_id: int, to: Account, distribution: Distribution) -> bool:
+        """Put another owner in the old one's place; say whether dust of the old one could leave."""
+        stream = self.streams[stream_id]
+        before = stream.payees
         self.distribute(stream_id, distribution)
         self.accounts.move_held(stream.owner, to, stream.deposit)
         stream.payees = tuple(
             Payee(to if payee.account == stream.owner else payee.account, payee.share)
             for payee in stream.payees
         )
-        self.emit("StreamTransferred", stream=stream_id, **{"from": stream.owner}, to=to)
         stream.owner = to
-        return self.done()
+        return self._let_payees_go(before, stream)
 
     def refund(self, who: Account, stream_id: int, viewer: Account, amount: int) -> Outcome:
         stream = self.streams.get(stream_id)
@@ -560,19 +598,35 @@ class Ledger(Books):
         if stream is None:
             return frozenset({"StreamNotFound", *lane})
         is_last = stream.ended and not stream.sessions_open and not stream.subscriptions_open
-        if not is_last and not signed:
+        counts = stream.earned or stream.fees or not self._dusty(stream)
+        if not (is_last and counts) and not signed:
             return frozenset({"ClaimNotLast", *lane})
         if lane:
             return lane
         distribution = self.distribution(stream)
         if distribution.is_nothing and not is_last:
             return frozenset({"NothingToClaim"})
+        if is_last and not counts and not any(map(self._can_go, self._dusty(stream))):
+            return frozenset({"NothingToClaim"})
         self.distribute(stream_id, distribution)
         if is_last:
-            self._delete_stream(stream_id)
+            self._finish_stream(stream_id)
         return self.done()
 
-    def _delete_stream(self, stream_id: int) -> None:
+    def _dusty(self, stream: Stream) -> list[tuple[Account, Asset]]:
+        """Name the vaults of owner and payees that hold dust."""
+        named = dict.fromkeys([*(payee.account for payee in stream.payees), stream.owner])
+        asset = stream.asset
+        return [(who, asset) for who in named if self.is_dust(asset, self.vault(who, asset))]
+
+    def _can_go(self, place: tuple[Account, Asset]) -> bool:
+        """Say whether an account can take the dust in its vault."""
+        who, asset = place
+        dust = self.vault(who, asset)
+        return self.is_written_off(asset) or self.accounts.can_move(self.pot, who, asset, dust)
+
+    def _finish_stream(self, stream_id: int) -> None:
+        """Pay the remainder, and delete the stream unless it pays for dust that cannot leave."""
         stream = self.streams[stream_id]
         for payment in self.payments(stream.asset, [(stream.owner, stream.earned)]):
             self.pay(stream.asset, payment)
@@ -583,6 +637,10 @@ class Ledger(Books):
                 amount=payment.amount,
                 credited=payment.credited,
             )
+        stream.earned = stream.shared_total = 0
+        named = [*(payee.account for payee in stream.payees), stream.owner]
+        if [who for who in named if not self._let_dust_out(who, stream.asset)]:
+            return
         self.accounts.hold(stream.owner, -stream.deposit)
         del self.streams[stream_id]
         self.tiers.pop(stream_id, None)

@@ -350,8 +350,17 @@ def test_shares_are_rounded_down_and_the_last_claim_leaves_nothing() -> None:
     assert story.ledger.vaults[ghost, NATIVE] == 6
     assert story.ledger.streams[0].earned == 1
     assert refused(story.ledger.claim(0)) == {"NothingToClaim"}
+    without = StreamChange(payees=())
+    assert refused(story.ledger.update_stream(CREATOR, 0, without)) == {"PayeeVaultDust"}
     story.did(story.ledger.end_stream(CREATOR, 0))
     story.did(story.ledger.claim(0))
+    # its deposit pays for the ghost's vault
+    assert story.ledger.streams[0].earned == 0
+    assert refused(story.ledger.claim(0)) == {"NothingToClaim"}
+    assert refused(story.ledger.claim(0, signed=False)) == {"ClaimNotLast"}
+    story.ledger.accounts.add(ghost, NATIVE, 10)
+    story.did(story.ledger.claim(0))
+    assert (ghost, NATIVE) not in story.ledger.vaults
     assert not story.ledger.streams
     assert CREATOR not in story.ledger.accounts.held
 

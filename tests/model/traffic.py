@@ -765,6 +765,33 @@ class Traffic:
         ]
         return Call("set_treasury_share", ROOT, {"share": 0})
 
+    def dust(self) -> Call:
+        """Begin a story of a payee whose account does not exist and who is credited dust."""
+        ghost, (owner, viewer) = self.random.choice(GHOSTS), self.random.sample(PEOPLE, 2)
+        stream = self.ledger.next_stream
+        place = {"stream": stream}
+        payees = (Payee(ghost, WHOLE // 2), Payee(owner, WHOLE // 2))
+        offer = {"asset": NATIVE, "rate_per_second": 1, "payees": payees}
+        without = Call("update_stream", owner, {**place, "change": StreamChange(payees=())})
+        tips = {"amount": 2 * EXISTENTIAL_DEPOSIT - 6, "message": b""}
+        life = {"source": BANK, "target": ghost, "asset": NATIVE, "amount": EXISTENTIAL_DEPOSIT}
+        give, claim = Call("give", args=life), Call("claim", viewer, place)
+        end = Call("end_stream", owner, place)
+        self.coming += [
+            Call("create_stream", owner, {**offer, "funds_min": 0, "gap_min_ms": 0}),
+            Call("deposit", viewer, {"asset": NATIVE, "amount": 100}),
+            Call("tip", viewer, {**place, **tips}),
+            *(claim, without),
+            *self.random.choice(
+                (
+                    (give, without, end, claim),
+                    (end, claim, claim, Call("claim", NOBODY, place), give, claim),
+                    (end, give, Call("claim", NOBODY, place), claim),
+                )
+            ),
+        ]
+        return Call("drain", args={"source": ghost, "target": BANK, "asset": NATIVE})
+
     def wrong_origin(self) -> Call:
         call = self.call()
         if call.origin == NOBODY:
@@ -796,6 +823,7 @@ _TABLE = {
     Traffic.write_off_asset: 9,
     Traffic.outside: 34,
     Traffic.flood: 1,
+    Traffic.dust: 2,
     Traffic.wrong_origin: 3,
 }
 _DRAWS, _WEIGHTS = list(_TABLE), list(_TABLE.values())

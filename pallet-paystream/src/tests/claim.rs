@@ -189,6 +189,55 @@ fn success_credits_a_payee_who_cannot_receive() {
 	});
 }
 
+/// An ended stream that has credited 9 to somebody whose account does not exist: below what an account
+/// needs, so that its deposit pays for the vault.
+fn ended_with_dust() -> StreamId {
+	let (stream, grant) = earned(1, 18, &[(GHOST, 500_000), (CAROL, 500_000)]);
+	assert_ok!(close(grant, 0, 18));
+	assert_ok!(PayStream::end_stream(signed(ALICE), stream));
+	assert_ok!(claim(stream));
+	stream
+}
+
+#[test]
+fn success_a_stream_stays_while_an_account_cannot_take_its_dust() {
+	ExtBuilder::default().build_and_execute(|| {
+		let stream = ended_with_dust();
+		assert_eq!((vault(GHOST), stream_entry(stream).earned), (9, 0));
+		assert_eq!(Balances::reserved_balance(ALICE), 1_200);
+		assert_noop!(PayStream::claim(signed(DAVE), stream), Error::<Test>::NothingToClaim);
+		assert_eq!(by_nobody(Call::claim { stream }), Err(Error::ClaimNotLast));
+		// Anybody can send it what it lacks.
+		assert_ok!(Balances::transfer_allow_death(signed(DAVE), GHOST, EXISTENTIAL_DEPOSIT));
+		events();
+		assert_ok!(claim(stream));
+		assert_eq!(
+			events(),
+			vec![
+				Event::Withdrawn { who: GHOST, asset: NATIVE, amount: 9 },
+				Event::StreamDeleted { stream },
+			]
+		);
+		assert_eq!((vault(GHOST), Balances::reserved_balance(ALICE)), (0, 0));
+	});
+}
+
+#[test]
+fn success_a_stream_goes_when_its_payee_has_left_with_the_dust() {
+	ExtBuilder::default().build_and_execute(|| {
+		let stream = ended_with_dust();
+		// Enough for an account, and it goes there.
+		Vaults::<Test>::mutate(GHOST, NATIVE, |free| *free += 1);
+		AssetEntries::<Test>::mutate(NATIVE, |entry| {
+			entry.as_mut().expect("it is enabled").owed += 1;
+		});
+		assert_ok!(Balances::transfer_allow_death(signed(DAVE), PayStream::pot(), 1));
+		assert_ok!(step(|| PayStream::withdraw(signed(GHOST), NATIVE, 10)));
+		is_paid_by_nobody(stream);
+		assert_eq!(Balances::reserved_balance(ALICE), 0);
+	});
+}
+
 #[test]
 fn success_credits_in_another_asset_and_hurts_nobody_else() {
 	ExtBuilder::default().build_and_execute(|| {
@@ -383,12 +432,16 @@ fn success_unsigned_whatever_stands_in_the_way() {
 	];
 	for (asset, happens) in in_the_way {
 		ExtBuilder::default().build().execute_with(|| {
-			ended(asset);
+			ended(asset.clone());
 			happens();
 			assert_ok!(unsigned(Call::claim { stream: 0 }));
 			let origin = frame_system::RawOrigin::Authorized.into();
 			assert_ok!(PayStream::claim(origin, 0));
-			assert!(!Streams::<Test>::contains_key(0));
+			// Dust keeps the stream, and is no reason to claim for nothing again.
+			let kept = PayStream::is_dust(&asset, Vaults::<Test>::get(GHOST, &asset));
+			assert_eq!(Streams::<Test>::contains_key(0), kept);
+			let again = if kept { Error::ClaimNotLast } else { Error::StreamNotFound };
+			assert_eq!(unsigned(Call::claim { stream: 0 }), Err(again));
 		});
 	}
 }
@@ -399,7 +452,7 @@ fn boundary_unsigned_of_the_free_lane() {
 		let (stream, _) = ready();
 		assert_ok!(PayStream::end_stream(signed(ALICE), stream));
 		let call = || Call::claim { stream };
-		let most = PayStream::weight_of_claim(<Test as Config>::MaxPayees::get())
+		let most = PayStream::weight_of_last_claim(<Test as Config>::MaxPayees::get())
 			.saturating_add(PayStream::weight_of_authorize_claim())
 			.saturating_add(PayStream::weight_around_exit());
 		let room = PayStream::free_limit().saturating_sub(most);
@@ -408,7 +461,7 @@ fn boundary_unsigned_of_the_free_lane() {
 		FreeWeightUsed::<Test>::kill();
 		assert_ok!(by_nobody(call()));
 		// What it turned out to be: one payee.
-		let actual = PayStream::weight_of_claim(1)
+		let actual = PayStream::weight_of_last_claim(1)
 			.saturating_add(PayStream::weight_of_authorize_claim())
 			.saturating_add(PayStream::weight_around_exit());
 		assert_eq!(FreeWeightUsed::<Test>::get(), actual);

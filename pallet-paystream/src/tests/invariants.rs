@@ -54,6 +54,30 @@ fn spoil_stream(stream: StreamId, spoil: impl FnOnce(&mut Stream<Test>)) {
 }
 
 #[test]
+fn i5_dust_that_no_deposit_pays_for() {
+	let invariant = "I5: dust in a vault is paid for by a deposit";
+	// From one vault to another, so that nothing else is broken: Bob's is a viewer's, and may.
+	let moved = |who: u64, dust: u128| {
+		move |_: StreamId, _: GrantId| {
+			Vaults::<Test>::mutate(BOB, NATIVE, |free| *free -= dust);
+			Vaults::<Test>::insert(who, NATIVE, dust);
+		}
+	};
+	finds(invariant, moved(DAVE, 1));
+	finds(invariant, moved(DAVE, EXISTENTIAL_DEPOSIT - 1));
+	for (who, free) in [(DAVE, EXISTENTIAL_DEPOSIT), (ALICE, 1), (TREASURY, 1), (BOB, 1)] {
+		ExtBuilder::default().build().execute_with(|| {
+			let (stream, grant) = ready();
+			let all = vault(BOB);
+			moved(who, free)(stream, grant);
+			let rest = if who == BOB { all - free } else { 0 };
+			PayStream::set_vault(&CAROL, &NATIVE, rest);
+			check_state();
+		});
+	}
+}
+
+#[test]
 fn i1_money_from_nowhere() {
 	let invariant = "I1: what is owed is the sum of the entries";
 	finds(invariant, |_, _| Vaults::<Test>::insert(CAROL, NATIVE, 1));

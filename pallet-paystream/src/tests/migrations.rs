@@ -5,7 +5,7 @@
 use crate::{
 	migrations::{
 		v1::{OldGrant, OldSession, OldStream, ENABLED_ASSETS},
-		v3, MigrateToV2, MigrateToV3,
+		v3, MigrateToV2, MigrateToV3, SettleDust,
 	},
 	mock::*,
 	*,
@@ -217,6 +217,47 @@ fn success_of_an_asset_that_is_not_on_the_list() {
 		assert_eq!((entry.status, entry.owed), (AssetStatus::Disabled, 300));
 		check_state();
 		assert_ok!(step(|| PayStream::withdraw(signed(BOB), TOKEN, 300)));
+	});
+}
+
+/// What earlier releases have left in vaults goes to its owners' accounts, or to the treasury.
+#[test]
+fn success_dust_that_no_deposit_pays_for_leaves() {
+	ExtBuilder::default().build_and_execute(|| {
+		ready();
+		let mut left = 0;
+		for (who, dust) in [(BOB, 4), (ALICE, 5), (CAROL, 7), (GHOST, 8), (DAVE, 10)] {
+			// Bob's grant and Alice's stream pay for their places; Dave's is worth it.
+			Vaults::<Test>::insert(who, NATIVE, dust);
+			left += dust;
+		}
+		AssetEntries::<Test>::mutate(NATIVE, |entry| {
+			let entry = entry.as_mut().expect("it is enabled");
+			let owed = core::mem::replace(&mut entry.owed, left);
+			let less = owed - left;
+			assert_ok!(<Test as Config>::Assets::burn_from(
+				NATIVE,
+				&PayStream::pot(),
+				less,
+				Preservation::Preserve,
+				Precision::Exact,
+				Fortitude::Polite
+			));
+		});
+		assert!(PayStream::do_try_state().is_err());
+		events();
+		let weight = SettleDust::<Test>::on_runtime_upgrade();
+		assert!(weight.all_gte(<Test as Config>::WeightInfo::withdraw().saturating_mul(2)));
+		let told = events();
+		assert_eq!(told.len(), 2);
+		assert!(told.contains(&Event::Withdrawn { who: CAROL, asset: NATIVE, amount: 7 }));
+		assert!(told.contains(&Event::DustTaken { who: GHOST, asset: NATIVE, amount: 8 }));
+		let vaults = [BOB, ALICE, CAROL, GHOST, DAVE, TREASURY].map(vault);
+		assert_eq!(vaults, [4, 5, 0, 0, 10, 8]);
+		check_state();
+		// The second time there is nothing.
+		SettleDust::<Test>::on_runtime_upgrade();
+		assert_eq!(events(), vec![]);
 	});
 }
 

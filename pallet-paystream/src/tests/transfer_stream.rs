@@ -57,6 +57,24 @@ fn success_the_deposit_and_the_shares_go_with_it() {
 }
 
 #[test]
+fn success_dust_of_the_old_owner_leaves_with_their_place() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (stream, _) = earned();
+		// As a viewer of her own stream she has paid all but a little.
+		assert_ok!(PayStream::deposit(signed(ALICE), NATIVE, 39));
+		let grant = NextGrantId::<Test>::get();
+		let proof = signer().sign(&PayStream::grant_bytes(&ALICE));
+		assert_ok!(PayStream::grant(signed(ALICE), signer().key(), proof, terms()));
+		assert_ok!(open(grant, 0, stream, 30, 20));
+		at(30);
+		assert_ok!(close(grant, 0, 10));
+		assert_eq!(vault(ALICE), 9);
+		assert_ok!(transfer(stream, DAVE));
+		assert_eq!(vault(ALICE), 0);
+	});
+}
+
+#[test]
 fn success_every_share_of_the_old_owner_and_nobody_elses() {
 	ExtBuilder::default().build_and_execute(|| {
 		let list = [(ALICE, 200_000), (CAROL, 300_000), (ALICE, 400_000), (DAVE, 100_000)];

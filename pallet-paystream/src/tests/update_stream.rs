@@ -105,6 +105,34 @@ fn success_what_the_claim_for_the_old_payees_did_not_use_comes_back() {
 	});
 }
 
+/// Whoever is no payee any more has no place in a vault that the deposit pays for.
+#[test]
+fn fails_to_let_a_payee_go_whose_dust_their_account_cannot_take() {
+	ExtBuilder::default().build_and_execute(|| {
+		fill_vault(5_000);
+		let stream = new_stream_for(1, payees(&[(GHOST, 500_000), (ALICE, 500_000)]));
+		let grant = new_grant(terms());
+		at(10);
+		assert_ok!(open(grant, 0, stream, 300, 10));
+		at(28);
+		assert_ok!(tick(grant, 0, 18));
+		let without = StreamChange { payees: Some(payees(&[])), ..Default::default() };
+		// What is earned would be claimed first, and credited.
+		let refused = PayStream::update_stream(signed(ALICE), stream, without.clone());
+		assert_noop!(refused, Error::<Test>::PayeeVaultDust);
+		// Nothing more is theirs, but the place.
+		let kept = payees(&[(GHOST, 0), (ALICE, 1_000_000)]);
+		let change = StreamChange { payees: Some(kept), ..Default::default() };
+		assert_ok!(update(stream, change));
+		assert_eq!((vault(GHOST), stream_entry(stream).deposit), (9, 1_200));
+		assert_ok!(Balances::transfer_allow_death(signed(DAVE), GHOST, EXISTENTIAL_DEPOSIT));
+		events();
+		assert_ok!(update(stream, without));
+		assert!(events().contains(&Event::Withdrawn { who: GHOST, asset: NATIVE, amount: 9 }));
+		assert_eq!((vault(GHOST), stream_entry(stream).deposit), (0, 1_100));
+	});
+}
+
 #[test]
 fn success_new_payees_come_after_the_old_ones_have_been_paid() {
 	ExtBuilder::default().build_and_execute(|| {

@@ -58,6 +58,7 @@ fn fails_for_what_sessions_have_reserved() {
 fn fails_for_an_account_that_cannot_receive() {
 	ExtBuilder::default().build_and_execute(|| {
 		fill_vault(100);
+		new_stream_for(1, payees(&[(GHOST, 1_000_000)]));
 		// As a claim does that its payee could not receive.
 		Vaults::<Test>::insert(BOB, NATIVE, 95);
 		Vaults::<Test>::insert(GHOST, NATIVE, 5);

@@ -253,6 +253,26 @@ fn boundary_of_what_the_pot_has_left() {
 	});
 }
 
+/// The part that is erased leaves no vault that is not worth its place: all of it, or more is left.
+#[test]
+fn boundary_of_erasing_a_part() {
+	ExtBuilder::default().build_and_execute(|| {
+		assert_ok!(Assets::force_create(root(), 8, ALICE, true, 10));
+		for (who, amount) in [(BOB, 60), (PayStream::pot(), 10)] {
+			assert_ok!(Assets::mint(signed(ALICE), 8, who, amount));
+		}
+		assert_ok!(PayStream::enable_asset(root(), FOREIGN, 1));
+		assert_ok!(step(|| PayStream::deposit(signed(BOB), FOREIGN, 50)));
+		disable(FOREIGN);
+		assert_ok!(Assets::burn(signed(ALICE), 8, PayStream::pot(), 50));
+		assert_ok!(write_off(FOREIGN));
+		let withdraw = |amount| PayStream::withdraw(signed(BOB), FOREIGN, amount);
+		assert_noop!(withdraw(41), Error::<Test>::VaultDust);
+		assert_ok!(withdraw(40));
+		assert_ok!(withdraw(10));
+	});
+}
+
 #[test]
 fn boundary_nothing_owed_is_nothing_to_write_off() {
 	ExtBuilder::default().build_and_execute(|| {

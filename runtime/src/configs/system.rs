@@ -57,6 +57,7 @@ impl frame_system::Config for Runtime {
 	type SingleBlockMigrations = (
 		pallet_paystream::migrations::MigrateToV2<Runtime>,
 		pallet_paystream::migrations::MigrateToV3<Runtime>,
+		pallet_paystream::migrations::SettleDust<Runtime>,
 	);
 	type AccountData = pallet_balances::AccountData<Balance>;
 	type SystemWeightInfo = frame_system::weights::SubstrateWeight<Runtime>;
