@@ -29,22 +29,23 @@ pub(crate) struct Closing<T: Config> {
 
 impl<T: Config> Pallet<T> {
 	pub(crate) fn do_settle(id: GrantId, index: SessionIndex) -> Result<(), Error<T>> {
-		let (mut book, plan) = Self::plan_settle(id, index)?;
+		let (mut book, plan) = Self::plan_settle(id, index, Self::now())?;
 		Self::carry_out_close(&mut book, id, index, plan);
 		book.write();
 		Ok(())
 	}
 
-	/// Everything that a settlement reads, checks and computes; what is left only writes. It serves the
-	/// check of a settlement without signature, too.
+	/// Everything that a settlement reads, checks and computes where the clock shows `now`; what is left
+	/// only writes. It serves the check of a settlement without signature, too.
 	pub(crate) fn plan_settle(
 		id: GrantId,
 		index: SessionIndex,
+		now: Moment,
 	) -> Result<(StreamBook<T>, Closing<T>), Error<T>> {
 		let session = Sessions::<T>::get(id, index).ok_or(Error::<T>::SessionNotFound)?;
 		let mut book = StreamBook::new();
 		let stream = book.get(session.stream)?;
-		let reading = session.reading(&stream, Self::now());
+		let reading = session.reading(&stream, now);
 		ensure!(reading.window_over(T::SettlementWindowMs::get()), Error::<T>::WindowOpen);
 		let nothing_more = session.charge(&reading, session.seconds)?;
 		let reason = CloseReason::Settled;

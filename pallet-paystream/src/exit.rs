@@ -8,8 +8,8 @@
 //! for a transaction may sign them all the same, alone or in a batch of calls.
 
 use crate::{
-	order::refusal,
-	types::{GrantId, SessionIndex, Stream, StreamId},
+	pool::Judge,
+	types::{GrantId, Moment, SessionIndex, Stream, StreamId},
 	Call, Config, Error, Pallet, StreamStatus, Streams, WeightInfo,
 };
 use alloc::vec::Vec;
@@ -36,14 +36,15 @@ impl<T: Config> Stream<T> {
 impl<T: Config> Pallet<T> {
 	/// What the pool and the block ask before a `settle` without signature.
 	pub(crate) fn authorize_settle(
-		_source: TransactionSource,
+		source: TransactionSource,
 		grant: &GrantId,
 		index: &SessionIndex,
 	) -> TransactionValidityWithRefund {
 		let tag = ("PayStream/settle", grant, index).encode();
 		let weight = T::WeightInfo::settle().saturating_add(Self::weight_of_authorize_settle());
-		Self::authorize_exit(Call::settle { grant: *grant, index: *index }, weight, tag, || {
-			Self::plan_settle(*grant, *index).map(|_| ())
+		let call = Call::settle { grant: *grant, index: *index };
+		Self::authorize_exit(Judge::of(source), call, weight, tag, |now| {
+			Self::plan_settle(*grant, *index, now).map(|_| ())
 		})
 	}
 
@@ -51,13 +52,14 @@ impl<T: Config> Pallet<T> {
 	/// anything. Nothing else could refuse it: a payee who cannot receive is credited, and no sum exceeds
 	/// what is owed (I1). A stream that dust keeps is not claimed for nothing again and again.
 	pub(crate) fn authorize_claim(
-		_source: TransactionSource,
+		source: TransactionSource,
 		stream: &StreamId,
 	) -> TransactionValidityWithRefund {
 		let tag = ("PayStream/claim", stream).encode();
 		let weight = Self::weight_of_last_claim(T::MaxPayees::get())
 			.saturating_add(Self::weight_of_authorize_claim());
-		Self::authorize_exit(Call::claim { stream: *stream }, weight, tag, || {
+		let call = Call::claim { stream: *stream };
+		Self::authorize_exit(Judge::of(source), call, weight, tag, |_now| {
 			let entry = Streams::<T>::get(stream).ok_or(Error::<T>::StreamNotFound)?;
 			ensure!(entry.is_over() && Self::claim_counts(&entry), Error::<T>::ClaimNotLast);
 			Ok(())
@@ -67,16 +69,20 @@ impl<T: Config> Pallet<T> {
 	/// Let an exit in if the runtime lets the call, the free lane has room, and `check` says that it
 	/// succeeds. Of the same exit the pool keeps one; orders go before it, since their viewers wait.
 	fn authorize_exit(
+		judge: Judge,
 		call: Call<T>,
 		weight: Weight,
 		tag: Vec<u8>,
-		check: impl FnOnce() -> Result<(), Error<T>>,
+		check: impl Fn(Moment) -> Result<(), Error<T>>,
 	) -> TransactionValidityWithRefund {
 		let room = || {
 			let fits = Self::lane_has_room(Self::free_exit_cost(weight));
 			fits.then_some(()).ok_or(Error::<T>::FreeLaneFull)
 		};
-		Self::ensure_let_in(call).and_then(|()| room()).and_then(|()| check()).map_err(refusal)?;
+		Self::ensure_let_in(call)
+			.and_then(|()| room())
+			.and_then(|()| Self::by_clock_of(judge, check))
+			.map_err(|error| judge.refusal(error))?;
 		let valid = ValidTransaction {
 			priority: T::OrderPriority::get(),
 			requires: Vec::new(),

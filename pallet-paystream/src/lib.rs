@@ -135,6 +135,7 @@ pub mod migrations;
 mod mock;
 pub mod order;
 mod plan;
+mod pool;
 pub mod seller;
 pub mod session;
 mod stream;
@@ -263,6 +264,7 @@ pub mod pallet {
 			type BatchFee = ();
 			type OrderPriority = ConstU64<0>;
 			type OrderLongevity = ConstU64<64>;
+			type PoolAheadMaxMs = ConstU64<6_000>;
 		}
 	}
 
@@ -451,6 +453,12 @@ pub mod pallet {
 		/// For how many blocks the pool may keep an order or such an exit without asking again.
 		#[pallet::constant]
 		type OrderLongevity: Get<TransactionLongevity>;
+
+		/// By how much an order or such an exit may be ahead of a node's clock and wait in its pool all the same, in
+		/// milliseconds: at least the time between two blocks, since a node may be one behind the signer's. No
+		/// block takes what is ahead of its own clock.
+		type PoolAheadMaxMs: Get<u64>;
+
 		/// Who may, beside `AdminOrigin`, stop new money in an emergency and disable an asset, and nothing
 		/// else: whoever it is cannot let anything come again, and cannot touch what is there.
 		#[pallet::no_default]

@@ -174,6 +174,8 @@ parameter_types! {
 	pub static FeeCanBeTaken: bool = false;
 	pub static FeeTaken: Option<(u64, Weight, u32)> = None;
 	pub static OrderPriority: u64 = 0;
+	/// A pool judges as a block does, unless a test says otherwise.
+	pub static PoolAheadMaxMs: u64 = 0;
 }
 
 /// What `Extension` weighs beside the check of an order.
@@ -249,6 +251,7 @@ impl Config for Test {
 	type BatchFee = NotedFee;
 	type OrderPriority = OrderPriority;
 	type OrderLongevity = ConstU64<64>;
+	type PoolAheadMaxMs = PoolAheadMaxMs;
 	#[cfg(feature = "runtime-benchmarks")]
 	type BenchmarkHelper = SetTimestamp;
 }

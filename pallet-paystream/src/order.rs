@@ -5,6 +5,7 @@
 use crate::{
 	lane::Taker,
 	plan::{Plan, Step},
+	pool::Judge,
 	stream::StreamBook,
 	types::{DelegateKey, DelegateSignature, GrantId, Order, OrderOf, SessionIndex},
 	Call, Config, Error, Pallet, WeightInfo,
@@ -158,26 +159,31 @@ impl<T: Config> Pallet<T> {
 	/// What the pool and the block ask before `submit`: the runtime's filter and the ledger's refusals
 	/// first, which are cheap, then the signature.
 	pub(crate) fn authorize_submit(
-		_source: TransactionSource,
+		source: TransactionSource,
 		grant: &GrantId,
 		order: &OrderOf<T>,
 		signature: &DelegateSignature,
 	) -> TransactionValidityWithRefund {
+		let judge = Judge::of(source);
 		let call = || Call::submit { grant: *grant, order: order.clone(), signature: *signature };
 		Self::ensure_let_in(call())
-			.and_then(|()| Self::try_authorize(*grant, order, signature))
-			.map_err(|error| refusal::<T>(error).into())
+			.and_then(|()| Self::try_authorize(judge, *grant, order, signature))
+			.map_err(|error| judge.refusal::<T>(error).into())
 	}
 
 	fn try_authorize(
+		judge: Judge,
 		grant: GrantId,
 		order: &OrderOf<T>,
 		signature: &DelegateSignature,
 	) -> Result<(ValidTransaction, Weight), Error<T>> {
 		let cost = Self::free_cost(order);
 		ensure!(Self::lane_has_room(cost), Error::<T>::FreeLaneFull);
-		let plan = Self::plan(&mut StreamBook::new(), grant, order)?;
-		plan.free.clone()?;
+		let plan = Self::by_clock_of(judge, |now| {
+			let plan = Self::plan_at(&mut StreamBook::new(), grant, order, now)?;
+			plan.free.clone()?;
+			Ok(plan)
+		})?;
 		ensure!(Self::share_has_room(&plan.taker(), cost), Error::<T>::FreeLaneFull);
 		ensure!(
 			verify(plan.step.key(), signature, &Self::order_bytes(grant, order)),
@@ -270,20 +276,6 @@ impl<T: Config> Pallet<T> {
 			Order::Close { .. } => T::WeightInfo::authorize_close(),
 			Order::Tip { .. } => T::WeightInfo::authorize_tip(),
 			Order::Renew { .. } => T::WeightInfo::authorize_renew(),
-		}
-	}
-}
-
-/// How the pool names an error: by a reason of its own where it has one, else by the error's index,
-/// by which clients find name and remedy in the metadata.
-pub(crate) fn refusal<T: Config>(error: Error<T>) -> InvalidTransaction {
-	match error {
-		Error::OrderStale => InvalidTransaction::Stale,
-		Error::SignatureInvalid => InvalidTransaction::BadProof,
-		Error::FreeLaneFull => InvalidTransaction::ExhaustsResources,
-		other => {
-			let index = other.using_encoded(|bytes| bytes.first().copied());
-			InvalidTransaction::Custom(index.unwrap_or(u8::MAX))
 		}
 	}
 }

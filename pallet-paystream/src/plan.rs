@@ -140,7 +140,16 @@ impl<T: Config> Pallet<T> {
 		grant: GrantId,
 		order: &OrderOf<T>,
 	) -> Result<Plan<T>, Error<T>> {
-		let now = Self::now();
+		Self::plan_at(book, grant, order, Self::now())
+	}
+
+	/// What [`plan`](Pallet::plan) says where the clock shows `now`.
+	pub(crate) fn plan_at(
+		book: &mut StreamBook<T>,
+		grant: GrantId,
+		order: &OrderOf<T>,
+		now: Moment,
+	) -> Result<Plan<T>, Error<T>> {
 		match order {
 			Order::Open { index, stream, rate_per_second, funds, start_at, tick_price_max } => {
 				let asked = Asked {

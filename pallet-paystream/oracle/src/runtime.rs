@@ -112,6 +112,8 @@ impl pallet_paystream::Config for Runtime {
 	type BatchFee = ();
 	type OrderPriority = ConstU64<0>;
 	type OrderLongevity = ConstU64<64>;
+	// The model judges as a block does.
+	type PoolAheadMaxMs = ConstU64<0>;
 	#[cfg(feature = "runtime-benchmarks")]
 	type BenchmarkHelper = SetTimestamp;
 }

@@ -248,7 +248,8 @@ fn fails_as_a_whole_when_the_ledger_refuses() {
 		let (info, len) = (transaction.get_dispatch_info(), transaction.encoded_size());
 		let checked = Checkable::check(transaction, &frame_system::ChainContext::<Test>::default())
 			.expect("a general transaction carries no signature of its own");
-		assert_eq!(checked.apply::<Test>(&info, len), Err(custom(Error::AheadOfClock).into()));
+		// Of time alone: an author's pool keeps it for the next block.
+		assert_eq!(checked.apply::<Test>(&info, len), Err(InvalidTransaction::Future.into()));
 	});
 }
 

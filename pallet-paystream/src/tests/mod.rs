@@ -22,6 +22,7 @@ mod halt;
 mod hostile;
 mod invariants;
 mod migrations;
+mod pool;
 mod refund;
 pub(crate) mod rental;
 mod revoke;
