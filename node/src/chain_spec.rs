@@ -5,7 +5,7 @@ use paystream_runtime::{
 	genesis_config_presets, RuntimeGenesisConfig, WASM_BINARY,
 };
 use polkadot_sdk::{
-	sc_chain_spec::json_merge,
+	sc_chain_spec::{json_merge, GenesisConfigBuilderRuntimeCaller},
 	sc_service::{ChainSpec as _, ChainType, GenericChainSpec, Properties},
 	sp_core::storage::{well_known_keys, Storage},
 	sp_genesis_builder::{DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET},
@@ -39,8 +39,8 @@ const LOCAL_TESTNET: NamedChain = NamedChain {
 	preset: LOCAL_TESTNET_RUNTIME_PRESET,
 };
 
-/// The chain called `id` as a document that people read and change: `dev`, `local`, or the path of
-/// a specification in JSON.
+/// The chain called `id` as a document that people read and change: `dev`, `local`, the name of one
+/// of the runtime's presets, or the path of a specification in JSON.
 ///
 /// Fails where the file cannot be read, or where the binary was built without its runtime blob.
 pub fn load(id: &str) -> Result<ChainSpec, String> {
@@ -62,10 +62,18 @@ pub fn load_to_run(id: &str) -> Result<ChainSpec, String> {
 
 fn named(id: &str) -> Option<NamedChain> {
 	match id {
-		"" | "dev" => Some(DEVELOPMENT),
-		"local" => Some(LOCAL_TESTNET),
+		"" | "dev" | DEV_RUNTIME_PRESET => Some(DEVELOPMENT),
+		"local" | LOCAL_TESTNET_RUNTIME_PRESET => Some(LOCAL_TESTNET),
 		_ => None,
 	}
+}
+
+/// The names of the presets that the runtime's blob lists, as it gives them.
+///
+/// Fails where the binary was built without that blob, or where it cannot be asked.
+pub fn presets() -> Result<Vec<String>, String> {
+	let names = GenesisConfigBuilderRuntimeCaller::<()>::new(blob()?).preset_names()?;
+	Ok(names.iter().map(ToString::to_string).collect())
 }
 
 fn blob() -> Result<&'static [u8], String> {
@@ -128,6 +136,13 @@ mod tests {
 				by_blob.children_default.is_empty() && by_native_code.children_default.is_empty()
 			);
 		}
+	}
+
+	#[test]
+	fn every_preset_of_the_runtime_is_the_name_of_a_chain() {
+		let names = presets().unwrap();
+		assert_eq!(names, [DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET]);
+		assert!(names.iter().all(|name| named(name).is_some_and(|chain| chain.preset == name)));
 	}
 
 	#[test]

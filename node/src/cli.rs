@@ -28,6 +28,9 @@ pub enum Subcommand {
 	#[command(alias = "build-spec")]
 	ExportChainSpec(ExportChainSpecCmd),
 
+	/// List the genesis presets of the runtime, one a line: each is the name of a chain, too.
+	ListPresets,
+
 	/// Check a block again.
 	CheckBlock(CheckBlockCmd),
 

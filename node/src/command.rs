@@ -54,6 +54,12 @@ pub fn run() -> sc_cli::Result<()> {
 		}),
 		Some(Subcommand::Key(cmd)) => cmd.run(&cli),
 		Some(Subcommand::ExportChainSpec(cmd)) => cmd.run(Box::new(chain_spec::load(&cmd.chain)?)),
+		Some(Subcommand::ListPresets) => {
+			for name in chain_spec::presets()? {
+				println!("{name}");
+			}
+			Ok(())
+		}
 		Some(Subcommand::CheckBlock(cmd)) => cli.create_runner(cmd)?.async_run(|config| {
 			let PartialComponents { client, task_manager, import_queue, .. } =
 				service::new_partial(&config)?;

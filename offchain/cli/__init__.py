@@ -8,6 +8,7 @@ import typer
 
 from offchain.cli import (
     asset,
+    chain_spec,
     claim,
     doctor,
     grant,
@@ -74,6 +75,7 @@ app.add_typer(session.app, name="session", rich_help_panel=MONEY)
 claim.add_to(app, MONEY)
 tip.add_to(app, MONEY)
 app.add_typer(subscription.app, name="subscription", rich_help_panel=MONEY)
+app.add_typer(chain_spec.app, name="chain", rich_help_panel=OPERATOR)
 app.add_typer(asset.app, name="asset", rich_help_panel=OPERATOR)
 app.add_typer(operator.app, name="operator", rich_help_panel=OPERATOR)
 media.add_to(app, MEDIA)

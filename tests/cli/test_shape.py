@@ -54,6 +54,7 @@ def test_every_promised_command_is_there() -> None:
         "relay": {"drain", "sessions"},
         "subscription": {"subscribe", "show", "cancel", "settle"},
         "asset": {"list", "enable", "disable", "write-off", "tick-price"},
+        "chain": {"spec"},
         "operator": {"treasury-share", "stop", "resume", "show"},
     }
     alone = {
