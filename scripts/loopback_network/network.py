@@ -12,7 +12,8 @@ from loopback_network.story import Command
 from loopback_network.validator import NodeFailed, Validator, wait_a_moment
 from offchain.site import paystream
 
-READY_SECONDS_MAX: Final = 120.0
+READY_SECONDS_MAX: Final = 240.0
+"""Four nodes compile the runtime at the same time, perhaps beside a test run."""
 SPECIFICATION_SECONDS_MAX: Final = 120.0
 PRESET: Final = "local_testnet"
 

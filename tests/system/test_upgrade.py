@@ -13,6 +13,7 @@ import trio
 from main_job.processes import Child
 from main_job.stage import Stage
 from offchain.keys.signer import dev_key
+from offchain.ledger.client import Ledger
 from offchain.ledger.types import Session
 from tests.system.node_process import NodeProcess, node_binary
 from tests.system.staged import (
@@ -52,12 +53,12 @@ def of_version(version: int, specification: dict[str, Any], path: Path) -> Path:
     return path
 
 
-async def upgrade(stage: Stage, code: str) -> int:
+async def upgrade(ledger: Ledger, code: str) -> int:
     """Set the code as root, and give the number of the block that did it."""
-    set_code = await stage.ledger.compose("System", "set_code", {"code": code})
-    head = stage.ledger.runtime.call_head("Sudo", "sudo_unchecked_weight")
+    set_code = await ledger.compose("System", "set_code", {"code": code})
+    head = ledger.runtime.call_head("Sudo", "sudo_unchecked_weight")
     call = head + set_code + NO_WEIGHT
-    receipt = await stage.ledger.submit_signed(call, dev_key("Alice"), wait="finalized")
+    receipt = await ledger.submit_signed(call, dev_key("Alice"), wait="finalized")
     assert receipt.event("CodeUpdated", pallet="System")
     return receipt.block_number
 
@@ -109,7 +110,7 @@ async def test_viewers_watch_and_pay_across_an_upgrade(version: int, tmp_path: P
             assert stage.ledger.spec_version == version
             watching = [viewer(stage, WATCH_SECONDS, number=number) for number in range(VIEWERS)]
             sessions = await until_all_delivered(stage, VIEWERS, 8_000)
-            upgraded = await upgrade(stage, code)
+            upgraded = await upgrade(stage.ledger, code)
             # The block that sets the code still holds the old entries: the next one migrates them.
             await past(stage, upgraded + 1)
             before = await in_the_ledger(stage, sessions)
