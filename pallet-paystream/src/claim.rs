@@ -5,7 +5,7 @@
 use crate::{
 	exit::Bringer,
 	types::{BalanceOf, Stream, StreamId},
-	Config, Error, Event, HoldReason, Pallet, Streams, Tiers, TreasuryShare, Vaults,
+	Config, Error, Event, HoldReason, Pallet, Streams, StreamsOf, Tiers, TreasuryShare, Vaults,
 };
 use alloc::vec::Vec;
 use frame::{
@@ -150,6 +150,7 @@ impl<T: Config> Pallet<T> {
 			Streams::<T>::insert(id, stream);
 			return Ok(());
 		}
+		StreamsOf::<T>::remove(&stream.owner, id);
 		Tiers::<T>::remove(id);
 		Self::release_stream_deposit(id, &stream);
 		Ok(())

@@ -6,7 +6,7 @@ use crate::{
 	session::{Charge, Reading},
 	stream::StreamBook,
 	types::{BalanceOf, CloseReason, Grant, GrantId, Moment, Session, SessionIndex, Stream},
-	Config, Error, Event, Grants, Pallet, Sessions, Vaults,
+	Config, Error, Event, Grants, Pallet, Sessions, SessionsOf, Vaults,
 };
 use frame::prelude::*;
 
@@ -121,6 +121,7 @@ impl<T: Config> Pallet<T> {
 		});
 		book.put(session.stream, stream);
 		Sessions::<T>::remove(id, index);
+		SessionsOf::<T>::remove(session.stream, (id, index));
 		if plan.grant_over {
 			Self::delete_grant(id, &grant);
 		} else {

@@ -5,7 +5,7 @@
 use crate::{
 	order::verify,
 	types::{BalanceOf, DelegateKey, DelegateSignature, Grant, GrantId, GrantTermsOf},
-	Config, Error, Event, Grants, GrantsOf, HoldReason, NextGrantId, Pallet, Sessions,
+	Config, Error, Event, Grants, GrantsOf, GrantsOfKey, HoldReason, NextGrantId, Pallet, Sessions,
 };
 use frame::{
 	deps::frame_support::storage::with_storage_layer, prelude::*, token::fungible::MutateHold,
@@ -85,6 +85,7 @@ impl<T: Config> Pallet<T> {
 		};
 		Grants::<T>::insert(id, grant);
 		GrantsOf::<T>::insert(&viewer, id, ());
+		GrantsOfKey::<T>::insert(key, id, ());
 		NextGrantId::<T>::put(next_id);
 		Self::deposit_event(Event::Granted {
 			grant: id,
@@ -142,6 +143,7 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn delete_grant(id: GrantId, grant: &Grant<T>) {
 		Grants::<T>::remove(id);
 		GrantsOf::<T>::remove(&grant.viewer, id);
+		GrantsOfKey::<T>::remove(grant.key, id);
 		// An exit must not fail: what somebody has slashed of the deposit does not return.
 		let released = T::NativeHold::release(
 			&HoldReason::Grant.into(),

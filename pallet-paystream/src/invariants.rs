@@ -13,8 +13,9 @@ use crate::{
 		Stream, StreamId, SubscriptionOf, TiersOf,
 	},
 	vault::paid_places,
-	AssetEntries, AssetStatus, Config, Grants, GrantsOf, HoldReason, NextGrantId, NextStreamId,
-	Pallet, Sessions, StreamStatus, Streams, Subscriptions, Tiers, Vaults,
+	AssetEntries, AssetStatus, Config, Grants, GrantsOf, GrantsOfKey, HoldReason, NextGrantId,
+	NextStreamId, Pallet, Sessions, SessionsOf, StreamStatus, Streams, StreamsOf, Subscriptions,
+	SubscriptionsOf, Tiers, Vaults,
 };
 use alloc::{
 	collections::{BTreeMap, BTreeSet},
@@ -39,6 +40,19 @@ fn sum<Balance: Zero + CheckedAdd>(
 	amounts
 		.try_fold(Balance::zero(), |sum, amount| sum.checked_add(&amount))
 		.ok_or(TryRuntimeError::Other("a sum of the ledger overflows"))
+}
+
+/// Whether every row of an index names an entry, and there are as many as entries: each names one of its
+/// own, so that none is missing.
+fn names_all(rows: impl Iterator<Item = bool>, entries: usize) -> bool {
+	let mut count = 0usize;
+	for names_one in rows {
+		if !names_one {
+			return false;
+		}
+		count = count.saturating_add(1);
+	}
+	count == entries
 }
 
 /// Sums by a key; of what was never added to, zero.
@@ -157,6 +171,7 @@ impl<T: Config> Pallet<T> {
 		Self::check_streams(entries)?;
 		Self::check_subscriptions(entries)?;
 		Self::check_lists(entries)?;
+		Self::check_indexes(entries)?;
 		Self::check_deposits(entries)
 	}
 
@@ -383,6 +398,28 @@ impl<T: Config> Pallet<T> {
 			)?;
 		}
 		Ok(())
+	}
+
+	/// I5: each index names every entry, and nothing else. Its rows are read once, and not kept. While a
+	/// migration still builds them there is nothing to check.
+	fn check_indexes(entries: &Entries<T>) -> Result<(), TryRuntimeError> {
+		if !Self::is_indexed() {
+			return Ok(());
+		}
+		let owned = |who, id| entries.streams.get(&id).is_some_and(|stream| stream.owner == who);
+		let rows = StreamsOf::<T>::iter_keys().map(|(who, id)| owned(who, id));
+		check(names_all(rows, entries.streams.len()), "I5: an owner's streams are listed")?;
+		let watched = |stream, ids| entries.sessions.get(&ids).is_some_and(|s| s.stream == stream);
+		let rows = SessionsOf::<T>::iter_keys().map(|(stream, ids)| watched(stream, ids));
+		check(names_all(rows, entries.sessions.len()), "I5: a stream's sessions are listed")?;
+		let signed = |key, id| entries.grants.get(&id).is_some_and(|grant| grant.key == key);
+		let rows = GrantsOfKey::<T>::iter_keys().map(|(key, id)| signed(key, id));
+		check(names_all(rows, entries.grants.len()), "I5: a key's grants are listed")?;
+		let subscribed: BTreeSet<_> =
+			entries.subscriptions.iter().map(|(id, viewer, _)| (viewer, *id)).collect();
+		let rows =
+			SubscriptionsOf::<T>::iter_keys().map(|(who, id)| subscribed.contains(&(&who, id)));
+		check(names_all(rows, subscribed.len()), "I5: a viewer's subscriptions are listed")
 	}
 
 	/// I5: the deposits held are the sums of the entries', and of accounts without an entry nothing is

@@ -96,7 +96,10 @@
 //! What a page or a relayer needs, each in one call, as a view function and in
 //! `pallet-paystream-runtime-api`: [`session`](Pallet::session), [`grants`](Pallet::grants),
 //! [`stream`](Pallet::stream), [`vault`](Pallet::vault), [`claimable_by`](Pallet::claimable_by),
-//! [`subscription`](Pallet::subscription).
+//! [`subscription`](Pallet::subscription). What belongs to somebody, page by page:
+//! [`streams_of`](Pallet::streams_of), [`sessions_of`](Pallet::sessions_of),
+//! [`subscriptions_of`](Pallet::subscriptions_of), [`grants_of`](Pallet::grants_of),
+//! [`grants_of_key`](Pallet::grants_of_key).
 //!
 //! ## Invariants
 //!
@@ -129,6 +132,7 @@ mod halt;
 #[cfg(any(feature = "std", feature = "try-runtime"))]
 pub mod invariants;
 mod lane;
+pub mod lookup;
 pub mod migrations;
 #[cfg(test)]
 #[allow(clippy::arithmetic_side_effects)]
@@ -153,6 +157,7 @@ pub use batch::PartialFee;
 pub use defaults::StoredClock;
 pub use defaults::{KeylessTreasury, MinimumBalances, StorageDeposit};
 pub use lane::{ExtensionWeight, Shares, SystemExtensions};
+pub use lookup::{KeyGrantOf, OwnedStreamOf, StreamSessionOf, ViewerSubscriptionOf, LOOKUP_MAX};
 pub use pallet::*;
 pub use seller::Seller;
 pub use types::*;
@@ -181,7 +186,7 @@ pub mod pallet {
 	};
 
 	/// The in-code storage version.
-	pub(crate) const STORAGE_VERSION: StorageVersion = StorageVersion::new(3);
+	pub(crate) const STORAGE_VERSION: StorageVersion = StorageVersion::new(4);
 
 	#[pallet::pallet]
 	#[pallet::storage_version(STORAGE_VERSION)]
@@ -245,16 +250,18 @@ pub mod pallet {
 			type PeriodMinMs = ConstU64<60_000>;
 			type TreasuryShareMax = TreasuryShareMax;
 			type TickPriceMax = MinimumBalances<T, 10>;
-			/// Its fields with a full list of stops, and its key.
-			type StreamDepositBase = StorageDeposit<T, 1, 400>;
+			/// Its fields with a full list of stops, and its key; and the entry by which its owner finds it.
+			type StreamDepositBase = StorageDeposit<T, 2, 465>;
 			/// Their place in the stream, and a vault that a claim may have to open.
 			type StreamDepositPerPayee = StorageDeposit<T, 1, 125>;
 			/// Its place in the list, and the list's entry.
 			type StreamDepositPerTier = StorageDeposit<T, 1, 50>;
-			type SubscriptionDeposit = StorageDeposit<T, 1, 130>;
 			/// Its own entry and the one by which its viewer finds it.
-			type GrantDepositBase = StorageDeposit<T, 2, 350>;
-			type GrantDepositPerSession = StorageDeposit<T, 1, 240>;
+			type SubscriptionDeposit = StorageDeposit<T, 2, 195>;
+			/// Its own entry and those by which its viewer and its key find it.
+			type GrantDepositBase = StorageDeposit<T, 3, 415>;
+			/// Its own entry and the one by which its stream finds it.
+			type GrantDepositPerSession = StorageDeposit<T, 2, 280>;
 			type WeightInfo = SubstrateWeight<T>;
 			type BlockGapMaxMs = ConstU64<60_000>;
 			type HaltMaxMs = ConstU64<86_400_000>;
@@ -564,6 +571,32 @@ pub mod pallet {
 	#[pallet::storage]
 	#[pallet::whitelist_storage]
 	pub type ParentTimeMs<T: Config> = StorageValue<_, Moment, OptionQuery>;
+
+	/// By how much the clock has moved since the last block that could carry orders, while the runtime migrates in
+	/// steps. Gone with the first block after that.
+	#[pallet::storage]
+	#[pallet::whitelist_storage]
+	pub type MovedMs<T: Config> = StorageValue<_, u64, OptionQuery>;
+
+	/// The streams of an owner.
+	#[pallet::storage]
+	pub type StreamsOf<T: Config> =
+		StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Twox64Concat, StreamId, ()>;
+
+	/// The sessions of a stream. Written when one is opened, and when it is closed; a tick does not touch it.
+	#[pallet::storage]
+	pub type SessionsOf<T: Config> =
+		StorageDoubleMap<_, Twox64Concat, StreamId, Twox64Concat, (GrantId, SessionIndex), ()>;
+
+	/// The subscriptions of a viewer, by their streams.
+	#[pallet::storage]
+	pub type SubscriptionsOf<T: Config> =
+		StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Twox64Concat, StreamId, ()>;
+
+	/// The grants of a key.
+	#[pallet::storage]
+	pub type GrantsOfKey<T: Config> =
+		StorageDoubleMap<_, Blake2_128Concat, DelegateKey, Twox64Concat, GrantId, ()>;
 
 	/// What opens have used of that, and each account. It never outlives the block either.
 	#[pallet::storage]
@@ -1703,6 +1736,56 @@ pub mod pallet {
 		) -> Option<(SubscriptionOf<T>, BalanceOf<T>)> {
 			Self::subscription_view(stream, &viewer)
 		}
+
+		/// A page of an owner's streams, after that of id `after`: at most `limit`, and at most
+		/// [`LOOKUP_MAX`]. Nothing while a migration builds the index.
+		pub fn streams_of(
+			owner: T::AccountId,
+			after: Option<StreamId>,
+			limit: u32,
+		) -> Option<Vec<OwnedStreamOf<T>>> {
+			Self::streams_of_view(&owner, after, limit)
+		}
+
+		/// A page of a stream's sessions, after that of grant and index `after`: at most `limit`, and at most
+		/// [`LOOKUP_MAX`]. Nothing while a migration builds the index.
+		pub fn sessions_of(
+			stream: StreamId,
+			after: Option<(GrantId, SessionIndex)>,
+			limit: u32,
+		) -> Option<Vec<StreamSessionOf<T>>> {
+			Self::sessions_of_view(stream, after, limit)
+		}
+
+		/// A page of a viewer's subscriptions, after that to stream `after`: at most `limit`, and at most
+		/// [`LOOKUP_MAX`]. Nothing while a migration builds the index.
+		pub fn subscriptions_of(
+			viewer: T::AccountId,
+			after: Option<StreamId>,
+			limit: u32,
+		) -> Option<Vec<ViewerSubscriptionOf<T>>> {
+			Self::subscriptions_of_view(&viewer, after, limit)
+		}
+
+		/// A page of a viewer's grants, after that of id `after`: at most `limit`, and at most
+		/// [`LOOKUP_MAX`].
+		pub fn grants_of(
+			viewer: T::AccountId,
+			after: Option<GrantId>,
+			limit: u32,
+		) -> Vec<GrantViewOf<T>> {
+			Self::grants_of_view(&viewer, after, limit)
+		}
+
+		/// A page of a key's grants with their viewers, after that of id `after`: at most `limit`, and at
+		/// most [`LOOKUP_MAX`]. Nothing while a migration builds the index.
+		pub fn grants_of_key(
+			key: DelegateKey,
+			after: Option<GrantId>,
+			limit: u32,
+		) -> Option<Vec<KeyGrantOf<T>>> {
+			Self::grants_of_key_view(&key, after, limit)
+		}
 	}
 
 	#[pallet::hooks]
@@ -1711,8 +1794,8 @@ pub mod pallet {
 			Self::note_parents_time(block);
 			// The genesis hash, which is in the bytes of every order, the block's timestamp, and what halts have
 			// left out of it: the block's first order fetches them, and no order is charged for it. And what
-			// a halt writes.
-			T::WeightInfo::on_finalize().saturating_add(T::DbWeight::get().reads_writes(3, 1))
+			// a halt or a migration reads and writes.
+			T::WeightInfo::on_finalize().saturating_add(T::DbWeight::get().reads_writes(5, 2))
 		}
 
 		fn on_finalize(_block: BlockNumberFor<T>) {

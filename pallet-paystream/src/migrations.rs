@@ -2,20 +2,27 @@
 
 //! Migrations of the ledger's storage, each from the version before it.
 //!
-//! They run in one block, and their weight is what they read and write. A chain with more entries
-//! than a block can carry must not take them as they are.
+//! Those up to version 3 run in one block, and their weight is what they read and write. A chain with more
+//! entries than a block can carry must not take them as they are. From version 4 on they run in steps, as
+//! many blocks as it takes: a runtime names them in `pallet-migrations`, which lets nothing but inherents in
+//! until they are through, and names the others in `SingleBlockMigrations`, which come first.
 
 use crate::{
-	types::{AccountIdOf, AssetEntry, AssetStatus, BalanceOf, Grant, Session, Stream},
+	types::{
+		AccountIdOf, AssetEntry, AssetStatus, BalanceOf, Grant, GrantId, Session, SessionIndex,
+		Stream, StreamId,
+	},
 	vault::paid_places,
-	AssetEntries, Config, Event, Grants, Pallet, Sessions, Streams, Vaults, WeightInfo,
+	AssetEntries, Config, Event, Grants, GrantsOfKey, Pallet, Sessions, SessionsOf, Streams,
+	StreamsOf, Subscriptions, SubscriptionsOf, Vaults, WeightInfo,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use frame::{
 	deps::frame_support::{
-		migrations::VersionedMigration,
+		migrations::{MigrationId, SteppedMigration, SteppedMigrationError, VersionedMigration},
 		storage::migration::storage_key_iter,
 		traits::{OnRuntimeUpgrade, UncheckedOnRuntimeUpgrade},
+		weights::WeightMeter,
 	},
 	prelude::*,
 	traits::fungibles::Inspect,
@@ -77,6 +84,148 @@ fn settle_dust<T: Config>(who: AccountIdOf<T>, asset: T::AssetKind, free: Balanc
 	Pallet::<T>::set_vault(&who, &asset, Zero::zero());
 	Pallet::<T>::set_vault(&treasury, &asset, more);
 	Pallet::<T>::deposit_event(Event::DustTaken { who, asset, amount: free });
+}
+
+/// The version since which every entry is in its index.
+pub(crate) const INDEXED_SINCE: StorageVersion = StorageVersion::new(4);
+
+/// From version 3, in steps: every stream, session, subscription and grant gets its row in the index by
+/// which it is looked up. Nothing else changes, and no entry is written.
+///
+/// It does not rely on the ledger standing still: whatever comes and goes between two steps keeps its own
+/// row, and one that is written again stays the same. Until it is through, the version stays 3 and lookups
+/// answer nothing. On a ledger of another version it does nothing.
+pub struct MigrateToV4<T>(PhantomData<T>);
+
+/// Up to where the indexes are built: the map, and the key of the entry that was indexed last.
+#[derive(
+	Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Clone, PartialEq, Eq, Debug,
+)]
+pub enum IndexCursor<AccountId> {
+	/// Among the streams.
+	Streams(Option<StreamId>),
+	/// Among the sessions.
+	Sessions(Option<(GrantId, SessionIndex)>),
+	/// Among the subscriptions.
+	Subscriptions(Option<(StreamId, AccountId)>),
+	/// Among the grants.
+	Grants(Option<GrantId>),
+}
+
+impl<T: Config> MigrateToV4<T> {
+	/// What indexing an entry weighs at most: reading one and writing a row is less than revoking a grant
+	/// with one session, which reads two entries and writes both.
+	pub fn weight_of_entry() -> Weight {
+		T::WeightInfo::revoke(1)
+	}
+
+	/// Index the entry after the cursor. Returns where to go on; nothing where all are indexed.
+	fn index_next(cursor: IndexCursor<AccountIdOf<T>>) -> Option<IndexCursor<AccountIdOf<T>>> {
+		use IndexCursor as At;
+		Some(match cursor {
+			At::Streams(after) => match Self::index_stream(after) {
+				None => At::Sessions(None),
+				last => At::Streams(last),
+			},
+			At::Sessions(after) => match Self::index_session(after) {
+				None => At::Subscriptions(None),
+				last => At::Sessions(last),
+			},
+			At::Subscriptions(after) => match Self::index_subscription(after) {
+				None => At::Grants(None),
+				last => At::Subscriptions(last),
+			},
+			At::Grants(after) => At::Grants(Some(Self::index_grant(after)?)),
+		})
+	}
+
+	fn index_stream(after: Option<StreamId>) -> Option<StreamId> {
+		let mut rest = match after {
+			None => Streams::<T>::iter(),
+			Some(id) => Streams::<T>::iter_from(Streams::<T>::hashed_key_for(id)),
+		};
+		let (id, stream) = rest.next()?;
+		StreamsOf::<T>::insert(stream.owner, id, ());
+		Some(id)
+	}
+
+	fn index_session(after: Option<(GrantId, SessionIndex)>) -> Option<(GrantId, SessionIndex)> {
+		let mut rest = match after {
+			None => Sessions::<T>::iter(),
+			Some((grant, index)) => {
+				Sessions::<T>::iter_from(Sessions::<T>::hashed_key_for(grant, index))
+			}
+		};
+		let (grant, index, session) = rest.next()?;
+		SessionsOf::<T>::insert(session.stream, (grant, index), ());
+		Some((grant, index))
+	}
+
+	fn index_subscription(
+		after: Option<(StreamId, AccountIdOf<T>)>,
+	) -> Option<(StreamId, AccountIdOf<T>)> {
+		let mut rest = match after {
+			None => Subscriptions::<T>::iter_keys(),
+			Some((stream, viewer)) => Subscriptions::<T>::iter_keys_from(
+				Subscriptions::<T>::hashed_key_for(stream, viewer),
+			),
+		};
+		let (stream, viewer) = rest.next()?;
+		SubscriptionsOf::<T>::insert(&viewer, stream, ());
+		Some((stream, viewer))
+	}
+
+	fn index_grant(after: Option<GrantId>) -> Option<GrantId> {
+		let mut rest = match after {
+			None => Grants::<T>::iter(),
+			Some(id) => Grants::<T>::iter_from(Grants::<T>::hashed_key_for(id)),
+		};
+		let (id, grant) = rest.next()?;
+		GrantsOfKey::<T>::insert(grant.key, id, ());
+		Some(id)
+	}
+}
+
+impl<T: Config> SteppedMigration for MigrateToV4<T> {
+	type Cursor = IndexCursor<AccountIdOf<T>>;
+	type Identifier = MigrationId<16>;
+
+	fn id() -> Self::Identifier {
+		MigrationId { pallet_id: *b"pallet-paystream", version_from: 3, version_to: 4 }
+	}
+
+	fn step(
+		cursor: Option<Self::Cursor>,
+		meter: &mut WeightMeter,
+	) -> Result<Option<Self::Cursor>, SteppedMigrationError> {
+		// Looking at the version, and raising it, is less than indexing an entry; and one must fit, or no step
+		// would get anywhere.
+		let entry = Self::weight_of_entry();
+		let required = entry.saturating_mul(2);
+		if !meter.can_consume(required) {
+			return Err(SteppedMigrationError::InsufficientWeight { required });
+		}
+		meter.consume(entry);
+		if Pallet::<T>::on_chain_storage_version() != StorageVersion::new(3) {
+			return Ok(None);
+		}
+		let mut cursor = cursor.unwrap_or(IndexCursor::Streams(None));
+		while meter.try_consume(entry).is_ok() {
+			match Self::index_next(cursor) {
+				Some(next) => cursor = next,
+				None => {
+					INDEXED_SINCE.put::<Pallet<T>>();
+					return Ok(None);
+				}
+			}
+		}
+		Ok(Some(cursor))
+	}
+
+	#[cfg(feature = "try-runtime")]
+	fn post_upgrade(_: Vec<u8>) -> Result<(), frame::deps::sp_runtime::TryRuntimeError> {
+		Pallet::<T>::do_try_state()
+	}
 }
 
 /// Entries as version 1 stored them: the fields in front of those that came later.

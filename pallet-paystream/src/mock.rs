@@ -60,6 +60,20 @@ impl frame_system::Config for Test {
 	type DbWeight = ParityDbWeight;
 	type BaseCallFilter = InsideBoth<SafeMode, TxPause>;
 	type OnNewAccount = Interruption;
+	type MultiBlockMigrator = Migrator;
+}
+
+/// A runtime that migrates in steps for as long as a test says so.
+pub struct Migrator;
+
+impl frame::deps::frame_support::migrations::MultiStepMigrator for Migrator {
+	fn ongoing() -> bool {
+		Migrating::get()
+	}
+
+	fn step() -> Weight {
+		Weight::zero()
+	}
 }
 
 /// What a test lets happen in the middle of the next transfer that brings an account into being.
@@ -155,6 +169,7 @@ parameter_types! {
 	pub static SettlementWindowMs: u64 = 60_000;
 	pub static BlockGapMaxMs: u64 = 30_000;
 	pub static HaltMaxMs: u64 = 3_600_000;
+	pub static Migrating: bool = false;
 	pub static GapMinMs: u64 = 10_000;
 	pub static GapMaxMs: u64 = 3_600_000;
 	pub static MinTickSeconds: u32 = 5;

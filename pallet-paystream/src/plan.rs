@@ -15,7 +15,8 @@ use crate::{
 		BalanceOf, CloseReason, DelegateKey, Grant, GrantId, MessageOf, Moment, Order, OrderOf,
 		Session, SessionIndex, Stream, StreamId, SubscriptionOf,
 	},
-	AssetEntries, Config, Error, Event, Grants, Pallet, Sessions, StreamStatus, Subscriptions,
+	AssetEntries, Config, Error, Event, Grants, Pallet, Sessions, SessionsOf, StreamStatus,
+	Subscriptions,
 };
 use alloc::boxed::Box;
 use frame::prelude::*;
@@ -437,6 +438,7 @@ impl<T: Config> Pallet<T> {
 		});
 		book.put(session.stream, stream);
 		Grants::<T>::insert(grant, entry);
+		SessionsOf::<T>::insert(session.stream, (grant, index), ());
 		Sessions::<T>::insert(grant, index, session);
 	}
 

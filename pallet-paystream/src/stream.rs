@@ -7,7 +7,8 @@ use crate::{
 	types::{
 		AccountIdOf, BalanceOf, Moment, Payee, PayeesOf, Stream, StreamChangeOf, StreamId, TiersOf,
 	},
-	Config, Error, Event, HoldReason, NextStreamId, Pallet, StreamStatus, Streams, Tiers, Vaults,
+	Config, Error, Event, HoldReason, NextStreamId, Pallet, StreamStatus, Streams, StreamsOf,
+	Tiers, Vaults,
 };
 use alloc::collections::BTreeMap;
 use frame::{
@@ -162,6 +163,7 @@ impl<T: Config> Pallet<T> {
 			treasury_share: Permill::zero(),
 		};
 		Streams::<T>::insert(id, stream);
+		StreamsOf::<T>::insert(&owner, id, ());
 		NextStreamId::<T>::put(next_id);
 		Self::deposit_event(Event::StreamCreated { stream: id, owner, asset, rate_per_second });
 		Ok(())
@@ -273,6 +275,8 @@ impl<T: Config> Pallet<T> {
 		}
 		stream.owner = to.clone();
 		Streams::<T>::insert(id, stream);
+		StreamsOf::<T>::remove(&owner, id);
+		StreamsOf::<T>::insert(&to, id, ());
 		Self::pay_out(id, distribution)?;
 		// The deposit goes with the stream, so that nobody pays for what they did not ask for.
 		T::NativeHold::transfer_on_hold(

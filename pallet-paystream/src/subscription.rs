@@ -8,7 +8,7 @@
 use crate::{
 	types::{BalanceOf, Moment, Stream, StreamId, SubscriptionOf, Tier, TierOf},
 	Config, Error, Event, HoldReason, Pallet, StreamStatus, Streams, Subscription, Subscriptions,
-	Vaults,
+	SubscriptionsOf, Vaults,
 };
 use frame::{prelude::*, token::fungible::MutateHold};
 
@@ -78,7 +78,7 @@ impl<T: Config> Pallet<T> {
 		let vault = Self::vault_less_or_all(&viewer, &stream.asset, price)?;
 		let mut subscription = match Subscriptions::<T>::get(id, &viewer) {
 			Some(subscription) => subscription,
-			None => Self::new_subscription(&viewer, &mut stream, tier)?,
+			None => Self::new_subscription(id, &viewer, &mut stream, tier)?,
 		};
 		let collected = Self::extend(&mut subscription, &mut stream, tier, periods, Self::now())?;
 		Self::set_vault(&viewer, &stream.asset, vault);
@@ -88,8 +88,9 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	/// A subscription without periods, for which the deposit is held.
+	/// A subscription without periods, for which the deposit is held and which its viewer finds.
 	fn new_subscription(
+		id: StreamId,
 		viewer: &T::AccountId,
 		stream: &mut Stream<T>,
 		tier: TierOf<T>,
@@ -98,6 +99,7 @@ impl<T: Config> Pallet<T> {
 		T::NativeHold::hold(&HoldReason::Subscription.into(), viewer, deposit)?;
 		stream.subscriptions_open =
 			stream.subscriptions_open.checked_add(1).ok_or(Error::<T>::Overflow)?;
+		SubscriptionsOf::<T>::insert(viewer, id, ());
 		let started_at = Self::now();
 		Ok(Subscription { tier, started_at, periods: 0, periods_earned: 0, deposit })
 	}
@@ -197,6 +199,7 @@ impl<T: Config> Pallet<T> {
 			let reason = HoldReason::Subscription.into();
 			T::NativeHold::release(&reason, &viewer, subscription.deposit, Precision::BestEffort)?;
 			Subscriptions::<T>::remove(id, &viewer);
+			SubscriptionsOf::<T>::remove(&viewer, id);
 			Self::deposit_event(Event::SubscriptionEnded { stream: id, viewer, refunded });
 		} else {
 			Subscriptions::<T>::insert(id, viewer, subscription);

@@ -278,7 +278,7 @@ impl<T: Config> Pallet<T> {
 			.collect()
 	}
 
-	fn grant_view(id: GrantId, grant: Grant<T>) -> GrantViewOf<T> {
+	pub(crate) fn grant_view(id: GrantId, grant: Grant<T>) -> GrantViewOf<T> {
 		let vault = Vaults::<T>::get(&grant.viewer, &grant.asset);
 		let ended = grant.ended_at <= Self::now();
 		GrantView {

@@ -6,7 +6,7 @@ use frame_support::{
 	weights::Weight,
 };
 use pallet_paystream::{
-	GrantId, GrantView, SessionIndex, SessionView, StreamId, StreamView, Subscription,
+	DelegateKey, GrantId, GrantView, SessionIndex, SessionView, StreamId, StreamView, Subscription,
 };
 use pallet_transaction_payment::{FeeDetails, RuntimeDispatchInfo};
 use sp_api::impl_runtime_apis;
@@ -229,6 +229,46 @@ impl_runtime_apis! {
 			viewer: AccountId,
 		) -> Option<(Subscription<Balance>, Balance)> {
 			PayStream::subscription_view(stream, &viewer)
+		}
+
+		fn streams_of(
+			owner: AccountId,
+			after: Option<StreamId>,
+			limit: u32,
+		) -> Option<Vec<(StreamId, StreamView<AccountId, AssetKind, Balance>)>> {
+			PayStream::streams_of_view(&owner, after, limit)
+		}
+
+		fn sessions_of(
+			stream: StreamId,
+			after: Option<(GrantId, SessionIndex)>,
+			limit: u32,
+		) -> Option<Vec<(GrantId, SessionIndex, SessionView<AccountId, AssetKind, Balance>)>> {
+			PayStream::sessions_of_view(stream, after, limit)
+		}
+
+		fn subscriptions_of(
+			viewer: AccountId,
+			after: Option<StreamId>,
+			limit: u32,
+		) -> Option<Vec<(StreamId, Subscription<Balance>, Balance)>> {
+			PayStream::subscriptions_of_view(&viewer, after, limit)
+		}
+
+		fn grants_of(
+			viewer: AccountId,
+			after: Option<GrantId>,
+			limit: u32,
+		) -> Vec<GrantView<AssetKind, Balance>> {
+			PayStream::grants_of_view(&viewer, after, limit)
+		}
+
+		fn grants_of_key(
+			key: DelegateKey,
+			after: Option<GrantId>,
+			limit: u32,
+		) -> Option<Vec<(AccountId, GrantView<AssetKind, Balance>)>> {
+			PayStream::grants_of_key_view(&key, after, limit)
 		}
 	}
 

@@ -155,6 +155,9 @@ mod runtime {
 	#[runtime::pallet_index(8)]
 	pub type Sudo = pallet_sudo;
 
+	#[runtime::pallet_index(9)]
+	pub type MultiBlockMigrations = pallet_migrations;
+
 	#[runtime::pallet_index(10)]
 	pub type PayStream = pallet_paystream;
 }

@@ -14,12 +14,13 @@ extern crate alloc;
 use alloc::vec::Vec;
 use codec::Codec;
 use pallet_paystream::{
-	GrantId, GrantView, SessionIndex, SessionView, StreamId, StreamView, Subscription,
+	DelegateKey, GrantId, GrantView, SessionIndex, SessionView, StreamId, StreamView, Subscription,
 };
 use polkadot_sdk::sp_api;
 
 sp_api::decl_runtime_apis! {
-	/// What the ledger knows.
+	/// What the ledger knows. Version 2 has the lookups: what belongs to somebody, page by page.
+	#[api_version(2)]
 	pub trait PayStreamApi<AccountId, AssetKind, Balance>
 	where
 		AccountId: Codec,
@@ -53,5 +54,45 @@ sp_api::decl_runtime_apis! {
 			stream: StreamId,
 			viewer: AccountId,
 		) -> Option<(Subscription<Balance>, Balance)>;
+
+		/// A page of an owner's streams, of at most `limit` and at most
+		/// [`LOOKUP_MAX`](pallet_paystream::LOOKUP_MAX): those after the stream `after`, the last of the page
+		/// before. A page that is not full is the last. Nothing while a migration builds the index. So it is
+		/// with the others.
+		fn streams_of(
+			owner: AccountId,
+			after: Option<StreamId>,
+			limit: u32,
+		) -> Option<Vec<(StreamId, StreamView<AccountId, AssetKind, Balance>)>>;
+
+		/// A page of a stream's sessions: those after the session `after`, by grant and index.
+		fn sessions_of(
+			stream: StreamId,
+			after: Option<(GrantId, SessionIndex)>,
+			limit: u32,
+		) -> Option<Vec<(GrantId, SessionIndex, SessionView<AccountId, AssetKind, Balance>)>>;
+
+		/// A page of a viewer's subscriptions, each with the rate at which a session would open now: those
+		/// after the subscription to the stream `after`.
+		fn subscriptions_of(
+			viewer: AccountId,
+			after: Option<StreamId>,
+			limit: u32,
+		) -> Option<Vec<(StreamId, Subscription<Balance>, Balance)>>;
+
+		/// A page of a viewer's grants: those after the grant `after`. Its index is as old as grants are, so
+		/// that it always answers.
+		fn grants_of(
+			viewer: AccountId,
+			after: Option<GrantId>,
+			limit: u32,
+		) -> Vec<GrantView<AssetKind, Balance>>;
+
+		/// A page of a key's grants, each with its viewer: those after the grant `after`.
+		fn grants_of_key(
+			key: DelegateKey,
+			after: Option<GrantId>,
+			limit: u32,
+		) -> Option<Vec<(AccountId, GrantView<AssetKind, Balance>)>>;
 	}
 }

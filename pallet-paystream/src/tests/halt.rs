@@ -163,3 +163,44 @@ mod properties {
 		}
 	}
 }
+
+#[test]
+fn success_a_session_outlives_a_migration_in_steps() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (_, grant) = watching();
+		// 50 blocks in which nobody can tick: 100 seconds, of which 30 count.
+		Migrating::set(true);
+		for block in 1..=50 {
+			next_block_at_ms(20_000 + 2_000 * block);
+		}
+		Migrating::set(false);
+		assert_eq!(PayStream::now(), 50_000);
+		next_block_at_ms(122_000);
+		assert_eq!(PayStream::now(), 50_000);
+		// What was delivered until the media stopped, and not a second more.
+		assert_noop!(tick(grant, 0, 41), Error::<Test>::AheadOfClock);
+		assert_ok!(tick(grant, 0, 40));
+		// From here on it moves as ever.
+		next_block_at_ms(124_000);
+		assert_eq!(PayStream::now(), 52_000);
+		assert_eq!(MovedMs::<Test>::get(), None);
+		assert_eq!(HaltedMs::<Test>::get(), 72_000);
+	});
+}
+
+#[test]
+fn success_a_short_migration_leaves_nothing_out() {
+	ExtBuilder::default().build_and_execute(|| {
+		let (_, grant) = watching();
+		Migrating::set(true);
+		next_block_at_ms(22_000);
+		assert_eq!(PayStream::now(), 22_000);
+		next_block_at_ms(24_000);
+		Migrating::set(false);
+		next_block_at_ms(26_000);
+		assert_eq!(PayStream::now(), 26_000);
+		assert_ok!(tick(grant, 0, 16));
+		next_block_at_ms(56_000);
+		assert_eq!((PayStream::now(), HaltedMs::<Test>::get()), (56_000, 0));
+	});
+}

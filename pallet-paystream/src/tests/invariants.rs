@@ -303,6 +303,28 @@ fn i5_subscriptions_that_do_not_agree() {
 }
 
 #[test]
+fn i5_indexes_that_miss_an_entry_or_name_another() {
+	let streams = "I5: an owner's streams are listed";
+	finds(streams, |stream, _| StreamsOf::<Test>::remove(ALICE, stream));
+	finds(streams, |stream, _| StreamsOf::<Test>::insert(CAROL, stream, ()));
+	finds(streams, |stream, _| StreamsOf::<Test>::insert(ALICE, stream + 1, ()));
+	let sessions = "I5: a stream's sessions are listed";
+	finds(sessions, |stream, grant| SessionsOf::<Test>::remove(stream, (grant, 0)));
+	finds(sessions, |stream, grant| SessionsOf::<Test>::insert(stream, (grant, 1), ()));
+	finds(sessions, |stream, grant| SessionsOf::<Test>::insert(stream + 1, (grant, 0), ()));
+	let grants = "I5: a key's grants are listed";
+	finds(grants, |_, grant| GrantsOfKey::<Test>::remove(signer().key(), grant));
+	finds(grants, |_, grant| {
+		GrantsOfKey::<Test>::insert(DelegateKey::Sr25519([7; 32]), grant, ());
+	});
+	let subscriptions = "I5: a viewer's subscriptions are listed";
+	finds_of_subscriptions(subscriptions, |stream| SubscriptionsOf::<Test>::remove(BOB, stream));
+	finds_of_subscriptions(subscriptions, |stream| {
+		SubscriptionsOf::<Test>::insert(CAROL, stream, ());
+	});
+}
+
+#[test]
 fn i6_ids_beyond_the_next() {
 	finds("I6: a grant's id is below the next", |_, _| NextGrantId::<Test>::put(0));
 	finds("I6: a stream's id is below the next", |_, _| NextStreamId::<Test>::put(0));
@@ -331,6 +353,9 @@ fn crowd(copies: u64) {
 		Streams::<Test>::insert(stream, Stream { owner: who, ..one_stream.clone() });
 		Grants::<Test>::insert(id, Grant { viewer: who, ..one_grant.clone() });
 		GrantsOf::<Test>::insert(who, id, ());
+		GrantsOfKey::<Test>::insert(one_grant.key, id, ());
+		StreamsOf::<Test>::insert(who, stream, ());
+		SessionsOf::<Test>::insert(stream, (id, 0), ());
 		Sessions::<Test>::insert(id, 0, Session { viewer: who, stream, ..one_session.clone() });
 		Vaults::<Test>::insert(who, NATIVE, EXISTENTIAL_DEPOSIT);
 	}

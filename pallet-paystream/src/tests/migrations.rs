@@ -5,15 +5,17 @@
 use crate::{
 	migrations::{
 		v1::{OldGrant, OldSession, OldStream, ENABLED_ASSETS},
-		v3, MigrateToV2, MigrateToV3, SettleDust,
+		v3, IndexCursor, MigrateToV2, MigrateToV3, MigrateToV4, SettleDust,
 	},
 	mock::*,
 	*,
 };
 use frame::{
 	deps::frame_support::{
+		migrations::{SteppedMigration, SteppedMigrationError},
 		storage::{storage_prefix, unhashed},
 		traits::OnRuntimeUpgrade,
+		weights::WeightMeter,
 		StorageHasher,
 	},
 	testing_prelude::*,
@@ -89,7 +91,16 @@ fn downgrade() {
 		key.extend(Blake2_128Concat::hash(&asset.encode()));
 		unhashed::put(&key, &());
 	}
+	drop_indexes();
 	StorageVersion::new(1).put::<PayStream>();
+}
+
+/// Up to version 3 there were none.
+fn drop_indexes() {
+	let _ = StreamsOf::<Test>::clear(u32::MAX, None);
+	let _ = SessionsOf::<Test>::clear(u32::MAX, None);
+	let _ = SubscriptionsOf::<Test>::clear(u32::MAX, None);
+	let _ = GrantsOfKey::<Test>::clear(u32::MAX, None);
 }
 
 /// Rewrite the streams as version 2 would have stored them.
@@ -119,12 +130,32 @@ fn downgrade_to_v2() {
 		};
 		unhashed::put(&Streams::<Test>::hashed_key_for(id), &old);
 	}
+	drop_indexes();
 	StorageVersion::new(2).put::<PayStream>();
 }
 
-/// What a runtime names, in its order.
+/// What a runtime names, in its order. Returns what it takes until the steps begin.
 fn upgrade() -> Weight {
-	<(MigrateToV2<Test>, MigrateToV3<Test>)>::on_runtime_upgrade()
+	let weight = <(MigrateToV2<Test>, MigrateToV3<Test>)>::on_runtime_upgrade();
+	let version = StorageVersion::get::<PayStream>();
+	assert!(version == StorageVersion::new(3) || version == StorageVersion::new(4));
+	steps(u64::MAX);
+	weight
+}
+
+/// Index so many entries a step until all are. Returns how many steps it took.
+fn steps(entries: u64) -> u32 {
+	let (mut cursor, mut count) = (None, 0);
+	loop {
+		let limit =
+			MigrateToV4::<Test>::weight_of_entry().saturating_mul(entries.saturating_add(1));
+		let mut meter = WeightMeter::with_limit(limit);
+		cursor = MigrateToV4::<Test>::step(cursor, &mut meter).expect("an entry fits");
+		count += 1;
+		if cursor.is_none() {
+			return count;
+		}
+	}
 }
 
 /// Every entry of the ledger, encoded.
@@ -133,7 +164,12 @@ fn entries() -> Vec<Vec<u8>> {
 	let grants = Grants::<Test>::iter().map(|entry| entry.encode());
 	let sessions = Sessions::<Test>::iter().map(|entry| entry.encode());
 	let assets = AssetEntries::<Test>::iter().map(|entry| entry.encode());
-	let mut all: Vec<_> = streams.chain(grants).chain(sessions).chain(assets).collect();
+	let rows = StreamsOf::<Test>::iter_keys()
+		.map(|row| row.encode())
+		.chain(SessionsOf::<Test>::iter_keys().map(|row| row.encode()))
+		.chain(SubscriptionsOf::<Test>::iter_keys().map(|row| row.encode()))
+		.chain(GrantsOfKey::<Test>::iter_keys().map(|row| row.encode()));
+	let mut all: Vec<_> = streams.chain(grants).chain(sessions).chain(assets).chain(rows).collect();
 	all.sort();
 	all
 }
@@ -156,9 +192,10 @@ fn success_a_ledger_of_the_first_release_goes_on_as_it_was() {
 
 		downgrade();
 		assert_ne!(entries().len(), before.len());
+		assert_eq!(PayStream::streams_of(ALICE, None, 9), None);
 		let weight = upgrade();
 
-		assert_eq!(StorageVersion::get::<PayStream>(), StorageVersion::new(3));
+		assert_eq!(StorageVersion::get::<PayStream>(), StorageVersion::new(4));
 		assert_eq!(entries(), before);
 		// Two streams, a grant, two sessions, two vaults, two assets.
 		let nine = <Test as frame_system::Config>::DbWeight::get().reads_writes(9, 9);
@@ -187,7 +224,7 @@ fn success_streams_of_version_2_are_claimed_as_if_nothing_had_been() {
 		downgrade_to_v2();
 		assert_ne!(entries(), before);
 		let weight = upgrade();
-		assert_eq!(StorageVersion::get::<PayStream>(), StorageVersion::new(3));
+		assert_eq!(StorageVersion::get::<PayStream>(), StorageVersion::new(4));
 		assert_eq!(entries(), before);
 		assert!(weight.all_gte(<Test as frame_system::Config>::DbWeight::get().reads_writes(1, 1)));
 		check_state();
@@ -268,5 +305,92 @@ fn success_runs_once() {
 		let before = entries();
 		upgrade();
 		assert_eq!(entries(), before);
+	});
+}
+
+/// A ledger of version 3 with so many streams, each with a session under a grant and with a subscription of
+/// its own.
+fn ledger_of_version_3(streams: u64) {
+	fill_vault(500_000);
+	let tier = tier(100, 60, 50);
+	for nth in 0..streams {
+		let stream = new_stream(3);
+		offer(stream, &[tier]);
+		assert_ok!(subscribe(stream, tier, 1));
+		let grant = new_grant(terms());
+		at(10 + nth);
+		assert_ok!(open_at_rate(grant, 0, stream, 2, 30));
+	}
+	drop_indexes();
+	StorageVersion::new(3).put::<PayStream>();
+}
+
+#[test]
+fn success_indexes_are_built_in_steps_within_their_weight() {
+	ExtBuilder::default().build_and_execute(|| {
+		ledger_of_version_3(30);
+		// Nothing is complete until all is.
+		assert!(!PayStream::is_indexed());
+		check_state();
+		let entry = MigrateToV4::<Test>::weight_of_entry();
+		let mut meter = WeightMeter::with_limit(entry.saturating_mul(8));
+		let cursor = MigrateToV4::<Test>::step(None, &mut meter);
+		assert!(matches!(cursor, Ok(Some(IndexCursor::Streams(Some(_))))), "{cursor:?}");
+		assert!(meter.consumed().all_lte(meter.limit()));
+		assert_eq!(StreamsOf::<Test>::iter_keys().count(), 7);
+		assert_eq!(PayStream::streams_of(ALICE, None, 9), None);
+		assert_eq!(PayStream::sessions_of(0, None, 9), None);
+		assert_eq!(PayStream::subscriptions_of(BOB, None, 9), None);
+		assert_eq!(PayStream::grants_of_key(signer().key(), None, 9), None);
+		assert_eq!(PayStream::grants_of(BOB, None, 9).len(), 9);
+
+		// 120 entries, and four looks at the ends of the maps.
+		assert_eq!(steps(7), 18);
+		assert_eq!(StorageVersion::get::<PayStream>(), StorageVersion::new(4));
+		check_state();
+		assert_eq!(PayStream::streams_of(ALICE, None, 99).map(|page| page.len()), Some(30));
+		assert_eq!(PayStream::subscriptions_of(BOB, None, 99).map(|page| page.len()), Some(30));
+	});
+}
+
+/// A runtime that does not hold its calls back while it migrates.
+#[test]
+fn success_what_comes_and_goes_between_steps_keeps_its_rows() {
+	ExtBuilder::default().build_and_execute(|| {
+		ledger_of_version_3(10);
+		let entry = MigrateToV4::<Test>::weight_of_entry();
+		let (mut cursor, mut nth) = (None, 0);
+		loop {
+			let mut meter = WeightMeter::with_limit(entry.saturating_mul(4));
+			cursor = MigrateToV4::<Test>::step(cursor, &mut meter).expect("an entry fits");
+			if cursor.is_none() {
+				break;
+			}
+			if nth < 10 {
+				assert_ok!(close(nth, 0, 0));
+				assert_ok!(PayStream::transfer_stream(signed(ALICE), nth, CAROL));
+				let (stream, grant) = (new_stream(3), new_grant(terms()));
+				assert_ok!(open(grant, 0, stream, 30, 20));
+			}
+			nth += 1;
+		}
+		assert!(nth > 10, "all of it came and went between two steps: {nth}");
+		check_state();
+		assert_eq!(PayStream::streams_of(CAROL, None, 99).map(|page| page.len()), Some(10));
+	});
+}
+
+#[test]
+fn refuses_a_step_in_which_no_entry_fits() {
+	ExtBuilder::default().build_and_execute(|| {
+		ledger_of_version_3(1);
+		let required = MigrateToV4::<Test>::weight_of_entry().saturating_mul(2);
+		let mut meter = WeightMeter::with_limit(required.saturating_sub(Weight::from_parts(1, 0)));
+		assert_eq!(
+			MigrateToV4::<Test>::step(None, &mut meter),
+			Err(SteppedMigrationError::InsufficientWeight { required })
+		);
+		assert_eq!(meter.consumed(), Weight::zero());
+		assert_eq!(StorageVersion::get::<PayStream>(), StorageVersion::new(3));
 	});
 }

@@ -21,6 +21,7 @@ mod grant;
 mod halt;
 mod hostile;
 mod invariants;
+mod lookup;
 mod migrations;
 mod pool;
 mod refund;

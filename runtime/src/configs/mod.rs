@@ -2,6 +2,7 @@
 
 mod consensus;
 mod emergency;
+mod migrations;
 mod money;
 mod paystream;
 mod system;

@@ -59,6 +59,7 @@ impl frame_system::Config for Runtime {
 		pallet_paystream::migrations::MigrateToV3<Runtime>,
 		pallet_paystream::migrations::SettleDust<Runtime>,
 	);
+	type MultiBlockMigrator = MultiBlockMigrations;
 	type AccountData = pallet_balances::AccountData<Balance>;
 	type SystemWeightInfo = frame_system::weights::SubstrateWeight<Runtime>;
 	type ExtensionsWeightInfo = frame_system::SubstrateExtensionsWeight<Runtime>;
