@@ -36,7 +36,7 @@ from offchain.cli.wallets import Names
 
 if TYPE_CHECKING:
     from offchain.ledger.client import Ledger
-    from offchain.ledger.types import Grant, Receipt
+    from offchain.ledger.types import DelegateKey, Grant, Receipt
 
 app = group("What viewers allow a relayer's key to spend for them.")
 
@@ -180,22 +180,40 @@ def _delegate_of_server(
     return Delegate.of_terms(terms), opened
 
 
-@command(app, "list", "paystream grant list --account viewer")
+@command(
+    app,
+    "list",
+    "paystream grant list --account viewer",
+    "paystream grant list --delegate HEX",
+)
 def list_grants(
     out: Output,
     names: Names,
+    *,
     account: options.Account = None,
+    delegate: Annotated[
+        str | None,
+        options.option("--delegate", "The grants of this key instead (0x and 64 digits).", "HEX"),
+    ] = None,
+    scheme: Annotated[
+        str, options.option("--scheme", "The key's scheme: sr25519 or ed25519.", "SCHEME")
+    ] = "sr25519",
     chain: options.Chain = options.CHAIN_DEFAULT,
 ) -> None:
-    """List an account's grants: what is left of each, and until when."""
-    who = names.address(account)
+    """List an account's or a key's grants: what is left of each, and until when."""
+    key = None if delegate is None else _delegate_key(delegate, scheme)
+    who = names.address(account) if key is None else f"the key {delegate}"
 
     async def work(ledger: Ledger) -> None:
         now = await ledger.now_ms()
-        found = dict(sorted((await ledger.grants_of(who)).items()))
+        if key is None:
+            found = dict(sorted((await ledger.grants_of(who)).items()))
+        else:
+            found = await ledger.grants_of_key(key)
         if out.json_mode:
             grants = [_data(number, each) for number, each in found.items()]
-            out.json({"account": who, "now": now, "grants": grants})
+            about = {"account": who} if key is None else {"delegate": "0x" + key.public.hex()}
+            out.json({**about, "now": now, "grants": grants})
             return
         monies = await money_of_all(ledger, (each.asset for each in found.values()))
         rows = [
@@ -267,6 +285,24 @@ def revoke(
         return Outcome([("Grant", f"{grant}, {state}")], {"grant": grant, "deleted": deleted})
 
     transact(out, sending, plan, tell)
+
+
+def _delegate_key(delegate: str, scheme: str) -> DelegateKey:
+    """Read a delegate's public key. Raises Failure."""
+    from offchain.ledger.types import DelegateKey
+
+    try:
+        public = bytes.fromhex(delegate.removeprefix("0x"))
+    except ValueError:
+        public = b""
+    if len(public) != 32 or scheme not in ("sr25519", "ed25519"):
+        raise Failure(
+            "--delegate is no public key of 0x and 64 digits, or --scheme neither sr25519 nor "
+            "ed25519: `paystream grant list` shows an account's grants with their keys in --json",
+            Exit.USAGE,
+            "delegate-invalid",
+        )
+    return DelegateKey(scheme=scheme, public=public)  # type: ignore[arg-type]
 
 
 def _data(number: int, entry: Grant) -> dict[str, Any]:

@@ -36,6 +36,7 @@ SessionName = Annotated[str, typer.Argument(metavar="SESSION", help="GRANT-INDEX
     app,
     "list",
     "paystream session list --account viewer",
+    "paystream session list --stream 1",
     "paystream session list --history --key viewer",
 )
 def list_sessions(
@@ -43,6 +44,12 @@ def list_sessions(
     wallets: Wallets,
     *,
     account: options.Account = None,
+    stream: Annotated[
+        int | None,
+        options.option(
+            "--stream", "The sessions of this stream, whoever watches.", "STREAM", min=0
+        ),
+    ] = None,
     history: Annotated[
         bool,
         options.option("--history", "Ask the server: closed sessions too, and what was delivered."),
@@ -51,20 +58,26 @@ def list_sessions(
     chain: options.Chain = options.CHAIN_DEFAULT,
     server: options.Server = options.SERVER_DEFAULT,
 ) -> None:
-    """List a viewer's open sessions from the chain; with --history, all that the server knows."""
+    """List a viewer's or a stream's open sessions from the chain.
+
+    With --history, all that the server knows of the viewer's.
+    """
+    if stream is not None and history:
+        raise Failure(
+            "--history is a viewer's, and --stream lists whoever watches: leave out one of them",
+            Exit.USAGE,
+            "usage",
+        )
     if history:
         _list_history(out, wallets, key or account, server)
         return
-    who = wallets.address(account or key)
+    who = None if stream is not None else wallets.address(account or key)
 
     async def work(ledger: Ledger) -> None:
-        found = [
-            (grant, index, each)
-            for grant in sorted(await ledger.grants_of(who))
-            for index, each in sorted((await ledger.sessions(grant)).items())
-        ]
+        found = await _open_sessions(ledger, who, stream)
         if out.json_mode:
-            out.json({"account": who, "sessions": [_data(*each) for each in found]})
+            about = {"account": who} if who is not None else {"stream": stream}
+            out.json({**about, "sessions": [_data(*each) for each in found]})
             return
         monies = await money_of_all(ledger, (each.asset for _, _, each in found))
         rows = [
@@ -80,9 +93,24 @@ def list_sessions(
             for grant, index, each in found
         ]
         columns = ("Session", "Stream>", "Price>", "Paid time>", "Paid>", "Left>", "Last tick|")
-        out.show(table(columns, rows, f"No open sessions of {who}."))
+        of_whom = who if who is not None else f"stream {stream}"
+        out.show(table(columns, rows, f"No open sessions of {of_whom}."))
 
     with_ledger(chain, work)
+
+
+async def _open_sessions(
+    ledger: Ledger, who: str | None, stream: int | None
+) -> list[tuple[int, int, Session]]:
+    """Read a viewer's open sessions, or a stream's, by grant and index."""
+    if stream is not None:
+        watched = await ledger.sessions_of_stream(stream)
+        return [(grant, index, each) for (grant, index), each in watched.items()]
+    return [
+        (grant, index, each)
+        for grant in sorted(await ledger.grants_of(who or ""))
+        for index, each in sorted((await ledger.sessions(grant)).items())
+    ]
 
 
 @command(app, "show", "paystream session show 3-0")

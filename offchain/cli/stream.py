@@ -145,11 +145,7 @@ def list_streams(
     owner = names.address(account) if account else None
 
     async def work(ledger: Ledger) -> None:
-        found = {
-            number: each
-            for number, each in sorted((await ledger.streams()).items())
-            if owner is None or each.owner == owner
-        }
+        found = await (ledger.streams() if owner is None else ledger.streams_of(owner))
         if out.json_mode:
             out.json({"streams": [_data(number, each) for number, each in found.items()]})
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from offchain.cli import options
 from offchain.cli.chain import Outcome, Plan, Sending, found_stream, planned, transact, with_ledger
@@ -10,7 +10,7 @@ from offchain.cli.command import command, group
 from offchain.cli.exits import Exit
 from offchain.cli.failure import Failure
 from offchain.cli.money import Money, money_of
-from offchain.cli.output import Output, Row, facts, moment
+from offchain.cli.output import Output, Row, facts, moment, table
 from offchain.cli.tier_text import tier_data, tier_text
 from offchain.cli.wallets import Names
 
@@ -101,6 +101,36 @@ def subscribe(
     transact(out, sending, plan, tell)
 
 
+@command(app, "list", "paystream subscription list --account viewer")
+def list_subscriptions(
+    out: Output,
+    names: Names,
+    account: options.Account = None,
+    chain: options.Chain = options.CHAIN_DEFAULT,
+) -> None:
+    """List an account's subscriptions, whichever streams they are to."""
+    who = names.address(account)
+
+    async def work(ledger: Ledger) -> None:
+        now, found = await ledger.now_ms(), await ledger.subscriptions_of(who)
+        rows, told = [], []
+        for stream, each in found.items():
+            entry = await found_stream(ledger, stream)
+            money = await money_of(ledger, entry.asset)
+            told.append(
+                {**_data(stream, who, money, stream=entry, entry=each, now=now), "now": now}
+            )
+            state = "runs" if _is_running(entry, each, now) else "over"
+            rows.append((stream, state, tier_text(money, each.tier), moment(each.paid_until)))
+        if out.json_mode:
+            out.json({"account": who, "subscriptions": told})
+            return
+        columns = ("Stream>", "State", "Tier", "Paid until|")
+        out.show(table(columns, rows, f"No subscriptions of {who}."))
+
+    with_ledger(chain, work)
+
+
 @command(app, "show", "paystream subscription show --stream 1 --account viewer")
 def show(
     out: Output,
@@ -115,25 +145,10 @@ def show(
     async def work(ledger: Ledger) -> None:
         entry, found = await _found(ledger, stream, who)
         money, now = await money_of(ledger, entry.asset), await ledger.now_ms()
-        is_running = now < found.paid_until and entry.status != "Ended"
-        held = (found.periods - found.periods_earned) * found.tier.price
+        is_running = _is_running(entry, found, now)
+        held = _held(found)
         if out.json_mode:
-            out.json(
-                {
-                    "stream": stream,
-                    "account": who,
-                    "asset": money.name,
-                    "tier": tier_data(found.tier),
-                    "started_at": found.started_at,
-                    "periods": found.periods,
-                    "periods_earned": found.periods_earned,
-                    "paid_until": found.paid_until,
-                    "running": is_running,
-                    "held": held,
-                    "deposit": found.deposit,
-                    "now": now,
-                }
-            )
+            out.json({**_data(stream, who, money, stream=entry, entry=found, now=now), "now": now})
             return
         rows: list[Row] = [
             ("Stream", stream),
@@ -280,3 +295,30 @@ async def _found(ledger: Ledger, stream: int, account: str) -> tuple[Stream, Sub
             "not-subscribed",
         )
     return entry, found
+
+
+def _is_running(stream: Stream, entry: Subscription, now: int) -> bool:
+    return now < entry.paid_until and stream.status != "Ended"
+
+
+def _held(entry: Subscription) -> int:
+    """Give what it holds for periods that have not begun, in the stream's asset."""
+    return (entry.periods - entry.periods_earned) * entry.tier.price
+
+
+def _data(
+    number: int, who: str, money: Money, *, stream: Stream, entry: Subscription, now: int
+) -> dict[str, Any]:
+    return {
+        "stream": number,
+        "account": who,
+        "asset": money.name,
+        "tier": tier_data(entry.tier),
+        "started_at": entry.started_at,
+        "periods": entry.periods,
+        "periods_earned": entry.periods_earned,
+        "paid_until": entry.paid_until,
+        "running": _is_running(stream, entry, now),
+        "held": _held(entry),
+        "deposit": entry.deposit,
+    }

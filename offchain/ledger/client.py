@@ -34,6 +34,7 @@ from offchain.ledger.entries import (
 )
 from offchain.ledger.errors import BlockUnknown, ChainChanged, LedgerError, RpcError
 from offchain.ledger.extrinsics import Context, extension_bytes
+from offchain.ledger.lookups import Lookups
 from offchain.ledger.rpc import Connect, Reconnected, RpcClient, open_rpc, open_socket
 from offchain.ledger.runtime import PALLET, Runtime
 from offchain.ledger.tables import Names, Tables
@@ -76,7 +77,7 @@ _ENTRIES: Final[dict[str, Callable[[Any], Any]]] = {
 }
 
 
-class Ledger(Assets, Transactions):
+class Ledger(Assets, Lookups, Transactions):
     """The ledger of one chain; make one with `open_ledger`.
 
     All methods may be called from many tasks at once. While the node is gone they raise

@@ -97,6 +97,16 @@ class UnknownExtension(WrongRuntime):
         )
 
 
+class NotIndexed(LedgerError):
+    """The ledger cannot look up what belongs to somebody: its indexes are not there, or not yet."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the ledger has no complete index of what belongs to whom: a migration is building it, "
+            "so ask again in some blocks; or the chain's runtime is of before such indexes"
+        )
+
+
 class BlockUnknown(LedgerError):
     """A block is not, or no longer, at the node."""
 

@@ -178,6 +178,11 @@ class Runtime:
             return self.encode(type_string, value)
         return value.to_bytes(size, "little")
 
+    def version_key(self, pallet: str) -> str:
+        """Give the key under which a pallet's storage version stands (a `u16`), as `0x` hex."""
+        prefix = self._pallet(pallet).value["storage"]["prefix"]
+        return "0x" + bytes(xxh128(prefix.encode()) + xxh128(b":__STORAGE_VERSION__:")).hex()
+
     def keys_of(self, pallet: str, item: str, key: str) -> tuple[Any, ...]:
         """Give the keys that a full storage key was made of."""
         entry = self._item(pallet, item)

@@ -10,7 +10,7 @@ from typing import Any
 import trio
 
 from offchain.keys import dev_key
-from offchain.ledger.errors import AssetUnknown, RpcError
+from offchain.ledger.errors import AssetUnknown, NotIndexed, RpcError
 from offchain.ledger.types import (
     Asset,
     AssetEntry,
@@ -144,6 +144,7 @@ class FakeLedger:
     subscribed: dict[tuple[int, str], Subscription] = field(default_factory=dict)
     share: int = 0
     stopped: bool = False
+    indexed: bool = True
     sudo: str | None = ALICE
     guard: str | None = None
     pot: str = "5EYCAe5ijiYfAXEth5DJYpDpVRTpWpm4tZp2Ck4x4MTqKE2A"
@@ -243,6 +244,26 @@ class FakeLedger:
 
     async def grants_of(self, account: str) -> dict[int, Grant]:
         return {number: each for number, each in self.grants.items() if each.viewer == account}
+
+    async def streams_of(self, owner: str) -> dict[int, Stream]:
+        self._refuse_unindexed()
+        return {number: each for number, each in self.streams_by_id.items() if each.owner == owner}
+
+    async def sessions_of_stream(self, stream: int) -> dict[tuple[int, int], Session]:
+        self._refuse_unindexed()
+        return {place: each for place, each in self.open_sessions.items() if each.stream == stream}
+
+    async def subscriptions_of(self, viewer: str) -> dict[int, Subscription]:
+        self._refuse_unindexed()
+        return {stream: each for (stream, who), each in self.subscribed.items() if who == viewer}
+
+    async def grants_of_key(self, key: DelegateKey) -> dict[int, Grant]:
+        self._refuse_unindexed()
+        return {number: each for number, each in self.grants.items() if each.key == key}
+
+    def _refuse_unindexed(self) -> None:
+        if not self.indexed:
+            raise NotIndexed
 
     async def session(self, grant: int, index: int) -> Session | None:
         return self.sessions_open.get((grant, index))

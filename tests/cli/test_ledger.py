@@ -13,15 +13,18 @@ from offchain.cli import app
 from offchain.cli.audit import TOTAL_MAX
 from offchain.cli.exits import Exit
 from offchain.ledger import errors
+from offchain.ledger.types import DelegateKey
 from tests.cli.fake_ledger import (
     ALICE,
     BOB,
     GENESIS,
+    KEY,
     NOW_MS,
     UNIT,
     FakeLedger,
     event,
     grant_entry,
+    session_entry,
     stream_entry,
 )
 
@@ -200,6 +203,32 @@ def test_streams_are_listed_by_owner(ledger: FakeLedger) -> None:
     assert "Paused" in text
     assert "0.001 UNIT/s" in text
     assert data("stream", "show", "1")["payees"][1] == {"account": BOB, "share_ppm": 300_000}
+
+
+def test_what_belongs_to_somebody_is_looked_up(ledger: FakeLedger) -> None:
+    ledger.open_sessions[4, 1] = session_entry(viewer=BOB, stream=2)
+    ledger.grants[4] = grant_entry(viewer=BOB, key=DelegateKey(scheme="ed25519", public=KEY.public))
+    told = data("session", "list", "--stream", "2")
+    assert (told["stream"], [each["session"] for each in told["sessions"]]) == (2, ["4-1"])
+    assert "No open sessions of stream 9" in run("session", "list", "--stream", "9").stdout
+    delegate = ("grant", "list", "--delegate", "0x" + KEY.public.hex())
+    assert [each["grant"] for each in data(*delegate)["grants"]] == [3]
+    assert [each["grant"] for each in data(*delegate, "--scheme", "ed25519")["grants"]] == [4]
+    refused(run("grant", "list", "--delegate", "0x12"), Exit.USAGE, "--delegate")
+    refused(run(*delegate, "--scheme", "ecdsa"), Exit.USAGE, "--scheme")
+    refused(run("session", "list", "--stream", "2", "--history"), Exit.USAGE, "--history")
+
+
+def test_a_lookup_says_that_its_index_is_being_built(ledger: FakeLedger) -> None:
+    ledger.indexed = False
+    for looked_up in (
+        ("stream", "list", "--account", "//Bob"),
+        ("session", "list", "--stream", "1"),
+        ("subscription", "list"),
+        ("grant", "list", "--delegate", "0x" + KEY.public.hex()),
+    ):
+        refused(run(*looked_up), Exit.CHAIN, "ask again in some blocks")
+    assert data("grant", "list")["grants"], "the grants of a viewer have always been listed"
 
 
 def test_pause_resume_and_end(ledger: FakeLedger) -> None:

@@ -258,6 +258,17 @@ def subscribed(**changes: int) -> Subscription:
     return Subscription(tier=MONTH, **(entry | changes))
 
 
+def test_subscriptions_are_listed_by_viewer(ledger: FakeLedger) -> None:
+    assert "No subscriptions of" in run("subscription", "list").stdout
+    ledger.streams_by_id[2] = stream_entry(status="Ended")
+    ledger.subscribed = {(1, ALICE): subscribed(), (2, ALICE): subscribed(), (1, BOB): subscribed()}
+    told = data("subscription", "list")["subscriptions"]
+    assert [(each["stream"], each["running"]) for each in told] == [(1, True), (2, False)]
+    shown = data("subscription", "show", "--stream", "1")
+    assert told[0] == shown
+    assert "over" in run("subscription", "list").stdout
+
+
 def test_a_subscription_is_bought(ledger: FakeLedger) -> None:
     refused(run("subscription", "subscribe", "--stream", "1"), Exit.REFUSED, "no tiers")
     ledger.tiers_of[1] = (MONTH, Tier(price=UNIT, period_ms=DAY_MS, discount=0))

@@ -32,6 +32,8 @@ TICK_PRICE = 3 * RATE
 SHARE = 20_000
 YEAR = Tier(price=9 * UNIT, period_ms=365 * DAY_MS, discount=1_000_000)
 NOBODY = 10**9
+NO_CURSOR = b"\x00"
+"""An `Option` of nothing: the first page."""
 
 SESSION: Final = """
     now u64, viewer AccountId, key ApiKey, asset ApiAsset, stream u64, rate_per_second u128,
@@ -83,6 +85,11 @@ ANSWERS: Final = {
     "stream": "Option<ApiStream>",
     "claimable": "Option<(u128, Vec<(AccountId, u128)>)>",
     "subscription": "Option<(ApiSubscription, u128)>",
+    "streams_of": "Option<Vec<(u64, ApiStream)>>",
+    "sessions_of": "Option<Vec<(u64, u32, ApiSession)>>",
+    "subscriptions_of": "Option<Vec<(u64, ApiSubscription, u128)>>",
+    "grants_of": "Vec<ApiGrant>",
+    "grants_of_key": "Option<Vec<(AccountId, ApiGrant)>>",
 }
 VIEW_FUNCTIONS: Final = {
     "session": "session(GrantId,SessionIndex) -> Option<SessionViewOf<T>>",
@@ -92,6 +99,21 @@ VIEW_FUNCTIONS: Final = {
     "claimable": "claimable_by(StreamId) -> Option<ClaimableOf<T>>",
     "subscription": (
         "subscription(StreamId,T::AccountId) -> Option<(SubscriptionOf<T>,BalanceOf<T>)>"
+    ),
+    "streams_of": (
+        "streams_of(T::AccountId,Option<StreamId>,u32) -> Option<Vec<OwnedStreamOf<T>>>"
+    ),
+    "sessions_of": (
+        "sessions_of(StreamId,Option<(GrantId,SessionIndex)>,u32) ->"
+        " Option<Vec<StreamSessionOf<T>>>"
+    ),
+    "subscriptions_of": (
+        "subscriptions_of(T::AccountId,Option<StreamId>,u32) ->"
+        " Option<Vec<ViewerSubscriptionOf<T>>>"
+    ),
+    "grants_of": "grants_of(T::AccountId,Option<GrantId>,u32) -> Vec<GrantViewOf<T>>",
+    "grants_of_key": (
+        "grants_of_key(DelegateKey,Option<GrantId>,u32) -> Option<Vec<KeyGrantOf<T>>>"
     ),
 }
 """Their signatures, of which their ids are made; metadata of version 16 lists the ids."""
@@ -310,6 +332,42 @@ async def compare_stream(api: Api, v: Viewing, at: str) -> dict[str, Any]:
     return seen
 
 
+async def compare_lookups(api: Api, v: Viewing, viewer: str) -> None:
+    """Hold what belongs to somebody against the entries, by the API and by the client."""
+    ledger, at = api.ledger, await best(api.ledger)
+    owner, key = dev_key("Alice").address, delegate_key(v.key)
+    all_of_it = NO_CURSOR + u32(NOBODY)
+    owned = await api.ask("streams_of", account_id(owner), all_of_it, at=at)
+    streams = await ledger.streams(at=at)
+    assert (
+        sorted(id_ for id_, _ in owned)
+        == list(streams)
+        == list(await ledger.streams_of(owner, at=at))
+    )
+    for id_, seen in owned:
+        assert typed(seen) == await stream_expected(ledger, id_, streams[id_], at)
+    assert await api.ask("streams_of", account_id(owner), NO_CURSOR, u32(0), at=at) == []
+
+    watched = await api.ask("sessions_of", u64(v.stream), all_of_it, at=at)
+    assert [(grant, index) for grant, index, _ in watched] == [(v.grant, 0)]
+    assert watched[0][2] == await api.ask("session", u64(v.grant), u32(0), at=at)
+    assert list(await ledger.sessions_of_stream(v.stream, at=at)) == [(v.grant, 0)]
+    after_it = b"\x01" + u64(v.grant) + u32(0)
+    assert await api.ask("sessions_of", u64(v.stream), after_it, u32(9), at=at) == []
+
+    ((stream, paid, rate),) = await api.ask(
+        "subscriptions_of", account_id(viewer), all_of_it, at=at
+    )
+    assert (paid, rate) == await api.ask("subscription", u64(stream), account_id(viewer), at=at)
+    assert await ledger.subscriptions_of(viewer, at=at) == {stream: subscription_from(paid)}
+
+    grants = await api.ask("grants", account_id(viewer), at=at)
+    assert await api.ask("grants_of", account_id(viewer), all_of_it, at=at) == grants
+    signed = await api.ask("grants_of_key", b"\x00" + key.public, all_of_it, at=at)
+    assert signed == [(viewer, grant) for grant in grants]
+    assert await ledger.grants_of_key(key, at=at) == await ledger.grants_of(viewer, at=at)
+
+
 async def staged(ledger: Ledger) -> Viewing:
     """Set a tick price and a share; make a stream with all that it can have; let Bob subscribe."""
     alice, bob, key = dev_key("Alice"), dev_key("Bob"), fresh_key()
@@ -343,6 +401,7 @@ async def test_every_function_says_what_storage_says(own_node: NodeProcess) -> N
         await open_and_tick(api, v, bob)
         await tip_and_renew(api, v, bob)
         await compare_rest(api, v, bob)
+        await compare_lookups(api, v, bob)
         await revoke_and_close(api, v)
         await claim_and_end(api, v)
         await compare_nothing(api)
@@ -422,6 +481,12 @@ async def compare_nothing(api: Api) -> None:
     assert await api.ask("stream", u64(NOBODY), at=at) is None
     assert await api.ask("claimable", u64(NOBODY), at=at) is None
     assert await api.ask("subscription", u64(0), nobody, at=at) is None
+    first_page = NO_CURSOR + u32(9)
+    assert await api.ask("streams_of", nobody, first_page, at=at) == []
+    assert await api.ask("sessions_of", u64(NOBODY), first_page, at=at) == []
+    assert await api.ask("subscriptions_of", nobody, first_page, at=at) == []
+    assert await api.ask("grants_of", nobody, first_page, at=at) == []
+    assert await api.ask("grants_of_key", b"\x01" + nobody, first_page, at=at) == []
 
 
 async def test_view_functions_are_found_in_the_metadata(node: NodeProcess) -> None:

@@ -85,6 +85,22 @@ async def in_the_ledger(
     return found
 
 
+async def check_lookups(stage: Stage, grants: set[int]) -> None:
+    """What was there before the upgrade is in the indexes, which the migration has built."""
+    ledger = stage.ledger
+    with trio.fail_after(60):
+        async with ledger.heads("best") as heads:
+            async for head in heads:
+                if await ledger.is_indexed(at=head.hash):
+                    break
+    at = head.hash
+    watched = await ledger.sessions_of_stream(stage.meeting.stream, at=at)
+    assert {grant for grant, _ in watched} == grants
+    assert stage.meeting.stream in await ledger.streams_of(stage.people.owner.address, at=at)
+    for (grant, _), session in watched.items():
+        assert grant in await ledger.grants_of_key(session.key, at=at)
+
+
 async def paid_seconds(stage: Stage, watched: Child, grant: int, before: Session) -> int:
     """Check a viewer who has left against the ledger; give how many seconds were paid."""
     entry = await stage.ledger.grant(grant)
@@ -116,6 +132,7 @@ async def test_viewers_watch_and_pay_across_an_upgrade(version: int, tmp_path: P
             before = await in_the_ledger(stage, sessions)
             assert len(before) == VIEWERS
             assert [entry.fees for _, entry in before.values()] == [0] * VIEWERS
+            await check_lookups(stage, {grant for grant, _ in before.values()})
 
             for each in watching:
                 assert await each.wait() == 0, each.complaint("failed")
