@@ -16,15 +16,14 @@ from aiohttp.typedefs import Handler
 from streaming.http.client_address import ClientAddresses
 from streaming.http.limits import (
     ChecksAtOnce,
-    Clock,
     HalfOpen,
     Limits,
-    Pace,
     RefusedTokens,
     too_many,
 )
 from streaming.http.problem import ProblemError
 from streaming.http.request_input import LINK, bearer
+from streaming.pace import Clock, Pace
 from streaming.session_state import StreamRef
 
 UNAUTHORIZED: Final = 401

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from streaming.http.problem import ProblemError
+from streaming.pace import Clock
 from streaming.session_state import StreamRef
 from streaming.sfu.pacer import NACKS_PER_SECOND
 
-ADDRESSES_MAX: Final = 16_384
-"""Of so many addresses it is known what they asked for; the longest quiet one is forgotten."""
 CONNECT_WITHIN_S: Final = 15.0
 """A peer connection that is not there so long after its answer is dropped by the engine."""
 CHECKS_AT_ONCE_MAX: Final = 16
@@ -27,8 +26,6 @@ CHECKS_AT_ONCE_MAX: Final = 16
 REFUSED_TOKENS_MAX: Final = 4_096
 REFUSED_FOR_S: Final = 10.0
 """For so long a token that the relayer did not know is refused without asking again."""
-
-Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,52 +48,6 @@ class Limits:
     """TCP connections of one address to the HTTP port."""
     request_timeout_s: float = 10
     """How long a request's header may take to arrive, and its body as long again."""
-
-
-class Bucket:
-    """Lets `burst` through at once and `rate` a second in the long run."""
-
-    def __init__(self, rate: float, burst: float, now: float) -> None:
-        self.rate = rate
-        self.burst = burst
-        self._left = burst
-        self._at = now
-
-    def wait_s(self, now: float) -> float:
-        """How long until the next may pass; 0 if it may now. Takes nothing."""
-        self._left = min(self.burst, self._left + (now - self._at) * self.rate)
-        self._at = now
-        return 0.0 if self._left >= 1 else (1 - self._left) / self.rate
-
-    def take(self, now: float) -> float:
-        """Let one pass if it may, and return 0; otherwise the seconds that it has to wait."""
-        wait = self.wait_s(now)
-        if wait == 0:
-            self._left -= 1
-        return wait
-
-
-class Pace:
-    """A bucket for each address, of which the least lately used are forgotten."""
-
-    def __init__(self, rate: float, burst: float, clock: Clock) -> None:
-        self._rate = rate
-        self._burst = max(1.0, burst)
-        self._clock = clock
-        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
-
-    def take(self, address: str | None) -> float:
-        """Count one of an address: 0, or the seconds that it has to wait. None is not limited."""
-        if address is None or self._rate <= 0:
-            return 0.0
-        now = self._clock()
-        bucket = self._buckets.get(address)
-        if bucket is None:
-            bucket = self._buckets[address] = Bucket(self._rate, self._burst, now)
-            if len(self._buckets) > ADDRESSES_MAX:
-                self._buckets.popitem(last=False)
-        self._buckets.move_to_end(address)
-        return bucket.take(now)
 
 
 def too_many(status: int, code: str, detail: str, wait_s: float) -> ProblemError:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from streaming.http.limits import Bucket, too_many
+from streaming.http.limits import too_many
+from streaming.pace import Bucket
 
 NUMBER_MAX: Final = (1 << 53) - 1
 RESUMES_PER_S: Final = 1.0

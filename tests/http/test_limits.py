@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streaming.http import limits
-from streaming.http.limits import ChecksAtOnce, HalfOpen, Pace, RefusedTokens
+from streaming.http.limits import ChecksAtOnce, HalfOpen, RefusedTokens
 from streaming.http.problem import ProblemError
 from streaming.session_state import Problem, StreamRef
 
@@ -16,36 +16,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-def test_a_burst_passes_and_then_the_rate() -> None:
-    clock = Clock()
-    pace = Pace(2, 4, clock)
-    assert [pace.take("a") for _ in range(4)] == [0, 0, 0, 0]
-    assert pace.take("a") == pytest.approx(0.5)
-    assert pace.take("b") == 0
-    clock.now += 0.5
-    assert pace.take("a") == 0
-    assert pace.take("a") == pytest.approx(0.5)
-    clock.now += 3600
-    assert [pace.take("a") == 0 for _ in range(5)] == [True] * 4 + [False]
-
-
-def test_no_limit_and_nobody_to_limit() -> None:
-    clock = Clock()
-    assert all(Pace(0, 0, clock).take("a") == 0 for _ in range(100))
-    assert all(Pace(1, 1, clock).take(None) == 0 for _ in range(100))
-
-
-def test_addresses_are_forgotten_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "ADDRESSES_MAX", 3)
-    pace = Pace(1, 1, Clock())
-    for name in "abc":
-        assert pace.take(name) == 0
-    assert pace.take("a") > 0  # used lately, so another goes
-    assert pace.take("d") == 0
-    assert pace.take("a") > 0
-    assert pace.take("b") == 0
 
 
 def test_half_open_places_come_back_when_they_connect() -> None:
