@@ -15,13 +15,21 @@ PROCESS = ("streaming.framing", "streaming.session_state", "streaming.service_ma
 """What both processes share: how they speak to each other, and to who started them."""
 MAY_KNOW: dict[str, tuple[str, ...]] = {
     "streaming.sfu": ("streaming.sfu",),
-    "streaming.http": ("streaming.http", "streaming.sfu", *PROCESS),
+    "streaming.http": (
+        "streaming.http",
+        "streaming.sfu",
+        "streaming.community",
+        "streaming.pace",
+        *PROCESS,
+    ),
+    "streaming.community": ("streaming.community", "streaming.pace", "streaming.session_state"),
     "streaming.clients": (
         "streaming.clients",
         "streaming.session_state",
         *(f"streaming.sfu.{module}" for module in WIRE),
     ),
     "streaming.framing": (),
+    "streaming.pace": (),
     "streaming.session_state": ("streaming.framing",),
     "streaming.service_manager": (),
     "streaming.cli": ("streaming.clients", "streaming.http"),

@@ -1,0 +1,1 @@
+"""Where the community's tables are: a file of SQLite, or a database of PostgreSQL."""

@@ -1,0 +1,73 @@
+"""The community's tables, in numbered steps, the same for SQLite and PostgreSQL.
+
+A new database takes every step as an old one does, so both end the same. A step is one transaction:
+a crash in its middle leaves the version before, whole. Steps that were released never change.
+
+Everything that is about an account names it in a column that refers to `accounts`, so that deleting
+the account deletes it, too; `tests/community/test_deletion.py` looks into every table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol, TypeAlias
+
+from streaming.community.database.errors import DatabaseUnreadable
+
+Rows: TypeAlias = list[tuple[Any, ...]]
+VERSION_KEY: Final = "schema_version"
+
+
+class Execute(Protocol):
+    """Runs one statement inside of a transaction and gives its rows."""
+
+    def __call__(self, sql: str, values: Sequence[Any] = ()) -> Rows:
+        """Run it; `?` stands for each of the values, and no value stands in the text."""
+
+
+_ACCOUNTS: Final = """
+CREATE TABLE accounts (public {bytes} PRIMARY KEY, created_at_ms {integer} NOT NULL) {table};
+CREATE TABLE sessions (
+    digest {bytes} PRIMARY KEY, id TEXT NOT NULL UNIQUE,
+    public {bytes} NOT NULL REFERENCES accounts ON DELETE CASCADE, device TEXT NOT NULL,
+    created_at_ms {integer} NOT NULL, seen_at_ms {integer} NOT NULL,
+    expires_at_ms {integer} NOT NULL
+) {table};
+CREATE INDEX sessions_by_account ON sessions (public);
+CREATE INDEX sessions_by_expiry ON sessions (expires_at_ms);
+CREATE TABLE used_challenges (nonce TEXT PRIMARY KEY, expires_at_ms {integer} NOT NULL) {table}
+"""
+
+STEPS: Final[Mapping[int, str]] = {1: _ACCOUNTS}
+SCHEMA_VERSION: Final = max(STEPS)
+
+
+_META: Final = "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) {table}"
+
+
+def version(execute: Execute, types: Mapping[str, str]) -> int:
+    """Give the number of the last step that was taken; 0 for a new database."""
+    execute(_META.format_map(types))
+    rows = execute("SELECT value FROM meta WHERE key = ?", (VERSION_KEY,))
+    return int(rows[0][0]) if rows else 0
+
+
+def take(number: int, execute: Execute, types: Mapping[str, str]) -> None:
+    """Take one step, inside of the caller's transaction."""
+    for statement in STEPS[number].format_map(types).split(";"):
+        if statement.strip():
+            execute(statement.strip())
+    execute(
+        "INSERT INTO meta (key, value) VALUES (?, ?) "
+        "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (VERSION_KEY, str(number)),
+    )
+
+
+def refuse_newer(found: int, place: str) -> None:
+    """Raise DatabaseUnreadable where a later release has written the database."""
+    if found > SCHEMA_VERSION:
+        raise DatabaseUnreadable(
+            f"the community's database {place} has version {found}, and this release reads up to "
+            f"{SCHEMA_VERSION}: use the release that wrote it, or restore the backup from before it"
+        )
