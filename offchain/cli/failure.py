@@ -53,6 +53,11 @@ _KNOWN: Final[dict[str, tuple[Exit, str]]] = {
     "offchain.relayer.settings.SettingsInvalid": (Exit.USAGE, "settings-invalid"),
     "streaming.sfu.addresses.IceHostInvalid": (Exit.USAGE, "ice-host-invalid"),
     "streaming.http.config.ServeConfigInvalid": (Exit.USAGE, "config-invalid"),
+    "streaming.community.database.errors.DatabaseUrlInvalid": (
+        Exit.USAGE,
+        "community-url-invalid",
+    ),
+    "streaming.community.database.errors.DatabaseError": (Exit.MACHINE, "community-database"),
     "offchain.keys.keystore.KeyNotFound": (Exit.KEYS, "key-not-found"),
     "offchain.keys.keystore.WrongPassword": (Exit.KEYS, "wrong-password"),
     "offchain.keys.keystore.KeystoreCorrupt": (Exit.KEYS, "keystore-corrupt"),

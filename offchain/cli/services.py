@@ -254,6 +254,23 @@ def serve(
             min=0,
         ),
     ] = 10,
+    community_database: Annotated[
+        Path | None,
+        options.option(
+            "--community-database",
+            "File (SQLite) for accounts, profiles and chat; it is made where it is not there.",
+            "PATH",
+            show_default="none: there are no accounts",
+        ),
+    ] = None,
+    community_url_file: Annotated[
+        Path | None,
+        options.option(
+            "--community-url-file",
+            "File whose first line is the URL of a PostgreSQL database for them instead.",
+            "FILE",
+        ),
+    ] = None,
     metrics_port: options.MetricsPort = None,
     otlp_endpoint: OtlpEndpoint = None,
     log_level: LogLevel = "info",
@@ -305,6 +322,8 @@ def serve(
             nacks_per_second=nacks_per_second,
             request_timeout_s=request_timeout,
         ),
+        community_database=community_database,
+        community_url_file=community_url_file,
         metrics_port=metrics_port,
         on_ready=ready,
     )

@@ -269,6 +269,7 @@ async def _start(site: Site, nursery: Any, plan: Plan, out: Output) -> None:
         relay.append("--development-accounts")
     relayer = await site.add(nursery, Part("relay", relay, says_ready))
     serve = paystream("serve", "--listen", plan.listen, *socket)
+    serve += ["--community-database", str(plan.state / "community.sqlite")]
     if plan.origin is not None:
         serve += ["--origin", plan.origin]
     server = await site.add(nursery, Part("serve", serve, says_ready))

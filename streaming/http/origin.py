@@ -14,7 +14,7 @@ ANY: Final = "*"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]+")
 _HEADERS: Final = "Authorization, Content-Type, PayStream-Resume, PayStream-Renew"
-_METHODS: Final = "GET, POST, DELETE, PATCH, OPTIONS"
+_METHODS: Final = "GET, POST, PUT, DELETE, PATCH, OPTIONS"
 _EXPOSED: Final = "Location, PayStream-Session, PayStream-Resume, Retry-After"
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "

@@ -21,7 +21,12 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from streaming import service_manager
+from streaming.community.community import Community
+from streaming.community.database import opening
+from streaming.community.database.engine import Engine
+from streaming.community.refusal import Refused
 from streaming.http import api, problem, whep, whip
+from streaming.http.community_host import CommunityHost
 from streaming.http.config import ServeConfig
 from streaming.http.connections import Connections
 from streaming.http.door import DOOR, Door
@@ -57,7 +62,14 @@ BACKLOG: Final = 1024
 class MediaServer:
     """Engine, link, connections and HTTP application of one process."""
 
-    def __init__(self, config: ServeConfig, origin: str, engine: MediaEngine | None = None) -> None:
+    def __init__(
+        self,
+        config: ServeConfig,
+        origin: str,
+        engine: MediaEngine | None = None,
+        tables: Engine | None = None,
+    ) -> None:
+        """`tables` are the community's; without them there is none."""
         self.config = config
         self.boot_id = secrets.token_hex(8)
         self.engine: MediaEngine = engine or AiortcEngine(
@@ -77,6 +89,10 @@ class MediaServer:
         )
         self.link = Links(config.sockets, hello, self._snapshot, self.connections.take_leases)
         self.connections.link = self.link
+        self.community: Community | None = None
+        if tables is not None:
+            host = CommunityHost(origin, self.link, self.door.addresses)
+            self.community = Community(tables, host)
         self.connections.on_publisher_denied = self._publisher_denied
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -137,6 +153,8 @@ class MediaServer:
         whip.add_routes(app)
         whep.add_routes(app)
         api.add_routes(app)
+        if self.community is not None:
+            app.add_routes(self.community.routes())
         _add_pages(app)
         return app
 
@@ -212,6 +230,8 @@ class MediaServer:
         """End connections with their final states, tell them, close everything: within 3 s."""
         self._closing = True
         await self.connections.close()
+        if self.community is not None:
+            await self.community.close()
         await self.link.close()
         await self.engine.close()
 
@@ -259,6 +279,8 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         return await handler(request)
     except ProblemError as error:
         return problem.response(error)
+    except Refused as refused:
+        return problem.response(ProblemError.of(refused.problem))
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -298,7 +320,8 @@ def _page(path: Path) -> Handler:
 async def serve(config: ServeConfig) -> None:
     """Run the media server until SIGTERM or SIGINT; SIGHUP reads the certificate again.
 
-    Raises `ServeConfigInvalid`, `IceHostInvalid`, and `OSError` if it cannot listen.
+    Raises `ServeConfigInvalid`, `IceHostInvalid`, `DatabaseError`, and `OSError` if it cannot
+    listen.
     """
     config.check()
     for library in ("aioice", "aiortc"):
@@ -312,7 +335,7 @@ async def serve(config: ServeConfig) -> None:
     shown = f"[{host}]" if ":" in host else host
     url = f"{'http' if config.tls is None else 'https'}://{shown}:{port}"
     origin = url if config.origin is None else read_origin(config.origin, "--origin")
-    server = MediaServer(config, origin)
+    server = MediaServer(config, origin, tables=await asyncio.to_thread(_tables, config))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -337,6 +360,15 @@ async def serve(config: ServeConfig) -> None:
         for each in (taking, answering):
             if each is not None:
                 await each.close()
+
+
+def _tables(config: ServeConfig) -> Engine | None:
+    """Open the community's tables, where there are to be any. Raises `DatabaseError`."""
+    if config.community_url_file is not None:
+        return opening.opened(opening.read_url(config.community_url_file))
+    if config.community_database is not None:
+        return opening.opened(config.community_database)
+    return None
 
 
 async def _tell_manager() -> None:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import aiohttp
 
+from streaming.community.database.engine import Engine
 from streaming.http.config import ServeConfig
 from streaming.http.server import Listening, MediaServer
 from streaming.session_state import StreamRef
@@ -201,14 +202,16 @@ class HttpRig:
 
 
 @contextlib.asynccontextmanager
-async def http_rig(*, real_engine: bool = False, **options: Any) -> AsyncIterator[HttpRig]:
-    """Everything up; everything down at the end."""
+async def http_rig(
+    *, real_engine: bool = False, tables: Engine | None = None, **options: Any
+) -> AsyncIterator[HttpRig]:
+    """Everything up; everything down at the end. `tables` are the community's."""
     with tempfile.TemporaryDirectory() as folder:
         relayer = FakeRelayer(Path(folder) / "relay.sock")
         await relayer.start()
         engine = StillEngine()
         config = ServeConfig(socket=relayer.socket, **options)
-        server = MediaServer(config, "http://test", None if real_engine else engine)
+        server = MediaServer(config, "http://test", None if real_engine else engine, tables)
         listening = await server.listen(socket.create_server(("127.0.0.1", 0)))
         answering = await server.listen_to_operator(socket.create_server(("127.0.0.1", 0)))
         server.start()

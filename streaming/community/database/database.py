@@ -29,6 +29,7 @@ class Database:
         self._reader = ThreadPoolExecutor(1, "community-reader")
         self._waiting_max = waiting_max
         self._waiting = 0
+        self._closed = False
 
     async def write(self, work: Callable[[Execute], _T], *, forgets: bool = False) -> _T:
         """Run `work` in a transaction, on the disk when this returns; all of it or nothing.
@@ -56,7 +57,7 @@ class Database:
         return await self._run(self._reader, look)
 
     async def _run(self, thread: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
-        if self._waiting >= self._waiting_max:
+        if self._closed or self._waiting >= self._waiting_max:
             raise Refused(
                 503,
                 "community-busy",
@@ -90,6 +91,7 @@ class Database:
 
     async def close(self) -> None:
         """Let what was begun end, and let go of the tables."""
+        self._closed = True
         for thread in (self._writer, self._reader):
             await asyncio.to_thread(thread.shutdown)
         self._engine.close()

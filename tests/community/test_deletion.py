@@ -1,0 +1,78 @@
+"""What is kept about an account: all of it in the export, and none of it after its deletion."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+from streaming.community.database import opening
+from tests.community.conftest import Place
+from tests.community.people import COMMUNITY, Person, signed_in
+from tests.community.tables import everything
+from tests.http.rig import http_rig
+
+NOT_ABOUT_PEOPLE = {"meta", "used_challenges"}
+WORDS = ["alices-laptop"]
+"""What Alice has said of herself, all over the tables."""
+
+
+async def live_a_life(alice: Person, bob: Person) -> None:
+    """Leave something of Alice in every table that can have something of an account."""
+
+
+def test_deletion_leaves_nothing_in_any_table(place: Place) -> None:
+    async def main() -> tuple[bytes, list[str]]:
+        async with http_rig(tables=opening.opened(place)) as rig:
+            alice, bob = await signed_in(rig, "Alice", "alices-laptop"), await signed_in(rig, "Bob")
+            await live_a_life(alice, bob)
+            await bob.ask("GET", f"{COMMUNITY}/sessions")
+            return alice.key.public_key, [alice.account, alice.token, *WORDS]
+
+    async def leave() -> None:
+        async with http_rig(tables=opening.opened(place)) as rig:
+            alice = await signed_in(rig, "Alice")
+            await alice.ask("DELETE", f"{COMMUNITY}/account")
+            assert await alice.refused("GET", f"{COMMUNITY}/sessions") == (401, "token-invalid")
+
+    public, texts = asyncio.run(main())
+    before = everything(place)
+    about = {name for name, rows in before.items() if public in repr_of(rows, public)}
+    empty = {name for name, rows in before.items() if not rows}
+    assert not empty - {"used_challenges"}, "this test has no row of theirs to delete"
+    assert about | NOT_ABOUT_PEOPLE == set(before)
+    asyncio.run(leave())
+    after = everything(place)
+    assert {name for name, rows in after.items() if repr_of(rows, public)} == set()
+    for text in texts:
+        assert text not in repr(after)
+    assert after["accounts"], "Bob's is still there"
+    if isinstance(place, Path):
+        files = b"".join(file.read_bytes() for file in place.parent.iterdir())
+        for secret in (public, *(text.encode() for text in texts)):
+            assert secret not in files
+
+
+def repr_of(rows: list[tuple[object, ...]], public: bytes) -> list[bytes]:
+    """The key, if any of the rows has it."""
+    return [public for row in rows for value in row if value == public][:1]
+
+
+def test_the_export_has_everything_and_no_secret(place: Place) -> None:
+    async def main() -> None:
+        async with http_rig(tables=opening.opened(place)) as rig:
+            alice, bob = await signed_in(rig, "Alice", "alices-laptop"), await signed_in(rig, "Bob")
+            await live_a_life(alice, bob)
+            status, headers, answer = await rig.ask(
+                "GET", f"{COMMUNITY}/account/export", headers=alice.headers
+            )
+            assert status == 200
+            assert headers["Content-Disposition"] == (
+                'attachment; filename="paystream-account.json"'
+            )
+            told = json.dumps(answer)
+            for word in (alice.account, *WORDS):
+                assert word in told
+            assert alice.token not in told
+
+    asyncio.run(main())
