@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from streaming.community import accounts as about_accounts
+from streaming.community import profiles as about_profiles
 from streaming.community.accounts import DEVICE_CHARS_MAX, Accounts, ClockMs, Session, token_in
 from streaming.community.addresses import address_of, public_of
 from streaming.community.challenges import Challenges
@@ -117,7 +118,10 @@ class AccountRoutes:
             raise too_often(f"an export can be made {EXPORTS_PER_HOUR} times an hour", wait_s)
 
         def everything(execute: Execute) -> dict[str, Any]:
-            return about_accounts.exported(execute, session.public)
+            return {
+                **about_accounts.exported(execute, session.public),
+                **about_profiles.exported(execute, session.public),
+            }
 
         response = answer(await self._database.read(everything))
         response.headers["Content-Disposition"] = 'attachment; filename="paystream-account.json"'

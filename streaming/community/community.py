@@ -13,6 +13,8 @@ from streaming.community.challenges import Challenges
 from streaming.community.database.database import Database
 from streaming.community.database.engine import Engine
 from streaming.community.host import Host
+from streaming.community.profile_routes import ProfileRoutes
+from streaming.community.profiles import Profiles
 from streaming.pace import Clock
 
 PREFIX: Final = "/api/v1/community"
@@ -26,13 +28,16 @@ class Community:
     ) -> None:
         self._database = Database(engine)
         accounts = Accounts(self._database, wall)
-        self._accounts = AccountRoutes(
+        self.accounts = AccountRoutes(
             host, self._database, accounts, Challenges(host.origin), clock=clock, wall=wall
+        )
+        self._profiles = ProfileRoutes(
+            host, self.accounts, Profiles(self._database, wall), clock=clock
         )
 
     def routes(self) -> list[web.RouteDef]:
         """What is about people, whatever chain they pay on."""
-        return self._accounts.routes(PREFIX)
+        return [*self.accounts.routes(PREFIX), *self._profiles.routes(PREFIX)]
 
     async def close(self) -> None:
         """End what is under way and let go of the database."""

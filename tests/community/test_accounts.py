@@ -168,7 +168,7 @@ def test_a_session_ends_by_itself(place: Place, monkeypatch: pytest.MonkeyPatch)
             await alice.ask("GET", f"{COMMUNITY}/sessions")
             assert rig.server.community is not None
             later = accounts.now_ms() + accounts.SESSION_LIFETIME_MS
-            monkeypatch.setattr(rig.server.community._accounts._accounts, "_clock", lambda: later)
+            monkeypatch.setattr(rig.server.community.accounts._accounts, "_clock", lambda: later)
             assert await alice.refused("GET", f"{COMMUNITY}/sessions") == (401, "token-invalid")
 
     asyncio.run(main())
@@ -184,7 +184,7 @@ def test_of_a_token_the_database_has_a_digest_alone_and_the_log_nothing(
             alice = await signed_in(rig, "Alice")
             await alice.ask("GET", f"{COMMUNITY}/sessions")
             await alice.refused("GET", "/api/v1/sessions")  # a relayer's path, with our token
-            session = await rig.server.community._accounts._accounts.session(alice.token)  # type: ignore[union-attr]
+            session = await rig.server.community.accounts._accounts.session(alice.token)  # type: ignore[union-attr]
             assert alice.token not in repr(session)
             return alice.token
 

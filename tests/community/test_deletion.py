@@ -13,12 +13,25 @@ from tests.community.tables import everything
 from tests.http.rig import http_rig
 
 NOT_ABOUT_PEOPLE = {"meta", "used_challenges"}
-WORDS = ["alices-laptop"]
+WORDS = ["alices-laptop", "Alice Wonder", "wonder_alice", "down the hole", "https://alice.example"]
 """What Alice has said of herself, all over the tables."""
 
 
 async def live_a_life(alice: Person, bob: Person) -> None:
     """Leave something of Alice in every table that can have something of an account."""
+    await alice.ask(
+        "PUT",
+        f"{COMMUNITY}/profile",
+        json={
+            "name": "Alice Wonder",
+            "handle": "wonder_alice",
+            "about": "down the hole",
+            "links": [{"label": "me", "url": "https://alice.example"}],
+            "languages": ["en"],
+        },
+    )
+    await alice.ask("PUT", f"{COMMUNITY}/follows/{bob.account}")
+    await bob.ask("PUT", f"{COMMUNITY}/follows/wonder_alice")
 
 
 def test_deletion_leaves_nothing_in_any_table(place: Place) -> None:

@@ -38,7 +38,22 @@ CREATE INDEX sessions_by_expiry ON sessions (expires_at_ms);
 CREATE TABLE used_challenges (nonce TEXT PRIMARY KEY, expires_at_ms {integer} NOT NULL) {table}
 """
 
-STEPS: Final[Mapping[int, str]] = {1: _ACCOUNTS}
+_PROFILES: Final = """
+CREATE TABLE profiles (
+    public {bytes} PRIMARY KEY REFERENCES accounts ON DELETE CASCADE, name TEXT NOT NULL,
+    handle TEXT UNIQUE, skeleton TEXT UNIQUE, about TEXT NOT NULL, links TEXT NOT NULL,
+    languages TEXT NOT NULL, updated_at_ms {integer} NOT NULL
+) {table};
+CREATE TABLE follows (
+    follower {bytes} NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    followed {bytes} NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    since_ms {integer} NOT NULL,
+    PRIMARY KEY (follower, followed)
+) {table};
+CREATE INDEX follows_by_followed ON follows (followed)
+"""
+
+STEPS: Final[Mapping[int, str]] = {1: _ACCOUNTS, 2: _PROFILES}
 SCHEMA_VERSION: Final = max(STEPS)
 
 
