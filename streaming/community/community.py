@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
 from streaming.community.account_routes import AccountRoutes
 from streaming.community.accounts import Accounts, ClockMs, now_ms
+from streaming.community.addresses import public_of
+from streaming.community.card_routes import CardRoutes
+from streaming.community.cards import Cards
 from streaming.community.challenges import Challenges
 from streaming.community.database.database import Database
 from streaming.community.database.engine import Engine
 from streaming.community.host import Host
+from streaming.community.ledger import Ledger, Owned, StreamKey
 from streaming.community.profile_routes import ProfileRoutes
 from streaming.community.profiles import Profiles
+from streaming.community.refusal import Refused
 from streaming.pace import Clock
 
-PREFIX: Final = "/api/v1/community"
+STREAMS_PREFIX: Final = "/api/v1"
+PREFIX: Final = f"{STREAMS_PREFIX}/community"
 
 
 class Community:
@@ -35,9 +41,32 @@ class Community:
             host, self.accounts, Profiles(self._database, wall), clock=clock
         )
 
+        self._ledger = Ledger(host, clock)
+        self._cards = Cards(self._database, wall)
+        self._card_routes = CardRoutes(host, self._ledger, self.accounts, self._cards, clock=clock)
+
     def routes(self) -> list[web.RouteDef]:
         """What is about people, whatever chain they pay on."""
         return [*self.accounts.routes(PREFIX), *self._profiles.routes(PREFIX)]
+
+    def routes_of_a_chain(self) -> list[web.RouteDef]:
+        """What is about a chain's streams."""
+        return self._card_routes.routes(STREAMS_PREFIX)
+
+    async def describe(self, chain: str, streams: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Add to streams, as the relayer lists them, what their owners say: `card`, `owner_name`.
+
+        Without what cannot be read at the moment: the ledger's part does not wait for it.
+        """
+        try:
+            genesis = await self._ledger.genesis(chain)
+            owned = [
+                Owned(StreamKey(genesis, one["id"]), public_of(one["owner"])) for one in streams
+            ]
+            known = await self._cards.listed(owned)
+        except Refused:
+            return streams
+        return [{**stream, **known[one.key]} for stream, one in zip(streams, owned, strict=True)]
 
     async def close(self) -> None:
         """End what is under way and let go of the database."""

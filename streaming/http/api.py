@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from streaming.community.community import Community
 from streaming.http import openapi
 from streaming.http.links import Links
 from streaming.http.metrics import Meters
@@ -30,6 +31,7 @@ from streaming.http.whep import CONNECTIONS
 from streaming.session_state import StreamRef
 from streaming.sfu.media_engine import LiveState
 
+COMMUNITY: Final = web.AppKey("community", Community)
 BOOT_ID: Final = web.AppKey("boot_id", str)
 METERS: Final = web.AppKey("meters", Meters)
 READY_WITHIN_S: Final = 2.0
@@ -150,7 +152,7 @@ async def streams(request: web.Request) -> web.Response:
         {
             "streams": [
                 {**one, **_live_fields(live.get(StreamRef(one["id"], chain)))}
-                for one in answer["streams"]
+                for one in await _described(request, answer["streams"])
             ],
             "next": answer.get("next"),
         }
@@ -161,7 +163,14 @@ async def stream_state(request: web.Request) -> web.Response:
     """GET streams/{stream}."""
     stream = stream_of(request)
     answer = await _ask(request, "stream", {"stream": stream.number})
+    [answer] = await _described(request, [answer])
     return _json({**answer, **_live_fields(request.app[ENGINE].live(stream))})
+
+
+async def _described(request: web.Request, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Streams with what their owners say of them, where this server has a community."""
+    community = request.app.get(COMMUNITY)
+    return found if community is None else await community.describe(chain_of(request), found)
 
 
 async def terms(request: web.Request) -> web.Response:

@@ -35,6 +35,7 @@ from streaming.http.metrics import Meters
 from streaming.http.origin import cross_origin, read_origin, read_origins
 from streaming.http.problem import ProblemError
 from streaming.http.request_input import ENGINE, LINK, REQUEST_TIMEOUT_S, live_streams
+from streaming.http.routes import add_for_each_chain
 from streaming.http.self_test import self_test
 from streaming.http.slow_requests import (
     KEEP_ALIVE_S,
@@ -154,7 +155,9 @@ class MediaServer:
         whep.add_routes(app)
         api.add_routes(app)
         if self.community is not None:
+            app[api.COMMUNITY] = self.community
             app.add_routes(self.community.routes())
+            add_for_each_chain(app, *self.community.routes_of_a_chain())
         _add_pages(app)
         return app
 

@@ -60,3 +60,19 @@ class Person:
 async def signed_in(rig: HttpRig, name: str, device: str = "") -> Person:
     """A development account that has signed in."""
     return await Person(rig, dev_key(name)).sign_in(device)
+
+
+CARD = "/api/v1/streams/{stream}/card"
+
+
+async def signed_card(person: Person, stream: int, card: dict[str, Any]) -> dict[str, Any]:
+    """What keeps a card, signed."""
+    prepared = await person.ask("POST", CARD.format(stream=stream), json=card)
+    signature = person.sign(prepared["message"])
+    return {**prepared["card"], "version": prepared["version"], "signature": signature}
+
+
+async def describe(person: Person, stream: int, card: dict[str, Any]) -> Any:
+    """Say what one's stream is about."""
+    body = await signed_card(person, stream, card)
+    return await person.ask("PUT", CARD.format(stream=stream), json=body)

@@ -8,12 +8,19 @@ from pathlib import Path
 
 from streaming.community.database import opening
 from tests.community.conftest import Place
-from tests.community.people import COMMUNITY, Person, signed_in
+from tests.community.people import COMMUNITY, Person, describe, signed_in
 from tests.community.tables import everything
 from tests.http.rig import http_rig
 
 NOT_ABOUT_PEOPLE = {"meta", "used_challenges"}
-WORDS = ["alices-laptop", "Alice Wonder", "wonder_alice", "down the hole", "https://alice.example"]
+WORDS = [
+    "alices-laptop",
+    "Alice Wonder",
+    "wonder_alice",
+    "down the hole",
+    "a mad tea party",
+    "https://alice.example",
+]
 """What Alice has said of herself, all over the tables."""
 
 
@@ -32,6 +39,7 @@ async def live_a_life(alice: Person, bob: Person) -> None:
     )
     await alice.ask("PUT", f"{COMMUNITY}/follows/{bob.account}")
     await bob.ask("PUT", f"{COMMUNITY}/follows/wonder_alice")
+    await describe(alice, 1, {"title": "a mad tea party"})
 
 
 def test_deletion_leaves_nothing_in_any_table(place: Place) -> None:

@@ -53,7 +53,17 @@ CREATE TABLE follows (
 CREATE INDEX follows_by_followed ON follows (followed)
 """
 
-STEPS: Final[Mapping[int, str]] = {1: _ACCOUNTS, 2: _PROFILES}
+_CARDS: Final = """
+CREATE TABLE cards (
+    chain TEXT NOT NULL, stream {integer} NOT NULL,
+    public {bytes} NOT NULL REFERENCES accounts ON DELETE CASCADE, content TEXT NOT NULL,
+    version {integer} NOT NULL, signature {bytes} NOT NULL,
+    PRIMARY KEY (chain, stream)
+) {table};
+CREATE INDEX cards_by_account ON cards (public)
+"""
+
+STEPS: Final[Mapping[int, str]] = {1: _ACCOUNTS, 2: _PROFILES, 3: _CARDS}
 SCHEMA_VERSION: Final = max(STEPS)
 
 

@@ -1,0 +1,70 @@
+"""The paths of a stream's card, for each chain."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from streaming.community.account_routes import AccountRoutes, answer
+from streaming.community.cards import Cards
+from streaming.community.host import Host
+from streaming.community.ledger import Ledger, stream_in
+from streaming.community.refusal import too_often
+from streaming.pace import Clock, Pace
+
+CHANGES_PER_MINUTE: Final = 30
+"""Of one address: cards prepared and kept."""
+
+
+class CardRoutes:
+    """Handlers of `streams/{stream}/card`."""
+
+    def __init__(
+        self, host: Host, ledger: Ledger, accounts: AccountRoutes, cards: Cards, *, clock: Clock
+    ) -> None:
+        self._host = host
+        self._ledger = ledger
+        self._accounts = accounts
+        self._cards = cards
+        self._changes = Pace(CHANGES_PER_MINUTE / 60, CHANGES_PER_MINUTE, clock)
+
+    def routes(self, prefix: str) -> list[web.RouteDef]:
+        """The paths below `prefix`."""
+        path = f"{prefix}/streams/{{stream}}/card"
+        return [
+            web.get(path, self.card),
+            web.post(path, self.prepare),
+            web.put(path, self.keep),
+            web.delete(path, self.remove),
+        ]
+
+    async def card(self, request: web.Request) -> web.Response:
+        """GET streams/{stream}/card."""
+        return answer(await self._cards.of(await self._ledger.lately(*stream_in(request))))
+
+    async def prepare(self, request: web.Request) -> web.Response:
+        """POST streams/{stream}/card: the text that its owner is to sign. Keeps nothing."""
+        self._take_change(request)
+        body = await self._host.json_of(request)
+        owned = await self._ledger.lately(*stream_in(request))
+        return answer(self._cards.prepared(owned.key, body))
+
+    async def keep(self, request: web.Request) -> web.Response:
+        """PUT streams/{stream}/card."""
+        self._take_change(request)
+        body = await self._host.json_of(request)
+        return answer(await self._cards.keep(await self._ledger.now(*stream_in(request)), body))
+
+    async def remove(self, request: web.Request) -> web.Response:
+        """DELETE streams/{stream}/card."""
+        session = await self._accounts.session(request)
+        await self._cards.remove(await self._ledger.now(*stream_in(request)), session)
+        return answer({"removed": True})
+
+    def _take_change(self, request: web.Request) -> None:
+        wait_s = self._changes.take(self._host.address_of(request))
+        if wait_s:
+            raise too_often(
+                f"your address changes more than {CHANGES_PER_MINUTE} cards a minute", wait_s
+            )

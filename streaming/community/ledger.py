@@ -1,0 +1,115 @@
+"""What the community knows of the ledger: it asks the relayer, and remembers it for a while.
+
+A stream is named by its chain's genesis and its number, which stay when an operator gives the
+chain another name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from aiohttp import web
+
+from streaming.community.addresses import public_of
+from streaming.community.host import Host
+from streaming.community.refusal import Refused
+from streaming.pace import Clock
+
+REMEMBERED_S: Final = 10.0
+"""For so long an owner is believed for what is only shown; changes ask anew."""
+GENESIS_REMEMBERED_S: Final = 60.0
+STREAMS_MAX: Final = 4_096
+UNAVAILABLE: Final = 500
+_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}")
+"""Fits into the tables' integers; the ledger counts streams from 0."""
+
+
+class StreamKey(NamedTuple):
+    """A stream as the tables name it."""
+
+    genesis: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A stream and who owns it."""
+
+    key: StreamKey
+    owner: bytes
+
+
+@dataclass
+class _Known:
+    owned: Owned
+    at_s: float
+
+
+def number_of(value: object) -> int:
+    """Give a stream's number, as text or as it is. Raises `Refused` (404)."""
+    text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    if not _NUMBER.fullmatch(text):
+        raise Refused(404, "stream-not-found", "streams have numbers: give one", field="stream")
+    return int(text)
+
+
+def stream_in(request: web.Request) -> tuple[str, int]:
+    """Give the chain's name and the stream's number in a path. Raises `Refused` (404)."""
+    return request.match_info.get("chain", ""), number_of(request.match_info["stream"])
+
+
+class Ledger:
+    """Owners of streams, by the relayer's word."""
+
+    def __init__(self, host: Host, clock: Clock) -> None:
+        self._host = host
+        self._clock = clock
+        self._known: OrderedDict[tuple[str, int], _Known] = OrderedDict()
+        self._asking: dict[tuple[str, int], asyncio.Task[Owned]] = {}
+        self._genesis: dict[str, tuple[float, str]] = {}
+
+    async def genesis(self, chain: str) -> str:
+        """Give the genesis hash of the chain of this name. Raises `Refused`."""
+        known = self._genesis.get(chain)
+        if known is None or self._clock() - known[0] > GENESIS_REMEMBERED_S:
+            info = await self._host.ask("info", {}, chain)
+            known = self._genesis[chain] = (self._clock(), str(info["genesis_hash"]))
+        return known[1]
+
+    async def now(self, chain: str, number: int) -> Owned:
+        """Give a stream's owner as the ledger has it at this moment. Raises `Refused`."""
+        place = (chain, number)
+        task = self._asking.get(place)
+        if task is None:
+            task = self._asking[place] = asyncio.ensure_future(self._ask(chain, number))
+            task.add_done_callback(lambda _task: self._asking.pop(place, None))
+        return await asyncio.shield(task)
+
+    async def lately(self, chain: str, number: int) -> Owned:
+        """Give the same as it was some seconds ago, or, where no relayer answers, as it was last.
+
+        Raises `Refused`.
+        """
+        known = self._known.get((chain, number))
+        if known is not None and self._clock() - known.at_s <= REMEMBERED_S:
+            return known.owned
+        try:
+            return await self.now(chain, number)
+        except Refused as refused:
+            if known is None or refused.problem.status < UNAVAILABLE:
+                raise
+            return known.owned
+
+    async def _ask(self, chain: str, number: int) -> Owned:
+        answer: Any = await self._host.ask("stream", {"stream": number}, chain)
+        key = StreamKey(await self.genesis(chain), number)
+        owned = Owned(key, public_of(answer["owner"]))
+        self._known[chain, number] = _Known(owned, self._clock())
+        self._known.move_to_end((chain, number))
+        if len(self._known) > STREAMS_MAX:
+            self._known.popitem(last=False)
+        return owned
