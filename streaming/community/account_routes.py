@@ -13,6 +13,7 @@ from streaming.community import profiles as about_profiles
 from streaming.community.accounts import DEVICE_CHARS_MAX, Accounts, ClockMs, Session, token_in
 from streaming.community.addresses import address_of, public_of
 from streaming.community.challenges import Challenges
+from streaming.community.chat import messages as about_chat
 from streaming.community.database.database import Database
 from streaming.community.database.migrations import Execute
 from streaming.community.host import Host
@@ -123,6 +124,7 @@ class AccountRoutes:
                 **about_accounts.exported(execute, session.public),
                 **about_profiles.exported(execute, session.public),
                 **about_cards.exported(execute, session.public),
+                **about_chat.exported(execute, session.public),
             }
 
         response = answer(await self._database.read(everything))

@@ -90,6 +90,10 @@ class Accounts:
     def __init__(self, database: Database, clock: ClockMs = now_ms) -> None:
         self._database = database
         self._clock = clock
+        self.on_ended: Callable[[bytes], None] = _nobody
+        """Hears the digest of a session that was ended."""
+        self.on_deleted: Callable[[bytes], None] = _nobody
+        """Hears the key of an account that was deleted."""
 
     async def sign_in(self, challenge: Challenge, device: str) -> dict[str, Any]:
         """Begin a session for a challenge whose signature was right. Raises `Refused`."""
@@ -136,8 +140,8 @@ class Accounts:
         found = await self._database.read(lambda execute: _sessions(execute, session.public, at_ms))
         return [{**one, "current": one["id"] == session.id} for one in found]
 
-    async def end(self, session: Session, which: str) -> bytes:
-        """End one of this account's sessions and give its digest; `current` is the one that asks.
+    async def end(self, session: Session, which: str) -> None:
+        """End one of this account's sessions; `current` is the one that asks.
 
         Raises `Refused` (404).
         """
@@ -157,12 +161,17 @@ class Accounts:
                 )
             return bytes(rows[0][0])
 
-        return await self._database.write(end)
+        self.on_ended(await self._database.write(end))
 
     async def delete(self, session: Session) -> None:
         """Delete the account, and with it everything that is about it."""
         sql = "DELETE FROM accounts WHERE public = ?"
         await self._database.write(lambda execute: execute(sql, (session.public,)), forgets=True)
+        self.on_deleted(session.public)
+
+
+def _nobody(_about: bytes) -> None:
+    return
 
 
 def _use(execute: Execute, challenge: Challenge, at_ms: int) -> None:

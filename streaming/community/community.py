@@ -13,6 +13,9 @@ from streaming.community.addresses import public_of
 from streaming.community.card_routes import CardRoutes
 from streaming.community.cards import Cards
 from streaming.community.challenges import Challenges
+from streaming.community.chat.chat import Chat
+from streaming.community.chat.routes import ChatRoutes
+from streaming.community.chat.socket import Sockets
 from streaming.community.database.database import Database
 from streaming.community.database.engine import Engine
 from streaming.community.host import Host
@@ -44,14 +47,23 @@ class Community:
         self._ledger = Ledger(host, clock)
         self._cards = Cards(self._database, wall)
         self._card_routes = CardRoutes(host, self._ledger, self.accounts, self._cards, clock=clock)
+        chat = Chat(self._database, clock=clock, wall=wall)
+        self._chat = chat
+        self._chat_routes = ChatRoutes(host, self._ledger, self.accounts, chat)
+        self._sockets = Sockets(host, self._ledger, accounts, chat)
+        accounts.on_ended, accounts.on_deleted = chat.session_ended, chat.account_deleted
 
     def routes(self) -> list[web.RouteDef]:
         """What is about people, whatever chain they pay on."""
-        return [*self.accounts.routes(PREFIX), *self._profiles.routes(PREFIX)]
+        live = web.get(f"{PREFIX}/live", self._sockets.open)
+        return [*self.accounts.routes(PREFIX), *self._profiles.routes(PREFIX), live]
 
     def routes_of_a_chain(self) -> list[web.RouteDef]:
         """What is about a chain's streams."""
-        return self._card_routes.routes(STREAMS_PREFIX)
+        return [
+            *self._card_routes.routes(STREAMS_PREFIX),
+            *self._chat_routes.routes(STREAMS_PREFIX),
+        ]
 
     async def describe(self, chain: str, streams: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Add to streams, as the relayer lists them, what their owners say: `card`, `owner_name`.
@@ -70,4 +82,6 @@ class Community:
 
     async def close(self) -> None:
         """End what is under way and let go of the database."""
+        await self._sockets.close()
+        await self._chat.settled()
         await self._database.close()

@@ -66,7 +66,7 @@ class Profiles:
         """Give a profile by handle or address. Raises `Refused` (404)."""
 
         def look(execute: Execute) -> dict[str, Any]:
-            public = _found(execute, who)
+            public = account_of(execute, who)
             profile = _profile(execute, public)
             if asking is not None:
                 profile["you_follow"] = _follows(execute, asking.public, public)
@@ -79,7 +79,7 @@ class Profiles:
         at_ms = self._clock()
 
         def write(execute: Execute) -> dict[str, Any]:
-            public = _found(execute, who)
+            public = account_of(execute, who)
             if public == session.public:
                 raise Refused(400, "follow-oneself", "you cannot follow yourself", field="who")
             count = execute("SELECT COUNT(*) FROM follows WHERE follower = ?", (session.public,))
@@ -102,7 +102,7 @@ class Profiles:
         """Follow somebody no more. Raises `Refused` (404)."""
 
         def write(execute: Execute) -> dict[str, Any]:
-            public = _found(execute, who)
+            public = account_of(execute, who)
             execute(
                 "DELETE FROM follows WHERE follower = ? AND followed = ?", (session.public, public)
             )
@@ -151,8 +151,8 @@ def _refuse_taken(
         raise Refused(409, "handle-taken", f"@{handle} {how}: choose another", field="handle")
 
 
-def _found(execute: Execute, who: str) -> bytes:
-    """Find an account by its handle or address. Raises `Refused` (404)."""
+def account_of(execute: Execute, who: str) -> bytes:
+    """Give the key of whoever has this handle or address. Raises `Refused` (404)."""
     if is_address(who):
         public = public_of(who)
         if execute("SELECT 1 FROM accounts WHERE public = ?", (public,)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from offchain.keys.signer import LocalKey, dev_key
+from tests.http.fake_relayer import STREAM
 from tests.http.rig import HttpRig
 
 COMMUNITY = "/api/v1/community"
@@ -60,6 +61,12 @@ class Person:
 async def signed_in(rig: HttpRig, name: str, device: str = "") -> Person:
     """A development account that has signed in."""
     return await Person(rig, dev_key(name)).sign_in(device)
+
+
+def give_to(rig: HttpRig, account: str) -> None:
+    """Let the ledger say that every stream is theirs."""
+    rig.relayer.answers["stream"] = lambda p: {**STREAM, "id": p["stream"], "owner": account}
+    rig.relayer.answers["streams"] = lambda _p: {"streams": [{**STREAM, "owner": account}]}
 
 
 CARD = "/api/v1/streams/{stream}/card"

@@ -16,9 +16,16 @@ from streaming.community.ledger import StreamKey
 from streaming.community.signatures import check_signed
 from streaming.session_state import Problem
 from tests.community.conftest import Place
-from tests.community.people import CARD, COMMUNITY, Person, describe, signed_card, signed_in
-from tests.http.fake_relayer import STREAM
-from tests.http.rig import HttpRig, http_rig
+from tests.community.people import (
+    CARD,
+    COMMUNITY,
+    Person,
+    describe,
+    give_to,
+    signed_card,
+    signed_in,
+)
+from tests.http.rig import http_rig
 
 PATH = CARD.format(stream=1)
 TEA = {
@@ -33,12 +40,6 @@ TEA = {
         {"starts_at_ms": 1_790_000_000_000},
     ],
 }
-BOB = dev_key("Bob").address
-
-
-def give_to_bob(rig: HttpRig) -> None:
-    rig.relayer.answers["stream"] = lambda p: {**STREAM, "id": p["stream"], "owner": BOB}
-    rig.relayer.answers["streams"] = lambda _p: {"streams": [{**STREAM, "owner": BOB}]}
 
 
 def test_a_card_is_kept_with_its_owner_s_signature(place: Place) -> None:
@@ -92,7 +93,7 @@ def test_a_stream_s_new_owner_shows_nothing_of_the_old_one(place: Place) -> None
             alice, bob = await signed_in(rig, "Alice"), await signed_in(rig, "Bob")
             await describe(alice, 1, TEA)
             late = await signed_card(alice, 1, {"title": "still mine"})
-            give_to_bob(rig)
+            give_to(rig, bob.account)
             assert await alice.refused("PUT", PATH, json=late) == (403, "not-owner")
             _, _, body = await rig.ask("GET", "/api/v1/streams")
             assert body["streams"][0]["card"] is None

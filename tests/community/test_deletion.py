@@ -8,20 +8,24 @@ from pathlib import Path
 
 from streaming.community.database import opening
 from tests.community.conftest import Place
-from tests.community.people import COMMUNITY, Person, describe, signed_in
+from tests.community.people import COMMUNITY, Person, describe, give_to, signed_in
 from tests.community.tables import everything
 from tests.http.rig import http_rig
 
-NOT_ABOUT_PEOPLE = {"meta", "used_challenges"}
+NOT_ABOUT_PEOPLE = {"meta", "rooms", "used_challenges"}
 WORDS = [
     "alices-laptop",
     "Alice Wonder",
     "wonder_alice",
     "down the hole",
     "a mad tea party",
+    "who stole the tarts",
     "https://alice.example",
 ]
 """What Alice has said of herself, all over the tables."""
+
+
+GONE = "off with her head"
 
 
 async def live_a_life(alice: Person, bob: Person) -> None:
@@ -39,6 +43,16 @@ async def live_a_life(alice: Person, bob: Person) -> None:
     )
     await alice.ask("PUT", f"{COMMUNITY}/follows/{bob.account}")
     await bob.ask("PUT", f"{COMMUNITY}/follows/wonder_alice")
+    chat = "/api/v1/streams/1/chat"
+    await alice.ask("POST", chat, json={"id": "message-1", "text": GONE})
+    await alice.ask("PUT", f"{chat}/moderators/{bob.account}")
+    await alice.ask("PUT", f"{chat}/mutes/{bob.account}", json={"seconds": 60})
+    give_to(alice.rig, bob.account)
+    await bob.ask("PUT", f"{chat}/moderators/{alice.account}")
+    await alice.ask("DELETE", f"{chat}/messages/1")
+    await alice.ask("POST", chat, json={"id": "message-2", "text": "who stole the tarts"})
+    await bob.ask("PUT", f"{chat}/mutes/{alice.account}", json={"seconds": None})
+    give_to(alice.rig, alice.account)
     await describe(alice, 1, {"title": "a mad tea party"})
 
 
@@ -48,7 +62,7 @@ def test_deletion_leaves_nothing_in_any_table(place: Place) -> None:
             alice, bob = await signed_in(rig, "Alice", "alices-laptop"), await signed_in(rig, "Bob")
             await live_a_life(alice, bob)
             await bob.ask("GET", f"{COMMUNITY}/sessions")
-            return alice.key.public_key, [alice.account, alice.token, *WORDS]
+            return alice.key.public_key, [alice.account, alice.token, GONE, *WORDS]
 
     async def leave() -> None:
         async with http_rig(tables=opening.opened(place)) as rig:
@@ -67,6 +81,7 @@ def test_deletion_leaves_nothing_in_any_table(place: Place) -> None:
     assert {name for name, rows in after.items() if repr_of(rows, public)} == set()
     for text in texts:
         assert text not in repr(after)
+    assert after["mutes"], "they are still muted, should they come back"
     assert after["accounts"], "Bob's is still there"
     if isinstance(place, Path):
         files = b"".join(file.read_bytes() for file in place.parent.iterdir())
@@ -95,5 +110,6 @@ def test_the_export_has_everything_and_no_secret(place: Place) -> None:
             for word in (alice.account, *WORDS):
                 assert word in told
             assert alice.token not in told
+            assert GONE not in told
 
     asyncio.run(main())

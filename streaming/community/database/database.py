@@ -90,7 +90,9 @@ class Database:
             future.exception()  # it was said to whoever waited, if anybody did
 
     async def close(self) -> None:
-        """Let what was begun end, and let go of the tables."""
+        """Let what was begun end, and let go of the tables; once."""
+        if self._closed:
+            return
         self._closed = True
         for thread in (self._writer, self._reader):
             await asyncio.to_thread(thread.shutdown)

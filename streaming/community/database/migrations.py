@@ -63,7 +63,38 @@ CREATE TABLE cards (
 CREATE INDEX cards_by_account ON cards (public)
 """
 
-STEPS: Final[Mapping[int, str]] = {1: _ACCOUNTS, 2: _PROFILES, 3: _CARDS}
+_CHAT: Final = """
+CREATE TABLE rooms (
+    chain TEXT NOT NULL, stream {integer} NOT NULL, last_number {integer} NOT NULL,
+    slow_mode_s {integer} NOT NULL,
+    PRIMARY KEY (chain, stream)
+) {table};
+CREATE TABLE messages (
+    chain TEXT NOT NULL, stream {integer} NOT NULL, number {integer} NOT NULL,
+    public {bytes} NOT NULL REFERENCES accounts ON DELETE CASCADE, client_id TEXT NOT NULL,
+    role TEXT NOT NULL, sent_at_ms {integer} NOT NULL, text TEXT NOT NULL,
+    deleted {integer} NOT NULL,
+    PRIMARY KEY (chain, stream, number), UNIQUE (public, chain, stream, client_id)
+) {table};
+CREATE INDEX messages_by_account ON messages (public, chain, stream, sent_at_ms);
+CREATE TABLE moderators (
+    chain TEXT NOT NULL, stream {integer} NOT NULL,
+    public {bytes} NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    owner {bytes} NOT NULL REFERENCES accounts ON DELETE CASCADE, since_ms {integer} NOT NULL,
+    PRIMARY KEY (chain, stream, public)
+) {table};
+CREATE INDEX moderators_by_account ON moderators (public);
+CREATE INDEX moderators_by_owner ON moderators (owner);
+CREATE TABLE mutes (
+    chain TEXT NOT NULL, stream {integer} NOT NULL, subject {bytes} NOT NULL,
+    public {bytes} REFERENCES accounts ON DELETE SET NULL, until_ms {integer},
+    made_at_ms {integer} NOT NULL,
+    PRIMARY KEY (chain, stream, subject)
+) {table};
+CREATE INDEX mutes_by_account ON mutes (public)
+"""
+
+STEPS: Final[Mapping[int, str]] = {1: _ACCOUNTS, 2: _PROFILES, 3: _CARDS, 4: _CHAT}
 SCHEMA_VERSION: Final = max(STEPS)
 
 

@@ -1,0 +1,208 @@
+"""Messages in the tables: each has its stream's next number, and is kept once.
+
+Whoever sends one names it by an id of their own; sent again under that id, it is the same message.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from streaming.community.accounts import Session, session_of
+from streaming.community.addresses import address_of
+from streaming.community.chat.moderation import refuse_muted, role_of
+from streaming.community.database.migrations import Execute
+from streaming.community.ledger import Owned, StreamKey
+from streaming.community.profiles import names_of
+from streaming.community.refusal import Refused, too_often
+from streaming.community.texts import line
+
+Message: TypeAlias = dict[str, Any]
+TEXT_CHARS_MAX: Final = 500
+KEPT_MAX: Final = 20_000
+"""Of one stream the latest so many messages are kept."""
+PRUNED_EVERY: Final = 100
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_COLUMNS: Final = "number, public, client_id, role, sent_at_ms, text, deleted"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What somebody wants to say."""
+
+    id: str
+    text: str
+
+
+def read_said(client_id: object, text: object) -> Said:
+    """Check a message as it was sent. Raises `Refused`."""
+    if not isinstance(client_id, str) or not _ID.fullmatch(client_id):
+        raise Refused(
+            400,
+            "field-invalid",
+            "id is 8 to 64 letters, digits, - and _: a random one for each message, and the same "
+            "when it is sent again",
+            field="id",
+        )
+    return Said(client_id, line(text, "text", chars_max=TEXT_CHARS_MAX, chars_min=1))
+
+
+def keep(
+    execute: Execute, owned: Owned, digest: bytes, said: Said, at_ms: int
+) -> tuple[Message, bool]:
+    """Keep a message of a session's account; gives it, and whether it is new. Raises `Refused`."""
+    session = session_of(execute, digest, at_ms)
+    before = execute(
+        f"SELECT {_COLUMNS} FROM messages WHERE chain = ? AND stream = ? AND public = ? "  # noqa: S608
+        "AND client_id = ?",
+        (*owned.key, session.public, said.id),
+    )
+    if before:
+        return _shown(execute, before)[0], False
+    refuse_muted(execute, owned.key, session.public, at_ms)
+    role = role_of(execute, owned, session.public)
+    if not role:
+        _refuse_fast(execute, owned.key, session, at_ms)
+    [(number,)] = execute(
+        "INSERT INTO rooms (chain, stream, last_number, slow_mode_s) VALUES (?, ?, 1, 0) "
+        "ON CONFLICT (chain, stream) DO UPDATE SET last_number = rooms.last_number + 1 "
+        "RETURNING last_number",
+        owned.key,
+    )
+    row = (number, session.public, said.id, role, at_ms, said.text, 0)
+    execute(
+        f"INSERT INTO messages (chain, stream, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        (*owned.key, *row),
+    )
+    if number % PRUNED_EVERY == 0:
+        execute(
+            "DELETE FROM messages WHERE chain = ? AND stream = ? AND number <= ?",
+            (*owned.key, number - KEPT_MAX),
+        )
+    return _shown(execute, [row])[0], True
+
+
+def _refuse_fast(execute: Execute, key: StreamKey, session: Session, at_ms: int) -> None:
+    """Raise `Refused` (429) where the stream's slow mode lets this account wait."""
+    slow_mode_s = settings(execute, key)["slow_mode_s"]
+    if not slow_mode_s:
+        return
+    rows = execute(
+        "SELECT MAX(sent_at_ms) FROM messages WHERE public = ? AND chain = ? AND stream = ?",
+        (session.public, *key),
+    )
+    wait_s = slow_mode_s - (at_ms - (rows[0][0] or 0)) / 1000
+    if wait_s > 0:
+        raise too_often(f"slow mode: one message in {slow_mode_s} s", wait_s)
+
+
+def settings(execute: Execute, key: StreamKey) -> dict[str, Any]:
+    """How a stream's chat is set."""
+    rows = execute("SELECT slow_mode_s FROM rooms WHERE chain = ? AND stream = ?", key)
+    return {"slow_mode_s": int(rows[0][0]) if rows else 0}
+
+
+def set_slow_mode(execute: Execute, key: StreamKey, slow_mode_s: int) -> None:
+    """Set how many seconds an account waits between two messages; 0 for none."""
+    execute(
+        "INSERT INTO rooms (chain, stream, last_number, slow_mode_s) VALUES (?, ?, 0, ?) "
+        "ON CONFLICT (chain, stream) DO UPDATE SET slow_mode_s = excluded.slow_mode_s",
+        (*key, slow_mode_s),
+    )
+
+
+def latest(
+    execute: Execute, key: StreamKey, limit: int, before: int | None = None
+) -> list[Message]:
+    """Give the latest messages, or those before a number, in order."""
+    bound, values = ("AND number < ? ", (before,)) if before is not None else ("", ())
+    rows = execute(
+        f"SELECT {_COLUMNS} FROM messages WHERE chain = ? AND stream = ? {bound}"  # noqa: S608
+        "ORDER BY number DESC LIMIT ?",
+        (*key, *values, limit),
+    )
+    return _shown(execute, rows[::-1])
+
+
+def after(execute: Execute, key: StreamKey, number: int, limit: int) -> list[Message]:
+    """Give the first messages after a number, in order."""
+    rows = execute(
+        f"SELECT {_COLUMNS} FROM messages WHERE chain = ? AND stream = ? AND number > ? "  # noqa: S608
+        "ORDER BY number LIMIT ?",
+        (*key, number, limit),
+    )
+    return _shown(execute, rows)
+
+
+def delete(execute: Execute, owned: Owned, session: Session, number: int) -> None:
+    """Empty a message: one's own, or any where one moderates. Raises `Refused`."""
+    rows = execute(
+        "SELECT public FROM messages WHERE chain = ? AND stream = ? AND number = ?",
+        (*owned.key, number),
+    )
+    if not rows:
+        raise Refused(404, "message-not-found", f"there is no message {number} here")
+    if bytes(rows[0][0]) != session.public and not role_of(execute, owned, session.public):
+        raise Refused(
+            403, "not-moderator", "only its author and the stream's moderators delete a message"
+        )
+    execute(
+        "UPDATE messages SET text = '', deleted = 1 WHERE chain = ? AND stream = ? AND number = ?",
+        (*owned.key, number),
+    )
+
+
+def _shown(execute: Execute, rows: list[Any]) -> list[Message]:
+    names = names_of(execute, (bytes(row[1]) for row in rows))
+    return [_message(row, names[bytes(row[1])]) for row in rows]
+
+
+def _message(row: Any, author: dict[str, Any]) -> Message:
+    number, _public, client_id, role, sent_at_ms, text, deleted = row
+    return {
+        "number": number,
+        "id": client_id,
+        "author": author,
+        "role": role or None,
+        "sent_at_ms": sent_at_ms,
+        "text": text,
+        "deleted": bool(deleted),
+    }
+
+
+def exported(execute: Execute, public: bytes) -> dict[str, Any]:
+    """What an account has said, where it moderates, and where it may not speak."""
+    return {
+        "messages": [
+            dict(zip(("chain", "stream", "number", "sent_at_ms", "text"), row, strict=True))
+            for row in execute(
+                "SELECT chain, stream, number, sent_at_ms, text FROM messages WHERE public = ? "
+                "ORDER BY chain, stream, number",
+                (public,),
+            )
+        ],
+        "moderates": [
+            {"chain": chain, "stream": stream, "owner": address_of(bytes(owner)), "since_ms": since}
+            for chain, stream, owner, since in execute(
+                "SELECT chain, stream, owner, since_ms FROM moderators WHERE public = ? "
+                "ORDER BY chain, stream",
+                (public,),
+            )
+        ],
+        "moderators": [
+            {"chain": chain, "stream": stream, "account": address_of(bytes(other))}
+            for chain, stream, other in execute(
+                "SELECT chain, stream, public FROM moderators WHERE owner = ? "
+                "ORDER BY chain, stream, public",
+                (public,),
+            )
+        ],
+        "mutes": [
+            dict(zip(("chain", "stream", "until_ms"), row, strict=True))
+            for row in execute(
+                "SELECT chain, stream, until_ms FROM mutes WHERE public = ? ORDER BY chain, stream",
+                (public,),
+            )
+        ],
+    }
