@@ -48,7 +48,7 @@ class CardRoutes:
         self._take_change(request)
         body = await self._host.json_of(request)
         owned = await self._ledger.lately(*stream_in(request))
-        return answer(self._cards.prepared(owned.key, body))
+        return answer(self._cards.prepared(owned, body))
 
     async def keep(self, request: web.Request) -> web.Response:
         """PUT streams/{stream}/card."""

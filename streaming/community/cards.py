@@ -103,7 +103,7 @@ def canonical(card: Mapping[str, Any]) -> bytes:
     return msgspec.json.encode(dict(card), order="sorted")
 
 
-def message_of(key: StreamKey, card: Mapping[str, Any], version: int) -> str:
+def message_of(owned: Owned, card: Mapping[str, Any], version: int) -> str:
     """The text that the stream's owner signs. Anybody can make it again from the card."""
     digest = hashlib.blake2b(canonical(card), digest_size=32).hexdigest()
     return "\n".join(
@@ -111,8 +111,9 @@ def message_of(key: StreamKey, card: Mapping[str, Any], version: int) -> str:
             "PayStream: say what a stream is about.",
             "This signature moves no money.",
             "",
-            f"Chain: {key.genesis}",
-            f"Stream: {key.number}",
+            f"Chain: {owned.key.genesis}",
+            f"Stream: {owned.key.number}",
+            f"Owner: {address_of(owned.owner)}",
             f"Title: {card['title']}",
             f"Card: 0x{digest}",
             f"Version: {version} (unix ms)",
@@ -127,11 +128,11 @@ class Cards:
         self._database = database
         self._clock = clock
 
-    def prepared(self, key: StreamKey, body: Mapping[str, Any]) -> dict[str, Any]:
+    def prepared(self, owned: Owned, body: Mapping[str, Any]) -> dict[str, Any]:
         """Check a card and give the text to sign for it. Raises `Refused`."""
         only(body, ("title",), FIELDS)
         card, version = read_card(body), self._clock()
-        return {"card": card, "version": version, "message": message_of(key, card, version)}
+        return {"card": card, "version": version, "message": message_of(owned, card, version)}
 
     async def keep(self, owned: Owned, body: Mapping[str, Any]) -> dict[str, Any]:
         """Keep a card that the stream's owner has signed. Raises `Refused`."""
@@ -147,7 +148,7 @@ class Cards:
                 "sent: prepare it again and sign that",
                 field="version",
             )
-        signature = _signed(owned, message_of(owned.key, card, version), body["signature"])
+        signature = _signed(owned, message_of(owned, card, version), body["signature"])
 
         def write(execute: Execute) -> None:
             execute(
@@ -195,7 +196,7 @@ class Cards:
             "owner": owner,
             "proof": {
                 "account": address_of(owned.owner),
-                "message": message_of(owned.key, card, version),
+                "message": message_of(owned, card, version),
                 "version": version,
                 "signature": "0x" + bytes(signature).hex(),
             },

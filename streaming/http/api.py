@@ -246,14 +246,15 @@ async def status(request: web.Request) -> web.Response:
     return _json({"server": server, "relayer": relayer, "relayer_problem": problem})
 
 
-async def description(request: web.Request) -> web.Response:  # noqa: ARG001
+async def description(request: web.Request) -> web.Response:
     """GET /openapi.json."""
-    return _json(openapi.DOCUMENT)
+    return _json(openapi.document(community=COMMUNITY in request.app))
 
 
-async def documentation(request: web.Request) -> web.Response:  # noqa: ARG001
+async def documentation(request: web.Request) -> web.Response:
     """GET /docs."""
-    return web.Response(text=openapi.page(), content_type="text/html")
+    text = openapi.page(community=COMMUNITY in request.app)
+    return web.Response(text=text, content_type="text/html")
 
 
 async def health(request: web.Request) -> web.Response:

@@ -5,79 +5,13 @@ from __future__ import annotations
 from html import escape
 from typing import Any, Final
 
+from streaming.http.openapi_community import PATHS as COMMUNITY_PATHS
+from streaming.http.openapi_parts import Security, body_of, operation, sdp
 from streaming.sfu.sdp import SDP_BYTES_MAX
 
-_Security = list[dict[str, list[str]]]
-_WATCH: Final[_Security] = [{"watch": []}]
-_PUBLISH: Final[_Security] = [{"publish": []}]
-_EITHER: Final[_Security] = [{"watch": []}, {"publish": []}]
-
-_FIELDS: Final[dict[str, dict[str, Any]]] = {
-    "account": {"type": "string", "description": "SS58 address"},
-    "amount": {
-        "type": "string",
-        "pattern": "^[0-9]+$",
-        "description": "integer in the smallest unit, as text",
-    },
-    "purpose": {"enum": ["watch", "publish"]},
-    "number": {"type": "integer", "minimum": 0},
-    "count": {"type": "integer", "minimum": 1, "maximum": (1 << 53) - 1},
-    "text": {"type": "string"},
-    "flag": {"type": "boolean"},
-    "hex": {"type": "string", "pattern": "^0x[0-9a-f]*$"},
-    "signed": {"enum": ["raw", "payload"]},
-    "signable": {"description": "0x-hex of a text, or the payload of a prepared transaction"},
-    "call": {
-        "type": "object",
-        "description": "one of `deposit_and_grant`, `deposit`, `withdraw`, `revoke`, "
-        "`create_stream`, `claim` as `kind`, with its arguments; `asset` where it is not `native`",
-    },
-}
-
-
-def _parameter(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-
-
-def _body(required: dict[str, str], optional: dict[str, str] | None = None) -> dict[str, Any]:
-    properties = {name: _FIELDS[kind] for name, kind in {**required, **(optional or {})}.items()}
-    schema = {"type": "object", "required": list(required), "properties": properties}
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
-
-
-def _sdp(what: str) -> dict[str, Any]:
-    return {
-        "required": True,
-        "description": what,
-        "content": {"application/sdp": {"schema": {"type": "string", "maxLength": SDP_BYTES_MAX}}},
-    }
-
-
-def _operation(
-    summary: str,
-    answers: dict[str, str],
-    *,
-    parameters: tuple[str, ...] = (),
-    body: dict[str, Any] | None = None,
-    security: list[dict[str, list[str]]] | None = None,
-    headers: list[dict[str, Any]] | None = None,
-) -> dict[str, Any]:
-    responses: dict[str, Any] = {code: {"description": text} for code, text in answers.items()}
-    responses["default"] = {
-        "description": "What is wrong and how to mend it",
-        "content": {
-            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
-        },
-    }
-    operation: dict[str, Any] = {"summary": summary, "responses": responses}
-    named = [_parameter(name) for name in parameters] + (headers or [])
-    if named:
-        operation["parameters"] = named
-    if body is not None:
-        operation["requestBody"] = body
-    if security is not None:
-        operation["security"] = security
-    return operation
+_WATCH: Final[Security] = [{"watch": []}]
+_PUBLISH: Final[Security] = [{"publish": []}]
+_EITHER: Final[Security] = [{"watch": []}, {"publish": []}]
 
 
 def _amounts(names: dict[str, str]) -> dict[str, Any]:
@@ -146,11 +80,11 @@ _RENEW_HEADER = {
 
 _PLAYING: Final = "what is so now: `paused`, `number` (the highest that was heard), `delivered_ms`"
 _TOO_MANY: Final = "a limit by address, which `detail` names; `Retry-After` says when to ask again"
-_NUMBERED: Final = {**_body({}, {"number": "count"}), "required": False}
+_NUMBERED: Final = {**body_of({}, {"number": "count"}), "required": False}
 
 _PATHS: Final[dict[str, dict[str, Any]]] = {
     "/whip/{stream}": {
-        "post": _operation(
+        "post": operation(
             "Publish a stream (WHIP, RFC 9725). `?sound_alone=1` allows an offer without video.",
             {
                 "201": "the SDP answer; `Location` is the publication",
@@ -165,17 +99,17 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
                 "429": _TOO_MANY,
             },
             parameters=("stream",),
-            body=_sdp("the offer; VP8 or H.264, and Opus"),
+            body=sdp("the offer; VP8 or H.264, and Opus"),
             security=_PUBLISH,
         )
     },
     "/whip/{stream}/{resource}": {
-        "delete": _operation(
+        "delete": operation(
             "End a publication.", {"200": "ended"}, parameters=("stream", "resource")
         )
     },
     "/whep/{stream}": {
-        "post": _operation(
+        "post": operation(
             "Watch a stream (WHEP) under a paid session.",
             {
                 "201": "the SDP answer; `Location` is the connection, `PayStream-Session` the "
@@ -190,12 +124,12 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
             },
             parameters=("stream",),
             headers=[_RESUME_HEADER, _RENEW_HEADER],
-            body=_sdp("the offer, receiving video and sound"),
+            body=sdp("the offer, receiving video and sound"),
             security=_WATCH,
         )
     },
     "/whep/{stream}/{resource}": {
-        "get": _operation(
+        "get": operation(
             "Whether media flows. The address is the secret; no token is needed.",
             {
                 "200": "`state`: `connecting`, `forwarding`, `paused`, `held` or `ending`; "
@@ -206,7 +140,7 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
             },
             parameters=("stream", "resource"),
         ),
-        "delete": _operation(
+        "delete": operation(
             "Leave. Media stops at once; the answer waits for the report about what was sent last: "
             "at most 1.6 s, or 7.6 s where receiver reports alone tell what has come. Keep the "
             "connection open until then. Who hangs up is ended all the same.",
@@ -215,7 +149,7 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
         ),
     },
     "/whep/{stream}/{resource}/pause": {
-        "post": _operation(
+        "post": operation(
             "Stop sending; nothing is paid from the answer on. `number` counts the pauses and "
             "resumptions of a connection: send one again until it is answered; one that was "
             "overtaken by a higher number changes nothing.",
@@ -225,7 +159,7 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
         )
     },
     "/whep/{stream}/{resource}/resume": {
-        "post": _operation(
+        "post": operation(
             "Go on sending. At most one in a second takes effect, three in a row: the answer "
             "comes when it has, or when something newer was asked for.",
             {"200": _PLAYING, "429": "too many of them a second; see `Retry-After`"},
@@ -234,7 +168,7 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
         )
     },
     "/whep/{stream}/{resource}/sound": {
-        "post": _operation(
+        "post": operation(
             "Where the path is too narrow for the picture (reason `path`): go on with sound alone "
             "and pay for its seconds (`sound_alone` true), or wait. Sound alone is free for 10 s; "
             "then it waits, too (reason `sound-alone`), until it is chosen. `number` counts these "
@@ -244,31 +178,31 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
                 "429": "too many of them a second; see `Retry-After`",
             },
             parameters=("stream", "resource"),
-            body=_body({"sound_alone": "flag"}, {"number": "count"}),
+            body=body_of({"sound_alone": "flag"}, {"number": "count"}),
         )
     },
-    "/api/v1/info": {"get": _operation("Chain, token and limits.", {"200": "facts"})},
+    "/api/v1/info": {"get": operation("Chain, token and limits.", {"200": "facts"})},
     "/api/v1/challenge": {
-        "post": _operation(
+        "post": operation(
             "A text to be signed by the account's key.",
             {"200": "`challenge`, `message`, `expires_at_ms`, and for watching `delegate`"},
-            body=_body({"account": "account", "purpose": "purpose"}, {"stream": "number"}),
+            body=body_of({"account": "account", "purpose": "purpose"}, {"stream": "number"}),
         )
     },
     "/api/v1/token": {
-        "post": _operation(
+        "post": operation(
             "A token for a signed challenge; sr25519 or ed25519, wrapped in <Bytes> or not.",
             {"200": "`token`, `purpose`, `account`, `expires_at_ms`"},
-            body=_body({"challenge": "text", "signature": "hex"}),
+            body=body_of({"challenge": "text", "signature": "hex"}),
         )
     },
     "/api/v1/token/renew": {
-        "post": _operation(
+        "post": operation(
             "A token for a token, without a signature.", {"200": "as above"}, security=_EITHER
         )
     },
     "/api/v1/streams": {
-        "get": _operation(
+        "get": operation(
             "Streams by number, and which are live: at most 500, or `limit`, above `after`.",
             {"200": "`streams`, and `next`: the `after` of the next page, or null"},
             headers=[
@@ -278,14 +212,14 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
         )
     },
     "/api/v1/streams/{stream}": {
-        "get": _operation(
+        "get": operation(
             "One stream: asset, price, tiers, payees, earnings, live state.",
             {"200": "it"},
             parameters=("stream",),
         )
     },
     "/api/v1/streams/{stream}/terms": {
-        "get": _operation(
+        "get": operation(
             "What watching costs this account, and what is missing for it.",
             {
                 "200": "the terms: prices, `missing`, with `Outlay` what making it payable takes, "
@@ -297,60 +231,80 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
         )
     },
     "/api/v1/wallet/prepare": {
-        "post": _operation(
+        "post": operation(
             "The payload that a wallet is to sign.",
             {
                 "200": "`payload`, `submission`, `summary`",
                 "422": "the account or its vault has too little; `terms` is an `Outlay` where the "
                 "account cannot pay",
             },
-            body=_body({"call": "call"}, {"account": "account"}),
+            body=body_of({"call": "call"}, {"account": "account"}),
         )
     },
     "/api/v1/wallet/submit": {
-        "post": _operation(
+        "post": operation(
             "Hand in the signature.",
             {"200": "`submission`, `status`"},
-            body=_body({"submission": "text", "signature": "hex"}),
+            body=body_of({"submission": "text", "signature": "hex"}),
         )
     },
     "/api/v1/wallet/{submission}": {
-        "get": _operation(
+        "get": operation(
             "Where it is: waiting, in_block, finalized, failed.",
             {"200": "`status`"},
             parameters=("submission",),
         )
     },
     "/api/v1/development/sign": {
-        "post": _operation(
+        "post": operation(
             "Sign as a development account; on a development chain only, else 404.",
             {"200": "`signature`"},
-            body=_body({"account": "account", "kind": "signed", "data": "signable"}),
+            body=body_of({"account": "account", "kind": "signed", "data": "signable"}),
         )
     },
     "/api/v1/sessions": {
-        "get": _operation("The token's sessions.", {"200": "`sessions`"}, security=_EITHER)
+        "get": operation("The token's sessions.", {"200": "`sessions`"}, security=_EITHER)
     },
     "/api/v1/sessions/{session}": {
-        "get": _operation(
+        "get": operation(
             "One session (grant-index), as delivered, paid and on the ledger.",
             {"200": "it"},
             parameters=("session",),
             security=_EITHER,
         ),
-        "delete": _operation(
+        "delete": operation(
             "Close a session.", {"200": "its state"}, parameters=("session",), security=_WATCH
         ),
     },
-    "/api/v1/status": {"get": _operation("Health of server and relayer.", {"200": "facts"})},
-    "/healthz": {"get": _operation("Whether the server runs.", {"200": "`status`, `boot_id`"})},
+    "/api/v1/status": {"get": operation("Health of server and relayer.", {"200": "facts"})},
+    "/healthz": {"get": operation("Whether the server runs.", {"200": "`status`, `boot_id`"})},
     "/readyz": {
-        "get": _operation(
+        "get": operation(
             "Whether a viewer could be admitted now.",
             {"200": "`ready`", "503": "`failing`: each check that fails, and why"},
         )
     },
 }
+
+_SESSION_SCHEME: Final = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "a session's token of the community",
+}
+
+
+def document(*, community: bool) -> dict[str, Any]:
+    """The interface as OpenAPI, with the community's paths where the server has one."""
+    if not community:
+        return DOCUMENT
+    components = DOCUMENT["components"]
+    schemes = {**components["securitySchemes"], "session": _SESSION_SCHEME}
+    return {
+        **DOCUMENT,
+        "paths": {**_PATHS, **COMMUNITY_PATHS},
+        "components": {**components, "securitySchemes": schemes},
+    }
+
 
 DOCUMENT: Final[dict[str, Any]] = {
     "openapi": "3.1.0",
@@ -400,7 +354,7 @@ DOCUMENT: Final[dict[str, Any]] = {
 _STYLE: Final = "/static/style.css"
 
 
-def page() -> str:
+def page(*, community: bool = False) -> str:
     """The description as one HTML page, without scripts."""
     parts = [
         "<!doctype html><html lang=en><head><meta charset=utf-8>",
@@ -411,35 +365,35 @@ def page() -> str:
         "Errors are <code>application/problem+json</code>. ",
         "The same as <a href=/openapi.json>OpenAPI 3.1</a>.</p>",
     ]
-    for path, operations in _PATHS.items():
-        for method, operation in operations.items():
-            parts.append(_section(path, method, operation))
+    for path, operations in document(community=community)["paths"].items():
+        for method, described in operations.items():
+            parts.append(_section(path, method, described))
     parts.append("</main></body></html>")
     return "".join(parts)
 
 
-def _section(path: str, method: str, operation: dict[str, Any]) -> str:
+def _section(path: str, method: str, described: dict[str, Any]) -> str:
     parts = [
         f"<section><h2><code>{method.upper()} {escape(path)}</code></h2>",
-        f"<p>{escape(operation['summary'])}</p>",
+        f"<p>{escape(described['summary'])}</p>",
     ]
-    tokens = [name for one in operation.get("security", []) for name in one]
+    tokens = [name for one in described.get("security", []) for name in one]
     if tokens:
         parts.append(f"<p>Needs a token: {escape(' or '.join(tokens))}.</p>")
-    for parameter in operation.get("parameters", []):
+    for parameter in described.get("parameters", []):
         if parameter["in"] == "header":
             parts.append(
                 f"<p>Header <code>{parameter['name']}</code>: "
                 f"{escape(parameter['description'])}.</p>"
             )
-    body = operation.get("requestBody")
+    body = described.get("requestBody")
     if body is not None:
         for kind, media in body["content"].items():
             properties = media["schema"].get("properties")
             fields = ", ".join(properties) if properties else body.get("description", "")
             parts.append(f"<p>Body <code>{kind}</code>: {escape(fields)}.</p>")
     parts.append("<dl>")
-    for code, answer in operation["responses"].items():
+    for code, answer in described["responses"].items():
         if code != "default":
             parts.append(f"<dt>{code}</dt><dd>{escape(answer['description'])}</dd>")
     parts.append("</dl></section>")

@@ -12,7 +12,7 @@ from offchain.keys.signer import dev_key
 from streaming.community import cards, ledger
 from streaming.community.cards import message_of
 from streaming.community.database import opening
-from streaming.community.ledger import StreamKey
+from streaming.community.ledger import Owned, StreamKey
 from streaming.community.signatures import check_signed
 from streaming.session_state import Problem
 from tests.community.conftest import Place
@@ -28,6 +28,7 @@ from tests.community.people import (
 from tests.http.rig import http_rig
 
 PATH = CARD.format(stream=1)
+ALICES = Owned(StreamKey("0x00", 1), dev_key("Alice").public_key)
 TEA = {
     "title": "A mad tea party",
     "description": "# Come\n<b>in</b> **now**",
@@ -55,7 +56,7 @@ def test_a_card_is_kept_with_its_owner_s_signature(place: Place) -> None:
             status, _, found = await rig.ask("GET", PATH)
             assert (status, found) == (200, kept)
             proof = found["proof"]
-            text = message_of(StreamKey("0x00", 1), found["card"], proof["version"])
+            text = message_of(ALICES, found["card"], proof["version"])
             assert text == proof["message"]
             assert "Title: A mad tea party" in text.split("\n")
             check_signed(alice.key.public_key, text, proof["signature"])
@@ -138,7 +139,7 @@ def test_the_later_signature_counts_and_an_old_one_never_again(place: Place) -> 
             assert await rig.refused("PUT", PATH, json=first) == (409, "version-older")
             for ago_ms in (cards.VERSION_AGE_MAX_MS + 5_000, -cards.VERSION_AHEAD_MAX_MS - 60_000):
                 version = first["version"] - ago_ms
-                text = message_of(StreamKey("0x00", 1), cards.read_card(TEA), version)
+                text = message_of(ALICES, cards.read_card(TEA), version)
                 body = {**TEA, "version": version, "signature": alice.sign(text)}
                 assert await rig.refused("PUT", PATH, json=body) == (400, "version-invalid")
 
