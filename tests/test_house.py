@@ -37,7 +37,11 @@ MAY_KNOW: dict[str, tuple[str, ...]] = {
 }
 EXCEPT = {
     # The command line sorts the clients' errors and speaks REST with their client.
-    "offchain.cli": ("streaming.clients.rest_client", "streaming.clients.signer"),
+    "offchain.cli": (
+        "streaming.clients.rest_client",
+        "streaming.clients.community_client",
+        "streaming.clients.signer",
+    ),
 }
 
 

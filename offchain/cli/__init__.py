@@ -10,6 +10,7 @@ from offchain.cli import (
     asset,
     chain_spec,
     claim,
+    community,
     doctor,
     grant,
     handover,
@@ -59,6 +60,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 RUNNING, MONEY, MEDIA, HEALTH = "Run the parts", "Streams and money", "Media", "Health"
+PEOPLE = "People"
 OPERATOR = "The operator of a chain"
 # they add their commands to `stream` and to `session`
 _OF_GROUPS = (handover, publish_token, tiers, settle)
@@ -79,6 +81,8 @@ app.add_typer(chain_spec.app, name="chain", rich_help_panel=OPERATOR)
 app.add_typer(asset.app, name="asset", rich_help_panel=OPERATOR)
 app.add_typer(operator.app, name="operator", rich_help_panel=OPERATOR)
 media.add_to(app, MEDIA)
+app.add_typer(community.profile, name="profile", rich_help_panel=PEOPLE)
+app.add_typer(community.chat, name="chat", rich_help_panel=PEOPLE)
 status.add_to(app, HEALTH)
 doctor.add_to(app, HEALTH)
 reconcile.add_to(app, HEALTH)

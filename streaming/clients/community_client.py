@@ -79,7 +79,8 @@ class CommunityClient:
 
     async def describe(self, stream: int, card: dict[str, Any], signer: Signer) -> dict[str, Any]:
         """Say what a stream of the signer's is about, for one signature."""
-        prepared = await self._ask("POST", _card(stream), json=card)
+        asked = {**card, "account": signer.account}
+        prepared = await self._ask("POST", _card(stream), json=asked)
         signature = await asyncio.to_thread(signer.sign, str(prepared["message"]).encode())
         signed = {"version": prepared["version"], "signature": "0x" + signature.hex()}
         return await self._ask("PUT", _card(stream), json={**prepared["card"], **signed})

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from streaming.community.accounts import ClockMs, Session, now_ms
-from streaming.community.addresses import address_of
+from streaming.community.addresses import address_of, public_of
 from streaming.community.database.database import Database
 from streaming.community.database.migrations import Execute
 from streaming.community.ledger import Owned, StreamKey
@@ -129,8 +129,13 @@ class Cards:
         self._clock = clock
 
     def prepared(self, owned: Owned, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Check a card and give the text to sign for it. Raises `Refused`."""
-        only(body, ("title",), FIELDS)
+        """Check a card and give the text to sign for it. Raises `Refused`.
+
+        Whoever says as which `account` they will sign hears at once where that is not the owner.
+        """
+        only(body, ("title",), (*FIELDS, "account"))
+        if "account" in body and public_of(body["account"]) != owned.owner:
+            raise not_owner(owned, "account")
         card, version = read_card(body), self._clock()
         return {"card": card, "version": version, "message": message_of(owned, card, version)}
 

@@ -51,7 +51,7 @@ class ServeConfig:
     """File of the community's tables (accounts, profiles, chat); without one, and without the
     next, there is no community."""
     community_url_file: Path | None = None
-    """File with the URL of the PostgreSQL database that they are in instead."""
+    """File with the URL of the PostgreSQL database that they are in instead, whatever the file."""
     metrics_port: int | None = None
     """Port on loopback for what the operator asks, Prometheus' text above all; 0 takes a free one,
     None opens none. It is on no other port."""
@@ -77,10 +77,6 @@ class ServeConfig:
             raise ServeConfigInvalid(f"--trusted-proxy: {error}") from None
         except (OriginInvalid, CertificateInvalid) as error:
             raise ServeConfigInvalid(str(error)) from None
-        if self.community_database is not None and self.community_url_file is not None:
-            raise ServeConfigInvalid(
-                "--community-database and --community-url-file are two places: give one of them"
-            )
         if self.tls is None and not self.plain_http and not _is_loopback(self.listen_host):
             raise ServeConfigInvalid(
                 f"tokens would go over plain HTTP on {self.listen_host}, where everybody on the "

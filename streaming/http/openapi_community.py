@@ -181,7 +181,7 @@ _STREAMS: Final[dict[str, dict[str, Any]]] = {
             "The text that the stream's owner signs for a card. Keeps nothing.",
             {"200": "`card` as it is kept, `version`, `message`"},
             parameters=("stream",),
-            body=_body(_CARD, "title"),
+            body=_body({**_CARD, "account": FIELDS["account"]}, "title"),
         ),
         "put": operation(
             "Keep a card; the stream's owner has signed it.",

@@ -332,13 +332,12 @@ async def serve(config: ServeConfig) -> None:
     hosts = await asyncio.to_thread(resolve_ice_hosts, config.ice_hosts)
     config = dataclasses.replace(config, ice_hosts=hosts)
     await asyncio.to_thread(self_test, config)
-    listening = _listen(config)
-    metrics = _listen_for_metrics(config)
+    tables, listening, metrics = await asyncio.to_thread(_open, config)
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     url = f"{'http' if config.tls is None else 'https'}://{shown}:{port}"
     origin = url if config.origin is None else read_origin(config.origin, "--origin")
-    server = MediaServer(config, origin, tables=await asyncio.to_thread(_tables, config))
+    server = MediaServer(config, origin, tables=tables)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -363,6 +362,18 @@ async def serve(config: ServeConfig) -> None:
         for each in (taking, answering):
             if each is not None:
                 await each.close()
+
+
+def _open(config: ServeConfig) -> tuple[Engine | None, socket.socket, socket.socket | None]:
+    """Open the community's tables and the ports; where one of them cannot be, none stays open."""
+    with contextlib.ExitStack() as undo:
+        tables = _tables(config)
+        if tables is not None:
+            undo.callback(tables.close)
+        listening = undo.enter_context(_listen(config))
+        metrics = _listen_for_metrics(config)
+        undo.pop_all()
+        return tables, listening, metrics
 
 
 def _tables(config: ServeConfig) -> Engine | None:

@@ -22,6 +22,7 @@ from offchain.keys import Keystore, lockdown
 from offchain.keys.lockdown import Lockdown
 from offchain.keys.signer import dev_key
 from streaming.cli import Limits
+from streaming.community.database import opening
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +63,22 @@ def test_a_port_in_use_is_named_with_the_option(taken_port: int) -> None:
     for command in (["relay"], ["serve", "--listen", "127.0.0.1:0"]):
         metrics = [*command, "--metrics-port", str(taken_port)]
         refused(run(*metrics), Exit.MACHINE, listen, "--metrics-port")
+
+
+def test_where_the_community_s_tables_cannot_be(tmp_path: Path) -> None:
+    serve = ["serve", "--listen", "127.0.0.1:0"]
+    file = tmp_path / "url"
+    file.write_text("postgresql://me:hunter2@127.0.0.1:1/x")
+    file.chmod(0o644)
+    refused(run(*serve, "--community-url-file", str(file)), Exit.USAGE, "chmod 600")
+    file.chmod(0o600)
+    away = run(*serve, "--community-url-file", str(file))
+    refused(away, Exit.MACHINE, "cannot be reached", "check that it runs")
+    assert "hunter2" not in away.output
+    held = opening.opened(tmp_path / "c.sqlite")
+    taken = run(*serve, "--community-database", str(tmp_path / "c.sqlite"))
+    refused(taken, Exit.MACHINE, "in use by another process")
+    held.close()
 
 
 def test_an_address_of_another_machine() -> None:

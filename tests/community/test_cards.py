@@ -122,6 +122,9 @@ def test_nobody_else_signs_nor_changes_what_was_signed(place: Place) -> None:
             ):
                 body = {**signed, **changed}
                 assert await rig.refused("PUT", PATH, json=body) == (403, "not-owner"), changed
+            asked = {**TEA, "account": bob.account}
+            assert await rig.refused("POST", PATH, json=asked) == (403, "not-owner")
+            await alice.ask("POST", PATH, json={**TEA, "account": alice.account})
             other = CARD.format(stream=2)
             assert await rig.refused("PUT", other, json=signed) == (403, "not-owner")
             assert await rig.refused("GET", PATH) == (404, "card-not-found")
