@@ -22,6 +22,9 @@ from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, MediaStreamT
 from scalecodec.utils.ss58 import ss58_decode
 
 from streaming.clients.browser import payload_bytes
+from streaming.community.community import Community
+from streaming.community.refusal import Refused
+from tests.browser.fake_community import FakeCommunity
 from tests.browser.fake_system import (
     ALICE,
     GENESIS,
@@ -108,6 +111,7 @@ class FakeApi:
 
     def __init__(self, system: FakeSystem) -> None:
         self.system = system
+        self.community: Community | None = None
         self._tasks: set[asyncio.Future[None]] = set()
 
     def app(self) -> web.Application:
@@ -140,6 +144,10 @@ class FakeApi:
             ]
         )
         app.on_shutdown.append(self._close_all)
+        if self.system.has_community:
+            fake = FakeCommunity(self.system)
+            fake.mount(app)
+            self.community = fake.community
         return app
 
     def _page(self, name: str) -> Any:
@@ -162,6 +170,9 @@ class FakeApi:
             response: web.StreamResponse = await handler(request)
         except Problem as problem:
             return _answer(problem)
+        except Refused as refused:
+            said = refused.problem
+            return _answer(Problem(said.status, said.code, said.detail))
         return response
 
     async def _close_all(self, _app: web.Application) -> None:
@@ -222,10 +233,14 @@ class FakeApi:
 
     async def streams(self, _request: web.Request) -> web.Response:
         found = [self._stream(number) for number in self.system.streams]
-        return web.json_response({"streams": found})
+        return web.json_response({"streams": await self._described(found)})
 
     async def stream(self, request: web.Request) -> web.Response:
-        return web.json_response(self._stream(request.match_info["id"]))
+        [found] = await self._described([self._stream(request.match_info["id"])])
+        return web.json_response(found)
+
+    async def _described(self, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return found if self.community is None else await self.community.describe("", found)
 
     async def terms(self, request: web.Request) -> web.Response:
         account = _bearer(self.system, request, "watch")

@@ -137,6 +137,8 @@ class FakeSystem:
     """Balances in the chain's own token, where `terms_unit` is another."""
     terms_unit: dict[str, Any] = field(default_factory=dict)
     """The asset of all terms, where it is not the chain's own token."""
+    has_community: bool = False
+    """Whether people have names here, and talk."""
     forget_challenges: bool = False
     """Texts to be signed are forgotten before they are."""
     offers: list[str] = field(default_factory=list)

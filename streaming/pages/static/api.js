@@ -43,6 +43,9 @@
  * @property {Tier[]} [tiers]
  * @property {boolean} [live]
  * @property {number} [viewers]
+ * @property {import("./community.js").Card | null} [card] what its owner says that it is about; where
+ *   the server has no community, it says neither this nor the next
+ * @property {import("./community.js").Name} [owner_name]
  */
 /** @typedef {StreamFields & Unit} Stream */
 
@@ -201,7 +204,7 @@ export async function request(path, init = {}) {
  * @param {{token?: string | null, body?: unknown, signal?: AbortSignal, withinMs?: number}} [options]
  * @returns {Promise<any>}
  */
-async function call(method, path, { token, body, signal, withinMs } = {}) {
+export async function call(method, path, { token, body, signal, withinMs } = {}) {
   /** @type {Record<string, string>} */
   const headers = { Accept: "application/json" };
   if (token) headers.Authorization = `Bearer ${token}`;

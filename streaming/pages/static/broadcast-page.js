@@ -5,6 +5,7 @@
 
 import { costOf, formatAmount, formatClock, fromWire } from "./amounts.js";
 import * as api from "./api.js";
+import { CardForm } from "./components/card-form.js";
 import { StreamPicker } from "./components/stream-picker.js";
 import { CapturePicker } from "./components/capture-picker.js";
 import "./components/wallet-chooser.js";
@@ -33,6 +34,7 @@ const STATES = {
 class BroadcastPage {
   #wallet = /** @type {import("./components/wallet-chooser.js").WalletChooser} */ (find("wallet"));
   #streams = new StreamPicker(find("stream"));
+  #card = new CardForm(find("card"));
   #capture = new CapturePicker(find("capture"));
   #preview = /** @type {HTMLVideoElement} */ (find("preview"));
   #controls = find("controls");
@@ -70,6 +72,7 @@ class BroadcastPage {
     this.#streams.addEventListener("create", (event) =>
       this.#create(/** @type {CustomEvent<bigint>} */ (event).detail),
     );
+    this.#card.addEventListener("saved", () => void (this.#publisher ?? this.#accountChanged()));
     this.#capture.addEventListener("change", () => this.#captureChanged());
     window.addEventListener("beforeunload", (event) => {
       if (this.#publisher) event.preventDefault();
@@ -96,6 +99,7 @@ class BroadcastPage {
 
   #streamChanged() {
     this.#stream = this.#streams.chosen;
+    void this.#card.show(this.#stream, this.#wallet.account);
     this.#showFigures();
     this.#showControls();
   }

@@ -4,6 +4,7 @@
  */
 
 import { costOf, formatAmount, formatTime, fromWire } from "./amounts.js";
+import { calledBy } from "./chat-log.js";
 import { setText } from "./dom.js";
 import { shortAddress } from "./ss58.js";
 
@@ -11,20 +12,35 @@ import { shortAddress } from "./ss58.js";
 const find = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 /**
- * @param {number} id
+ * What a stream is called: as its owner says, else by its number.
+ * @param {import("./api.js").Stream} stream
+ * @returns {string}
+ */
+export const titleOf = (stream) => stream.card?.title ?? `Stream ${stream.id}`;
+
+/**
+ * Whose a stream is.
+ * @param {import("./api.js").Stream} stream
+ * @returns {string}
+ */
+export const ownerOf = ({ owner, owner_name }) =>
+  owner_name ? calledBy(owner_name, shortAddress) : shortAddress(owner);
+
+/**
  * @param {import("./api.js").Stream} stream
  * @param {import("./api.js").ChainInfo} info of the stream's asset
  */
-export function showStream(id, { owner, live, viewers, status, rate_per_second, tiers }, info) {
+export function showStream(stream, info) {
+  const { owner, live, viewers, status, rate_per_second, tiers } = stream;
   const { decimals, symbol } = info;
   const rate = fromWire(rate_per_second);
-  document.title = `Stream ${id} · PayStream`;
-  setText(find("title"), `Stream ${id}`);
+  document.title = `${titleOf(stream)} · PayStream`;
+  setText(find("title"), titleOf(stream));
   const badge = find("badge");
   badge.className = live ? "badge live" : "badge";
   setText(badge, live ? "Live" : status === "ended" ? "Ended" : status === "paused" ? "Paused" : "Not live");
   setText(find("viewers"), live ? `${viewers ?? 0} watching` : "");
-  setText(find("owner"), `by ${shortAddress(owner)}`);
+  setText(find("owner"), `by ${ownerOf(stream)}`);
   find("owner").title = owner;
   setText(find("price-second"), formatAmount(rate, decimals, symbol));
   setText(

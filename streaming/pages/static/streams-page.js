@@ -6,7 +6,7 @@
 import { costOf, formatAmount, formatBrief, fromWire } from "./amounts.js";
 import * as api from "./api.js";
 import { button, fill, h, icon, notice } from "./dom.js";
-import { shortAddress } from "./ss58.js";
+import { ownerOf, titleOf } from "./stream-facts.js";
 
 const POLL_MS = 5_000;
 /** More than these of the streams that are not live are not listed. */
@@ -34,8 +34,9 @@ function row(stream, info) {
       h(
         "span",
         { class: "stream-name" },
-        h("strong", {}, `Stream ${stream.id}`),
-        h("span", { class: "muted", title: stream.owner }, `by ${shortAddress(stream.owner)}`),
+        h("strong", {}, titleOf(stream)),
+        h("span", { class: "muted", title: stream.owner }, `by ${ownerOf(stream)}`),
+        about(stream),
       ),
       h(
         "span",
@@ -50,6 +51,14 @@ function row(stream, info) {
       ),
     ),
   );
+}
+
+/** @param {api.Stream} stream */
+function about({ card }) {
+  if (!card) return null;
+  const age = card.age_min > 0 ? h("span", { class: "badge" }, `${card.age_min}+`) : null;
+  const words = [card.category, ...card.tags.map((tag) => `#${tag}`)].filter(Boolean).join(" · ");
+  return age || words ? h("span", { class: "stream-about muted" }, age, words) : null;
 }
 
 /**

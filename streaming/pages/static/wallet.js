@@ -255,7 +255,7 @@ async function keepFresh(current, key, account) {
  * @param {string} text
  * @returns {Promise<string>} the signature as hex
  */
-async function signText(account, text) {
+export async function signText(account, text) {
   const signer = await signerOf(account);
   if (!signer.signRaw) throw new WalletError("This wallet cannot sign a text. Choose another one.");
   const bytes = new TextEncoder().encode(text);

@@ -6,6 +6,7 @@
 
 import { formatAmount, formatBrief, formatTime, fromWire, secondsFor } from "./amounts.js";
 import * as api from "./api.js";
+import "./components/chat-panel.js";
 import "./components/cost-panel.js";
 import { PathChoice } from "./components/path-choice.js";
 import "./components/player.js";
@@ -16,6 +17,7 @@ import { button, fill, h, notice, setText } from "./dom.js";
 import { partsOf, planFor, shortText, whatIsSigned } from "./payment-plan.js";
 import { MISSING_TEXTS, OPENING_TEXT, PAUSE_TEXTS, RETURNING_TEXT, STEP_TEXTS, asSentence, explain, whyHeldBack } from "./reasons.js";
 import { sameAccount } from "./ss58.js";
+import { StreamAbout } from "./components/stream-about.js";
 import { idleText, showStream } from "./stream-facts.js";
 import { PictureMeter } from "./picture-meter.js";
 import { Viewing, remembered } from "./viewing.js";
@@ -40,6 +42,8 @@ class WatchPage {
   #player = /** @type {import("./components/player.js").Player} */ (find("player"));
   #wallet = /** @type {import("./components/wallet-chooser.js").WalletChooser} */ (find("wallet"));
   #cost = /** @type {import("./components/cost-panel.js").CostPanel} */ (find("cost"));
+  #chat = /** @type {import("./components/chat-panel.js").ChatPanel} */ (find("chat"));
+  #about = new StreamAbout(find("description"));
   #step = find("step");
   #time = new TimeChoice();
   #vault = new VaultPanel(find("vault"));
@@ -122,6 +126,8 @@ class WatchPage {
     find("panel").hidden = find("about").hidden = false;
     this.#showStream();
     this.#showIdle();
+    // a server without a community says nothing of the owner's name, and has no chat
+    if (this.#stream?.owner_name) this.#chat.open(this.#id);
     setInterval(() => this.#pollStream(), STREAM_POLL_MS);
     await this.#accountChanged();
   }
@@ -151,7 +157,9 @@ class WatchPage {
   }
 
   #showStream() {
-    showStream(this.#id, /** @type {api.Stream} */ (this.#stream), this.#info);
+    const stream = /** @type {api.Stream} */ (this.#stream);
+    showStream(stream, this.#info);
+    this.#about.show(stream);
   }
 
   #showIdle() {
@@ -162,6 +170,7 @@ class WatchPage {
   // --- the account -----------------------------------------------------------------------
 
   async #accountChanged() {
+    this.#chat.account = this.#wallet.account;
     if (!this.#stream || this.#viewing) return;
     const account = this.#wallet.account;
     this.#terms = null;

@@ -2,6 +2,7 @@ import { AmountError, costOf, formatAmount, fromWire, parseAmount, perSecond } f
 import * as api from "../api.js";
 import { button, fill, h, notice, setText } from "../dom.js";
 import { sameAccount } from "../ss58.js";
+import { titleOf } from "../stream-facts.js";
 
 /** @type {[string, number][]} */
 const PERIODS = [["second", 1], ["minute", 60], ["hour", 3_600]];
@@ -104,7 +105,7 @@ export class StreamPicker extends EventTarget {
   #title(stream) {
     const { decimals, symbol } = api.inUnitOf(this.info, stream);
     const price = formatAmount(costOf(fromWire(stream.rate_per_second), 60), decimals, symbol);
-    return `Stream ${stream.id} · ${price} / min${stream.status === "active" ? "" : ` · ${stream.status}`}`;
+    return `${titleOf(stream)} · ${price} / min${stream.status === "active" ? "" : ` · ${stream.status}`}`;
   }
 
   #form() {
