@@ -89,7 +89,14 @@ fn success_opens_tips_and_renewals_wait_for_their_pause() {
 		assert_ok!(subscribe(stream, tier, 2));
 		assert_ok!(open(grant, 0, stream, 300, 10));
 		assert_ok!(tip(grant, 0, 100));
-		let next = Order::Open { index: 1, stream, rate_per_second: 3, funds: 300, start_at: 0 };
+		let next = Order::Open {
+			index: 1,
+			stream,
+			rate_per_second: 3,
+			funds: 300,
+			start_at: 0,
+			tick_price_max: 0,
+		};
 		let tip = Order::Tip { index: 0, tips: 200, message: Default::default() };
 		let of = |order| verdicts(call(&signer(), grant, order));
 		at(12);
