@@ -16,6 +16,8 @@ macro_rules! constant {
 }
 
 mod lane;
+#[cfg(not(feature = "runtime-benchmarks"))]
+mod migrations;
 
 /// Lays `patch` over `base`, object by object.
 fn merge(base: &mut Value, patch: Value) {
@@ -143,12 +145,12 @@ fn the_default_genesis_is_a_valid_state() {
 
 #[test]
 fn the_ledgers_deposits_are_this_chains_price_of_storage() {
-	assert_eq!(constant!(StreamDepositBase), deposit(1, 400));
+	assert_eq!(constant!(StreamDepositBase), deposit(2, 465));
 	assert_eq!(constant!(StreamDepositPerPayee), deposit(1, 125));
 	assert_eq!(constant!(StreamDepositPerTier), deposit(1, 50));
-	assert_eq!(constant!(SubscriptionDeposit), deposit(1, 130));
-	assert_eq!(constant!(GrantDepositBase), deposit(2, 350));
-	assert_eq!(constant!(GrantDepositPerSession), deposit(1, 240));
+	assert_eq!(constant!(SubscriptionDeposit), deposit(2, 195));
+	assert_eq!(constant!(GrantDepositBase), deposit(3, 415));
+	assert_eq!(constant!(GrantDepositPerSession), deposit(2, 280));
 }
 
 /// The whole way of a general transaction through this chain's extension, mortal as clients send it.

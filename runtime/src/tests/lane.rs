@@ -17,7 +17,7 @@ use sp_runtime::{
 	generic::{Digest, DigestItem, Era, SignedPayload},
 	traits::{Convert, Hash as _, Header as _},
 	transaction_validity::{InvalidTransaction, TransactionSource, TransactionValidityError},
-	FixedPointNumber, MultiSignature,
+	ExtrinsicInclusionMode, FixedPointNumber, MultiSignature,
 };
 
 const BEGIN_MS: u64 = 1_000_000_000;
@@ -38,8 +38,8 @@ fn sign(message: &[u8]) -> DelegateSignature {
 	DelegateSignature::Sr25519(key().sign(message).0)
 }
 
-/// Begin the block of a second.
-fn begin(second: u64) {
+/// Begin the block of a second. Returns what it may carry.
+pub(super) fn begin(second: u64) -> ExtrinsicInclusionMode {
 	let now = BEGIN_MS + second * 1_000;
 	let number = System::block_number() + 1;
 	let slot = sp_consensus_aura::Slot::from(now / SLOT_DURATION_MS);
@@ -51,13 +51,14 @@ fn begin(second: u64) {
 		BlakeTwo256::hash_of(&(number - 1)),
 		Digest { logs: vec![item] },
 	);
-	Executive::initialize_block(&header);
+	let mode = Executive::initialize_block(&header);
 	let time = RuntimeCall::Timestamp(pallet_timestamp::Call::set { now });
 	Executive::apply_extrinsic(UncheckedExtrinsic::new_bare(time)).unwrap().unwrap();
+	mode
 }
 
 /// The pool sees what a finished block has left.
-fn finish() {
+pub(super) fn finish() {
 	Executive::finalize_block();
 }
 
@@ -105,7 +106,7 @@ fn by(who: AccountId, call: pallet_paystream::Call<Runtime>) {
 
 /// Alice's stream, and so many viewers with so many grants, each with one session less open than it
 /// allows.
-fn audience(viewers: u8, grants: u64, funds: Balance) {
+pub(super) fn audience(viewers: u8, grants: u64, funds: Balance) {
 	let alice = Sr25519Keyring::Alice.to_account_id();
 	let create = pallet_paystream::Call::create_stream {
 		asset: AssetKind::Native,
