@@ -56,7 +56,7 @@ def test_every_promised_command_is_there() -> None:
         "grant": {"give", "list", "revoke"},
         "session": {"list", "show", "close", "settle"},
         "relay": {"drain", "sessions"},
-        "subscription": {"subscribe", "show", "cancel", "settle"},
+        "subscription": {"subscribe", "list", "show", "cancel", "settle"},
         "asset": {"list", "enable", "disable", "write-off", "tick-price"},
         "chain": {"spec"},
         "operator": {"treasury-share", "stop", "resume", "show"},
