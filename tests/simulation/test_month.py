@@ -53,9 +53,10 @@ def test_every_session_ends() -> None:
 
 
 def test_a_share_of_the_seeds_has_another_setting() -> None:
-    settings = [Setting.drawn(seed) for seed in range(SEEDS)]
-    assert SEEDS // 5 < sum(each.in_batches for each in settings) < SEEDS // 2
-    assert SEEDS // 4 < sum(each.long_window for each in settings) < 3 * SEEDS // 4
+    settings = [Setting.drawn(seed) for seed in range(100)]
+    assert 20 < sum(each.in_batches for each in settings) < 50
+    assert 25 < sum(each.long_window for each in settings) < 75
+    assert 20 < sum(each.addresses for each in settings) < 50
 
 
 @pytest.mark.parametrize("seed", [0, 2])
