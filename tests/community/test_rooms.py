@@ -19,10 +19,10 @@ def message(number: int, account: str = "a") -> dict[str, Any]:
 
 async def queued(listener: Listener) -> list[dict[str, Any]]:
     """All that is there, without waiting for more."""
-    listener.offer("null")
+    listener.offer(b"null")
     found: list[Any] = []
-    while (text := await listener.next()) != "null" and text is not None:
-        found.append(json.loads(text))
+    while (data := await listener.next()) != b"null" and data is not None:
+        found.append(json.loads(data))
     return found
 
 
@@ -42,13 +42,32 @@ def test_one_who_is_too_far_behind_is_dropped_and_the_others_hear_on() -> None:
     asyncio.run(main())
 
 
+def test_a_queue_is_bounded_in_bytes_too() -> None:
+    """One who joins a full room over and over and reads nothing gets no memory for it."""
+
+    async def main() -> None:
+        listener = Listener()
+        shown = b"x" * 200_000
+        for _ in range(2):
+            listener.offer(shown)
+            assert await listener.next() == shown
+        listener.offer(shown)
+        listener.offer(shown)
+        assert listener.dropped is None
+        listener.offer(shown)
+        assert listener.dropped == "slow"
+        assert not listener._queue
+
+    asyncio.run(main())
+
+
 def test_who_waits_is_woken_by_what_comes_and_by_the_drop() -> None:
     async def main() -> None:
         listener = Listener()
         waiting = asyncio.create_task(listener.next())
         await asyncio.sleep(0)
-        listener.offer("x")
-        assert await waiting == "x"
+        listener.offer(b"x")
+        assert await waiting == b"x"
         waiting = asyncio.create_task(listener.next())
         await asyncio.sleep(0)
         listener.drop("closing")

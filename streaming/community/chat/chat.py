@@ -11,7 +11,7 @@ from streaming.community.accounts import ClockMs, Session
 from streaming.community.addresses import address_of
 from streaming.community.chat import messages, moderation
 from streaming.community.chat.messages import Message, Said
-from streaming.community.chat.rooms import RECENT, Listener, Room, Rooms
+from streaming.community.chat.rooms import RECENT, Listener, Room, Rooms, frame
 from streaming.community.database.database import Database
 from streaming.community.database.migrations import Execute
 from streaming.community.ledger import Owned
@@ -205,7 +205,7 @@ class Chat:
         for listener in {one for room in self.rooms.all() for one in room.listeners}:
             if listener.session is not None and listener.session.digest == digest:
                 listener.session = None
-                listener.offer('{"type":"signed_out"}')
+                listener.offer(frame("signed_out"))
 
     def account_deleted(self, public: bytes) -> None:
         """Tell everybody to forget what an account has said, and its listeners that it is gone."""

@@ -18,13 +18,16 @@ from streaming.community.chat.messages import Message
 from streaming.community.ledger import Owned, StreamKey
 
 QUEUE_MAX: Final = 256
+QUEUE_BYTES_MAX: Final = 512 * 1024
+"""Twice what who joins can be shown at most, so that one who asks for it again and again and reads
+nothing costs no more."""
 RECENT: Final = 100
 """Messages that who joins is shown."""
 
 
-def frame(kind: str, **fields: Any) -> str:
+def frame(kind: str, **fields: Any) -> bytes:
     """Write one message of the WebSocket."""
-    return msgspec.json.encode({"type": kind, **fields}).decode()
+    return msgspec.json.encode({"type": kind, **fields})
 
 
 class Listener:
@@ -34,18 +37,20 @@ class Listener:
         self.session: Session | None = None
         self.dropped: str | None = None
         """Why it hears nothing more; None while it does."""
-        self._queue: deque[str] = deque()
+        self._queue: deque[bytes] = deque()
+        self._queued_bytes = 0
         self._queue_max = queue_max
         self._some = asyncio.Event()
 
-    def offer(self, text: str) -> None:
+    def offer(self, data: bytes) -> None:
         """Queue what it is to hear; one that is too far behind is dropped."""
         if self.dropped is not None:
             return
-        if len(self._queue) >= self._queue_max:
+        self._queued_bytes += len(data)
+        if len(self._queue) >= self._queue_max or self._queued_bytes > QUEUE_BYTES_MAX:
             self.drop("slow")
             return
-        self._queue.append(text)
+        self._queue.append(data)
         self._some.set()
 
     def drop(self, why: str) -> None:
@@ -54,14 +59,16 @@ class Listener:
         self.dropped = self.dropped or why
         self._some.set()
 
-    async def next(self) -> str | None:
+    async def next(self) -> bytes | None:
         """Wait for what is to be sent next; None when it is dropped."""
         while not self._queue:
             if self.dropped is not None:
                 return None
             self._some.clear()
             await self._some.wait()
-        return self._queue.popleft()
+        data = self._queue.popleft()
+        self._queued_bytes -= len(data)
+        return data
 
 
 class Room:
@@ -77,15 +84,15 @@ class Room:
         self.users = 0
         self._where = {"stream": key.number, "chain": chain}
 
-    def frame(self, kind: str, **fields: Any) -> str:
+    def frame(self, kind: str, **fields: Any) -> bytes:
         """Write a message about this room."""
         return frame(kind, **self._where, **fields)
 
-    def tell(self, text: str, to: Callable[[Listener], bool] | None = None) -> None:
+    def tell(self, data: bytes, to: Callable[[Listener], bool] | None = None) -> None:
         """Queue it for everybody in the room, or for some."""
         for listener in tuple(self.listeners):
             if to is None or to(listener):
-                listener.offer(text)
+                listener.offer(data)
 
     def add(self, message: Message) -> None:
         """Tell a new message."""

@@ -132,9 +132,9 @@ class Sockets:
 async def _send(listener: Listener, socket: web.WebSocketResponse, request: web.Request) -> None:
     """Send what is queued, one after the other; say why, where it is dropped."""
     try:
-        while (text := await listener.next()) is not None:
+        while (data := await listener.next()) is not None:
             async with asyncio.timeout(SEND_WITHIN_S):
-                await socket.send_str(text)
+                await socket.send_frame(data, WSMsgType.TEXT)
         if listener.dropped in _REASONS:
             code, reason = _REASONS[listener.dropped]
             async with asyncio.timeout(CLOSE_WITHIN_S):
