@@ -47,7 +47,7 @@ class CardRoutes:
         """POST streams/{stream}/card: the text that its owner is to sign. Keeps nothing."""
         self._take_change(request)
         body = await self._host.json_of(request)
-        owned = await self._ledger.lately(*stream_in(request))
+        owned = await self._ledger.now(*stream_in(request))  # the text names the owner
         return answer(self._cards.prepared(owned, body))
 
     async def keep(self, request: web.Request) -> web.Response:
