@@ -251,7 +251,7 @@ class FakeLedger:
 
     async def sessions_of_stream(self, stream: int) -> dict[tuple[int, int], Session]:
         self._refuse_unindexed()
-        return {place: each for place, each in self.open_sessions.items() if each.stream == stream}
+        return {place: each for place, each in self.sessions_open.items() if each.stream == stream}
 
     async def subscriptions_of(self, viewer: str) -> dict[int, Subscription]:
         self._refuse_unindexed()

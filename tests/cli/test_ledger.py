@@ -206,7 +206,7 @@ def test_streams_are_listed_by_owner(ledger: FakeLedger) -> None:
 
 
 def test_what_belongs_to_somebody_is_looked_up(ledger: FakeLedger) -> None:
-    ledger.open_sessions[4, 1] = session_entry(viewer=BOB, stream=2)
+    ledger.sessions_open[4, 1] = session_entry(viewer=BOB, stream=2)
     ledger.grants[4] = grant_entry(viewer=BOB, key=DelegateKey(scheme="ed25519", public=KEY.public))
     told = data("session", "list", "--stream", "2")
     assert (told["stream"], [each["session"] for each in told["sessions"]]) == (2, ["4-1"])

@@ -133,7 +133,7 @@ def test_the_last_session_of_an_ended_grant_returns_its_deposit(
 
 
 def test_money_is_in_the_sessions_asset(lapsed: FakeLedger) -> None:
-    lapsed.open_sessions[3, 0] = session_entry(
+    lapsed.sessions_open[3, 0] = session_entry(
         asset=USD, funds=2_000_000, rate_per_second=1_000, ticked_at=NOW_MS - 220_000
     )
     lapsed.streams_by_id[1] = stream_entry(asset=USD)

@@ -19,6 +19,8 @@ ROW = Row(
     delivered_ms=89_400,
     ends=("left",),
     per_packet=True,
+    held_ms=0,
+    broken_ms=0,
 )
 
 
@@ -33,6 +35,8 @@ ROW = Row(
         ({"delivered_ms": 86_099, "loss_percent": 5.0}, ""),
         ({"delivered_ms": 84_299, "loss_percent": 5.0}, "less than 95 %"),
         ({"ends": ("vanished", "left")}, "ended: vanished, left"),
+        ({"held_ms": 1_450}, "held for 1.4 s"),
+        ({"broken_ms": 1_450}, ""),
     ],
 )
 def test_what_is_not_as_promised_is_said(change: dict[str, object], fault: str) -> None:
