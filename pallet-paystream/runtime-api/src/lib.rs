@@ -18,6 +18,9 @@ use pallet_paystream::{
 };
 use polkadot_sdk::sp_api;
 
+/// A page of a lookup; nothing while a migration builds its index.
+pub type Page<Entry> = Option<Vec<Entry>>;
+
 sp_api::decl_runtime_apis! {
 	/// What the ledger knows. Version 2 has the lookups: what belongs to somebody, page by page.
 	#[api_version(2)]
@@ -57,20 +60,19 @@ sp_api::decl_runtime_apis! {
 
 		/// A page of an owner's streams, of at most `limit` and at most
 		/// [`LOOKUP_MAX`](pallet_paystream::LOOKUP_MAX): those after the stream `after`, the last of the page
-		/// before. A page that is not full is the last. Nothing while a migration builds the index. So it is
-		/// with the others.
+		/// before. A page that is not full is the last. So it is with the others.
 		fn streams_of(
 			owner: AccountId,
 			after: Option<StreamId>,
 			limit: u32,
-		) -> Option<Vec<(StreamId, StreamView<AccountId, AssetKind, Balance>)>>;
+		) -> Page<(StreamId, StreamView<AccountId, AssetKind, Balance>)>;
 
 		/// A page of a stream's sessions: those after the session `after`, by grant and index.
 		fn sessions_of(
 			stream: StreamId,
 			after: Option<(GrantId, SessionIndex)>,
 			limit: u32,
-		) -> Option<Vec<(GrantId, SessionIndex, SessionView<AccountId, AssetKind, Balance>)>>;
+		) -> Page<(GrantId, SessionIndex, SessionView<AccountId, AssetKind, Balance>)>;
 
 		/// A page of a viewer's subscriptions, each with the rate at which a session would open now: those
 		/// after the subscription to the stream `after`.
@@ -78,7 +80,7 @@ sp_api::decl_runtime_apis! {
 			viewer: AccountId,
 			after: Option<StreamId>,
 			limit: u32,
-		) -> Option<Vec<(StreamId, Subscription<Balance>, Balance)>>;
+		) -> Page<(StreamId, Subscription<Balance>, Balance)>;
 
 		/// A page of a viewer's grants: those after the grant `after`. Its index is as old as grants are, so
 		/// that it always answers.
@@ -93,6 +95,6 @@ sp_api::decl_runtime_apis! {
 			key: DelegateKey,
 			after: Option<GrantId>,
 			limit: u32,
-		) -> Option<Vec<(AccountId, GrantView<AssetKind, Balance>)>>;
+		) -> Page<(AccountId, GrantView<AssetKind, Balance>)>;
 	}
 }

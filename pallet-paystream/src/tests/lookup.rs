@@ -27,7 +27,7 @@ fn sessions_of(stream: StreamId) -> Vec<(GrantId, SessionIndex)> {
 fn subscriptions_of(viewer: u64) -> Vec<StreamId> {
 	let page = PayStream::subscriptions_of(viewer, None, LOOKUP_MAX).expect("it is complete");
 	for (stream, entry, rate) in &page {
-		assert_eq!(PayStream::subscription(*stream, viewer), Some((entry.clone(), *rate)));
+		assert_eq!(PayStream::subscription(*stream, viewer), Some((*entry, *rate)));
 	}
 	ascending(page.into_iter().map(|(stream, ..)| stream))
 }
