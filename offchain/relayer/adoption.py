@@ -117,7 +117,6 @@ class Adopter:
         if entry is None or self._ticks_for_ms(entry) > 0 or not self._is_unknown(ref):
             return  # it has been closed, by us perhaps, or is another's
         session = LiveSession(_record(ref, entry, past, core.unix_ms()), trio.current_time())
-        session.closing_since = trio.current_time()
         session.charged_seconds = entry.seconds
         session.is_signed = True
         core.book.add(session)

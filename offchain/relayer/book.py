@@ -148,7 +148,6 @@ class Book:
         """Take in sessions and budgets that the journal holds."""
         for record in loaded.sessions:
             session = LiveSession(record, now)
-            session.closing_since = now if session.ending else None
             session.restored = True
             session.is_signed = True  # whether it is, only the ledger can tell
             session.charged_seconds = record.paid_seconds
@@ -352,7 +351,7 @@ class Book:
         is_away = self.servers.is_away(connection.boot_id, now)
         session.lapse = Lapse(connection, now, heard=not is_away)
         self.census.lapsed[session] = None
-        session.end("lapsed", now)
+        session.end("lapsed")
 
     def _take_lapsed(
         self,
@@ -521,7 +520,7 @@ class Book:
             return now + UNSIGNED_AGAIN_S if waits else again
         if session.deny is not None:
             if not session.live or now - session.deny_since >= DENIED_WAIT_S:
-                session.end(session.deny, now)
+                session.end(session.deny)
             return min(again, session.deny_since + DENIED_WAIT_S)
         if session.live or session.idle_since is None:
             return again
@@ -530,7 +529,7 @@ class Book:
         last = session.last
         reason = last.end_reason if last is not None and last.end_reason else "vanished"
         if reason in AT_ONCE or now - session.idle_since >= RESUME_WITHIN_S:
-            session.end(reason, now)
+            session.end(reason)
         return min(again, session.idle_since + RESUME_WITHIN_S)
 
     def _presume(self, session: LiveSession, now: float, now_ms: int) -> float:

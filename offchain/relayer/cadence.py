@@ -18,7 +18,8 @@ FUND_AHEAD_SECONDS: Final = 600
 RENEW_AHEAD_MS: Final = 30_000
 """How long before the last paid period ends it is renewed."""
 CLOSE_WAIT_MAX_MS: Final = 20_000
-"""How long a close waits for the chain's clock before it takes what the chain allows."""
+"""How far the chain's clock goes on while a close waits for it, before the close takes what that
+allows: the usual credit of a viewer. While no block comes, or all come late, none of it passes."""
 CLOSE_BY_MS: Final = 20_000
 """How long before a session's window is over it is closed with what is known: three blocks."""
 RESEND_AFTER_MS: Final = 6_000
@@ -29,8 +30,9 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     """What decides about a session's next order.
 
     `entry` is the ledger's at the best block, whose timestamp is `chain_now_ms`. `total_seconds` is
-    what was delivered, whole. `since_*_ms` count from the pool's last answer to that kind of order,
-    None where there was none. `awaits_figures`: the media server that knows the last ones is away.
+    what was delivered, whole. `closing_for_ms` has passed by that clock since the session was to be
+    closed. `since_*_ms` count from the pool's last answer to that kind of order, None where there
+    was none. `awaits_figures`: the media server that knows the last ones is away.
     `vault` and `cap_left` are free of other sessions' reservations.
     """
 

@@ -153,7 +153,7 @@ class LiveSession(_Noted):
     __slots__ = (
         "busy",
         "charged_seconds",
-        "closing_since",
+        "closing_from_ms",
         "connections",
         "crowded_out",
         "deny",
@@ -187,7 +187,8 @@ class LiveSession(_Noted):
         self.connections: tuple[Connected, ...] = ()
         """In the order of coming. Mostly there is one, and there are never many."""
         self.idle_since: float | None = now
-        self.closing_since: float | None = None
+        self.closing_from_ms: int | None = None
+        """What the ledger's clock showed when an order for its end was first thought of."""
         self.deny: str | None = None
         self.deny_since = now
         self.meant_seconds = 0
@@ -400,14 +401,12 @@ class LiveSession(_Noted):
             return None
         return msgspec.structs.replace(held.record, charged_ms=held.charged_ms)
 
-    def end(self, reason: str, now: float) -> None:
+    def end(self, reason: str) -> None:
         """Decide that the session is to end. The first reason stays."""
         found = step(self.state, "end")
         if self.record.end_reason is None:
             self.change(end_reason=reason)
             log.debug("event=session-ends session=%s end=%s", self.ref, reason)
-        if self.closing_since is None:
-            self.closing_since = now
             self.look()
         if found is not None and found.state != "over":  # that is for the book to do
             self._enter(found.state)

@@ -83,7 +83,7 @@ class Opening:
             await self._offer(session)
         except trio.Cancelled:
             # its order may be in the pool, but nobody will come with its secret
-            session.end("left", trio.current_time())
+            session.end("left")
             raise
         finally:
             session.release(OPEN_LANE)
@@ -189,7 +189,7 @@ class Opening:
             if not session.connections or core.book.awaits_admitted(session, now):
                 continue
             if not session.live:
-                session.end("left", now)
+                session.end("left")
                 held = [other for other in held if other is not session]
                 core.submit_bell.ring()
         if len(grant.open) + len(self._pacing.reserved(number, grant)) >= grant.sessions_max:
@@ -236,5 +236,5 @@ class Opening:
     def _give_up(self, session: LiveSession) -> None:
         """Keep it only to close it, should the pool have it after all."""
         session.deny = "open-refused"
-        session.end("open-refused", trio.current_time())
+        session.end("open-refused")
         self._core.journal_bell.ring()

@@ -18,7 +18,8 @@ def session_view(core: Core, session: LiveSession, now: float) -> SessionView | 
     foreign = session.foreign or session.is_another(entry)
     vault, cap_left = funds.free(core, session)
     tick, close, fund = (session.last_sent(kind) for kind in ("Tick", "Close", "Fund"))
-    closing_since = session.closing_since if session.closing_since is not None else now
+    if session.ending and session.closing_from_ms is None:
+        session.closing_from_ms = core.view.best_ms
     return SessionView(
         index=session.record.index,
         entry=entry,
@@ -28,7 +29,7 @@ def session_view(core: Core, session: LiveSession, now: float) -> SessionView | 
             entry.seconds if foreign else max(session.total_seconds, session.meant_seconds)
         ),
         closing=session.ending,
-        closing_for_ms=int((now - closing_since) * 1000),
+        closing_for_ms=core.view.best_ms - (session.closing_from_ms or core.view.best_ms),
         since_tick_ms=None if tick is None else int((now - tick.at) * 1000),
         last_total=None if tick is None else tick.total,
         since_close_ms=None if close is None else int((now - close.at) * 1000),

@@ -423,7 +423,7 @@ def refuse(core: Core, session: LiveSession, now: float) -> None:
     if session.refused_at is None:
         session.refused_at = core.view.best.number if core.view.best is not None else 0
     deny(session, "open-refused", now)
-    session.end("open-refused", now)
+    session.end("open-refused")
 
 
 def lane_of(order: Order) -> int:

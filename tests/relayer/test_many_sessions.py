@@ -392,7 +392,7 @@ async def test_the_line_of_a_session_goes_with_it(
     """What is kept by session, viewer, grant and stream is gone when the sessions are."""
     book = settled.core.book
     for session in list(book):
-        session.end("left", trio.current_time())
+        session.end("left")
         book.conclude(session, 0, phase="closed")
         book.depart(session, BASE_MS)
     await settled.block(2)

@@ -139,6 +139,8 @@ class Blockchain:
         """Blocks take nothing that a relayer has sent."""
         self.finalized = 0
         self.halted = False
+        self.late_ms = 0
+        """How long after its timestamp a block is there: its author or its readers are busy."""
         self.final_lag = FINAL_LAG
         self.takes: Callable[[int, Order], bool] = lambda grant, order: True
         """Which orders of the pool the next block takes."""
@@ -195,7 +197,7 @@ class Blockchain:
 
     def grow(self) -> Block:
         """Make a block of what waits."""
-        block = self._make(self.time_ms(), self.takes)
+        block = self._make(self.time_ms() - self.late_ms, self.takes)
         self._announce()
         return block
 

@@ -49,6 +49,28 @@ def test_an_hour_without_blocks_ends_no_session_and_loses_nothing() -> None:
     play(tale, judged=("charged", "credit", "ends"))
 
 
+# It once was so: every node compiled an upgrade for half a minute, and blocks came so much later
+# than they say; the close waited 20 s for the clock, and took what it showed.
+@pytest.mark.parametrize("halted_s", [15, 35, 300])
+def test_who_leaves_while_blocks_are_late_has_it_paid_when_they_are_not(halted_s: int) -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        watching = await viewer.watch()
+        await trio.sleep(20)
+        w.chain.halted = True
+        await trio.sleep(12)
+        watching.end("left")
+        await trio.sleep(halted_s - 12)
+        w.chain.late_ms = halted_s * 1000
+        w.chain.halted = False
+        await trio.sleep(10)
+        w.chain.late_ms = 0
+        await w.end()
+        assert w.unpaid_s(watching) < 2, w.unpaid_s(watching)
+
+    play(tale, judged=("charged", "credit", "ends"))
+
+
 # It once was so: nothing ever settles a session whose window is over.
 def test_a_session_ends_when_the_relayer_was_away_for_four_minutes() -> None:
     async def tale(w: World) -> None:
