@@ -40,15 +40,17 @@ BEFORE = {
         RELAYED,
         "install -d -m 700 /var/backups/paystream",
         f"paystream journal backup {BACKUP}",
-        f"rm {STATE}/journal.sqlite*",
+        "paystream keys backup /var/backups/paystream/keys",
+        f"rm -r {STATE}/journal.sqlite* {STATE}/delegates",
     ),
+    "paystream keys backup": (RELAYED, "install -d -m 700 /var/backups/paystream"),
     "paystream signer": (
         "install -d -m 700 /var/lib/paystream-signer /run/paystream-signer",
         "echo adopt = false > /etc/paystream/policy.toml",
     ),
 }
-"""What a reader has done before: a relayer has run, and perhaps its journal is lost; or a policy is
-written."""
+"""What a reader has done before: a relayer has run, and perhaps journal and keys are lost; or a
+policy is written."""
 NOT_TYPED = {
     "db.example": "a machine that is not here",
     "scripts/": "what every other test does first",
