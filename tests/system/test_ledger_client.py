@@ -74,7 +74,7 @@ class Viewing:
     async def submit(self, order: Order, key: LocalKey | None = None) -> str:
         return await self.ledger.submit_order(self.grant, order, self.sign(order, key))
 
-    async def open(self, index: int = 0, seconds: int = 600) -> Receipt:
+    async def open(self, index: int = 0, seconds: int = 600, *, tick_price_max: int = 0) -> Receipt:
         now_ms = await self.ledger.now_ms()
         return await self.send(
             Open(
@@ -83,6 +83,7 @@ class Viewing:
                 rate_per_second=RATE,
                 funds=seconds * RATE,
                 start_at=now_ms - 4_000,
+                tick_price_max=tick_price_max,
             )
         )
 

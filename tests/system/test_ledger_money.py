@@ -259,7 +259,9 @@ async def test_what_the_operator_sets_is_read_and_paid(own_node: NodeProcess) ->
         assert await ledger.treasury_share() == 20_000
 
         v = await give(ledger, dev_key("Bob"), 10 * UNIT)
-        await v.open()
+        with pytest.raises(OrderRefused, match="TickPriceAboveOrder"):
+            await v.open(tick_price_max=price - 1)
+        await v.open(tick_price_max=price)
         await v.wait_for_room(0, 10)
         ticked = (await v.send(Tick(index=0, seconds=10))).event("Ticked").fields
         assert (ticked["amount"], ticked["fee"]) == (10 * RATE, price)

@@ -418,6 +418,7 @@ async def open_and_tick(api: Api, v: Viewing, viewer: str) -> None:
         rate_per_second=grant["rate_max_per_second"],
         funds=60 * RATE,
         start_at=await api.ledger.now_ms(),
+        tick_price_max=TICK_PRICE,
     )
     assert opening.funds <= grant["available"]
     await v.send(opening)
