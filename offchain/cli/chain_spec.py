@@ -154,15 +154,7 @@ def spec(
             show_default="standard output",
         ),
     ] = None,
-    node: Annotated[
-        Path | None,
-        options.option(
-            "--node",
-            "The node's program.",
-            "FILE",
-            show_default="looked for on PATH, then what scripts/setup built",
-        ),
-    ] = None,
+    node: options.NodeProgram = None,
 ) -> None:
     """Write the specification with which every node of a network starts.
 

@@ -44,15 +44,7 @@ def node(
             show_default="--dev",
         ),
     ] = None,
-    node: Annotated[
-        Path | None,
-        options.option(
-            "--node",
-            "The node's program.",
-            "FILE",
-            show_default="looked for on PATH, then what scripts/setup built",
-        ),
-    ] = None,
+    node: options.NodeProgram = None,
 ) -> None:
     """Run the reference node; without arguments a development chain of its own, with 2 s blocks.
 

@@ -56,6 +56,15 @@ MetricsPort: TypeAlias = Annotated[
         show_default="none",
     ),
 ]
+NodeProgram: TypeAlias = Annotated[
+    Path | None,
+    option(
+        "--node",
+        "The node's program.",
+        "FILE",
+        show_default="looked for on PATH, then what scripts/setup built",
+    ),
+]
 Chain: TypeAlias = Annotated[
     str, option("--chain", "Address of the node's RPC.", "URL", rich_help_panel=COMMON)
 ]

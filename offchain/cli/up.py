@@ -70,15 +70,7 @@ def up(
             show_default="a development chain of its own",
         ),
     ] = None,
-    node: Annotated[
-        Path | None,
-        options.option(
-            "--node",
-            "The node's program.",
-            "FILE",
-            show_default="looked for on PATH, then what scripts/setup built",
-        ),
-    ] = None,
+    node: options.NodeProgram = None,
     rpc_port: Annotated[
         int,
         options.option(
