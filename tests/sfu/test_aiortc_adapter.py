@@ -310,7 +310,7 @@ def test_peers_with_rsa_certificates_are_taken_and_gcm_is_preferred() -> None:
 def certificate_with_negative_serial(key: ec.EllipticCurvePrivateKey) -> X509:
     """As ffmpeg makes every other one: its serial number is random, and has a sign."""
     usual = generate_certificate(key)
-    # As DER has it: no more octets than the number and its sign take (X.690, 8.3.2), so not always 20.
+    # As DER has it (X.690, 8.3.2): no more octets than number and sign take, so not always 20.
     serial = usual.serial_number.to_bytes(usual.serial_number.bit_length() // 8 + 1, "big")
     der = usual.public_bytes(Encoding.DER)
     assert der.count(serial) == 1
