@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from offchain.ledger.types import Constants, Session
 
 Place = tuple[int, int]
+Entries = Mapping[Place, "Session"]
+Ours = Callable[["Ledger", Entries], Awaitable[Entries]]
+"""Gives those of some sessions whose keys we derive. Raises KeystoreError."""
 
 
 class Adoption(msgspec.Struct, frozen=True):
@@ -27,16 +32,23 @@ class Adoption(msgspec.Struct, frozen=True):
     send: str
 
 
-def keys_of(what: Rehearsed) -> DelegateKeys | None:
-    """Open the delegates' keys, and make none; None where there are none to be opened here.
+def recognition(what: Rehearsed) -> Ours | None:
+    """Give what tells our sessions from others', and make no keys; None where it cannot be told.
 
-    What is wrong with them a check has told.
+    What is wrong with the keys a check has told.
     """
+    if what.signer is not None:
+        return partial(_asked_of, what.signer)
+    keys = _keys_of(what)
+    return None if keys is None else partial(_derived_by, keys)
+
+
+def _keys_of(what: Rehearsed) -> DelegateKeys | None:
     from offchain.keys import Keystore, KeystoreError
     from offchain.keys.delegate_keys import DelegateKeys, master_numbers
 
     try:
-        if what.signer is not None or not master_numbers(Keystore(what.delegates)):
+        if not master_numbers(Keystore(what.delegates)):
             return None
         question = f"Password of the delegates' keys in {what.delegates}"
         keys = DelegateKeys(
@@ -49,22 +61,43 @@ def keys_of(what: Rehearsed) -> DelegateKeys | None:
     return keys
 
 
-async def found(
-    ledger: Ledger, keys: DelegateKeys, known: Collection[Place], cadence_ms: int
-) -> list[Adoption]:
-    """List what is open at the last finalized block, of our keys, and not `known`.
-
-    Raises LedgerError.
-    """
-    at = (await ledger.finalized_head()).hash
-    unknown = [place for place in await ledger.open_sessions(at=at) if place not in known]
-    entries = await ledger.sessions_of(unknown, at=at)
-    now_ms = await ledger.now_ms(at=(await ledger.best_head()).hash)
-    ours = {
+async def _derived_by(keys: DelegateKeys, _ledger: Ledger, entries: Entries) -> Entries:
+    return {
         place: entry
         for place, entry in entries.items()
         if keys.recognise(entry.viewer, entry.key.public) is not None
     }
+
+
+async def _asked_of(signer: Path, ledger: Ledger, entries: Entries) -> Entries:
+    from offchain.keys import KeystoreError
+    from offchain.relayer.remote_keyring import open_remote_keyring
+
+    ours: dict[Place, Session] = {}
+    failure: KeystoreError | None = None
+    async with open_remote_keyring(signer, ledger, rehearses=True) as keyring:
+        try:
+            for place, entry in entries.items():
+                if await keyring.recognise(entry.viewer, entry.key.public) is not None:
+                    ours[place] = entry
+        except KeystoreError as error:
+            failure = error  # carried out of the keyring's nursery, which would wrap it
+    if failure is not None:
+        raise failure
+    return ours
+
+
+async def found(
+    ledger: Ledger, ours_of: Ours, known: Collection[Place], cadence_ms: int
+) -> list[Adoption]:
+    """List what is open at the last finalized block, of our keys, and not `known`.
+
+    Raises LedgerError and KeystoreError.
+    """
+    at = (await ledger.finalized_head()).hash
+    unknown = [place for place in await ledger.open_sessions(at=at) if place not in known]
+    ours = await ours_of(ledger, await ledger.sessions_of(unknown, at=at))
+    now_ms = await ledger.now_ms(at=(await ledger.best_head()).hash)
     numbers = {entry.stream for entry in ours.values()}
     streams = {number: await ledger.stream(number, at=at) for number in numbers}
     stops = {number: entry.stops for number, entry in streams.items() if entry is not None}
@@ -72,7 +105,7 @@ async def found(
 
 
 def adopted_at(
-    entries: Mapping[Place, Session],
+    entries: Entries,
     stops: Mapping[int, tuple[int, ...]],
     *,
     now_ms: int,

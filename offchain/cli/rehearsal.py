@@ -108,7 +108,7 @@ def rehearse(out: Output, what: Rehearsed) -> None:
 
 def _show_adoptions(out: Output, adoptions: Sequence[Adoption] | None) -> None:
     if adoptions is None:
-        out.note("What a start would adopt is not known: the keys, or the chain, are not here.")
+        out.note("What a start would adopt is not known: keys, signer or chain are not here.")
     elif adoptions:
         rows = [(each.session, short(each.viewer), each.send) for each in adoptions]
         columns = ("Adopted session", "Viewer", "Would be sent")
@@ -173,14 +173,14 @@ def _due(what: Rehearsed, chain: str, sessions: Sequence[LiveSession]) -> list[D
 def _adoptions(
     what: Rehearsed, chain: str, sessions: Sequence[LiveSession]
 ) -> list[Adoption] | None:
-    """Ask the chain what a start would adopt; None where the keys are not here, or no chain is."""
-    keys = adoptions_of.keys_of(what)
-    if keys is None:
+    """Ask the chain what a start would adopt; None where keys, signer or chain are not here."""
+    ours = adoptions_of.recognition(what)
+    if ours is None:
         return None
     known = {(each.record.grant, each.record.index) for each in sessions}
 
     async def work(ledger: Ledger) -> list[Adoption]:
-        return await adoptions_of.found(ledger, keys, known, what.cadence_ms)
+        return await adoptions_of.found(ledger, ours, known, what.cadence_ms)
 
     try:
         return with_ledger(chain, work)

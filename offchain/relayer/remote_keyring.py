@@ -85,9 +85,10 @@ class _Question:
 class RemoteKeyring:
     """Asks a signer; make one with `open_remote_keyring`."""
 
-    def __init__(self, path: Path, domain: Domain) -> None:
+    def __init__(self, path: Path, domain: Domain, *, rehearses: bool = False) -> None:
         self._path = path
         self._domain = domain
+        self._rehearses = rehearses
         self._orders: list[tuple[SignOrder, _Question]] = []
         self._others: list[FromRelayer] = []
         self._asked: dict[int, list[_Question]] = {}
@@ -266,7 +267,7 @@ class RemoteKeyring:
             nursery.cancel_scope.cancel()
         raise failure or SignerUnavailable("it takes nothing any more")
 
-    async def connect(self, *, rehearses: bool = False) -> trio.SocketStream:
+    async def connect(self) -> trio.SocketStream:
         """Connect and greet. Raises SignerUnavailable."""
         sock = trio.socket.socket(trio.socket.AF_UNIX, trio.socket.SOCK_STREAM)
         try:
@@ -285,7 +286,7 @@ class RemoteKeyring:
                             protocol_version=PROTOCOL_VERSION,
                             genesis_hash=self._domain.genesis_hash,
                             pallet_index=self._domain.pallet_index,
-                            rehearses=rehearses,
+                            rehearses=self._rehearses,
                         )
                     )
                 )
@@ -388,9 +389,14 @@ async def _message(stream: trio.SocketStream) -> FromSigner:
 
 
 @asynccontextmanager
-async def open_remote_keyring(path: Path, domain: Domain) -> AsyncIterator[RemoteKeyring]:
-    """Connect to a signer for the length of the block. Raises SignerUnavailable."""
-    keyring = RemoteKeyring(path, domain)
+async def open_remote_keyring(
+    path: Path, domain: Domain, *, rehearses: bool = False
+) -> AsyncIterator[RemoteKeyring]:
+    """Connect to a signer for the length of the block. Raises SignerUnavailable.
+
+    Who rehearses may ask whose keys are the signer's, and nothing else.
+    """
+    keyring = RemoteKeyring(path, domain, rehearses=rehearses)
     stream = await keyring.connect()
     async with stream, trio.open_nursery() as nursery:
         nursery.start_soon(keyring.run, stream)
@@ -400,4 +406,4 @@ async def open_remote_keyring(path: Path, domain: Domain) -> AsyncIterator[Remot
 
 async def would_greet(path: Path, domain: Domain) -> None:
     """Ask a signer whether it would sign for this chain. Raises SignerUnavailable."""
-    await (await RemoteKeyring(path, domain).connect(rehearses=True)).aclose()
+    await (await RemoteKeyring(path, domain, rehearses=True).connect()).aclose()

@@ -28,7 +28,8 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
     genesis_hash: str
     pallet_index: int
     rehearses: bool = False
-    """Only whether it would be greeted: a signer that is new is not tied to the chain by it."""
+    """Whether it would be greeted, and whose keys are here: a signer that is new is not tied to the
+    chain by it, and takes nothing but `Recognise`."""
 
 
 class SignOrders(msgspec.Struct, frozen=True, kw_only=True, tag="sign"):

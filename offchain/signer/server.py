@@ -145,9 +145,8 @@ class SignerServer:
         if refused is not None:
             log.warning("event=relayer-refused why=%r", refused)
             return
-        if hello.rehearses:
-            return
-        log.info("event=relayer-connected")
+        if not hello.rehearses:
+            log.info("event=relayer-connected")
         turn, room = trio.Lock(), trio.Semaphore(WAITING_MAX)
 
         async def answer(message: FromSigner) -> None:
@@ -165,6 +164,8 @@ class SignerServer:
             message = await read_message(stream)
             if isinstance(message, Hello):
                 raise PeerGone("it said hello twice")
+            if hello.rehearses and not isinstance(message, Recognise):
+                raise PeerGone("who rehearses has nothing made, signed or kept")
             if isinstance(message, SignOrders) and len(message.orders) > ORDERS_MAX:
                 raise PeerGone(f"it sent more than {ORDERS_MAX} orders at once")
             await self._send.send(_Asked(message, answer))

@@ -165,6 +165,7 @@ class FakeLedger:
     url = "ws://127.0.0.1:9944"
     chain = "Development"
     genesis_hash = GENESIS
+    pallet_index = 10
     spec_name = "paystream"
     spec_version = 1
     symbol = "UNIT"

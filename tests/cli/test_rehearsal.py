@@ -30,6 +30,7 @@ from tests.cli.fake_ledger import (
     session_entry,
 )
 from tests.journal.samples import connection, session
+from tests.signer.test_process import PASSWORD, started
 
 
 @pytest.fixture
@@ -155,6 +156,28 @@ def test_without_keys_nobody_knows_what_would_be_adopted(ledger: FakeLedger, sta
     assert rehearsed()["adoptions"] is None
     assert "would adopt is not known" in CliRunner().invoke(app, ["relay", "--dry-run"]).output
     assert not (state / "delegates").exists()
+
+
+def test_a_signer_is_asked_what_would_be_adopted(
+    ledger: FakeLedger, state: Path, tmp_path: Path
+) -> None:
+    """Where the relayer has no secrets. The signer makes nothing of it, and no chain ties it."""
+    keys = tmp_path / "signer" / "state" / "delegates"
+    add_master(Keystore(keys), PASSWORD)
+    delegates = DelegateKeys(keys, PASSWORD)
+    delegates.check()
+    key = DelegateKey(scheme="sr25519", public=delegates.delegate(ALICE, 1)[1])
+    ledger.sessions_open = {
+        (3, 1): session_entry(viewer=ALICE, key=key, seconds=77, ticked_at=NOW_MS - 40_000),
+        (4, 0): session_entry(ticked_at=NOW_MS - 40_000),
+    }
+    with started(tmp_path / "signer") as (process, path):
+        told = rehearsed("--signer", str(path))
+        process.terminate()
+    assert state_of(told, "Signer") == "ok"
+    assert told["adoptions"] == [{"session": "3-1", "viewer": ALICE, "send": "a close of 77 s"}]
+    gone = rehearsed("--signer", str(path), exit_code=Exit.FAILED)
+    assert gone["adoptions"] is None
 
 
 def test_funds_that_would_be_raised_are_told(ledger: FakeLedger, state: Path) -> None:

@@ -136,6 +136,25 @@ async def test_a_rehearsal_ties_a_signer_to_no_chain(directory: Path) -> None:
             await remote_keyring.would_greet(path, Chain("0x" + "22" * 32))
 
 
+async def test_who_rehearses_hears_whose_keys_they_are_and_gets_nothing_signed(
+    directory: Path,
+) -> None:
+    async with signing(directory) as path:
+        async with open_remote_keyring(path, CHAIN) as keyring:
+            name, public = await keyring.delegate(ALICE, 1)
+        async with open_remote_keyring(path, CHAIN, rehearses=True) as keyring:
+            assert await keyring.recognise(ALICE, public) == name
+            assert await keyring.recognise(BOB, public) is None
+            with pytest.raises(SignerUnavailable):
+                await keyring.prove(name, CHAIN, ALICE)
+        async with open_remote_keyring(path, CHAIN, rehearses=True) as keyring:
+            with pytest.raises(SignerUnavailable):
+                await ask(keyring, name, public, opening())
+        async with open_remote_keyring(path, CHAIN, rehearses=True) as keyring:
+            with pytest.raises(SignerUnavailable):
+                await keyring.delegate(ALICE, 2)
+
+
 async def test_a_key_is_proven_to_its_own_viewer_only(directory: Path) -> None:
     Keystore(directory / "delegates").store(fresh_key(), "delegate-1", PASSWORD)
     async with signing(directory) as path, open_remote_keyring(path, CHAIN) as keyring:
