@@ -31,7 +31,7 @@ pytestmark = pytest.mark.demo
 
 VALIDATORS = 4
 UNIT = 10**12
-BEFORE = 2
+BEFORE = 3
 """The version with which the network begins: the newest earlier one that `tests/data` has."""
 SLOT_MS = 2_000
 LAG_BLOCKS = 4

@@ -113,7 +113,7 @@ async def paid_seconds(stage: Stage, watched: Child, grant: int, before: Session
     return entry.seconds
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 async def test_viewers_watch_and_pay_across_an_upgrade(version: int, tmp_path: Path) -> None:
     specification = exported(tmp_path)
     code = specification["genesis"]["runtimeGenesis"]["code"]
