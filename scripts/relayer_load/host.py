@@ -43,6 +43,9 @@ from relayer_load.weighing import bytes_of
 from streaming.session_state import SessionRef
 
 SETTLES_S: Final = 12.0
+LONG_S: Final = 600.0
+"""Who measures for so long learns, too, whether what is kept stays the same."""
+QUARTERS: Final = 4
 RIVAL_ORDERS: Final = 100
 
 
@@ -138,12 +141,14 @@ class _Measured:
         self._inside: ServerInside | None = None
         self._visits: Visits | None = None
         self._lagged = Lagged()
+        self._weighing_s = 0.0
+        self._kept_bytes: list[int] = []
 
     @property
     def _others_s(self) -> float:
         """Processor time of this process that is not the relayer's."""
         inside = [each for each in (self._inside, self._visits) if each is not None]
-        return self._stage.spent_s() + sum(each.spent_s for each in inside)
+        return self._stage.spent_s() + sum(each.spent_s for each in inside) + self._weighing_s
 
     @property
     def _ticks(self) -> int:
@@ -180,7 +185,7 @@ class _Measured:
         )
         if profiler is not None:
             profiler.enable()
-        await trio.sleep(seconds)
+        await self._pass(seconds)
         if profiler is not None:
             profiler.disable()
         took_s = trio.current_time() - began
@@ -194,6 +199,8 @@ class _Measured:
             "lag_included_ms_p99": self._lagged.p99_ms("included"),
             "counters": dict(core.counters),
         }
+        if self._kept_bytes:
+            figures["kept_bytes"] = self._kept_bytes
         if self._visits is not None:
             figures |= self._visits.figures()
         if self._host.server is not None:
@@ -202,6 +209,21 @@ class _Measured:
             figures["media_server"] = json.loads(output)
         elif self._inside is not None:
             figures["media_server"] = self._inside.server.figures()
+
+    async def _pass(self, seconds: float) -> None:
+        """Let the time pass; on the simulated clock weigh what is kept each quarter."""
+        if not self._host.simulated or seconds < LONG_S:
+            await trio.sleep(seconds)
+            return
+        self._weigh()
+        for _ in range(QUARTERS):
+            await trio.sleep(seconds / QUARTERS)
+            self._weigh()
+
+    def _weigh(self) -> None:
+        began = time.process_time()
+        self._kept_bytes.append(_kept_bytes(self._relayer, self._stage))
+        self._weighing_s += time.process_time() - began
 
 
 def _media_server(directory: Path, seeded: list[Seeded]) -> subprocess.Popen[bytes]:
@@ -212,6 +234,10 @@ def _media_server(directory: Path, seeded: list[Seeded]) -> subprocess.Popen[byt
 
 
 def _bytes_per_session(relayer: Relayer, stage: Stage) -> int:
+    return _kept_bytes(relayer, stage) // len(relayer.core.book.sessions)
+
+
+def _kept_bytes(relayer: Relayer, stage: Stage) -> int:
     """Weigh what the relayer keeps of its sessions: book, entries, tokens, keys' names.
 
     All tokens and keys are in it, those of viewers who have left or not come yet, too.
@@ -223,7 +249,7 @@ def _bytes_per_session(relayer: Relayer, stage: Stage) -> int:
     # among them what measures: the relayer keeps no list of its lags
     shared = [stage.chain, stage.keyring, stage.seeded, core, core.view, core.journal]
     shared.append(core.lags.observe)
-    return bytes_of(roots, shared) // len(core.book.sessions)
+    return bytes_of(roots, shared)
 
 
 def _end(server: subprocess.Popen[bytes] | None) -> None:
