@@ -7,11 +7,14 @@ outlives the process: the journal keeps the block's number with its hash.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from offchain.journal import FinalBlock, KnownChain
 from offchain.ledger.errors import NodeBehind, NodeDisagrees
 from offchain.ledger.types import Head
+
+LINKED_BLOCKS_MAX: Final = 512
+"""So far back each block is found by its child, one request each: 17 minutes of blocks of 2 s."""
 
 
 class AskedNode(Protocol):
@@ -19,6 +22,12 @@ class AskedNode(Protocol):
 
     async def is_syncing(self) -> bool: ...
     async def block_hash(self, number: int) -> str | None: ...
+
+
+class FollowedNode(AskedNode, Protocol):
+    """The same, of the one in use, or of those that a load balancer has behind its address."""
+
+    async def head(self, block_hash: str) -> Head: ...
 
 
 class NewNode(AskedNode, Protocol):
@@ -38,6 +47,8 @@ class Belief:
         """The last finalized block that an earlier process has read."""
         self.final: FinalBlock | None = None
         """The highest finalized block that was read, and that every later one stands on."""
+        self._standing: dict[str, Head] = {}
+        """Blocks that stand on `final`, and itself, by their hashes."""
         self.disagreed = 0
         """Times that a node was not taken into use since it has another block where one was final.
         """
@@ -52,12 +63,39 @@ class Belief:
         """Note a finalized block that was read."""
         if self.final is None or head.number > self.final.number:
             self.final = FinalBlock(number=head.number, hash=head.hash)
+            above = {
+                name: each for name, each in self._standing.items() if each.number > head.number
+            }
+            self._standing = above | {head.hash: head}
 
     async def check(self, node: AskedNode, head: Head) -> None:
         """Refuse a node, whose block `head` is, if it may not know what the chain knows.
 
         Raises NodeBehind, NodeDisagrees and what the node's answers raise.
         """
+        await self._check_height(node, head)
+        final = self.final
+        if final is None:
+            return
+        is_same = head.number == final.number
+        found = head.hash if is_same else await node.block_hash(final.number)
+        if found is None:  # behind a load balancer another one answers that has not come so far
+            raise NodeBehind(f"it has no block {final.number}, which is final: wait until it has")
+        self._hold_against(final.number, found)
+
+    async def follow(self, node: FollowedNode, head: Head) -> None:
+        """Refuse a block that does not stand on what is final, or comes from a node that is behind.
+
+        Raises NodeBehind, NodeDisagrees and what the node's answers raise.
+        """
+        final = self.final
+        if final is None or head.number - final.number > LINKED_BLOCKS_MAX:
+            await self.check(node, head)
+            return
+        await self._check_height(node, head)
+        await self.trail(node, head, final.number)
+
+    async def _check_height(self, node: AskedNode, head: Head) -> None:
         if await node.is_syncing():
             raise NodeBehind("it is syncing: wait until it has caught up")
         if head.number < self.floor:
@@ -65,20 +103,40 @@ class Belief:
                 f"its block {head.number} is below block {self.floor}, which was read as final "
                 "before this start: wait until it has caught up"
             )
-        final = self.final
-        if final is None:
-            return
-        if head.number < final.number:
+        if self.final is not None and head.number < self.final.number:
             raise NodeBehind(
-                f"its block {head.number} is below block {final.number}, which is final: wait "
+                f"its block {head.number} is below block {self.final.number}, which is final: wait "
                 "until it has caught up"
             )
-        is_same = head.number == final.number
-        found = head.hash if is_same else await node.block_hash(final.number)
-        if found is None:  # behind a load balancer another one answers that has not come so far
-            raise NodeBehind(f"it has no block {final.number}, which is final: wait until it has")
-        if found != final.hash:
-            raise NodeDisagrees(final.number, expected=final.hash, found=found)
+
+    async def trail(self, node: FollowedNode, head: Head, down_to: int) -> dict[int, str]:
+        """Name the blocks above `down_to`, up to `head`, that lead to what is final.
+
+        Each is found by its child, which names its hash, and a hash is made of what it names: so
+        nobody's blocks get among them, also where each request is answered by another node.
+        Nothing is named where it is too far.
+
+        Raises NodeDisagrees where they lead elsewhere, and what the node's answers raise.
+        """
+        final = self.final
+        lowest = 1 + (down_to if final is None else min(down_to, final.number))
+        if head.number - lowest >= LINKED_BLOCKS_MAX:
+            return {}
+        heads = [head]
+        while head.number > lowest:
+            self._hold_against(head.number, head.hash)
+            head = self._standing.get(head.parent_hash) or await _parent(node, head)
+            heads.append(head)
+        self._hold_against(head.number, head.hash)
+        self._hold_against(head.number - 1, head.parent_hash)
+        if final is not None:
+            self._standing |= {each.hash: each for each in heads if each.number > final.number}
+        return {each.number: each.hash for each in heads}
+
+    def _hold_against(self, number: int, found: str) -> None:
+        final = self.final
+        if final is not None and number == final.number and found != final.hash:
+            raise NodeDisagrees(number, expected=final.hash, found=found)
 
     async def admit(self, node: NewNode) -> None:
         """Refuse a node that is to be used from now on, as `check` does; also one of another chain.
@@ -97,3 +155,10 @@ class Belief:
             raise NodeDisagrees(0, expected=self.genesis_hash, found=genesis_hash)
         await self.check(node, await node.best_head())
         return genesis_hash
+
+
+async def _parent(node: FollowedNode, head: Head) -> Head:
+    parent = await node.head(head.parent_hash)
+    if parent.hash != head.parent_hash:
+        raise NodeDisagrees(head.number - 1, expected=head.parent_hash, found=parent.hash)
+    return parent

@@ -125,6 +125,7 @@ class Chain(Protocol):
     async def best_head(self) -> Head: ...
     async def finalized_head(self) -> Head: ...
     async def is_syncing(self) -> bool: ...
+    async def head(self, block_hash: str) -> Head: ...
     async def block_hash(self, number: int) -> str | None: ...
     def heads(self, kind: HeadKind) -> AbstractAsyncContextManager[AsyncIterator[Head]]: ...
     async def events(self, block_hash: str) -> tuple[Event, ...]: ...
@@ -196,6 +197,7 @@ class ChainView:
         self.closed_with: dict[SessionRef, int] = {}
         """The totals with which sessions were closed, by the best blocks' events."""
         self.belief = belief
+        self._asked = _Asked(self)
 
     @property
     def best_number(self) -> int:
@@ -256,7 +258,14 @@ class ChainView:
 
     async def check(self, head: Head) -> None:
         """Refuse a node that is not to be believed. Raises NodeNotBelieved, LedgerError."""
-        await bounded(self.belief.check(self.chain, head))
+        await self.belief.follow(self._asked, head)
+
+    async def trail(self, head: Head, down_to: int) -> dict[int, str]:
+        """Name the finalized blocks above `down_to`, up to `head`: see `Belief.trail`.
+
+        Raises NodeDisagrees, LedgerError.
+        """
+        return await self.belief.trail(self._asked, head, down_to)
 
     def believe(self, head: Head) -> None:
         """Note a finalized block that was read."""
@@ -403,6 +412,22 @@ class ChainView:
                     own.pop(SessionRef(*name) if kind == "sessions" else name, None)
         for grant, index in gone.sessions:
             self.closed_with.pop(SessionRef(grant, index), None)
+
+
+class _Asked:
+    """The node that is followed, asked for what it is believed by, and not for ever."""
+
+    def __init__(self, view: ChainView) -> None:
+        self._view = view
+
+    async def is_syncing(self) -> bool:
+        return await bounded(self._view.chain.is_syncing())
+
+    async def head(self, block_hash: str) -> Head:
+        return await bounded(self._view.chain.head(block_hash))
+
+    async def block_hash(self, number: int) -> str | None:
+        return await bounded(self._view.chain.block_hash(number))
 
 
 def _stands_otherwise(known: Stream | None, entry: Stream | None) -> bool:

@@ -56,6 +56,7 @@ class Confirmer:
         self._core = core
         self._lost_by: type[LedgerError] | None = None
         """What the chain was lost by last: another reason is told, too."""
+        self._disagreed = ""
         self._missed = 0
         self._unread_from: int | None = None
         """The first of the finalized blocks that are being passed over."""
@@ -95,6 +96,7 @@ class Confirmer:
             return  # a new subscription begins with what the old one ended with
         was_reachable = core.view.reachable
         await core.view.advance(head)
+        self._disagreed = ""
         if not was_reachable:
             log.info("event=chain-followed best=%d", head.number)
         now = trio.current_time()
@@ -121,12 +123,19 @@ class Confirmer:
 
     def _lost(self, error: LedgerError) -> None:
         view, why = self._core.view, str(error)
-        if isinstance(error, NodeDisagrees) and why != view.why:
-            self._core.count("nodes_disagreed")
-            log.error("event=node-disagrees why=%r", why)
+        if isinstance(error, NodeDisagrees):
+            self._disagrees(why)
         elif view.reachable or view.why is None or type(error) is not self._lost_by:
             log.warning("event=chain-lost why=%r", why)
         view.reachable, view.why, self._lost_by = False, why, type(error)
+
+    def _disagrees(self, why: str) -> None:
+        """Say so once, and again when a block has been believed since."""
+        if why == self._disagreed:
+            return
+        self._disagreed = why
+        self._core.count("nodes_disagreed")
+        log.error("event=node-disagrees why=%r", why)
 
     def _move_on(self, error: LedgerError) -> None:
         """Leave a node that is not believed, or gave no block that could be read for too long."""
@@ -252,6 +261,8 @@ class Confirmer:
         while True:
             try:
                 await self._follow("finalized", FINALIZED_SILENT_S, self.finalized)
+            except NodeDisagrees as error:
+                self._disagrees(str(error))
             except LedgerError as error:
                 log.debug("event=finalized-lost why=%s", error)
             await trio.sleep(RETRY_S)
@@ -265,9 +276,12 @@ class Confirmer:
             core.book.finalized_block = max(last, head.number - 1)
         elif head.number - last > CATCH_UP_BLOCKS_MAX:
             core.book.finalized_block = self._skip(last + 1, head) - 1
+        trail: dict[int, str] = {}
         while core.book.finalized_block < head.number:
             last = core.book.finalized_block
-            read = await self._read_events(last + 1, head) - 1
+            if last + 1 not in trail:
+                trail = await core.view.trail(head, last)
+            read = await self._read_events(last + 1, head, trail.get(last + 1)) - 1
             if core.book.finalized_block == last:  # else sessions were taken in that are behind
                 core.book.finalized_block = read
             core.book.unwritten.finalized = True
@@ -276,11 +290,15 @@ class Confirmer:
         core.lags.finalized(head.number, trio.current_time())
         await self._decide(head)
 
-    async def _read_events(self, number: int, head: Head) -> int:
-        """Take the events of one finalized block; gives the number of the next to read."""
+    async def _read_events(self, number: int, head: Head, block_hash: str | None) -> int:
+        """Take the events of one finalized block; gives the number of the next to read.
+
+        A block that is too far below `head` has no hash that is known: then the node says it.
+        """
         core = self._core
-        block_hash: str | None = head.hash
-        if number != head.number:
+        if number == head.number:
+            block_hash = head.hash
+        elif block_hash is None:
             block_hash = await bounded(core.chain.block_hash(number))
         if block_hash is None:
             raise BlockUnknown(f"number {number}")

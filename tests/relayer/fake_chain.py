@@ -606,6 +606,10 @@ class FakeChain:
             lambda ledger: happened(ledger.settle(grant, index, signed=False))
         )
 
+    async def head(self, block_hash: str) -> Head:
+        await self._at(block_hash)
+        return self.blocks[block_hash].head
+
     async def block_hash(self, number: int) -> str | None:
         await self._at(None)
         return self.canonical[number] if number < len(self.canonical) else None

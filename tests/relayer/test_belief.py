@@ -12,7 +12,7 @@ from offchain.journal import FinalBlock
 from offchain.ledger.errors import NodeBehind, NodeDisagrees
 from offchain.ledger.types import Head
 from offchain.relayer import readiness
-from offchain.relayer.belief import Belief
+from offchain.relayer.belief import LINKED_BLOCKS_MAX, Belief
 from offchain.relayer.metrics import Answers
 from tests.relayer.fake_chain import FINAL_LAG, FakeChain
 from tests.relayer.rig import RATE, Rig, rig
@@ -93,6 +93,75 @@ async def test_a_block_that_is_missing_is_no_disagreement() -> None:
         await belief.check(Asked(n5="0xab"), best)
     with pytest.raises(NodeBehind, match="below block 5"):
         await belief.check(Asked(), Head(number=4, hash="0x99", parent_hash="0x98"))
+
+
+class Chained:
+    """A node with a chain of blocks, named by their numbers; some are another chain's."""
+
+    def __init__(self, height: int, *, forked_at: int = 1_000_000) -> None:
+        self.asked = 0
+        self.names = [f"{'f' if number >= forked_at else 'b'}{number}" for number in range(height)]
+
+    @property
+    def best(self) -> Head:
+        return self._at(len(self.names) - 1)
+
+    def _at(self, number: int) -> Head:
+        return Head(number=number, hash=self.names[number], parent_hash=self.names[number - 1])
+
+    async def is_syncing(self) -> bool:
+        return False
+
+    async def block_hash(self, number: int) -> str | None:
+        return f"b{number}"  # as the other node says, behind the same address
+
+    async def head(self, block_hash: str) -> Head:
+        self.asked += 1
+        return self._at(int(block_hash[1:]))
+
+
+async def test_a_block_is_followed_back_to_what_is_final_whoever_answers() -> None:
+    belief, node = Belief(), Chained(30)
+    belief.note(Head(number=20, hash="b20", parent_hash="b19"))
+    await belief.follow(node, node.best)
+    assert node.asked == 8
+    await belief.follow(node, node.best)
+    node.names.append("b30")
+    await belief.follow(node, node.best)
+    assert node.asked == 8, "what is known to stand on it is not read again"
+    assert await belief.trail(node, node.best, 25) == {n: f"b{n}" for n in range(21, 31)}
+    assert await belief.trail(node, node.best, 17) == {n: f"b{n}" for n in range(18, 31)}
+    for forked_at in (1, 20):
+        liar = Chained(32, forked_at=forked_at)
+        with pytest.raises(NodeDisagrees, match="block 20 is f20"):
+            await belief.follow(liar, liar.best)
+        with pytest.raises(NodeDisagrees, match="block 20 is f20"):
+            await belief.trail(liar, liar.best, 22)
+    belief.note(node.best)
+    with pytest.raises(NodeDisagrees, match="block 30 is f30"):
+        await belief.follow(Chained(31, forked_at=21), Chained(31, forked_at=21).best)
+
+
+async def test_a_header_that_is_not_the_one_asked_for_is_no_link() -> None:
+    class Swapping(Chained):
+        async def head(self, block_hash: str) -> Head:
+            return Head(number=22, hash="b22", parent_hash="b21")
+
+    belief, node = Belief(), Swapping(26, forked_at=21)
+    belief.note(Head(number=20, hash="b20", parent_hash="b19"))
+    with pytest.raises(NodeDisagrees, match="block 24 is b22"):
+        await belief.follow(node, node.best)
+
+
+async def test_what_is_too_far_to_be_followed_is_compared_by_its_number() -> None:
+    belief, node = Belief(), Chained(LINKED_BLOCKS_MAX + 3)
+    belief.note(Head(number=1, hash="b1", parent_hash="b0"))
+    await belief.follow(node, node.best)
+    assert await belief.trail(node, node.best, 1) == {}
+    assert node.asked == 0
+    belief.final = FinalBlock(number=1, hash="another")
+    with pytest.raises(NodeDisagrees, match="block 1 is b1"):
+        await belief.follow(node, node.best)
 
 
 class New(Asked):

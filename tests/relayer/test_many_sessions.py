@@ -52,6 +52,10 @@ class QuietChain:
     async def clock(self, *, at: str | None = None) -> Clock:
         return Clock(now_ms=BASE_MS + int(trio.current_time() * 1000), halted_ms=0)
 
+    async def head(self, block_hash: str) -> Head:
+        number = int(block_hash[2:])
+        return Head(number=number, hash=block_hash, parent_hash=f"0x{number - 1}")
+
     async def block_hash(self, number: int) -> str:
         return f"0x{number}"
 

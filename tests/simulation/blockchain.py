@@ -132,6 +132,8 @@ class Blockchain:
         ledger.asset_entries[NATIVE] = model.AssetEntry()
         self.blocks: dict[str, Block] = {}
         self.canonical: list[str] = []
+        self.heads: dict[str, Head] = {}
+        """Every header that there ever was, also of blocks whose states nobody has any more."""
         self.pool: dict[Key, Waiting] = {}
         self.pending: list[Change] = []
         self.transactions: list[Transaction] = []
@@ -251,6 +253,7 @@ class Blockchain:
         head = Head(number=number, hash=name, parent_hash=parent)
         block = Block(head, *clocks, ledger, tuple(events), tuple(orders), tuple(changes))
         self.blocks[name] = block
+        self.heads[name] = head
         self.canonical.append(name)
         self.finalized = max(self.finalized, number - self.final_lag)
         if number >= BLOCKS_KEPT:

@@ -158,7 +158,7 @@ def _no_settlement() -> Iterator[None]:
 
 @contextmanager
 def _no_final_chain() -> Iterator[None]:
-    with mock.patch.object(Belief, "check", return_value=None):
+    with mock.patch.object(Belief, "_hold_against", return_value=None):
         yield
 
 

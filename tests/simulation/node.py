@@ -149,6 +149,15 @@ class Node:
         parent = self._name(number - 1) if number else "0x" + "00" * 32
         return Head(number=number, hash=self._name(number), parent_hash=parent)
 
+    def head_of(self, name: str) -> Head:
+        """Give a header by its hash; those are never pruned. Raises BlockUnknown."""
+        if self.forked_at is not None and name in self._forged:
+            return self.head_at(self._forged[name])
+        head = self.chain.heads.get(name)
+        if head is None or head.number > self.height:
+            raise BlockUnknown(name)
+        return head
+
     def hash_at(self, number: int) -> str | None:
         """Give the hash of its best chain's block of that number."""
         return self._name(number) if number <= self.height else None
@@ -436,7 +445,7 @@ class Endpoint:
 
     async def head(self, block_hash: str) -> Head:
         """Read a block's header. Raises BlockUnknown."""
-        return (await self._node()).block(block_hash).head
+        return (await self._node()).head_of(block_hash)
 
     async def block_hash(self, number: int) -> str | None:
         """Give the hash of the best chain's block of that number."""

@@ -98,6 +98,33 @@ def test_a_restored_node_ends_no_session() -> None:
     play(tale, judged=("charged",))
 
 
+# It once was so: the node with the right chain answered what the other was held against, and a
+# session was over for good, and the chain lost, by blocks that were never final.
+@pytest.mark.parametrize("seed", range(4))
+def test_a_node_that_lies_behind_a_load_balancer_decides_nothing(seed: int) -> None:
+    async def tale(w: World) -> None:
+        await trio.sleep(60)
+        viewer = await w.viewer().ready()
+        watching = await viewer.watch()
+        await trio.sleep(20)
+        other = Node("other", w.chain)
+        w.nodes.append(other)
+        w.node.forked_at, w.node.lies = w.node.finalized - 1, True
+        await trio.sleep(60)
+        w.node.forked_at, w.node.lies = None, False
+        w.nodes.remove(other)
+        w.chain.on_block.remove(other.catch_up)
+        await trio.sleep(20)
+        assert not any("session-closed" in line for line in w.story.lines), "by a block of the fork"
+        assert (await w.ask("info"))["finalized_block"] >= w.chain.finalized - 10
+        assert (await w.ask("status"))["counters"]["nodes_disagreed"] > 0
+        watching.end("left")
+        await trio.sleep(30)
+        assert not w.judges.open_sessions()
+
+    play(tale, seed=seed, judged=("charged", "decided"))
+
+
 # It once was so: a node that was away and came back without what was known was not named.
 def test_a_node_that_comes_back_behind_is_called_so() -> None:
     async def tale(w: World) -> None:
