@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import FloatRect, Page, expect
 
 from offchain.cli.rest import AccountSigner
 from offchain.keys.signer import dev_key
@@ -96,6 +96,32 @@ async def test_streams_are_called_as_their_owners_say(driven: Driven, fake: Fake
             "https://a.example"
         ]
         assert (await page.title()).startswith("Tea")
+
+
+async def places(page: Page, *names: str) -> list[FloatRect]:
+    found = [await page.locator(name).bounding_box() for name in names]
+    return [each for each in found if each is not None]
+
+
+@on_browser
+async def test_a_long_description_keeps_nobody_from_paying(
+    driven: Driven, fake: FakeServer
+) -> None:
+    url, parts = ready(fake), ("#player", "#panel", "#description")
+    async with Somebody(fake, "Alice") as alice:
+        card = {"title": "Tea", "description": "Come in and stay. " * 200}
+        await alice.client.describe(1, card, alice.signer)
+    async with opened(driven, None, url) as page:
+        await expect(page.locator("#description")).to_contain_text("Come in")
+        await page.set_viewport_size({"width": 360, "height": 740})
+        player, panel, about = await places(page, *parts)
+        assert player["y"] + player["height"] <= panel["y"] < about["y"]
+        assert panel["y"] < 740, "the price is on the first screen"
+        await page.set_viewport_size({"width": 1280, "height": 800})
+        player, panel, about = await places(page, *parts)
+        assert player["x"] + player["width"] < panel["x"]
+        assert about["x"] < panel["x"]
+        assert about["y"] < player["y"] + player["height"] + 120, "it follows the picture"
 
 
 @on_browser
