@@ -65,14 +65,20 @@ class Admission:
         return await self._quotes.terms(token.account, stream)
 
     async def admit(
-        self, token: TokenRecord, stream: int, resume: str | None, *, renew: bool = False
+        self,
+        token: TokenRecord,
+        stream: int,
+        resume: str | None,
+        *,
+        renew: bool = False,
+        rate_max: int | None = None,
     ) -> dict[str, Any]:
         """Let a viewer watch: re-attach, or reserve, journal, sign and open. Raises Refused.
 
         `renew` is the viewer's wish that a running subscription be renewed, as far as the grant
-        allows renewals.
+        allows renewals. `rate_max` is the rate per second that the viewer was told, smallest units.
         """
-        ask = functools.partial(self._ask, token, stream, resume, renew=renew)
+        ask = functools.partial(self._ask, token, stream, resume, renew=renew, rate_max=rate_max)
         answer = await ask(None)
         if not isinstance(answer, Early):
             return answer
@@ -101,11 +107,14 @@ class Admission:
         place: Place | None,
         *,
         renew: bool,
+        rate_max: int | None,
     ) -> dict[str, Any] | Early:
         """Admit one of an account's viewers at a time, unless the ledger's pace forbids it yet."""
         async with self._turns.of(token.account):
             with self._core.tenure.using(token.account):
-                return await self._admit(token, stream, resume, place, renew=renew)
+                return await self._admit(
+                    token, stream, resume, place, renew=renew, rate_max=rate_max
+                )
 
     async def _admit(
         self,
@@ -115,6 +124,7 @@ class Admission:
         place: Place | None,
         *,
         renew: bool,
+        rate_max: int | None,
     ) -> dict[str, Any] | Early:
         core = self._core
         if not core.journal.healthy:
@@ -135,6 +145,8 @@ class Admission:
             raise _slot_taken()
         if standing.missing:
             raise await self._payment_required(token, stream, standing)
+        if rate_max is not None and standing.rate_per_second > rate_max:
+            raise await self._dearer(token, stream)
         number = standing.chosen
         if number is None:
             raise chain_unavailable()
@@ -207,6 +219,12 @@ class Admission:
         detail = "; ".join(words[what] for what in standing.missing)
         if (terms["short_by"], terms["asset_short_by"]) != ("0", "0"):
             detail += ". The account cannot pay that: `short_by` says what to send it first"
+        return Refused(402, "payment-required", detail, terms=terms)
+
+    async def _dearer(self, token: TokenRecord, stream: int) -> Refused:
+        """Ask again where a viewer agreed to less than the stream costs by now."""
+        detail = "the stream costs more by now than the challenge said: answer the new one"
+        terms = await self.terms(token, stream)
         return Refused(402, "payment-required", detail, terms=terms)
 
     async def _follow(

@@ -59,13 +59,15 @@ class TermsParams(msgspec.Struct, frozen=True, kw_only=True):
 class AdmitParams(msgspec.Struct, frozen=True, kw_only=True):
     """A watch token, a stream, and perhaps the secret of a session to go on with.
 
-    `renew` asks for the renewal of a running subscription.
+    `renew` asks for the renewal of a running subscription. `rate_max_per_second` is the rate that
+    the viewer was told, decimal text in the smallest unit: a session that costs more is refused.
     """
 
     token: str
     stream: int
     resume: str | None = None
     renew: bool = False
+    rate_max_per_second: str | None = None
 
 
 class PrepareParams(msgspec.Struct, frozen=True, kw_only=True):

@@ -47,7 +47,7 @@ from offchain.relayer.problems import (
 from offchain.relayer.submit import deny
 from offchain.relayer.terms import tier_json
 from offchain.relayer.tokens import Tokens, read_account
-from offchain.relayer.wallet import Wallet
+from offchain.relayer.wallet import Wallet, read_amount
 from offchain.relayer.wallet_money import asset_json
 from streaming.session_state import Problem, Request, Response
 
@@ -252,10 +252,12 @@ class Requests:
 
     async def _admit(self, params: AdmitParams) -> dict[str, Any]:
         token = self._tokens.check(params.token, "watch", self._core.steady_ms())
+        told = params.rate_max_per_second
+        rate_max = None if told is None else read_amount(told, "rate_max_per_second")
         began, outcome = trio.current_time(), "failed"
         try:
             answer = await self._admission.admit(
-                token, params.stream, params.resume, renew=params.renew
+                token, params.stream, params.resume, renew=params.renew, rate_max=rate_max
             )
             outcome = "resumed" if answer["resumed"] else "admitted"
         except Refused as refused:

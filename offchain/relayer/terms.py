@@ -271,6 +271,7 @@ class Quotes:
         return {
             "genesis_hash": core.chain.genesis_hash,
             "stream": stream,
+            "owner": entry.owner,
             **asset_json(currency),
             "rate_per_second": str(standing.rate_per_second),
             "full_rate_per_second": str(entry.rate_per_second),

@@ -81,13 +81,19 @@ class Door:
         return address
 
     async def ask_about_token(
-        self, request: web.Request, method: str, stream: StreamRef, address: str | None
+        self,
+        request: web.Request,
+        method: str,
+        stream: StreamRef,
+        address: str | None,
+        token: str | None = None,
     ) -> str:
         """Let the relayer judge the request's token. Returns it. Raises `ProblemError`.
 
-        `method` is `watch` or `publish`. A token that was just refused is not asked about again.
+        `method` is `watch` or `publish`. `token` is one that did not come as a bearer's. A token
+        that was just refused is not asked about again.
         """
-        token = bearer(request)
+        token = bearer(request) if token is None else token
         token_there = f"{stream.chain}/{token}"  # what one chain refuses another may know
         self._refused.check(token_there)
         params: dict[str, Any] = {"token": token, "stream": stream.number}

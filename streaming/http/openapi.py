@@ -78,6 +78,29 @@ _RENEW_HEADER = {
     "as far as the grant allows renewals",
 }
 
+_ACCEPT_PAYMENT_HEADER = {
+    "name": "Accept-Payment",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "where there is no `Authorization` yet: `paystream/session` asks for a "
+    "challenge (402) in place of 401",
+}
+
+_WATCHING_HEADERS: Final = {
+    "201": {
+        "Location": "the connection",
+        "PayStream-Session": "the session as grant-index",
+        "PayStream-Resume": "the secret to go on with it within 15 s",
+        "Payment-Receipt": "that the session is open and covered, base64url of JSON; `spent` is "
+        "what has been paid, not what will be",
+    },
+    "402": {
+        "WWW-Authenticate": "a challenge of the `Payment` scheme, method `paystream`, intent "
+        "`session`",
+    },
+}
+
 _PLAYING: Final = "what is so now: `paused`, `number` (the highest that was heard), `delivered_ms`"
 _TOO_MANY: Final = "a limit by address, which `detail` names; `Retry-After` says when to ask again"
 _NUMBERED: Final = {**body_of({}, {"number": "count"}), "required": False}
@@ -114,7 +137,10 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
             {
                 "201": "the SDP answer; `Location` is the connection, `PayStream-Session` the "
                 "session as grant-index, `PayStream-Resume` the secret to go on with it",
-                "402": "it cannot be paid; `terms` says what is missing",
+                "400": "several headers `Authorization`",
+                "401": "no token, or none that is known",
+                "402": "it cannot be paid; `terms` says what is missing. Or a credential was "
+                "refused: `malformed-credential`, `invalid-challenge`, `verification-failed`",
                 "409": "`not-live`: nobody publishes it at the moment",
                 "410": "the stream has ended",
                 "422": "nothing in the offer can be used",
@@ -123,9 +149,10 @@ _PATHS: Final[dict[str, dict[str, Any]]] = {
                 "connecting; `Retry-After` says when to ask again",
             },
             parameters=("stream",),
-            headers=[_RESUME_HEADER, _RENEW_HEADER],
+            headers=[_RESUME_HEADER, _RENEW_HEADER, _ACCEPT_PAYMENT_HEADER],
             body=sdp("the offer, receiving video and sound"),
-            security=_WATCH,
+            security=[*_WATCH, {"payment": []}],
+            answer_headers=_WATCHING_HEADERS,
         )
     },
     "/whep/{stream}/{resource}": {
@@ -327,6 +354,11 @@ DOCUMENT: Final[dict[str, Any]] = {
         "securitySchemes": {
             "watch": {"type": "http", "scheme": "bearer", "description": "a watch token"},
             "publish": {"type": "http", "scheme": "bearer", "description": "a publish token"},
+            "payment": {
+                "type": "http",
+                "scheme": "Payment",
+                "description": "a challenge of WHEP's 402 with the watch token as `payload.token`",
+            },
         },
         "schemas": {
             "Problem": {
@@ -395,6 +427,10 @@ def _section(path: str, method: str, described: dict[str, Any]) -> str:
     parts.append("<dl>")
     for code, answer in described["responses"].items():
         if code != "default":
-            parts.append(f"<dt>{code}</dt><dd>{escape(answer['description'])}</dd>")
+            told = "".join(
+                f"; header <code>{name}</code>: {escape(header['description'])}"
+                for name, header in answer.get("headers", {}).items()
+            )
+            parts.append(f"<dt>{code}</dt><dd>{escape(answer['description'])}{told}</dd>")
     parts.append("</dl></section>")
     return "".join(parts)

@@ -60,9 +60,18 @@ def operation(
     body: dict[str, Any] | None = None,
     security: Security | None = None,
     headers: list[dict[str, Any]] | None = None,
+    answer_headers: dict[str, dict[str, str]] | None = None,
 ) -> dict[str, Any]:
-    """One method of a path; `headers` are further parameters."""
+    """One method of a path; `headers` are further parameters.
+
+    `answer_headers` has by status the headers of an answer, and what each says.
+    """
     responses: dict[str, Any] = {code: {"description": text} for code, text in answers.items()}
+    for code, named in (answer_headers or {}).items():
+        responses[code]["headers"] = {
+            name: {"description": text, "schema": {"type": "string"}}
+            for name, text in named.items()
+        }
     responses["default"] = {
         "description": "What is wrong and how to mend it",
         "content": {

@@ -13,9 +13,11 @@ from aiohttp.typedefs import Handler, Middleware
 ANY: Final = "*"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]+")
-_HEADERS: Final = "Authorization, Content-Type, PayStream-Resume, PayStream-Renew"
+_HEADERS: Final = "Authorization, Accept-Payment, Content-Type, PayStream-Resume, PayStream-Renew"
 _METHODS: Final = "GET, POST, PUT, DELETE, PATCH, OPTIONS"
-_EXPOSED: Final = "Location, PayStream-Session, PayStream-Resume, Retry-After"
+_EXPOSED: Final = (
+    "Location, PayStream-Session, PayStream-Resume, Payment-Receipt, Retry-After, WWW-Authenticate"
+)
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "media-src 'self' blob:; img-src 'self' data:; form-action 'none'; frame-ancestors 'none'; "

@@ -12,6 +12,11 @@ from streaming.session_state import Problem
 
 MIME = "application/problem+json"
 _TYPE = "urn:paystream:problem:"
+_PAYMENT_TYPE = "https://paymentauth.org/problems/"
+_OF_PAYMENT = frozenset(
+    ("payment-required", "malformed-credential", "invalid-challenge", "verification-failed")
+)
+"""Problems that the `Payment` scheme has names for."""
 _RETRIED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
@@ -52,7 +57,7 @@ def response(error: ProblemError) -> web.Response:
     """The HTTP response for a problem, with the headers that its status asks for."""
     problem = error.problem
     body: dict[str, Any] = {
-        "type": _TYPE + problem.code,
+        "type": (_PAYMENT_TYPE if problem.code in _OF_PAYMENT else _TYPE) + problem.code,
         "title": _title(problem.status),
         "status": problem.status,
         "detail": problem.detail,

@@ -24,15 +24,20 @@ _TOKEN = re.compile(r"ps[wp]_[A-Za-z0-9_-]{1,124}")
 _NUMBER = re.compile(r"[0-9]{1,20}")
 
 
+def is_token(text: str) -> bool:
+    """Whether a text looks like a token of a relayer."""
+    return _TOKEN.fullmatch(text) is not None
+
+
 def bearer(request: web.Request) -> str:
     """The token of the request. Raises 401 without one, or with one that cannot be one."""
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip()
-    if kind.lower() == "bearer" and token and " " not in token and not _TOKEN.fullmatch(token):
+    if kind.lower() == "bearer" and token and " " not in token and not is_token(token):
         raise ProblemError(
             401, "token-invalid", "this is no token of PayStream: sign in again", field="token"
         )
-    if kind.lower() != "bearer" or not _TOKEN.fullmatch(token):
+    if kind.lower() != "bearer" or not is_token(token):
         raise ProblemError(
             401,
             "token-missing",

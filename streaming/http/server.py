@@ -43,6 +43,7 @@ from streaming.http.slow_requests import (
     HttpConnections,
     mark_requests,
 )
+from streaming.http.whep_payment import Payments
 from streaming.session_state import (
     PROTOCOL_VERSION,
     ConnectionState,
@@ -80,6 +81,7 @@ class MediaServer:
         )
         self.connections = Connections(self.boot_id, config.limits)
         self.door = Door(config.limits, config.trusted_proxies)
+        self.payments = Payments(origin)
         self.http_connections: HttpConnections | None = None
         self.operator_connections: HttpConnections | None = None
         hello = Hello(
@@ -150,6 +152,7 @@ class MediaServer:
         app[REQUEST_TIMEOUT_S] = self.config.limits.request_timeout_s
         app[whep.CONNECTIONS] = self.connections
         app[whep.CONNECTIONS_MAX] = self.config.connections_max
+        app[whep.PAYMENTS] = self.payments
         app[api.BOOT_ID] = self.boot_id
         whip.add_routes(app)
         whep.add_routes(app)

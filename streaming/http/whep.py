@@ -24,11 +24,19 @@ from streaming.http.sdp_exchange import (
     session_options,
 )
 from streaming.http.slow_requests import has_gone, while_there
+from streaming.http.whep_payment import (
+    RECEIPT,
+    UNAUTHORIZED,
+    Payments,
+    Shown,
+    verification_failed,
+)
 from streaming.session_state import LEASE_MS, SessionRef, StreamRef
 from streaming.sfu.media_engine import MediaError, PreparedSubscription, Subscription
 
 CONNECTIONS: Final = web.AppKey("connections", Connections)
 CONNECTIONS_MAX: Final = web.AppKey("connections_max", int)
+PAYMENTS: Final = web.AppKey("payments", Payments)
 RESUME: Final = "PayStream-Resume"
 SESSION: Final = "PayStream-Session"
 RENEW: Final = "PayStream-Renew"
@@ -80,8 +88,13 @@ async def watch(request: web.Request) -> web.Response:
     The token first, then the whole offer, and only then the relayer's admission.
     """
     stream = stream_of(request)
+    address = request.app[DOOR].take_join(request)
+    async with request.app[PAYMENTS].asking(request, stream):
+        return await _watch(request, stream, address)
+
+
+async def _watch(request: web.Request, stream: StreamRef, address: str | None) -> web.Response:
     door = request.app[DOOR]
-    address = door.take_join(request)
     connections = request.app[CONNECTIONS]
     connections_max = request.app[CONNECTIONS_MAX]
     if len(connections) + connections.joining >= connections_max:
@@ -92,21 +105,43 @@ async def watch(request: web.Request) -> web.Response:
             "(--connections-max)",
             FULL_RETRY_S,
         )
+    payments = request.app[PAYMENTS]
     connections.joining += 1
     try:
-        token = await door.ask_about_token(request, "watch", stream, address)
-        place = door.half_open.enter(address, stream)
-        try:
-            return await _join(request, stream, token, place)
-        except BaseException:
-            door.half_open.leave(place)
-            raise
+        shown = payments.shown(request, stream)
+        with payments.answering(shown):
+            token = await _token(request, stream, address, shown)
+            place = door.half_open.enter(address, stream)
+            try:
+                return await _join(request, stream, token, place, shown)
+            except BaseException:
+                door.half_open.leave(place)
+                raise
     finally:
         connections.joining -= 1
 
 
+async def _token(
+    request: web.Request, stream: StreamRef, address: str | None, shown: Shown | None
+) -> str:
+    """The watch token, bare or in a credential, once the relayer has taken it. Raises 401, 402."""
+    door = request.app[DOOR]
+    if shown is None:
+        return await door.ask_about_token(request, "watch", stream, address)
+    try:
+        return await door.ask_about_token(request, "watch", stream, address, shown.token)
+    except ProblemError as error:
+        if error.problem.status == UNAUTHORIZED:
+            raise verification_failed(error) from None
+        raise
+
+
 async def _join(
-    request: web.Request, stream: StreamRef, token: str, place: HalfOpenPlace
+    request: web.Request,
+    stream: StreamRef,
+    token: str,
+    place: HalfOpenPlace,
+    shown: Shown | None,
 ) -> web.Response:
     connections = request.app[CONNECTIONS]
     offer = await sdp_of(request)
@@ -115,8 +150,9 @@ async def _join(
     except MediaError as error:
         raise problem_of(error) from None
     ender = _Ender(connections)
+    params = _admission(request, stream, token, shown)
     admitted, answer, subscription = await _admit_and_answer(
-        request, stream, token, prepared, ender
+        request, stream, params, prepared, ender
     )
     named = admitted["session"]
     session = SessionRef(named["grant"], named["index"], stream.chain)
@@ -141,13 +177,19 @@ async def _join(
             "Location": f"{place_of(request)}/whep/{stream.number}/{connection.resource}",
             SESSION: session.on_chain,
             RESUME: str(admitted["resume"]),
-            "Access-Control-Expose-Headers": f"Location, {SESSION}, {RESUME}",
+            RECEIPT: request.app[PAYMENTS].receipt(session, stream, admitted, shown),
+            "Cache-Control": "private",
+            "Access-Control-Expose-Headers": f"Location, {SESSION}, {RESUME}, {RECEIPT}",
         },
     )
 
 
-def _admission(request: web.Request, stream: StreamRef, token: str) -> dict[str, Any]:
+def _admission(
+    request: web.Request, stream: StreamRef, token: str, shown: Shown | None
+) -> dict[str, Any]:
     params: dict[str, Any] = {"token": token, "stream": stream.number}
+    if shown is not None:
+        params["rate_max_per_second"] = shown.rate_per_second
     if RESUME in request.headers:
         params["resume"] = request.headers[RESUME][:256]
     if request.headers.get(RENEW) == "1":
@@ -162,13 +204,12 @@ def _connected_or_ended(connection: Connection) -> Callable[[], bool]:
 async def _admit_and_answer(
     request: web.Request,
     stream: StreamRef,
-    token: str,
+    params: dict[str, Any],
     prepared: PreparedSubscription,
     ender: _Ender,
 ) -> tuple[dict[str, Any], str, Subscription]:
     """Have the relayer admit, then answer; whatever fails, the prepared offer is dropped."""
     try:
-        params = _admission(request, stream, token)
         asked = request.app[LINK].request("admit", params, ADMIT_WITHIN_S, chain=stream.chain)
         admitted: dict[str, Any] = await while_there(request, asked)
         answer, subscription = await prepared.answer(ender.ended)

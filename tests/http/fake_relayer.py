@@ -37,9 +37,36 @@ STREAM: dict[str, Any] = {
     "id": 1,
     "owner": "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY",
     "asset": "native",
+    "symbol": "UNIT",
+    "decimals": 12,
     "rate_per_second": "1000",
     "status": "active",
 }
+TERMS: dict[str, Any] = {
+    "genesis_hash": "0x00",
+    "stream": 1,
+    "owner": STREAM["owner"],
+    "asset": "native",
+    "symbol": "UNIT",
+    "decimals": 12,
+    "rate_per_second": "1000",
+    "tick_price": "0",
+    "viewer": "5FHneW46xGXgs5mUiveU4sbTyGBzmstUspZC92UhjJM694ty",
+    "delegate": "0x01",
+    "proof": "0x02",
+    "vault": "7",
+    "free_balance": "8",
+    "missing": ["funds", "grant"],
+    "needs": {
+        "deposit": "3600000",
+        "cap": "3600000",
+        "rate_max_per_second": "1000",
+        "sessions_max": 1,
+        "gap_ms": 120_000,
+    },
+    "payable": False,
+}
+"""What a relayer says with a 402, as far as a challenge is made of it."""
 
 Answer = Callable[[dict[str, Any]], Any]
 
@@ -185,6 +212,11 @@ class FakeRelayer:
         """What all connections delivered, by their last words."""
         latest = {**self.states, **self.finals}
         return sum(state.delivered_ms for state in latest.values())
+
+
+def unpaid(_params: dict[str, Any]) -> Problem:
+    """The refusal of an admission that cannot be paid."""
+    return Problem(status=402, code="payment-required", detail="deposit first", terms=TERMS)
 
 
 def allow(state: ConnectionState) -> Lease:

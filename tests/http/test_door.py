@@ -12,7 +12,7 @@ from streaming.http import server
 from streaming.http.config import ServeConfig
 from streaming.http.limits import Limits
 from streaming.session_state import Problem
-from tests.http.fake_relayer import WATCH_TOKEN
+from tests.http.fake_relayer import WATCH_TOKEN, unpaid
 from tests.http.rig import PUBLISHING, SDP, WATCHING, HttpRig, http_rig
 
 BEHIND_PROXY = ("127.0.0.1",)
@@ -165,9 +165,7 @@ def test_an_offer_that_fails_gives_its_place_back() -> None:
     async def main() -> None:
         limits = Limits(half_open_per_address=1)
         async with http_rig(limits=limits, trusted_proxies=BEHIND_PROXY) as r:
-            r.relayer.answers["admit"] = lambda _p: Problem(
-                status=402, code="payment-required", detail="pay", terms={}
-            )
+            r.relayer.answers["admit"] = unpaid
             for data, expected in (("no", 422), ("v=0", 402), (b"\xff", 400), ("v=0", 402)):
                 assert (await post(r, "/whep/1", client(1), data))[0] == expected
             for _ in range(3):

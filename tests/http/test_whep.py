@@ -13,8 +13,7 @@ import pytest
 
 from streaming.http import connections
 from streaming.http.connections import TAIL_BY_REPORTS_S, TAIL_S
-from streaming.session_state import Problem
-from tests.http.fake_relayer import WATCH_TOKEN, allow, deny, hold_back
+from tests.http.fake_relayer import TERMS, WATCH_TOKEN, allow, deny, hold_back, unpaid
 from tests.http.rig import SDP, WATCHING, HttpRig, StillSubscription, http_rig
 
 POST = {**WATCHING, **SDP}
@@ -62,12 +61,9 @@ def test_a_viewer_is_admitted_told_about_and_leaves() -> None:
 def test_what_cannot_be_paid_is_402_with_the_terms_and_nothing_stays_open() -> None:
     async def main() -> None:
         async with http_rig() as r:
-            terms = {"stream": 1, "missing": ["funds"], "payable": False}
-            r.relayer.answers["admit"] = lambda _p: Problem(
-                status=402, code="payment-required", detail="deposit first", terms=terms
-            )
+            r.relayer.answers["admit"] = unpaid
             status, headers, body = await r.ask("POST", "/whep/1", headers=POST, data="v=0")
-            assert (status, body["code"], body["terms"]) == (402, "payment-required", terms)
+            assert (status, body["code"], body["terms"]) == (402, "payment-required", TERMS)
             assert headers["Content-Type"] == "application/problem+json"
             assert all(one.closed for one in r.engine.subscriptions)
             assert len(r.server.connections) == 0

@@ -712,3 +712,19 @@ async def test_no_more_are_let_in_than_a_core_can_carry(
         await r.watch(token)
         refused = await problem(r, "admit", token=other, stream=1)
         assert (refused.status, refused.code) == (503, "full")
+
+
+async def test_a_viewer_who_was_told_less_is_told_the_rate_and_not_charged_it(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer()
+        told = {"token": token, "stream": 1, "rate_max_per_second": str(RATE - 1)}
+        refused = await problem(r, "admit", **told)
+        assert (refused.status, refused.code) == (402, "payment-required")
+        assert refused.terms is not None
+        assert (refused.terms["rate_per_second"], refused.terms["missing"]) == (str(RATE), [])
+        assert refused.terms["owner"] == r.chain.state.streams[1].owner
+        refused = await problem(r, "admit", **{**told, "rate_max_per_second": "1.5"})
+        assert (refused.status, refused.field) == (400, "rate_max_per_second")
+        assert await r.result("admit", **{**told, "rate_max_per_second": str(RATE)})

@@ -17,7 +17,7 @@ from streaming.clients.rest_client import ClientError, RestClient
 from streaming.http import connections
 from streaming.session_state import Problem
 from streaming.sfu import aiortc_adapter
-from tests.http.fake_relayer import PUBLISH_TOKEN, FakeSigner, deny
+from tests.http.fake_relayer import PUBLISH_TOKEN, TERMS, FakeSigner, deny, unpaid
 from tests.sfu.rig import Rig, rig, sample_file, serving
 
 pytestmark = pytest.mark.media
@@ -209,9 +209,7 @@ def test_a_denied_viewer_sees_nothing_more_and_hears_why() -> None:
             watching = asyncio.ensure_future(r.watch(seconds=30))
             await until(lambda: r.relayer.states)
             await asyncio.sleep(2)
-            r.relayer.answers["admit"] = lambda _p: Problem(
-                status=402, code="payment-required", detail="deposit first"
-            )
+            r.relayer.answers["admit"] = unpaid
             r.relayer.decide = deny
             start = time.monotonic()
             result = await watching
@@ -252,14 +250,11 @@ def test_first_refusals_are_errors_with_a_remedy() -> None:
             with pytest.raises(ClientError) as raised:
                 await r.watch(seconds=1)
             assert raised.value.code == "not-live"
-            terms = {"missing": ["grant"]}
             async with r.publishing():
-                r.relayer.answers["admit"] = lambda _p: Problem(
-                    status=402, code="payment-required", detail="deposit first", terms=terms
-                )
+                r.relayer.answers["admit"] = unpaid
                 with pytest.raises(ClientError) as raised:
                     await r.watch(seconds=1)
-                assert raised.value.terms == terms
+                assert raised.value.terms == TERMS
 
     asyncio.run(main())
 
@@ -268,9 +263,7 @@ def test_a_viewer_may_be_taught_to_pay() -> None:
     async def main() -> None:
         async with rig() as r, r.publishing():
             admit = r.relayer.answers["admit"]
-            r.relayer.answers["admit"] = lambda _p: Problem(
-                status=402, code="payment-required", detail="deposit first", terms={"x": 1}
-            )
+            r.relayer.answers["admit"] = unpaid
             asked: list[Any] = []
 
             async def pay(rest: RestClient, token: str, terms: dict[str, Any]) -> None:
@@ -278,7 +271,7 @@ def test_a_viewer_may_be_taught_to_pay() -> None:
                 r.relayer.answers["admit"] = admit
 
             result = await r.watch(seconds=1, make_payable=pay)
-            assert asked == [{"x": 1}]
+            assert asked == [TERMS]
             assert result.frames_decoded > 10
 
     asyncio.run(main())
