@@ -6,6 +6,7 @@ people, and print nothing but what the configuration's callbacks print.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from streaming.clients.config import PublishConfig, PublishResult, WatchConfig, WatchResult
@@ -15,6 +16,7 @@ from streaming.http.limits import Limits
 from streaming.http.tls import CertificateFiles
 
 if TYPE_CHECKING:
+    from streaming.clients.whep_conformance import Finding
     from streaming.http.self_test import Reach
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Signer",
     "WatchConfig",
     "WatchResult",
+    "examine_whep",
     "run_publish",
     "run_serve",
     "run_watch",
@@ -74,3 +77,14 @@ async def run_watch(config: WatchConfig) -> WatchResult:
     from streaming.clients.viewer import watch  # noqa: PLC0415
 
     return await watch(config)
+
+
+async def examine_whep(url: str, token: str | None = None) -> AsyncIterator[Finding]:
+    """Judge a WHEP resource by the rules of `docs/whep-402.md`; with a watch token, by all.
+
+    Raises `streaming.clients.rest_client.ClientError`: no address, or nobody answers there.
+    """
+    from streaming.clients.whep_conformance import examine  # noqa: PLC0415
+
+    async for finding in examine(url, token):
+        yield finding

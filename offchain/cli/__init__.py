@@ -11,6 +11,7 @@ from offchain.cli import (
     chain_spec,
     claim,
     community,
+    conformance,
     doctor,
     grant,
     handover,
@@ -86,6 +87,7 @@ app.add_typer(community.chat, name="chat", rich_help_panel=PEOPLE)
 status.add_to(app, HEALTH)
 doctor.add_to(app, HEALTH)
 reconcile.add_to(app, HEALTH)
+app.add_typer(conformance.app, name="conformance", rich_help_panel=HEALTH)
 
 
 def _show_version(wanted: bool) -> None:

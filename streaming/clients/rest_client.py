@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import aiohttp
 
+from streaming import payment_auth
 from streaming.clients.signer import Signer
+from streaming.payment_auth import PaymentAuthInvalid, Receipt
 
 TIMEOUT_S = 20.0
 _MIME_SDP = "application/sdp"
@@ -194,6 +197,24 @@ class RestClient:
                 code="not-paystream",
             )
         return body
+
+
+def receipt_of(headers: Mapping[str, str]) -> Receipt | None:
+    """What the server says of a session that it has opened; None where it says nothing.
+
+    `spent` is what had been paid by then, in the smallest unit of `currency`: of a session that is
+    new, nothing yet. Raises `ClientError` (code `receipt-invalid`).
+    """
+    shown = headers.get("Payment-Receipt")
+    if shown is None:
+        return None
+    try:
+        return payment_auth.read_receipt(shown)
+    except PaymentAuthInvalid as error:
+        raise ClientError(
+            f"the server's receipt cannot be read ({error}); is it `paystream serve`?",
+            code="receipt-invalid",
+        ) from None
 
 
 def _words(error: BaseException) -> str:

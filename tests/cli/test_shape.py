@@ -59,6 +59,7 @@ def test_every_promised_command_is_there() -> None:
         "subscription": {"subscribe", "list", "show", "cancel", "settle"},
         "asset": {"list", "enable", "disable", "write-off", "tick-price"},
         "chain": {"spec"},
+        "conformance": {"whep-402"},
         "operator": {"treasury-share", "stop", "resume", "show"},
     }
     alone = {
