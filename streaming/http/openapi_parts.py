@@ -67,10 +67,9 @@ def operation(
     `answer_headers` has by status the headers of an answer, and what each says.
     """
     responses: dict[str, Any] = {code: {"description": text} for code, text in answers.items()}
-    for code, named in (answer_headers or {}).items():
+    for code, told in (answer_headers or {}).items():
         responses[code]["headers"] = {
-            name: {"description": text, "schema": {"type": "string"}}
-            for name, text in named.items()
+            name: {"description": text, "schema": {"type": "string"}} for name, text in told.items()
         }
     responses["default"] = {
         "description": "What is wrong and how to mend it",
