@@ -171,13 +171,17 @@ def bound_id(secret: bytes, challenge: Challenge) -> str:
         challenge.digest or "",
         challenge.opaque or "",
     )
-    return _base64url(hmac.digest(secret, "|".join(slots).encode(), hashlib.sha256))
+    return _base64url(hmac.digest(secret, _bytes("|".join(slots)), hashlib.sha256))
 
 
 def is_bound(secret: bytes, challenge: Challenge) -> bool:
     """Whether a challenge that came back is one that was made with this secret, unchanged."""
-    expected = bound_id(secret, challenge)
-    return hmac.compare_digest(expected.encode(), challenge.id.encode())
+    return hmac.compare_digest(_bytes(bound_id(secret, challenge)), _bytes(challenge.id))
+
+
+def _bytes(text: str) -> bytes:
+    """Any text at all: what a stranger wrote may have halves of characters in it."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def show_challenge(challenge: Challenge) -> str:

@@ -91,6 +91,15 @@ def test_an_id_is_bound_to_all_that_counts_and_to_the_secret(name: str) -> None:
     assert payment_auth.is_bound(SECRET, challenge(description="another"))
 
 
+@pytest.mark.parametrize("text", ["\ud800", "\udfff|", "\x00", "|" * 9])
+def test_no_text_breaks_what_judges_an_id(text: str) -> None:
+    for name in ("id", "realm", "request", "expires"):
+        assert not payment_auth.is_bound(SECRET, challenge(**{name: text}))
+    data = without("payload")[:-1] + b', "payload": {"token": "\\ud800"}, "source": "\\udfff"}'
+    with contextlib.suppress(PaymentAuthInvalid):
+        payment_auth.read_credential(f"Payment {base64url(data)}")
+
+
 def test_the_id_is_what_the_draft_computes() -> None:
     """The draft's vector, written out: seven slots, an empty one for what is absent."""
     made = challenge(expires=None, id="")

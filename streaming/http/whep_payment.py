@@ -79,12 +79,12 @@ class Payments:
         terms = error.problem.terms
         resource = resource_of(request, stream)
         if terms is not None:
-            asked = _asked_by_terms(terms, resource)
+            asked = asked_by_terms(terms, resource)
         else:
             link = request.app[LINK]
             info = await link.request("info", {}, chain=stream.chain)
             entry = await link.request("stream", {"stream": stream.number}, chain=stream.chain)
-            asked = _asked_of_anybody(entry, info["genesis_hash"], resource)
+            asked = asked_of_anybody(entry, info["genesis_hash"], resource)
         challenge = self.challenge(asked, f"Watch stream {stream}, paid by the second")
         error.headers["WWW-Authenticate"] = payment_auth.show_challenge(challenge)
         error.headers["Cache-Control"] = "no-store"
@@ -256,7 +256,7 @@ def _not_ours(field: str, detail: str) -> ProblemError:
 # --- the request of the method ---------------------------------------------------------------
 
 
-def _asked_by_terms(terms: dict[str, Any], resource: str) -> dict[str, Any]:
+def asked_by_terms(terms: dict[str, Any], resource: str) -> dict[str, Any]:
     """What one viewer is asked for, by the terms that the relayer gave for them.
 
     What the account owns is in the terms and not here: a challenge is echoed and passed on.
@@ -286,7 +286,7 @@ def _asked_by_terms(terms: dict[str, Any], resource: str) -> dict[str, Any]:
     }
 
 
-def _asked_of_anybody(entry: dict[str, Any], genesis_hash: str, resource: str) -> dict[str, Any]:
+def asked_of_anybody(entry: dict[str, Any], genesis_hash: str, resource: str) -> dict[str, Any]:
     """What a stream costs whoever comes: without an account nobody can say what is missing."""
     return {
         "amount": entry["rate_per_second"],

@@ -15,6 +15,8 @@ from offchain.ledger.errors import NodeUnreachable, TransactionRefused
 from offchain.ledger.extrinsics import ERA_BLOCKS
 from offchain.ledger.orders import Open
 from offchain.relayer import admission
+from streaming import payment_auth
+from streaming.http import whep_payment
 from tests.relayer.fake_chain import BASE_MS, UNIT, account, sign_text
 from tests.relayer.rig import RATE, Rig, Watching, rig
 
@@ -728,3 +730,27 @@ async def test_a_viewer_who_was_told_less_is_told_the_rate_and_not_charged_it(
         refused = await problem(r, "admit", **{**told, "rate_max_per_second": "1.5"})
         assert (refused.status, refused.field) == (400, "rate_max_per_second")
         assert await r.result("admit", **{**told, "rate_max_per_second": str(RATE)})
+
+
+async def test_its_terms_and_streams_are_all_that_a_challenge_needs(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Integers that fit, text, and no field that the media server looks for in vain."""
+    async with rig(tmp_path) as r:
+        r.chain.add_funds("Alice", 0, balance=UNIT)
+        refused = await problem(r, "admit", token=await r.token("Alice"), stream=1)
+        assert refused.terms is not None
+        asked = whep_payment.asked_by_terms(refused.terms, "/whep/1")
+        assert payment_auth.encoded(asked)
+        assert (asked["amount"], asked["currency"]) == (str(RATE), "native")
+        assert asked["recipient"] == r.chain.state.streams[1].owner
+        details = asked["methodDetails"]
+        assert (details["viewer"], details["missing"]) == (account("Alice"), ["funds", "grant"])
+        assert len(details["delegate"]) == 66
+        info, stream = await r.result("info"), await r.result("stream", stream=1)
+        anybody = whep_payment.asked_of_anybody(stream, info["genesis_hash"], "/whep/1")
+        assert payment_auth.encoded(anybody)
+        shared = ("genesisHash", "stream", "resource", "symbol", "decimals", "signIn", "terms")
+        for name in shared:
+            assert anybody["methodDetails"][name] == details[name]
+        assert anybody["amount"] == asked["amount"]
