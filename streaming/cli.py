@@ -10,17 +10,18 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from streaming.clients.config import PublishConfig, PublishResult, WatchConfig, WatchResult
+from streaming.clients.finding import Finding
 from streaming.clients.signer import Signer
 from streaming.http.config import ServeConfig
 from streaming.http.limits import Limits
 from streaming.http.tls import CertificateFiles
 
 if TYPE_CHECKING:
-    from streaming.clients.whep_conformance import Finding
     from streaming.http.self_test import Reach
 
 __all__ = [
     "CertificateFiles",
+    "Finding",
     "Limits",
     "PublishConfig",
     "PublishResult",

@@ -17,7 +17,7 @@ from offchain.cli.rest import obtain_token
 from offchain.cli.wallets import Wallets
 
 if TYPE_CHECKING:
-    from streaming.clients.whep_conformance import Finding
+    from streaming.cli import Finding
 
 app = group("Whether a server keeps a specification of PayStream's.")
 

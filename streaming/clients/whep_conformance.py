@@ -18,6 +18,7 @@ import aiohttp
 import msgspec
 
 from streaming import payment_auth
+from streaming.clients.finding import Finding
 from streaming.clients.rest_client import ClientError
 from streaming.payment_auth import (
     CHALLENGE_CHARS_MAX,
@@ -41,16 +42,6 @@ PROBLEMS: Final = "https://paymentauth.org/problems/"
 NOBODY: Final = "psw_" + "0" * 43
 """A token that no relayer has given."""
 _AMOUNT: Final = re.compile(r"0|[1-9][0-9]{0,38}")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One rule: whether it is kept (None where it could not be tried), and what to change."""
-
-    name: str
-    kept: bool | None
-    found: str
-    remedy: str = ""
 
 
 def _kept(name: str, found: str) -> Finding:

@@ -20,8 +20,9 @@ from offchain.cli import conformance
 from offchain.cli.exits import Exit
 from streaming import payment_auth
 from streaming.clients import whep_conformance
+from streaming.clients.finding import Finding
 from streaming.clients.rest_client import ClientError
-from streaming.clients.whep_conformance import Finding, examine
+from streaming.clients.whep_conformance import examine
 from streaming.payment_auth import Challenge
 from streaming.session_state import Problem
 from tests.http.fake_relayer import WATCH_TOKEN
