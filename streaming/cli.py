@@ -17,6 +17,9 @@ from streaming.http.limits import Limits
 from streaming.http.tls import CertificateFiles
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from streaming.http.community_tables import Verified
     from streaming.http.self_test import Reach
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
     "run_serve",
     "run_watch",
     "try_media",
+    "verify_acts",
 ]
 
 
@@ -56,6 +60,19 @@ def try_media(config: ServeConfig) -> list[Reach]:
     from streaming.http.self_test import try_media as tried  # noqa: PLC0415
 
     return tried(config)
+
+
+def verify_acts(database: Path | None, url_file: Path | None, noted: str | None = None) -> Verified:
+    """Check the log of moderators' acts in a community's tables; `noted` is an earlier head.
+
+    One of the two is given. Raises `streaming.community.database.errors.DatabaseError`.
+    """
+    from streaming.http import community_tables  # noqa: PLC0415  (for this command alone)
+
+    place = community_tables.place_of(database, url_file)
+    if place is None:
+        raise ValueError("a database or a file with its URL is needed")
+    return community_tables.verify_acts(place, noted)
 
 
 async def run_publish(config: PublishConfig) -> PublishResult:

@@ -43,6 +43,7 @@ EXCEPT = {
     "offchain.cli": (
         "streaming.clients.rest_client",
         "streaming.clients.community_client",
+        "streaming.clients.moderation_client",
         "streaming.clients.signer",
     ),
 }

@@ -19,6 +19,7 @@ from offchain.cli import (
     keyless,
     keys,
     media,
+    moderation,
     node,
     operator,
     publish_token,
@@ -84,6 +85,7 @@ app.add_typer(operator.app, name="operator", rich_help_panel=OPERATOR)
 media.add_to(app, MEDIA)
 app.add_typer(community.profile, name="profile", rich_help_panel=PEOPLE)
 app.add_typer(community.chat, name="chat", rich_help_panel=PEOPLE)
+app.add_typer(moderation.app, name="community", rich_help_panel=PEOPLE)
 status.add_to(app, HEALTH)
 doctor.add_to(app, HEALTH)
 reconcile.add_to(app, HEALTH)

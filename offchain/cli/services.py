@@ -271,6 +271,14 @@ def serve(
             "FILE",
         ),
     ] = None,
+    community_operator: Annotated[
+        list[str] | None,
+        options.option(
+            "--community-operator",
+            "Account that moderates every stream's chat and sees all reports; repeatable.",
+            "ADDRESS",
+        ),
+    ] = None,
     metrics_port: options.MetricsPort = None,
     otlp_endpoint: OtlpEndpoint = None,
     log_level: LogLevel = "info",
@@ -324,6 +332,7 @@ def serve(
         ),
         community_database=community_database,
         community_url_file=community_url_file,
+        community_operators=tuple(community_operator or ()),
         metrics_port=metrics_port,
         on_ready=ready,
     )

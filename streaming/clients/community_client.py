@@ -27,75 +27,76 @@ class CommunityClient:
     async def sign_in(self, signer: Signer, device: str = "") -> dict[str, Any]:
         """Begin a session for one signature: `account`, `id`, `expires_at_ms` and `token`."""
         asked = {"account": signer.account}
-        challenge = await self._ask("POST", f"{PREFIX}/challenge", json=asked)
+        challenge = await self.ask("POST", f"{PREFIX}/challenge", json=asked)
         signature = await asyncio.to_thread(signer.sign, str(challenge["message"]).encode())
         body = {
             "challenge": challenge["challenge"],
             "signature": "0x" + signature.hex(),
             "device": device,
         }
-        begun = await self._ask("POST", f"{PREFIX}/sessions", json=body)
+        begun = await self.ask("POST", f"{PREFIX}/sessions", json=body)
         self.token = str(begun["token"])
         return begun
 
     async def sign_out(self) -> None:
         """End this session."""
-        await self._ask("DELETE", f"{PREFIX}/sessions/current")
+        await self.ask("DELETE", f"{PREFIX}/sessions/current")
         self.token = None
 
     async def sessions(self) -> list[dict[str, Any]]:
         """Where this account is signed in."""
-        return list((await self._ask("GET", f"{PREFIX}/sessions"))["sessions"])
+        return list((await self.ask("GET", f"{PREFIX}/sessions"))["sessions"])
 
     async def end_session(self, session: str) -> None:
         """End one of this account's sessions."""
-        await self._ask("DELETE", f"{PREFIX}/sessions/{quote(session, safe='')}")
+        await self.ask("DELETE", f"{PREFIX}/sessions/{quote(session, safe='')}")
 
     async def export(self) -> dict[str, Any]:
         """Everything that is kept about this account."""
-        return await self._ask("GET", f"{PREFIX}/account/export")
+        return await self.ask("GET", f"{PREFIX}/account/export")
 
     async def delete_account(self) -> None:
         """Delete this account with everything about it, for good."""
-        await self._ask("DELETE", f"{PREFIX}/account")
+        await self.ask("DELETE", f"{PREFIX}/account")
         self.token = None
 
     async def profile(self, who: str) -> dict[str, Any]:
         """Somebody's profile, by handle or address."""
-        return await self._ask("GET", f"{PREFIX}/profiles/{quote(who, safe='')}")
+        return await self.ask("GET", f"{PREFIX}/profiles/{quote(who, safe='')}")
 
     async def keep_profile(self, profile: dict[str, Any]) -> dict[str, Any]:
         """Replace this account's profile: `name`, `handle`, `about`, `links`, `languages`."""
-        return await self._ask("PUT", f"{PREFIX}/profile", json=profile)
+        return await self.ask("PUT", f"{PREFIX}/profile", json=profile)
 
     async def follow(self, who: str, *, follows: bool = True) -> dict[str, Any]:
         """Follow somebody, or no more."""
         path = f"{PREFIX}/follows/{quote(who, safe='')}"
-        return await self._ask("PUT" if follows else "DELETE", path)
+        return await self.ask("PUT" if follows else "DELETE", path)
 
     async def card(self, stream: int) -> dict[str, Any]:
         """What a stream is about, with its owner's signature."""
-        return await self._ask("GET", _card(stream))
+        return await self.ask("GET", _card(stream))
 
     async def describe(self, stream: int, card: dict[str, Any], signer: Signer) -> dict[str, Any]:
         """Say what a stream of the signer's is about, for one signature."""
         asked = {**card, "account": signer.account}
-        prepared = await self._ask("POST", _card(stream), json=asked)
+        prepared = await self.ask("POST", _card(stream), json=asked)
         signature = await asyncio.to_thread(signer.sign, str(prepared["message"]).encode())
         signed = {"version": prepared["version"], "signature": "0x" + signature.hex()}
-        return await self._ask("PUT", _card(stream), json={**prepared["card"], **signed})
+        return await self.ask("PUT", _card(stream), json={**prepared["card"], **signed})
 
     async def messages(self, stream: int, *, after: int | None = None) -> list[dict[str, Any]]:
         """A chat's latest messages, or the first after a number, in order."""
         query = "" if after is None else f"?after={after}"
-        return list((await self._ask("GET", f"{_chat(stream)}{query}"))["messages"])
+        return list((await self.ask("GET", f"{_chat(stream)}{query}"))["messages"])
 
     async def say(self, stream: int, text: str, message_id: str | None = None) -> dict[str, Any]:
         """Say something. Give the id of an earlier try to send the same message again."""
         body = {"id": message_id or new_message_id(), "text": text}
-        return await self._ask("POST", _chat(stream), json=body)
+        return await self.ask("POST", _chat(stream), json=body)
 
-    async def _ask(self, method: str, path: str, json: Any = None) -> dict[str, Any]:
+    async def ask(self, method: str, path: str, json: Any = None) -> dict[str, Any]:
+        """Ask one thing, signed in if somebody is."""
         _, _, body = await self._rest.call(method, path, token=self.token, json=json)
         return dict(body)
 

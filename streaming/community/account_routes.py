@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from streaming.community import accounts as about_accounts
+from streaming.community import audit as about_acts
 from streaming.community import cards as about_cards
 from streaming.community import profiles as about_profiles
 from streaming.community.accounts import DEVICE_CHARS_MAX, Accounts, ClockMs, Session, token_in
@@ -125,6 +126,7 @@ class AccountRoutes:
                 **about_profiles.exported(execute, session.public),
                 **about_cards.exported(execute, session.public),
                 **about_chat.exported(execute, session.public),
+                **about_acts.exported(execute, session.public),
             }
 
         response = answer(await self._database.read(everything))

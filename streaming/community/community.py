@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any, Final
 
 from aiohttp import web
@@ -14,6 +15,9 @@ from streaming.community.card_routes import CardRoutes
 from streaming.community.cards import Cards
 from streaming.community.challenges import Challenges
 from streaming.community.chat.chat import Chat
+from streaming.community.chat.desk import Desk
+from streaming.community.chat.desk_routes import DeskRoutes
+from streaming.community.chat.roles import Roles
 from streaming.community.chat.routes import ChatRoutes
 from streaming.community.chat.socket import Sockets
 from streaming.community.database.database import Database
@@ -33,8 +37,15 @@ class Community:
     """Everything that one server keeps about people."""
 
     def __init__(
-        self, engine: Engine, host: Host, *, clock: Clock = time.monotonic, wall: ClockMs = now_ms
+        self,
+        engine: Engine,
+        host: Host,
+        *,
+        operators: Iterable[bytes] = (),
+        clock: Clock = time.monotonic,
+        wall: ClockMs = now_ms,
     ) -> None:
+        """`operators` are the public keys of those who have all streams in their care."""
         self._database = Database(engine)
         accounts = Accounts(self._database, wall)
         self.accounts = AccountRoutes(
@@ -47,22 +58,31 @@ class Community:
         self._ledger = Ledger(host, clock)
         self._cards = Cards(self._database, wall)
         self._card_routes = CardRoutes(host, self._ledger, self.accounts, self._cards, clock=clock)
-        chat = Chat(self._database, clock=clock, wall=wall)
+        roles = Roles(operators)
+        chat = Chat(self._database, roles, clock=clock, wall=wall)
         self._chat = chat
         self._chat_routes = ChatRoutes(host, self._ledger, self.accounts, chat)
+        desk = Desk(self._database, chat, roles, clock=clock)
+        self._desk_routes = DeskRoutes(host, self._ledger, self.accounts, desk)
         self._sockets = Sockets(host, self._ledger, accounts, chat)
         accounts.on_ended, accounts.on_deleted = chat.session_ended, chat.account_deleted
 
     def routes(self) -> list[web.RouteDef]:
         """What is about people, whatever chain they pay on."""
         live = web.get(f"{PREFIX}/live", self._sockets.open)
-        return [*self.accounts.routes(PREFIX), *self._profiles.routes(PREFIX), live]
+        return [
+            *self.accounts.routes(PREFIX),
+            *self._profiles.routes(PREFIX),
+            *self._desk_routes.operator_routes(PREFIX),
+            live,
+        ]
 
     def routes_of_a_chain(self) -> list[web.RouteDef]:
         """What is about a chain's streams."""
         return [
             *self._card_routes.routes(STREAMS_PREFIX),
             *self._chat_routes.routes(STREAMS_PREFIX),
+            *self._desk_routes.routes(STREAMS_PREFIX),
         ]
 
     async def describe(self, chain: str, streams: list[dict[str, Any]]) -> list[dict[str, Any]]:

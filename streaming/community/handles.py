@@ -1,8 +1,7 @@
 """Handles: names of one's own that nobody else can have, nor one that looks like it.
 
 A handle is of one script, in small letters, with digits and underscores. Two that look alike have
-the same *skeleton* (Unicode Technical Standard 39, section 4): each character is replaced by the
-one that its look is listed under. Here the case is folded, too, so `b0b` and `bob` are alike.
+the same *skeleton* (`lookalikes.py`), with the case folded, too, so `b0b` and `bob` are alike.
 """
 
 from __future__ import annotations
@@ -11,8 +10,9 @@ import re
 import unicodedata
 from typing import Final
 
-from confusable_homoglyphs import categories, confusables
+from confusable_homoglyphs import categories
 
+from streaming.community.lookalikes import skeleton
 from streaming.community.refusal import Refused
 from streaming.community.texts import line
 
@@ -68,31 +68,6 @@ def read_handle(value: object) -> tuple[str, str]:
             field="handle",
         )
     return handle, found
-
-
-def skeleton(text: str) -> str:
-    """Give what texts that look alike have in common."""
-    shown = unicodedata.normalize("NFKD", text)
-    return _prototypes(_prototypes(shown).casefold())
-
-
-def _prototypes(text: str) -> str:
-    return unicodedata.normalize("NFD", "".join(_prototype(character) for character in text))
-
-
-def _prototype(character: str) -> str:
-    """Give the character or characters that one is listed as looking like.
-
-    The list goes both ways: what others look like has many entries, what looks like another has
-    that one. Of two that have only each other, the lesser stands for both.
-    """
-    alike = confusables.confusables_data.get(character, ())
-    if len(alike) != 1:
-        return character
-    other = str(alike[0]["c"])
-    if len(confusables.confusables_data.get(other, ())) > 1:
-        return other
-    return min(character, other)
 
 
 def _invalid(what: str) -> Refused:

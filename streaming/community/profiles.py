@@ -11,7 +11,8 @@ from streaming.community.accounts import ClockMs, Session, now_ms
 from streaming.community.addresses import address_of, is_address, public_of
 from streaming.community.database.database import Database
 from streaming.community.database.migrations import Execute
-from streaming.community.handles import read_handle, skeleton
+from streaming.community.handles import read_handle
+from streaming.community.lookalikes import skeleton
 from streaming.community.refusal import Refused
 from streaming.community.texts import languages, line, lines, links, only
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
+from streaming.community.addresses import is_address
 from streaming.http.client_address import ClientAddresses, ProxyInvalid
 from streaming.http.limits import Limits
 from streaming.http.origin import OriginInvalid, read_origin, read_origins
@@ -52,6 +53,8 @@ class ServeConfig:
     next, there is no community."""
     community_url_file: Path | None = None
     """File with the URL of the PostgreSQL database that they are in instead, whatever the file."""
+    community_operators: tuple[str, ...] = ()
+    """Addresses of the accounts that moderate every stream's chat."""
     metrics_port: int | None = None
     """Port on loopback for what the operator asks, Prometheus' text above all; 0 takes a free one,
     None opens none. It is on no other port."""
@@ -77,6 +80,12 @@ class ServeConfig:
             raise ServeConfigInvalid(f"--trusted-proxy: {error}") from None
         except (OriginInvalid, CertificateInvalid) as error:
             raise ServeConfigInvalid(str(error)) from None
+        for operator in self.community_operators:
+            if not is_address(operator):
+                raise ServeConfigInvalid(
+                    f"--community-operator: {operator[:60]!r} is no SS58 address: copy it from the "
+                    "wallet"
+                )
         if self.tls is None and not self.plain_http and not _is_loopback(self.listen_host):
             raise ServeConfigInvalid(
                 f"tokens would go over plain HTTP on {self.listen_host}, where everybody on the "

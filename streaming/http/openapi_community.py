@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from streaming.community.accounts import DEVICE_CHARS_MAX
+from streaming.community.audit import LISTED_MAX, REASON_CHARS_MAX
 from streaming.community.cards import AGES, DESCRIPTION_CHARS_MAX, TITLE_CHARS_MAX
-from streaming.community.chat.chat import HISTORY_MAX, SLOW_MODE_MAX_S
+from streaming.community.chat.chat import HISTORY_MAX
+from streaming.community.chat.desk import SLOW_MODE_MAX_S
 from streaming.community.chat.messages import TEXT_CHARS_MAX
 from streaming.community.handles import HANDLE_CHARS_MAX, HANDLE_CHARS_MIN
 from streaming.community.profiles import ABOUT_CHARS_MAX, NAME_CHARS_MAX
@@ -53,10 +55,16 @@ _SAID: Final[dict[str, Any]] = {
     "text": {"type": "string", "maxLength": TEXT_CHARS_MAX},
 }
 
+_REASON: Final[dict[str, Any]] = {
+    "type": "string",
+    "maxLength": REASON_CHARS_MAX,
+    "description": "why; it stands beside the log, and goes with the account",
+}
+
 
 def _body(properties: dict[str, Any], *required: str) -> dict[str, Any]:
     schema = {"type": "object", "required": list(required), "properties": properties}
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+    return {"required": bool(required), "content": {"application/json": {"schema": schema}}}
 
 
 def _whole(**names: str) -> list[dict[str, Any]]:
@@ -167,6 +175,17 @@ _PROFILES: Final[dict[str, dict[str, Any]]] = {
         )
     },
 }
+_ACTS: Final = _whole(before="a number", limit=f"how many; {LISTED_MAX} at most")
+_OPERATOR: Final[dict[str, dict[str, Any]]] = {
+    f"{_PREFIX}/acts": {
+        "get": operation(
+            "What moderators did everywhere, for the operator, the latest first.",
+            {"200": "`acts`, each with its `digest` and that of the one before"},
+            headers=_ACTS,
+            security=SESSION,
+        )
+    },
+}
 _STREAMS: Final[dict[str, dict[str, Any]]] = {
     "/api/v1/streams/{stream}/card": {
         "get": operation(
@@ -233,6 +252,7 @@ _STREAMS: Final[dict[str, dict[str, Any]]] = {
             "Delete a message: one's own, or any as who moderates.",
             {"200": "`deleted`"},
             parameters=("stream", "number"),
+            body=_body({"reason": _REASON}),
             security=SESSION,
         )
     },
@@ -249,13 +269,17 @@ _STREAMS: Final[dict[str, dict[str, Any]]] = {
             "Let an account not speak for some seconds; for good with null.",
             {"200": "`account`, `until_ms`"},
             parameters=("stream", "who"),
-            body=_body({"seconds": {"type": ["integer", "null"], "minimum": 1}}, "seconds"),
+            body=_body(
+                {"seconds": {"type": ["integer", "null"], "minimum": 1}, "reason": _REASON},
+                "seconds",
+            ),
             security=SESSION,
         ),
         "delete": operation(
             "Let an account speak again.",
             {"200": "`account`"},
             parameters=("stream", "who"),
+            body=_body({"reason": _REASON}),
             security=SESSION,
         ),
     },
@@ -266,17 +290,26 @@ _STREAMS: Final[dict[str, dict[str, Any]]] = {
     },
     f"{_CHAT}/moderators/{{who}}": {
         "put": operation(
-            "Name a moderator, as the stream's owner.",
+            "Name a moderator, as the stream's owner or the operator.",
             {"200": "`account`, `moderates`"},
             parameters=("stream", "who"),
             security=SESSION,
         ),
         "delete": operation(
-            "Dismiss a moderator, as the stream's owner.",
+            "Dismiss a moderator, as the stream's owner or the operator.",
             {"200": "`account`, `moderates`"},
             parameters=("stream", "who"),
             security=SESSION,
         ),
     },
+    f"{_CHAT}/acts": {
+        "get": operation(
+            "What moderators did in this chat, for them, the latest first.",
+            {"200": "`acts`: `act`, `actor`, `subject`, `at_ms`, `detail`, `reason`, `digest`"},
+            parameters=("stream",),
+            headers=_ACTS,
+            security=SESSION,
+        )
+    },
 }
-PATHS: Final[dict[str, dict[str, Any]]] = {**_ACCOUNTS, **_PROFILES, **_STREAMS}
+PATHS: Final[dict[str, dict[str, Any]]] = {**_ACCOUNTS, **_PROFILES, **_OPERATOR, **_STREAMS}

@@ -21,12 +21,14 @@ from aiohttp.http import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from streaming import service_manager
+from streaming.community.addresses import public_of
 from streaming.community.community import Community
 from streaming.community.database import opening
 from streaming.community.database.engine import Engine
 from streaming.community.refusal import Refused
 from streaming.http import api, problem, whep, whip
 from streaming.http.community_host import CommunityHost
+from streaming.http.community_tables import place_of
 from streaming.http.config import ServeConfig
 from streaming.http.connections import Connections
 from streaming.http.door import DOOR, Door
@@ -95,7 +97,9 @@ class MediaServer:
         self.community: Community | None = None
         if tables is not None:
             host = CommunityHost(origin, self.link, self.door.addresses)
-            self.community = Community(tables, host)
+            named = config.community_operators
+            operators = [public_of(one, "--community-operator") for one in named]
+            self.community = Community(tables, host, operators=operators)
         self.connections.on_publisher_denied = self._publisher_denied
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -381,11 +385,8 @@ def _open(config: ServeConfig) -> tuple[Engine | None, socket.socket, socket.soc
 
 def _tables(config: ServeConfig) -> Engine | None:
     """Open the community's tables, where there are to be any. Raises `DatabaseError`."""
-    if config.community_url_file is not None:
-        return opening.opened(opening.read_url(config.community_url_file))
-    if config.community_database is not None:
-        return opening.opened(config.community_database)
-    return None
+    place = place_of(config.community_database, config.community_url_file)
+    return None if place is None else opening.opened(place)
 
 
 async def _tell_manager() -> None:

@@ -108,3 +108,48 @@ def test_chat_is_read_and_spoken(server: str) -> None:
     refused = run(server, "chat", "say", "1", "a\nb")
     assert refused.exit_code == Exit.SERVER_REFUSED
     assert "one line" in refused.stderr
+
+
+def test_a_creator_moderates_and_the_log_says_so(server: str, tmp_path: Path) -> None:
+    for key in ("//Alice", "//Bob"):
+        told(server, "profile", "set", "--name", key[2:], "--handle", key[2:].lower(), key=key)
+    told(server, "chat", "say", "1", "buy my coin", key="//Bob")
+    bob = dev_key("Bob").address
+    muted = told(server, "community", "time-out", "1", "bob", "--seconds", "60")
+    assert muted["account"] == bob
+    refused = run(server, "chat", "say", "1", "buy it", key="//Bob")
+    assert refused.exit_code == Exit.SERVER_REFUSED
+    assert "may speak in this chat again" in refused.stderr
+    told(server, "community", "let-speak", "1", "bob")
+    told(server, "community", "ban", "1", "bob", "--reason", "sells coins")
+    assert told(server, "community", "mutes", "1")["mutes"][0]["until_ms"] is None
+    assert "for good" in run(server, "community", "mutes", "1").stdout
+    told(server, "community", "delete", "1", "1", "--reason", "an advert")
+    told(server, "community", "moderator", "1", "bob")
+    told(server, "community", "moderator", "1", "bob", "--dismiss")
+    listed = told(server, "community", "audit", "list", "--stream", "1")["acts"]
+    assert [one["act"] for one in reversed(listed)] == [
+        "time-out",
+        "let-speak",
+        "ban",
+        "delete-message",
+        "name-moderator",
+        "dismiss-moderator",
+    ]
+    assert "sells coins" in run(server, "community", "audit", "list", "--stream", "1").stdout
+    assert run(server, "community", "audit", "list").exit_code == Exit.SERVER_REFUSED
+    tables = tmp_path / "c.sqlite"
+    verify = ("community", "audit", "verify", "--database", str(tables))
+    checked = told(server, *verify)
+    assert (checked["ok"], checked["entries"]) == (True, 6)
+    assert checked["head"] in run(server, *verify).stdout.replace("\n", "")
+    assert told(server, *verify, "--head", checked["head"])["ok"]
+    other = run(server, *verify, "--head", "3:00", "--json")
+    assert other.exit_code == Exit.FAILED
+    error = json.loads(other.stdout)["error"]
+    assert error["code"] == "audit-broken"
+    assert "no entry is 3:00, which was noted elsewhere" in error["message"]
+    assert run(server, *verify[:3]).exit_code == Exit.USAGE
+    missing = run(server, *verify[:4], str(tmp_path / "none"))
+    assert missing.exit_code == Exit.MACHINE
+    assert not (tmp_path / "none").exists(), "looking makes no file"

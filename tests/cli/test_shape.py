@@ -53,6 +53,7 @@ def test_every_promised_command_is_there() -> None:
         "vault": {"deposit", "withdraw", "show"},
         "profile": {"show", "set", "export", "delete"},
         "chat": {"read", "say"},
+        "community": {"time-out", "ban", "let-speak", "mutes", "moderator", "delete"},
         "grant": {"give", "list", "revoke"},
         "session": {"list", "show", "close", "settle"},
         "relay": {"drain", "sessions"},
@@ -76,6 +77,7 @@ def test_every_promised_command_is_there() -> None:
     }
     expected = {(group, name) for group, names in promised.items() for name in names}
     expected |= {(name,) for name in alone | {"doctor", "up"}}
+    expected |= {("community", "audit", name) for name in ("list", "verify")}
     assert {way for way, _ in ALL} == expected
 
 

@@ -93,7 +93,7 @@ def test_a_step_that_fails_leaves_the_version_before(
 ) -> None:
     opening.opened(place).close()
     number = migrations.SCHEMA_VERSION + 1
-    bad = {**migrations.STEPS, number: "CREATE TABLE half (a TEXT); CREATE TABLE half (a TEXT)"}
+    bad = {**migrations.STEPS, number: "CREATE TABLE half (a TEXT);\nCREATE TABLE half (a TEXT)"}
     monkeypatch.setattr(migrations, "STEPS", bad)
     for module in ("sqlite", "postgres"):
         monkeypatch.setattr(f"streaming.community.database.{module}.SCHEMA_VERSION", number)

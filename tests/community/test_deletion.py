@@ -6,13 +6,15 @@ import asyncio
 import json
 from pathlib import Path
 
+from streaming.community import audit
 from streaming.community.database import opening
 from tests.community.conftest import Place
 from tests.community.people import COMMUNITY, Person, describe, give_to, signed_in
 from tests.community.tables import everything
 from tests.http.rig import http_rig
 
-NOT_ABOUT_PEOPLE = {"meta", "rooms", "used_challenges"}
+NOT_ABOUT_PEOPLE = {"meta", "rooms", "used_challenges", "audit"}
+"""The audit log's entries name pseudonyms: whose they are is in `pseudonyms`, until they leave."""
 WORDS = [
     "alices-laptop",
     "Alice Wonder",
@@ -46,12 +48,14 @@ async def live_a_life(alice: Person, bob: Person) -> None:
     chat = "/api/v1/streams/1/chat"
     await alice.ask("POST", chat, json={"id": "message-1", "text": GONE})
     await alice.ask("PUT", f"{chat}/moderators/{bob.account}")
-    await alice.ask("PUT", f"{chat}/mutes/{bob.account}", json={"seconds": 60})
+    mute = {"seconds": 60, "reason": "he called me wonder_alice"}
+    await alice.ask("PUT", f"{chat}/mutes/{bob.account}", json=mute)
     give_to(alice.rig, bob.account)
     await bob.ask("PUT", f"{chat}/moderators/{alice.account}")
     await alice.ask("DELETE", f"{chat}/messages/1")
     await alice.ask("POST", chat, json={"id": "message-2", "text": "who stole the tarts"})
-    await bob.ask("PUT", f"{chat}/mutes/{alice.account}", json={"seconds": None})
+    mute = {"seconds": None, "reason": "Alice Wonder shouts"}
+    await bob.ask("PUT", f"{chat}/mutes/{alice.account}", json=mute)
     give_to(alice.rig, alice.account)
     await describe(alice, 1, {"title": "a mad tea party"})
 
@@ -83,6 +87,9 @@ def test_deletion_leaves_nothing_in_any_table(place: Place) -> None:
         assert text not in repr(after)
     assert after["mutes"], "they are still muted, should they come back"
     assert after["accounts"], "Bob's is still there"
+    assert after["audit"] == before["audit"], "what was done stays, without names"
+    with opening.reading_beside(place) as execute:
+        assert audit.verified(execute).faults == ()
     if isinstance(place, Path):
         files = b"".join(file.read_bytes() for file in place.parent.iterdir())
         for secret in (public, *(text.encode() for text in texts)):

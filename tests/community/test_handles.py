@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from streaming.community.handles import read_handle, skeleton
+from streaming.community.handles import read_handle
+from streaming.community.lookalikes import skeleton
 from streaming.community.refusal import Refused
 
 

@@ -9,8 +9,10 @@ from typing import Any, Final, TypeVar
 
 from streaming.community.accounts import ClockMs, Session
 from streaming.community.addresses import address_of
-from streaming.community.chat import messages, moderation
+from streaming.community.audit import Act, record
+from streaming.community.chat import messages
 from streaming.community.chat.messages import Message, Said
+from streaming.community.chat.roles import Roles
 from streaming.community.chat.rooms import RECENT, Listener, Room, Rooms, frame
 from streaming.community.database.database import Database
 from streaming.community.database.migrations import Execute
@@ -21,7 +23,6 @@ from streaming.pace import Clock, Pace
 SAID_PER_SECOND: Final = 1
 SAID_AT_ONCE: Final = 5
 """Messages of one account; of one address five times as many."""
-SLOW_MODE_MAX_S: Final = 3_600
 HISTORY_MAX: Final = 200
 _T = TypeVar("_T")
 
@@ -29,13 +30,18 @@ _T = TypeVar("_T")
 class Chat:
     """The chats of all streams."""
 
-    def __init__(self, database: Database, *, clock: Clock, wall: ClockMs) -> None:
+    def __init__(self, database: Database, roles: Roles, *, clock: Clock, wall: ClockMs) -> None:
         self._database = database
+        self._roles = roles
         self._wall = wall
         self.rooms = Rooms()
         self._accounts = Pace(SAID_PER_SECOND, SAID_AT_ONCE, clock)
         self._addresses = Pace(SAID_PER_SECOND * 5, SAID_AT_ONCE * 5, clock)
         self._working: set[asyncio.Task[Any]] = set()
+
+    def now_ms(self) -> int:
+        """The community's time."""
+        return self._wall()
 
     # --- listening -------------------------------------------------------------------------
 
@@ -63,7 +69,7 @@ class Chat:
         who = listener.session
 
         def look(execute: Execute) -> tuple[dict[str, Any], str]:
-            role = "" if who is None else moderation.role_of(execute, owned, who.public)
+            role = "" if who is None else self._roles.of(execute, owned, who.public)
             return messages.settings(execute, room.key), role
 
         settings, role = await self._database.read(look)
@@ -100,103 +106,33 @@ class Chat:
 
         async def change(room: Room) -> Message:
             message, is_new = await self._database.write(
-                lambda execute: messages.keep(execute, owned, session.digest, said, at_ms)
+                lambda execute: messages.keep(
+                    execute, self._roles, owned, said, digest=session.digest, at_ms=at_ms
+                )
             )
             if is_new:
                 room.add(message)
             return message
 
-        return await self._changed(owned, chain, change)
+        return await self.changed(owned, chain, change)
 
-    async def delete(self, session: Session, owned: Owned, chain: str, number: int) -> None:
-        """Empty a message. Raises `Refused`."""
+    async def delete(
+        self, session: Session, owned: Owned, chain: str, number: int, reason: str
+    ) -> None:
+        """Empty a message; another's as who moderates, for a reason. Raises `Refused`."""
+        at_ms = self._wall()
+
+        def write(execute: Execute) -> None:
+            author = messages.delete(execute, self._roles, owned, session, number)
+            if author is not None:
+                act = Act("delete-message", session.public, author, reason, {"message": number})
+                record(execute, owned.key, act, at_ms)
 
         async def change(room: Room) -> None:
-            await self._database.write(
-                lambda execute: messages.delete(execute, owned, session, number), forgets=True
-            )
+            await self._database.write(write, forgets=True)
             room.remove([number])
 
-        await self._changed(owned, chain, change)
-
-    # --- moderating ------------------------------------------------------------------------
-
-    async def set_slow_mode(
-        self, session: Session, owned: Owned, chain: str, slow_mode_s: int
-    ) -> dict[str, Any]:
-        """Set the seconds between two messages of an account. Raises `Refused`."""
-
-        def write(execute: Execute) -> dict[str, Any]:
-            moderation.refuse_others(execute, owned, session)
-            messages.set_slow_mode(execute, owned.key, slow_mode_s)
-            return messages.settings(execute, owned.key)
-
-        async def change(room: Room) -> dict[str, Any]:
-            settings = await self._database.write(write)
-            room.tell(room.frame("settings", settings=settings))
-            return settings
-
-        return await self._changed(owned, chain, change)
-
-    async def mute(
-        self, session: Session, owned: Owned, chain: str, who: str, seconds: int | None
-    ) -> dict[str, Any]:
-        """Let an account not speak for some seconds, or (None) ever again. Raises `Refused`."""
-        at_ms = self._wall()
-        until_ms = None if seconds is None else at_ms + seconds * 1000
-
-        async def change(room: Room) -> dict[str, Any]:
-            public = await self._database.write(
-                lambda execute: moderation.mute(
-                    execute, owned, session, who, until_ms=until_ms, at_ms=at_ms
-                )
-            )
-            room.tell(room.frame("muted", until_ms=until_ms), _is(public))
-            return {"account": address_of(public), "until_ms": until_ms}
-
-        return await self._changed(owned, chain, change)
-
-    async def unmute(self, session: Session, owned: Owned, chain: str, who: str) -> dict[str, Any]:
-        """Let an account speak again. Raises `Refused`."""
-
-        async def change(room: Room) -> dict[str, Any]:
-            public = await self._database.write(
-                lambda execute: moderation.unmute(execute, owned, session, who)
-            )
-            room.tell(room.frame("unmuted"), _is(public))
-            return {"account": address_of(public)}
-
-        return await self._changed(owned, chain, change)
-
-    async def mutes(self, session: Session, owned: Owned) -> list[dict[str, Any]]:
-        """List who may not speak. Raises `Refused`."""
-        at_ms = self._wall()
-        return await self._database.read(
-            lambda execute: moderation.mutes(execute, owned, session, at_ms)
-        )
-
-    async def set_moderator(
-        self, session: Session, owned: Owned, chain: str, who: str, *, moderates: bool
-    ) -> dict[str, Any]:
-        """Name a moderator, or dismiss one. Raises `Refused`."""
-        at_ms = self._wall()
-
-        def write(execute: Execute) -> bytes:
-            if moderates:
-                return moderation.name_moderator(execute, owned, session, who, at_ms)
-            return moderation.dismiss_moderator(execute, owned, session, who)
-
-        async def change(room: Room) -> dict[str, Any]:
-            public = await self._database.write(write)
-            role = moderation.MODERATOR if moderates else None
-            room.tell(room.frame("role", role=role), _is(public))
-            return {"account": address_of(public), "moderates": moderates}
-
-        return await self._changed(owned, chain, change)
-
-    async def moderators(self, owned: Owned) -> list[dict[str, Any]]:
-        """List who moderates. Raises `Refused`."""
-        return await self._database.read(lambda execute: moderation.moderators(execute, owned))
+        await self.changed(owned, chain, change)
 
     # --- who is gone -----------------------------------------------------------------------
 
@@ -212,12 +148,12 @@ class Chat:
         for room in self.rooms.all():
             room.erase(address_of(public))
             for listener in tuple(room.listeners):
-                if _is(public)(listener) and listener.session is not None:
+                if of_account(public)(listener) and listener.session is not None:
                     self.session_ended(listener.session.digest)
 
     # --- changing --------------------------------------------------------------------------
 
-    async def _changed(
+    async def changed(
         self, owned: Owned, chain: str, change: Callable[[Room], Coroutine[Any, Any, _T]]
     ) -> _T:
         """Change a room: what was begun is written and told though who asked hangs up."""
@@ -246,5 +182,6 @@ class Chat:
             await asyncio.wait(self._working)
 
 
-def _is(public: bytes) -> Callable[[Listener], bool]:
+def of_account(public: bytes) -> Callable[[Listener], bool]:
+    """Tell who listens as this account."""
     return lambda listener: listener.session is not None and listener.session.public == public

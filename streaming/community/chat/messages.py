@@ -11,7 +11,8 @@ from typing import Any, Final, TypeAlias
 
 from streaming.community.accounts import Session, session_of
 from streaming.community.addresses import address_of
-from streaming.community.chat.moderation import refuse_muted, role_of
+from streaming.community.chat.moderation import refuse_muted
+from streaming.community.chat.roles import Roles
 from streaming.community.database.migrations import Execute
 from streaming.community.ledger import Owned, StreamKey
 from streaming.community.profiles import names_of
@@ -49,7 +50,7 @@ def read_said(client_id: object, text: object) -> Said:
 
 
 def keep(
-    execute: Execute, owned: Owned, digest: bytes, said: Said, at_ms: int
+    execute: Execute, roles: Roles, owned: Owned, said: Said, *, digest: bytes, at_ms: int
 ) -> tuple[Message, bool]:
     """Keep a message of a session's account; gives it, and whether it is new. Raises `Refused`."""
     session = session_of(execute, digest, at_ms)
@@ -61,7 +62,7 @@ def keep(
     if before:
         return _shown(execute, before)[0], False
     refuse_muted(execute, owned.key, session.public, at_ms)
-    role = role_of(execute, owned, session.public)
+    role = roles.of(execute, owned, session.public)
     if not role:
         _refuse_fast(execute, owned.key, session, at_ms)
     [(number,)] = execute(
@@ -135,21 +136,40 @@ def after(execute: Execute, key: StreamKey, number: int, limit: int) -> list[Mes
     return _shown(execute, rows)
 
 
-def delete(execute: Execute, owned: Owned, session: Session, number: int) -> None:
-    """Empty a message: one's own, or any where one moderates. Raises `Refused`."""
-    rows = execute(
-        "SELECT public FROM messages WHERE chain = ? AND stream = ? AND number = ?",
-        (*owned.key, number),
-    )
-    if not rows:
-        raise Refused(404, "message-not-found", f"there is no message {number} here")
-    if bytes(rows[0][0]) != session.public and not role_of(execute, owned, session.public):
+def delete(
+    execute: Execute, roles: Roles, owned: Owned, session: Session, number: int
+) -> bytes | None:
+    """Empty a message: one's own, or any where one moderates. Gives whose, where it is another's.
+
+    Raises `Refused`; once more changes nothing.
+    """
+    author = author_of(execute, owned.key, number)
+    if author != session.public and not roles.of(execute, owned, session.public):
         raise Refused(
             403, "not-moderator", "only its author and the stream's moderators delete a message"
         )
-    execute(
-        "UPDATE messages SET text = '', deleted = 1 WHERE chain = ? AND stream = ? AND number = ?",
-        (*owned.key, number),
+    emptied = empty(execute, owned.key, number)
+    return author if emptied and author != session.public else None
+
+
+def author_of(execute: Execute, key: StreamKey, number: int) -> bytes:
+    """Give whose a message is. Raises `Refused` (404)."""
+    rows = execute(
+        "SELECT public FROM messages WHERE chain = ? AND stream = ? AND number = ?", (*key, number)
+    )
+    if not rows:
+        raise Refused(404, "message-not-found", f"there is no message {number} here")
+    return bytes(rows[0][0])
+
+
+def empty(execute: Execute, key: StreamKey, number: int) -> bool:
+    """Take a message's text away; tells whether it had one."""
+    return bool(
+        execute(
+            "UPDATE messages SET text = '', deleted = 1 WHERE chain = ? AND stream = ? "
+            "AND number = ? AND deleted = 0 RETURNING number",
+            (*key, number),
+        )
     )
 
 

@@ -1,8 +1,8 @@
-"""Who may do what in a stream's chat: its owner, those whom the owner has named, and the muted.
+"""Those who may not speak in a stream's chat, and those whom its owner has named to moderate.
 
 A mute is kept under a keyed digest of the account, so that somebody who deletes the account and
 comes back is still muted, and nothing in the tables says of whom a mute is once the account is
-gone. Those whom a stream's former owner has named are nobody to the new one.
+gone.
 """
 
 from __future__ import annotations
@@ -12,41 +12,16 @@ import hmac
 import secrets
 from typing import Any, Final
 
-from streaming.community.accounts import Session
-from streaming.community.cards import not_owner
 from streaming.community.database.migrations import Execute, Rows
 from streaming.community.ledger import Owned, StreamKey
-from streaming.community.profiles import account_of, names_of
+from streaming.community.profiles import names_of
 from streaming.community.refusal import Refused
 
-OWNER: Final = "owner"
-MODERATOR: Final = "moderator"
 MODERATORS_MAX: Final = 50
 MUTES_MAX: Final = 10_000
 MUTES_LISTED_MAX: Final = 200
 MUTE_MAX_S: Final = 366 * 24 * 3_600
 _SECRET: Final = "mute_secret"  # noqa: S105  (the name of a row)
-
-
-def role_of(execute: Execute, owned: Owned, public: bytes) -> str:
-    """Give what an account is in a stream's chat: "owner", "moderator" or "" for everybody."""
-    if public == owned.owner:
-        return OWNER
-    rows = execute(
-        "SELECT 1 FROM moderators WHERE chain = ? AND stream = ? AND public = ? AND owner = ?",
-        (*owned.key, public, owned.owner),
-    )
-    return MODERATOR if rows else ""
-
-
-def refuse_others(execute: Execute, owned: Owned, session: Session) -> str:
-    """Give the role of who asks. Raises `Refused` (403) where they do not moderate."""
-    role = role_of(execute, owned, session.public)
-    if not role:
-        raise Refused(
-            403, "not-moderator", "only the stream's owner and its moderators may do that"
-        )
-    return role
 
 
 # --- mutes ---------------------------------------------------------------------------------
@@ -74,48 +49,38 @@ def refuse_muted(execute: Execute, key: StreamKey, public: bytes, at_ms: int) ->
 
 
 def mute(
-    execute: Execute, owned: Owned, session: Session, who: str, *, until_ms: int | None, at_ms: int
-) -> bytes:
-    """Let an account not speak until a moment, or ever again. Gives its key. Raises `Refused`."""
-    role = refuse_others(execute, owned, session)
-    public = account_of(execute, who)
-    theirs = role_of(execute, owned, public)
-    if theirs == OWNER or (theirs and role != OWNER):
-        raise Refused(403, "not-muted", "moderators mute neither the owner nor each other")
-    execute(
-        "DELETE FROM mutes WHERE chain = ? AND stream = ? AND until_ms <= ?", (*owned.key, at_ms)
-    )
-    count = execute("SELECT COUNT(*) FROM mutes WHERE chain = ? AND stream = ?", owned.key)
+    execute: Execute, key: StreamKey, public: bytes, *, until_ms: int | None, at_ms: int
+) -> None:
+    """Let an account not speak until a moment, or ever again. Raises `Refused` (409)."""
+    execute("DELETE FROM mutes WHERE chain = ? AND stream = ? AND until_ms <= ?", (*key, at_ms))
+    count = execute("SELECT COUNT(*) FROM mutes WHERE chain = ? AND stream = ?", key)
     if count[0][0] >= MUTES_MAX:
         raise Refused(409, "mutes-too-many", f"{MUTES_MAX} accounts are muted here: let some speak")
     execute(
         "INSERT INTO mutes (chain, stream, subject, public, until_ms, made_at_ms) "
         "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (chain, stream, subject) DO UPDATE SET "
         "public = excluded.public, until_ms = excluded.until_ms, made_at_ms = excluded.made_at_ms",
-        (*owned.key, _subject(execute, owned.key, public), public, until_ms, at_ms),
+        (*key, _subject(execute, key, public), public, until_ms, at_ms),
     )
-    return public
 
 
-def unmute(execute: Execute, owned: Owned, session: Session, who: str) -> bytes:
-    """Let an account speak again. Gives its key. Raises `Refused`."""
-    refuse_others(execute, owned, session)
-    public = account_of(execute, who)
-    execute(
-        "DELETE FROM mutes WHERE chain = ? AND stream = ? AND subject = ?",
-        (*owned.key, _subject(execute, owned.key, public)),
+def unmute(execute: Execute, key: StreamKey, public: bytes) -> bool:
+    """Let an account speak again; tells whether it could not."""
+    return bool(
+        execute(
+            "DELETE FROM mutes WHERE chain = ? AND stream = ? AND subject = ? RETURNING made_at_ms",
+            (*key, _subject(execute, key, public)),
+        )
     )
-    return public
 
 
-def mutes(execute: Execute, owned: Owned, session: Session, at_ms: int) -> list[dict[str, Any]]:
-    """List who may not speak, the latest first. Raises `Refused`."""
-    refuse_others(execute, owned, session)
+def mutes(execute: Execute, key: StreamKey, at_ms: int) -> list[dict[str, Any]]:
+    """List who may not speak, the latest first."""
     rows = execute(
         "SELECT public, until_ms, made_at_ms FROM mutes WHERE chain = ? AND stream = ? "
         "AND public IS NOT NULL AND (until_ms IS NULL OR until_ms > ?) "
         "ORDER BY made_at_ms DESC, subject LIMIT ?",
-        (*owned.key, at_ms, MUTES_LISTED_MAX),
+        (*key, at_ms, MUTES_LISTED_MAX),
     )
     names = names_of(execute, (bytes(row[0]) for row in rows))
     return [
@@ -142,11 +107,8 @@ def _made_secret(execute: Execute) -> Rows:
 # --- moderators ----------------------------------------------------------------------------
 
 
-def name_moderator(execute: Execute, owned: Owned, session: Session, who: str, at_ms: int) -> bytes:
-    """Let an account moderate. Gives its key. Raises `Refused`."""
-    if session.public != owned.owner:
-        raise not_owner(owned)
-    public = account_of(execute, who)
+def name_moderator(execute: Execute, owned: Owned, public: bytes, at_ms: int) -> None:
+    """Let an account moderate. Raises `Refused` (409)."""
     count = execute(
         "SELECT COUNT(*) FROM moderators WHERE chain = ? AND stream = ? AND owner = ?",
         (*owned.key, owned.owner),
@@ -161,19 +123,17 @@ def name_moderator(execute: Execute, owned: Owned, session: Session, who: str, a
         "since_ms = excluded.since_ms",
         (*owned.key, public, owned.owner, at_ms),
     )
-    return public
 
 
-def dismiss_moderator(execute: Execute, owned: Owned, session: Session, who: str) -> bytes:
-    """Let an account moderate no more. Gives its key. Raises `Refused`."""
-    if session.public != owned.owner:
-        raise not_owner(owned)
-    public = account_of(execute, who)
-    execute(
-        "DELETE FROM moderators WHERE chain = ? AND stream = ? AND public = ?",
-        (*owned.key, public),
+def dismiss_moderator(execute: Execute, key: StreamKey, public: bytes) -> bool:
+    """Let an account moderate no more; tells whether it did."""
+    return bool(
+        execute(
+            "DELETE FROM moderators WHERE chain = ? AND stream = ? AND public = ? "
+            "RETURNING since_ms",
+            (*key, public),
+        )
     )
-    return public
 
 
 def moderators(execute: Execute, owned: Owned) -> list[dict[str, Any]]:

@@ -1,20 +1,20 @@
-"""The paths of chat beside the WebSocket: history, saying, and moderation, for each chain."""
+"""The paths of chat beside the WebSocket: history, saying and deleting, for each chain."""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 
 from streaming.community.account_routes import AccountRoutes, answer
-from streaming.community.chat.chat import HISTORY_MAX, SLOW_MODE_MAX_S, Chat
+from streaming.community.audit import read_reason
+from streaming.community.chat.chat import HISTORY_MAX, Chat
 from streaming.community.chat.messages import read_said
-from streaming.community.chat.moderation import MUTE_MAX_S
 from streaming.community.host import Host
 from streaming.community.ledger import Ledger, Owned, stream_in
 from streaming.community.refusal import Refused
-from streaming.community.texts import only, whole
+from streaming.community.texts import only
 
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 
@@ -34,14 +34,7 @@ class ChatRoutes:
         return [
             web.get(path, self.history),
             web.post(path, self.say),
-            web.put(f"{path}/settings", self.settings),
             web.delete(f"{path}/messages/{{number}}", self.delete),
-            web.get(f"{path}/mutes", self.mutes),
-            web.put(f"{path}/mutes/{{who}}", self.mute),
-            web.delete(f"{path}/mutes/{{who}}", self.unmute),
-            web.get(f"{path}/moderators", self.moderators),
-            web.put(f"{path}/moderators/{{who}}", self.name_moderator),
-            web.delete(f"{path}/moderators/{{who}}", self.dismiss_moderator),
         ]
 
     async def _now(self, request: web.Request) -> tuple[Owned, str]:
@@ -51,11 +44,11 @@ class ChatRoutes:
     async def history(self, request: web.Request) -> web.Response:
         """GET streams/{stream}/chat."""
         owned = await self._ledger.lately(*stream_in(request))
-        limit = _query(request, "limit")
+        limit = number_in_query(request, "limit")
         found = await self._chat.history(
             owned,
-            before=_query(request, "before"),
-            after=_query(request, "after"),
+            before=number_in_query(request, "before"),
+            after=number_in_query(request, "after"),
             limit=max(1, min(HISTORY_MAX if limit is None else limit, HISTORY_MAX)),
         )
         return answer({"messages": found})
@@ -71,69 +64,32 @@ class ChatRoutes:
         address = self._host.address_of(request)
         return answer(await self._chat.say(session, owned, chain, said, address))
 
-    async def settings(self, request: web.Request) -> web.Response:
-        """PUT streams/{stream}/chat/settings."""
-        session = await self._accounts.session(request)
-        body = await self._host.json_of(request)
-        only(body, ("slow_mode_s",))
-        seconds = whole(body["slow_mode_s"], "slow_mode_s", least=0, most=SLOW_MODE_MAX_S)
-        return answer(await self._chat.set_slow_mode(session, *await self._now(request), seconds))
-
     async def delete(self, request: web.Request) -> web.Response:
         """DELETE streams/{stream}/chat/messages/{number}."""
         session = await self._accounts.session(request)
-        text = request.match_info["number"]
-        if not _NUMBER.fullmatch(text):
-            raise Refused(404, "message-not-found", "messages have numbers: give one")
-        await self._chat.delete(session, *await self._now(request), int(text))
+        number = message_in(request)
+        reason = read_reason((await optional_body(self._host, request, "reason")).get("reason", ""))
+        await self._chat.delete(session, *await self._now(request), number, reason)
         return answer({"deleted": True})
 
-    async def mutes(self, request: web.Request) -> web.Response:
-        """GET streams/{stream}/chat/mutes."""
-        session = await self._accounts.session(request)
-        owned, _ = await self._now(request)
-        return answer({"mutes": await self._chat.mutes(session, owned)})
 
-    async def mute(self, request: web.Request) -> web.Response:
-        """PUT streams/{stream}/chat/mutes/{who}."""
-        session = await self._accounts.session(request)
-        body = await self._host.json_of(request)
-        only(body, ("seconds",))
-        seconds = body["seconds"]
-        if seconds is not None:
-            seconds = whole(seconds, "seconds", least=1, most=MUTE_MAX_S)
-        who = request.match_info["who"]
-        return answer(await self._chat.mute(session, *await self._now(request), who, seconds))
-
-    async def unmute(self, request: web.Request) -> web.Response:
-        """DELETE streams/{stream}/chat/mutes/{who}."""
-        session = await self._accounts.session(request)
-        who = request.match_info["who"]
-        return answer(await self._chat.unmute(session, *await self._now(request), who))
-
-    async def moderators(self, request: web.Request) -> web.Response:
-        """GET streams/{stream}/chat/moderators."""
-        owned = await self._ledger.lately(*stream_in(request))
-        return answer({"moderators": await self._chat.moderators(owned)})
-
-    async def name_moderator(self, request: web.Request) -> web.Response:
-        """PUT streams/{stream}/chat/moderators/{who}."""
-        return await self._set_moderator(request, moderates=True)
-
-    async def dismiss_moderator(self, request: web.Request) -> web.Response:
-        """DELETE streams/{stream}/chat/moderators/{who}."""
-        return await self._set_moderator(request, moderates=False)
-
-    async def _set_moderator(self, request: web.Request, *, moderates: bool) -> web.Response:
-        session = await self._accounts.session(request)
-        owned, chain = await self._now(request)
-        who = request.match_info["who"]
-        return answer(
-            await self._chat.set_moderator(session, owned, chain, who, moderates=moderates)
-        )
+def message_in(request: web.Request) -> int:
+    """Give the number of the message in a path. Raises `Refused` (404)."""
+    text = request.match_info["number"]
+    if not _NUMBER.fullmatch(text):
+        raise Refused(404, "message-not-found", "messages have numbers: give one")
+    return int(text)
 
 
-def _query(request: web.Request, name: str) -> int | None:
+async def optional_body(host: Host, request: web.Request, *fields: str) -> dict[str, Any]:
+    """Read a body that may be left out, and has no other fields. Raises `Refused`."""
+    body = await host.json_of(request) if request.can_read_body else {}
+    only(body, (), fields)
+    return body
+
+
+def number_in_query(request: web.Request, name: str) -> int | None:
+    """Give a whole number of the query, None where there is none. Raises `Refused` (400)."""
     text = request.query.get(name)
     if text is None:
         return None

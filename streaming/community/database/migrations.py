@@ -94,7 +94,35 @@ CREATE TABLE mutes (
 CREATE INDEX mutes_by_account ON mutes (public)
 """
 
-STEPS: Final[Mapping[int, str]] = {1: _ACCOUNTS, 2: _PROFILES, 3: _CARDS, 4: _CHAT}
+_AUDIT: Final = """
+CREATE TABLE audit (
+    number {integer} PRIMARY KEY, at_ms {integer} NOT NULL, chain TEXT NOT NULL,
+    stream {integer} NOT NULL, actor TEXT NOT NULL, act TEXT NOT NULL, subject TEXT NOT NULL,
+    detail TEXT NOT NULL, reason {bytes} NOT NULL, previous {bytes} NOT NULL,
+    digest {bytes} NOT NULL
+) {table};
+CREATE INDEX audit_by_stream ON audit (chain, stream, number);
+CREATE INDEX audit_by_actor ON audit (actor, number);
+CREATE INDEX audit_by_subject ON audit (subject, number);
+CREATE TABLE pseudonyms (
+    pseudonym TEXT PRIMARY KEY, public {bytes} NOT NULL UNIQUE REFERENCES accounts ON DELETE CASCADE
+) {table};
+CREATE TABLE audit_reasons (
+    number {integer} PRIMARY KEY, actor {bytes} NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    subject {bytes} REFERENCES accounts ON DELETE CASCADE, salt {bytes} NOT NULL, text TEXT NOT NULL
+) {table};
+CREATE INDEX audit_reasons_by_actor ON audit_reasons (actor);
+CREATE INDEX audit_reasons_by_subject ON audit_reasons (subject);
+{audit_guards}
+"""
+
+STEPS: Final[Mapping[int, str]] = {
+    1: _ACCOUNTS,
+    2: _PROFILES,
+    3: _CARDS,
+    4: _CHAT,
+    5: _AUDIT,
+}
 SCHEMA_VERSION: Final = max(STEPS)
 
 
@@ -110,7 +138,8 @@ def version(execute: Execute, types: Mapping[str, str]) -> int:
 
 def take(number: int, execute: Execute, types: Mapping[str, str]) -> None:
     """Take one step, inside of the caller's transaction."""
-    for statement in STEPS[number].format_map(types).split(";"):
+    # at a line's end: what a trigger does has a semicolon of its own
+    for statement in STEPS[number].format_map(types).split(";\n"):
         if statement.strip():
             execute(statement.strip())
     execute(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import stat
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from streaming.community.database import sqlite
 from streaming.community.database.engine import Engine
 from streaming.community.database.errors import DatabaseUnavailable, DatabaseUrlInvalid
-from streaming.community.database.sqlite import SqliteEngine
+from streaming.community.database.migrations import Execute
 
 _SCHEMES: Final = ("postgresql://", "postgres://")
 _URL_BYTES_MAX: Final = 4_096
@@ -41,14 +43,26 @@ def read_url(file: Path) -> str:
 def opened(place: Path | str) -> Engine:
     """Open or make the tables at a path, or at a URL of PostgreSQL. Raises DatabaseError."""
     if isinstance(place, Path):
-        return SqliteEngine(place)
+        return sqlite.SqliteEngine(place)
+    engine: Engine = _postgres().PostgresEngine(place)
+    return engine
+
+
+def reading_beside(place: Path | str) -> AbstractContextManager[Execute]:
+    """Read tables that another process may have, as they are. Raises DatabaseError."""
+    if isinstance(place, Path):
+        return sqlite.reading_beside(place)
+    beside: AbstractContextManager[Execute] = _postgres().reading_beside(place)
+    return beside
+
+
+def _postgres() -> Any:
+    """Give the module; psycopg comes with an extra."""
     try:
-        from streaming.community.database.postgres import (  # noqa: PLC0415 (not everybody has it)
-            PostgresEngine,
-        )
+        from streaming.community.database import postgres  # noqa: PLC0415 (not everybody has it)
     except ImportError:
         raise DatabaseUnavailable(
             "a database of PostgreSQL needs psycopg, which is not installed: run "
             "`pip install 'psycopg[binary]'` where paystream is"
         ) from None
-    return PostgresEngine(place)
+    return postgres

@@ -34,7 +34,30 @@ STATEMENT_MS: Final = 10_000
 READ_MS: Final = 2_000
 SILENT_MS: Final = 10_000
 """So long a database machine may say nothing before its connection counts as broken."""
-TYPES: Final[Mapping[str, str]] = {"bytes": "BYTEA", "integer": "BIGINT", "table": ""}
+_APPENDED: Final = """RAISE EXCEPTION 'the audit log is only appended to'
+    USING ERRCODE = 'integrity_constraint_violation'"""
+_AUDIT_GUARDS: Final = f"""
+CREATE FUNCTION audit_appended() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {_APPENDED}; END $$;
+CREATE FUNCTION audit_in_order() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF NEW.number <> (SELECT COALESCE(MAX(number), 0) + 1 FROM audit) THEN {_APPENDED}; END IF; \
+RETURN NEW; END $$;
+CREATE TRIGGER audit_changed BEFORE UPDATE OR DELETE ON audit
+FOR EACH ROW EXECUTE FUNCTION audit_appended();
+CREATE TRIGGER audit_emptied BEFORE TRUNCATE ON audit
+FOR EACH STATEMENT EXECUTE FUNCTION audit_appended();
+CREATE TRIGGER audit_added BEFORE INSERT ON audit
+FOR EACH ROW EXECUTE FUNCTION audit_in_order();
+CREATE TRIGGER audit_reasons_updated BEFORE UPDATE ON audit_reasons
+FOR EACH ROW EXECUTE FUNCTION audit_appended();
+CREATE TRIGGER audit_reasons_emptied BEFORE TRUNCATE ON audit_reasons
+FOR EACH STATEMENT EXECUTE FUNCTION audit_appended()
+"""  # noqa: S608  (texts of our own)
+TYPES: Final[Mapping[str, str]] = {
+    "bytes": "BYTEA",
+    "integer": "BIGINT",
+    "table": "",
+    "audit_guards": _AUDIT_GUARDS,
+}
 _LOCK: Final = (
     "SELECT pg_try_advisory_lock(hashtextextended('paystream community ' || current_schema(), 0))"
 )
@@ -55,7 +78,7 @@ class PostgresEngine:
         self._writer = self._taken()
         self._reader: _Connection | None = None
         try:
-            with self._told("be opened"):
+            with _told(self._url, "be opened"):
                 self._migrate()
         except BaseException:
             self._writer.close()
@@ -66,21 +89,9 @@ class PostgresEngine:
         """The address, without what is secret in it."""
         return self._url.shown
 
-    def _connected(self, statement_ms: int) -> _Connection:
-        with self._told("be reached"):
-            connection = psycopg.connect(
-                self._url.text,
-                autocommit=True,
-                connect_timeout=CONNECT_S,
-                tcp_user_timeout=SILENT_MS,
-                application_name="paystream-community",
-            )
-            connection.execute(f"SET statement_timeout = {statement_ms}".encode())
-            return connection
-
     def _taken(self) -> _Connection:
-        connection = self._connected(STATEMENT_MS)
-        with self._told("be opened"):
+        connection = _connected(self._url, STATEMENT_MS)
+        with _told(self._url, "be opened"):
             taken = connection.execute(_LOCK.encode()).fetchall() == [(True,)]
         if not taken:
             connection.close()
@@ -101,7 +112,7 @@ class PostgresEngine:
     @contextmanager
     def writing(self) -> Iterator[Execute]:
         """Give what runs statements that all count, or none where the block raises."""
-        with self._told("be written"):
+        with _told(self._url, "be written"):
             if self._writer.closed:
                 try:
                     self._writer = self._taken()
@@ -113,9 +124,9 @@ class PostgresEngine:
     @contextmanager
     def reading(self) -> Iterator[Execute]:
         """Give what runs queries that all see the same moment."""
-        with self._told("be read"):
+        with _told(self._url, "be read"):
             if self._reader is None or self._reader.closed:
-                self._reader = self._connected(READ_MS)
+                self._reader = _connected(self._url, READ_MS)
                 self._reader.execute("SET default_transaction_read_only = on")
                 self._reader.execute("SET default_transaction_isolation = 'repeatable read'")
             with self._reader.transaction():
@@ -131,24 +142,53 @@ class PostgresEngine:
                 with suppress(psycopg.Error):
                     connection.close()
 
-    @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
-        """Turn what psycopg says into this room's errors, without the password."""
-        try:
-            yield
-        except _GONE as error:
-            raise DatabaseUnavailable(
-                f"the community's database {self.place} cannot {what} "
-                f"({self._url.without_secrets(error)}): check that it runs, takes this user and "
-                "has room"
-            ) from None
-        except (psycopg.errors.IntegrityError, psycopg.ProgrammingError):
-            raise  # a defect of ours, not of the database
-        except psycopg.Error as error:
-            raise DatabaseUnreadable(
-                f"the community's database {self.place} cannot {what} "
-                f"({self._url.without_secrets(error)}): restore it from a backup, or give another"
-            ) from None
+
+@contextmanager
+def reading_beside(url: str) -> Iterator[Execute]:
+    """Give what runs queries while another process may have the database. Raises DatabaseError."""
+    address = _Url(url)
+    connection = _connected(address, STATEMENT_MS)
+    try:
+        with _told(address, "be read"):
+            connection.execute("SET default_transaction_read_only = on")
+            connection.execute("SET default_transaction_isolation = 'repeatable read'")
+            with connection.transaction():
+                yield _executes(connection)
+    finally:
+        connection.close()
+
+
+def _connected(url: _Url, statement_ms: int) -> _Connection:
+    with _told(url, "be reached"):
+        connection = psycopg.connect(
+            url.text,
+            autocommit=True,
+            connect_timeout=CONNECT_S,
+            tcp_user_timeout=SILENT_MS,
+            application_name="paystream-community",
+        )
+        connection.execute(f"SET statement_timeout = {statement_ms}".encode())
+        return connection
+
+
+@contextmanager
+def _told(url: _Url, what: str) -> Iterator[None]:
+    """Turn what psycopg says into this room's errors, without the password."""
+    try:
+        yield
+    except _GONE as error:
+        raise DatabaseUnavailable(
+            f"the community's database {url} cannot {what} "
+            f"({url.without_secrets(error)}): check that it runs, takes this user and "
+            "has room"
+        ) from None
+    except (psycopg.errors.IntegrityError, psycopg.ProgrammingError):
+        raise  # a defect of ours, not of the database
+    except psycopg.Error as error:
+        raise DatabaseUnreadable(
+            f"the community's database {url} cannot {what} "
+            f"({url.without_secrets(error)}): restore it from a backup, or give another"
+        ) from None
 
 
 def _executes(connection: _Connection) -> Execute:

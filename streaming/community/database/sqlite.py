@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from errno import ENOENT
 from pathlib import Path
 from typing import Final
 
@@ -23,10 +24,22 @@ from streaming.community.database.migrations import (
     version,
 )
 
+_APPENDED: Final = "SELECT RAISE(ABORT, 'the audit log is only appended to')"
+_AUDIT_GUARDS: Final = f"""
+CREATE TRIGGER audit_updated BEFORE UPDATE ON audit BEGIN {_APPENDED}; END;
+CREATE TRIGGER audit_deleted BEFORE DELETE ON audit BEGIN {_APPENDED}; END;
+CREATE TRIGGER audit_in_order BEFORE INSERT ON audit
+WHEN NEW.number <> (SELECT COALESCE(MAX(number), 0) + 1 FROM audit) BEGIN {_APPENDED}; END;
+CREATE TRIGGER audit_reasons_updated BEFORE UPDATE ON audit_reasons BEGIN {_APPENDED}; END;
+CREATE TRIGGER audit_reasons_in_order BEFORE INSERT ON audit_reasons
+WHEN EXISTS (SELECT 1 FROM audit_reasons WHERE number = NEW.number) BEGIN {_APPENDED}; END
+"""  # noqa: S608  (texts of our own)
+"""`INSERT OR REPLACE` deletes without a trigger of its own: so a number is the next one or none."""
 TYPES: Final[Mapping[str, str]] = {
     "bytes": "BLOB",
     "integer": "INTEGER",
     "table": "STRICT, WITHOUT ROWID",
+    "audit_guards": _AUDIT_GUARDS,
 }
 _WRITER: Final = (
     "busy_timeout = 2000",
@@ -89,6 +102,20 @@ class SqliteEngine:
         self._reader.close()
         self._writer.close()
         os.close(self._lock)
+
+
+@contextmanager
+def reading_beside(path: Path) -> Iterator[Execute]:
+    """Give what runs queries while another process may have the file. Raises DatabaseError."""
+    with _told(path, "be read"):
+        if not path.is_file():
+            raise FileNotFoundError(ENOENT, "there is no such file")
+        connection = _connected(path, _READER)
+        try:
+            with _transaction(connection, "BEGIN"):
+                yield _executes(connection)
+        finally:
+            connection.close()
 
 
 def _connected(path: Path, settings: Iterable[str]) -> sqlite3.Connection:

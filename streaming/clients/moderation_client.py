@@ -1,0 +1,78 @@
+"""What moderators and operators do in a server's community, as a typed client."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from streaming.clients.community_client import PREFIX, CommunityClient
+
+
+class ModerationClient:
+    """Moderation by somebody who has signed in. Every method raises `ClientError`."""
+
+    def __init__(self, community: CommunityClient) -> None:
+        self._community = community
+
+    def __repr__(self) -> str:
+        return f"<moderation by {self._community!r}>"
+
+    # --- people ----------------------------------------------------------------------------
+
+    async def mute(
+        self, stream: int, who: str, seconds: int | None, reason: str = ""
+    ) -> dict[str, Any]:
+        """Let an account not speak for some seconds, or (None) ever again."""
+        body = {"seconds": seconds, "reason": reason}
+        return await self._ask("PUT", f"{_chat(stream)}/mutes/{_quoted(who)}", body)
+
+    async def unmute(self, stream: int, who: str, reason: str = "") -> dict[str, Any]:
+        """Let an account speak again."""
+        path = f"{_chat(stream)}/mutes/{_quoted(who)}"
+        return await self._ask("DELETE", path, {"reason": reason})
+
+    async def mutes(self, stream: int) -> list[dict[str, Any]]:
+        """Who may not speak."""
+        return list((await self._ask("GET", f"{_chat(stream)}/mutes"))["mutes"])
+
+    async def name_moderator(
+        self, stream: int, who: str, *, moderates: bool = True
+    ) -> dict[str, Any]:
+        """Name a moderator, or dismiss one."""
+        method = "PUT" if moderates else "DELETE"
+        return await self._ask(method, f"{_chat(stream)}/moderators/{_quoted(who)}")
+
+    async def moderators(self, stream: int) -> list[dict[str, Any]]:
+        """Who moderates beside the owner."""
+        return list((await self._ask("GET", f"{_chat(stream)}/moderators"))["moderators"])
+
+    # --- messages --------------------------------------------------------------------------
+
+    async def delete(self, stream: int, number: int, reason: str = "") -> None:
+        """Delete a message."""
+        await self._ask("DELETE", f"{_chat(stream)}/messages/{number}", {"reason": reason})
+
+    async def set_settings(self, stream: int, **settings: Any) -> dict[str, Any]:
+        """Set how a chat is; what is left out stays."""
+        return await self._ask("PUT", f"{_chat(stream)}/settings", settings)
+
+    # --- the log ---------------------------------------------------------------------------
+
+    async def acts(
+        self, stream: int | None, *, before: int | None = None, limit: int = 50
+    ) -> list[dict[str, Any]]:
+        """What moderators did in a chat, or (None) everywhere, the latest first."""
+        path = f"{PREFIX}/acts" if stream is None else f"{_chat(stream)}/acts"
+        more = "" if before is None else f"&before={before}"
+        return list((await self._ask("GET", f"{path}?limit={limit}{more}"))["acts"])
+
+    async def _ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        return await self._community.ask(method, path, body)
+
+
+def _quoted(who: str) -> str:
+    return quote(who, safe="")
+
+
+def _chat(stream: int) -> str:
+    return f"/api/v1/streams/{stream}/chat"

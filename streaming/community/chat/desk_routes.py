@@ -1,0 +1,129 @@
+"""The paths of moderation: of a stream's chat, for each chain, and of the operator's view."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiohttp import web
+
+from streaming.community.account_routes import AccountRoutes, answer
+from streaming.community.audit import LISTED_MAX, read_reason
+from streaming.community.chat.desk import SLOW_MODE_MAX_S, Desk
+from streaming.community.chat.moderation import MUTE_MAX_S
+from streaming.community.chat.routes import number_in_query, optional_body
+from streaming.community.host import Host
+from streaming.community.ledger import Ledger, Owned, stream_in
+from streaming.community.texts import only, whole
+
+ACTS_DEFAULT: Final = 50
+
+
+class DeskRoutes:
+    """Handlers of what moderators do."""
+
+    def __init__(self, host: Host, ledger: Ledger, accounts: AccountRoutes, desk: Desk) -> None:
+        self._host = host
+        self._ledger = ledger
+        self._accounts = accounts
+        self._desk = desk
+
+    def routes(self, prefix: str) -> list[web.RouteDef]:
+        """What is about a stream, below `prefix`."""
+        path = f"{prefix}/streams/{{stream}}/chat"
+        return [
+            web.put(f"{path}/settings", self.settings),
+            web.get(f"{path}/mutes", self.mutes),
+            web.put(f"{path}/mutes/{{who}}", self.mute),
+            web.delete(f"{path}/mutes/{{who}}", self.unmute),
+            web.get(f"{path}/moderators", self.moderators),
+            web.put(f"{path}/moderators/{{who}}", self.name_moderator),
+            web.delete(f"{path}/moderators/{{who}}", self.dismiss_moderator),
+            web.get(f"{path}/acts", self.acts),
+        ]
+
+    def operator_routes(self, prefix: str) -> list[web.RouteDef]:
+        """What is about all streams, below `prefix`."""
+        return [web.get(f"{prefix}/acts", self.all_acts)]
+
+    async def _now(self, request: web.Request) -> tuple[Owned, str]:
+        chain, number = stream_in(request)
+        return await self._ledger.now(chain, number), chain
+
+    # --- settings --------------------------------------------------------------------------
+
+    async def settings(self, request: web.Request) -> web.Response:
+        """PUT streams/{stream}/chat/settings."""
+        session = await self._accounts.session(request)
+        body = await self._host.json_of(request)
+        only(body, ("slow_mode_s",))
+        seconds = whole(body["slow_mode_s"], "slow_mode_s", least=0, most=SLOW_MODE_MAX_S)
+        return answer(await self._desk.set_slow_mode(session, *await self._now(request), seconds))
+
+    # --- people ----------------------------------------------------------------------------
+
+    async def mutes(self, request: web.Request) -> web.Response:
+        """GET streams/{stream}/chat/mutes."""
+        session = await self._accounts.session(request)
+        owned, _ = await self._now(request)
+        return answer({"mutes": await self._desk.mutes(session, owned)})
+
+    async def mute(self, request: web.Request) -> web.Response:
+        """PUT streams/{stream}/chat/mutes/{who}."""
+        session = await self._accounts.session(request)
+        body = await self._host.json_of(request)
+        only(body, ("seconds",), ("reason",))
+        seconds = body["seconds"]
+        if seconds is not None:
+            seconds = whole(seconds, "seconds", least=1, most=MUTE_MAX_S)
+        reason = read_reason(body.get("reason", ""))
+        who = request.match_info["who"]
+        place = await self._now(request)
+        return answer(await self._desk.mute(session, *place, who, seconds=seconds, reason=reason))
+
+    async def unmute(self, request: web.Request) -> web.Response:
+        """DELETE streams/{stream}/chat/mutes/{who}."""
+        session = await self._accounts.session(request)
+        body = await optional_body(self._host, request, "reason")
+        reason = read_reason(body.get("reason", ""))
+        who = request.match_info["who"]
+        return answer(await self._desk.unmute(session, *await self._now(request), who, reason))
+
+    async def moderators(self, request: web.Request) -> web.Response:
+        """GET streams/{stream}/chat/moderators."""
+        owned = await self._ledger.lately(*stream_in(request))
+        return answer({"moderators": await self._desk.moderators(owned)})
+
+    async def name_moderator(self, request: web.Request) -> web.Response:
+        """PUT streams/{stream}/chat/moderators/{who}."""
+        return await self._set_moderator(request, moderates=True)
+
+    async def dismiss_moderator(self, request: web.Request) -> web.Response:
+        """DELETE streams/{stream}/chat/moderators/{who}."""
+        return await self._set_moderator(request, moderates=False)
+
+    async def _set_moderator(self, request: web.Request, *, moderates: bool) -> web.Response:
+        session = await self._accounts.session(request)
+        owned, chain = await self._now(request)
+        who = request.match_info["who"]
+        return answer(
+            await self._desk.set_moderator(session, owned, chain, who, moderates=moderates)
+        )
+
+    # --- the log ---------------------------------------------------------------------------
+
+    async def acts(self, request: web.Request) -> web.Response:
+        """GET streams/{stream}/chat/acts."""
+        session = await self._accounts.session(request)
+        owned, _ = await self._now(request)
+        return answer({"acts": await self._desk.acts(session, owned, *_page(request))})
+
+    async def all_acts(self, request: web.Request) -> web.Response:
+        """GET acts."""
+        session = await self._accounts.session(request)
+        return answer({"acts": await self._desk.all_acts(session, *_page(request))})
+
+
+def _page(request: web.Request) -> tuple[int | None, int]:
+    limit: Any = number_in_query(request, "limit")
+    least_and_most = max(1, min(ACTS_DEFAULT if limit is None else limit, LISTED_MAX))
+    return number_in_query(request, "before"), least_and_most
