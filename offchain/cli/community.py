@@ -306,7 +306,8 @@ def say(
     if out.json_mode:
         out.json({"stream": number, **said})
     else:
-        out.note(f"Said, as message {said['number']}.")
+        waits = "It waits for a moderator."
+        out.note(waits if said.get("held") else f"Said, as message {said['number']}.")
 
 
 def called(author: dict[str, Any]) -> str:

@@ -95,6 +95,18 @@ class CommunityClient:
         body = {"id": message_id or new_message_id(), "text": text}
         return await self.ask("POST", _chat(stream), json=body)
 
+    async def report(
+        self, stream: int, reason: str, *, message: int | None = None, who: str = "", text: str = ""
+    ) -> int:
+        """Report a message, or an account (`who`); gives the report's number."""
+        target = {"account": who} if message is None else {"message": message}
+        body = {**target, "reason": reason, "text": text}
+        return int((await self.ask("POST", f"{_chat(stream)}/reports", json=body))["number"])
+
+    async def reports(self) -> list[dict[str, Any]]:
+        """What this account has reported, with the answers."""
+        return list((await self.ask("GET", f"{PREFIX}/reports"))["reports"])
+
     async def ask(self, method: str, path: str, json: Any = None) -> dict[str, Any]:
         """Ask one thing, signed in if somebody is."""
         _, _, body = await self._rest.call(method, path, token=self.token, json=json)

@@ -56,6 +56,57 @@ class ModerationClient:
         """Set how a chat is; what is left out stays."""
         return await self._ask("PUT", f"{_chat(stream)}/settings", settings)
 
+    # --- reports -----------------------------------------------------------------------------
+
+    async def queue(self, stream: int | None) -> dict[str, Any]:
+        """What waits in a chat, or (None) in all: `reports` and `held`."""
+        path = f"{PREFIX}/queue" if stream is None else f"{_chat(stream)}/queue"
+        return await self._ask("GET", path)
+
+    async def answer(
+        self,
+        stream: int,
+        answer: str,
+        *,
+        message: int | None = None,
+        who: str = "",
+        seconds: int | None = None,
+        reason: str = "",
+    ) -> dict[str, Any]:
+        """Close all reports of a message or an account: dismiss, delete, time-out or ban."""
+        target = {"account": who} if message is None else {"message": message}
+        body = {**target, "answer": answer, "seconds": seconds, "reason": reason}
+        return await self._ask("POST", f"{_chat(stream)}/reports/answer", body)
+
+    # --- filters and what waits ----------------------------------------------------------------
+
+    async def filters(self, stream: int | None) -> list[dict[str, Any]]:
+        """The words that are looked for in a chat, or (None) in all."""
+        return list((await self._ask("GET", _filters(stream)))["filters"])
+
+    async def add_filter(
+        self, stream: int | None, pattern: str, action: str, *, within_words: bool = False
+    ) -> int:
+        """Let what has some words be refused or held (`action`); gives the filter's number."""
+        body = {"pattern": pattern, "action": action, "within_words": within_words}
+        return int((await self._ask("POST", _filters(stream), body))["number"])
+
+    async def remove_filter(self, stream: int | None, number: int) -> None:
+        """Look for some words no more."""
+        await self._ask("DELETE", f"{_filters(stream)}/{number}")
+
+    async def held(self, stream: int) -> list[dict[str, Any]]:
+        """Messages that wait for a moderator, the oldest first."""
+        return list((await self._ask("GET", f"{_chat(stream)}/held"))["held"])
+
+    async def release(self, stream: int, number: int) -> dict[str, Any]:
+        """Let a message that waits be said now."""
+        return await self._ask("POST", f"{_chat(stream)}/held/{number}")
+
+    async def reject(self, stream: int, number: int, reason: str = "") -> None:
+        """Let a message that waits never be said."""
+        await self._ask("DELETE", f"{_chat(stream)}/held/{number}", {"reason": reason})
+
     # --- the log ---------------------------------------------------------------------------
 
     async def acts(
@@ -72,6 +123,10 @@ class ModerationClient:
 
 def _quoted(who: str) -> str:
     return quote(who, safe="")
+
+
+def _filters(stream: int | None) -> str:
+    return f"{PREFIX}/filters" if stream is None else f"{_chat(stream)}/filters"
 
 
 def _chat(stream: int) -> str:

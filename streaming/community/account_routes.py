@@ -15,6 +15,7 @@ from streaming.community.accounts import DEVICE_CHARS_MAX, Accounts, ClockMs, Se
 from streaming.community.addresses import address_of, public_of
 from streaming.community.challenges import Challenges
 from streaming.community.chat import messages as about_chat
+from streaming.community.chat import reports as about_reports
 from streaming.community.database.database import Database
 from streaming.community.database.migrations import Execute
 from streaming.community.host import Host
@@ -127,6 +128,7 @@ class AccountRoutes:
                 **about_cards.exported(execute, session.public),
                 **about_chat.exported(execute, session.public),
                 **about_acts.exported(execute, session.public),
+                **about_reports.exported(execute, session.public),
             }
 
         response = answer(await self._database.read(everything))

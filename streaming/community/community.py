@@ -17,8 +17,12 @@ from streaming.community.challenges import Challenges
 from streaming.community.chat.chat import Chat
 from streaming.community.chat.desk import Desk
 from streaming.community.chat.desk_routes import DeskRoutes
+from streaming.community.chat.filters import Filters
+from streaming.community.chat.report_desk import ReportDesk
+from streaming.community.chat.report_routes import ReportRoutes
 from streaming.community.chat.roles import Roles
 from streaming.community.chat.routes import ChatRoutes
+from streaming.community.chat.rules import Rules
 from streaming.community.chat.socket import Sockets
 from streaming.community.database.database import Database
 from streaming.community.database.engine import Engine
@@ -58,12 +62,14 @@ class Community:
         self._ledger = Ledger(host, clock)
         self._cards = Cards(self._database, wall)
         self._card_routes = CardRoutes(host, self._ledger, self.accounts, self._cards, clock=clock)
-        roles = Roles(operators)
-        chat = Chat(self._database, roles, clock=clock, wall=wall)
+        rules = Rules(Roles(operators), Filters())
+        chat = Chat(self._database, rules, clock=clock, wall=wall)
         self._chat = chat
         self._chat_routes = ChatRoutes(host, self._ledger, self.accounts, chat)
-        desk = Desk(self._database, chat, roles, clock=clock)
+        desk = Desk(self._database, chat, rules, clock=clock)
         self._desk_routes = DeskRoutes(host, self._ledger, self.accounts, desk)
+        report_desk = ReportDesk(self._database, chat, desk, rules.roles, clock=clock)
+        self._report_routes = ReportRoutes(host, self._ledger, self.accounts, report_desk)
         self._sockets = Sockets(host, self._ledger, accounts, chat)
         accounts.on_ended, accounts.on_deleted = chat.session_ended, chat.account_deleted
 
@@ -74,6 +80,7 @@ class Community:
             *self.accounts.routes(PREFIX),
             *self._profiles.routes(PREFIX),
             *self._desk_routes.operator_routes(PREFIX),
+            *self._report_routes.routes_of_all(PREFIX),
             live,
         ]
 
@@ -83,6 +90,7 @@ class Community:
             *self._card_routes.routes(STREAMS_PREFIX),
             *self._chat_routes.routes(STREAMS_PREFIX),
             *self._desk_routes.routes(STREAMS_PREFIX),
+            *self._report_routes.routes(STREAMS_PREFIX),
         ]
 
     async def describe(self, chain: str, streams: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -102,20 +102,17 @@ class _Table(dict[int, str]):
         return found
 
     def _folded(self, character: str) -> str:
-        if character in self._letters:
-            return self._letters[character]
-        if unicodedata.category(character)[0] == "S":
-            return self._sign(character)
-        return "".join(map(self._letter, unicodedata.normalize("NFKD", character).casefold()))
-
-    def _sign(self, character: str) -> str:
+        small = character.casefold()
+        if small in self._letters:
+            return self._letters[small]
         if unicodedata.category(character) == "So" and not _is_spelled(character):
             return f" {character} "
-        return "".join(map(self._letter, unicodedata.normalize("NFKD", character).casefold()))
+        return "".join(map(self._letter, unicodedata.normalize("NFKD", character)))
 
     def _letter(self, character: str) -> str:
-        if character in _ASCII:
-            return character
+        small = character.casefold()
+        if small in _ASCII:
+            return small
         if character in _UNSEEN or _ACCENTS.fullmatch(character):
             return ""
         kind = unicodedata.category(character)
@@ -125,8 +122,15 @@ class _Table(dict[int, str]):
             return " "
         if kind[0] in "PSC":
             return self._between
-        plain = unicodedata.normalize("NFKD", _prototype(character)).casefold()
-        return "".join(one for one in plain if not _ACCENTS.fullmatch(one) and one != " ")
+        # a capital looks like other letters than its small one does
+        alike = _prototype(character).casefold()
+        plain = alike if alike in _ASCII else "".join(map(_prototype, small)).casefold()
+        shown = unicodedata.normalize("NFKD", plain)
+        return "".join(
+            one
+            for one in shown
+            if unicodedata.category(one)[0] in "LNM" and not _ACCENTS.fullmatch(one)
+        )
 
 
 def _is_spelled(character: str) -> bool:

@@ -7,6 +7,8 @@ from pathlib import Path
 from streaming.community.audit import Verified, verified
 from streaming.community.database import opening
 
+__all__ = ["Verified", "place_of", "verify_acts"]
+
 
 def place_of(database: Path | None, url_file: Path | None) -> Path | str | None:
     """Give where they are: the URL's database where there is one. Raises DatabaseUrlInvalid."""

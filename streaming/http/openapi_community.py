@@ -7,9 +7,11 @@ from typing import Any, Final
 from streaming.community.accounts import DEVICE_CHARS_MAX
 from streaming.community.audit import LISTED_MAX, REASON_CHARS_MAX
 from streaming.community.cards import AGES, DESCRIPTION_CHARS_MAX, TITLE_CHARS_MAX
+from streaming.community.chat import reports
 from streaming.community.chat.chat import HISTORY_MAX
-from streaming.community.chat.desk import SLOW_MODE_MAX_S
+from streaming.community.chat.filters import HOLD, PATTERN_CHARS_MAX, REFUSE
 from streaming.community.chat.messages import TEXT_CHARS_MAX
+from streaming.community.chat.settings import LINKS_DAYS_MAX, SLOW_MODE_MAX_S, SPEAKERS
 from streaming.community.handles import HANDLE_CHARS_MAX, HANDLE_CHARS_MIN
 from streaming.community.profiles import ABOUT_CHARS_MAX, NAME_CHARS_MAX
 from streaming.http.openapi_parts import FIELDS, Security, operation
@@ -163,8 +165,10 @@ _PROFILES: Final[dict[str, dict[str, Any]]] = {
             "A WebSocket for what is live. Text frames of JSON, told apart by `type`. Sent: "
             "`hello` (`token`), `join` and `leave` (`stream`, `chain`), `say` (`stream`, `chain`, "
             "`id`, `text`). Heard: `welcome`, `joined` (the latest `messages`, `settings`, your "
-            "`role`), `message`, `said` (your `id` has this `number`), `deleted` (`number`), "
-            "`erased` (`account`), `settings`, `muted`, `unmuted`, `role`, `signed_out`, and "
+            "`role`), `message`, `said` (your `id` has this `number`), `held` "
+            "(your `id` waits for a moderator), `rejected` (it is not said), `report_answered` "
+            "(`number`, `answer`), `deleted` (`number`), `erased` (`account`), `settings`, "
+            "`muted`, `unmuted`, `role`, `signed_out`, and "
             "`refused` with what a problem has.",
             {
                 "101": "open; 4008 closes one that is too slow, 4029 one that is too fast, 1001 "
@@ -175,7 +179,65 @@ _PROFILES: Final[dict[str, dict[str, Any]]] = {
         )
     },
 }
+_TARGET: Final[dict[str, Any]] = {
+    "message": {"type": "integer", "minimum": 1, "description": "its number; or the account"},
+    "account": {"type": "string", "description": "a handle or an address"},
+}
+_SETTINGS: Final[dict[str, Any]] = {
+    "slow_mode_s": {"type": "integer", "minimum": 0, "maximum": SLOW_MODE_MAX_S},
+    "speakers": {"enum": list(SPEAKERS)},
+    "links_held": {
+        "type": "boolean",
+        "description": "what has a link waits for a moderator",
+    },
+    "links_days": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": LINKS_DAYS_MAX,
+        "description": "but of accounts that signed in so many days ago; 0 for nobody's",
+    },
+}
 _ACTS: Final = _whole(before="a number", limit=f"how many; {LISTED_MAX} at most")
+_FILTER: Final[dict[str, Any]] = {
+    "pattern": {
+        "type": "string",
+        "maxLength": PATTERN_CHARS_MAX,
+        "description": "a word or some; found however it is written",
+    },
+    "action": {"enum": [REFUSE, HOLD]},
+    "within_words": {"type": "boolean", "default": False},
+}
+
+
+def _filters(*parameters: str) -> dict[str, Any]:
+    return {
+        "get": operation(
+            "The words that are looked for, for who moderates.",
+            {"200": "`filters`"},
+            parameters=parameters,
+            security=SESSION,
+        ),
+        "post": operation(
+            "Refuse or hold back what has some words from now on.",
+            {"201": "`number`", "409": "one that reads the same is there, or too many are"},
+            parameters=parameters,
+            body=_body(_FILTER, "pattern", "action"),
+            security=SESSION,
+        ),
+    }
+
+
+def _filter(*parameters: str) -> dict[str, Any]:
+    return {
+        "delete": operation(
+            "Look for some words no more.",
+            {"200": "`removed`"},
+            parameters=(*parameters, "number"),
+            security=SESSION,
+        )
+    }
+
+
 _OPERATOR: Final[dict[str, dict[str, Any]]] = {
     f"{_PREFIX}/acts": {
         "get": operation(
@@ -186,6 +248,20 @@ _OPERATOR: Final[dict[str, dict[str, Any]]] = {
         )
     },
 }
+_OPERATOR[f"{_PREFIX}/queue"] = {
+    "get": operation(
+        "What waits for a moderator in all streams, for the operator.",
+        {"200": "`reports` and `held`, each with its `chain` and `stream`"},
+        security=SESSION,
+    )
+}
+_OPERATOR[f"{_PREFIX}/reports"] = {
+    "get": operation(
+        "What this account has reported, with the answers.", {"200": "`reports`"}, security=SESSION
+    )
+}
+_OPERATOR[f"{_PREFIX}/filters"] = _filters()
+_OPERATOR[f"{_PREFIX}/filters/{{number}}"] = _filter()
 _STREAMS: Final[dict[str, dict[str, Any]]] = {
     "/api/v1/streams/{stream}/card": {
         "get": operation(
@@ -229,7 +305,13 @@ _STREAMS: Final[dict[str, dict[str, Any]]] = {
         ),
         "post": operation(
             "Say something. Sent again with the same `id`, it is the same message.",
-            {"200": "the message, with its `number`", "403": "muted or banned", "429": "too often"},
+            {
+                "200": "the message, with its `number`",
+                "202": "`held`: it waits for a moderator",
+                "403": "muted or banned, or for followers only",
+                "422": "it has words that are refused here",
+                "429": "too often",
+            },
             parameters=("stream",),
             body=_body(_SAID, "id", "text"),
             security=SESSION,
@@ -237,13 +319,10 @@ _STREAMS: Final[dict[str, dict[str, Any]]] = {
     },
     f"{_CHAT}/settings": {
         "put": operation(
-            "Set slow mode, as who moderates.",
+            "Set how the chat is, as who moderates; what is left out stays.",
             {"200": "the settings"},
             parameters=("stream",),
-            body=_body(
-                {"slow_mode_s": {"type": "integer", "minimum": 0, "maximum": SLOW_MODE_MAX_S}},
-                "slow_mode_s",
-            ),
+            body=_body(_SETTINGS),
             security=SESSION,
         )
     },
@@ -299,6 +378,84 @@ _STREAMS: Final[dict[str, dict[str, Any]]] = {
             "Dismiss a moderator, as the stream's owner or the operator.",
             {"200": "`account`, `moderates`"},
             parameters=("stream", "who"),
+            security=SESSION,
+        ),
+    },
+    f"{_CHAT}/reports": {
+        "post": operation(
+            "Report a message or an account; one open report of each.",
+            {
+                "201": "`number`",
+                "409": "you have reported it, and nobody has answered yet",
+                "429": "too often",
+            },
+            parameters=("stream",),
+            body=_body(
+                {
+                    **_TARGET,
+                    "reason": {"enum": list(reports.REASONS)},
+                    "text": {"type": "string", "maxLength": reports.TEXT_CHARS_MAX},
+                },
+                "reason",
+            ),
+            security=SESSION,
+        )
+    },
+    f"{_CHAT}/reports/answer": {
+        "post": operation(
+            "Do something about what is reported, as who moderates, and close every report of it. "
+            "With all but a dismissal a message is deleted.",
+            {
+                "200": "`answer`, and how many were `closed`",
+                "403": "of oneself, or of who is above",
+                "404": "nothing is reported there",
+            },
+            parameters=("stream",),
+            body=_body(
+                {
+                    **_TARGET,
+                    "answer": {"enum": list(reports.ANSWERS)},
+                    "seconds": {"type": "integer", "minimum": 1, "description": "of a time-out"},
+                    "reason": _REASON,
+                },
+                "answer",
+            ),
+            security=SESSION,
+        )
+    },
+    f"{_CHAT}/queue": {
+        "get": operation(
+            "What waits for a moderator: reports, target by target, and messages that are held.",
+            {
+                "200": "`reports`: `account`, `message`, `count`, `since_ms`, and why; `held`: "
+                "`number`, `author`, `text`, `why`, `pattern`"
+            },
+            parameters=("stream",),
+            security=SESSION,
+        )
+    },
+    f"{_CHAT}/filters": _filters("stream"),
+    f"{_CHAT}/filters/{{number}}": _filter("stream"),
+    f"{_CHAT}/held": {
+        "get": operation(
+            "Messages that wait for a moderator, the oldest first.",
+            {"200": "`held`: `number`, `author`, `text`, `why` (`filter` or `link`), `pattern`"},
+            parameters=("stream",),
+            security=SESSION,
+        )
+    },
+    f"{_CHAT}/held/{{number}}": {
+        "post": operation(
+            "Let a message that waits be said now.",
+            {"200": "the message", "404": "it does not wait"},
+            parameters=("stream", "number"),
+            security=SESSION,
+        ),
+        "delete": operation(
+            "Let a message that waits never be said.",
+            {"200": "`rejected`", "404": "it does not wait"},
+            parameters=("stream", "number"),
+            body=_body({"reason": _REASON}),
             security=SESSION,
         ),
     },

@@ -153,3 +153,50 @@ def test_a_creator_moderates_and_the_log_says_so(server: str, tmp_path: Path) ->
     missing = run(server, *verify[:4], str(tmp_path / "none"))
     assert missing.exit_code == Exit.MACHINE
     assert not (tmp_path / "none").exists(), "looking makes no file"
+
+
+def test_words_and_links_wait_for_a_moderator(server: str) -> None:
+    kept = told(server, "community", "settings", "1", "--links", "held", "--links-days", "7")
+    assert kept["settings"]["links_held"] is True
+    assert "off" in run(server, "community", "settings", "1", "--slow-mode", "0").stdout
+    assert run(server, "community", "settings", "1", "--links", "maybe").exit_code == Exit.USAGE
+    assert run(server, "community", "settings", "1").exit_code == Exit.SERVER_REFUSED
+    told(server, "community", "filter", "add", "moon", "--stream", "1")
+    told(server, "community", "filter", "add", "coin", "--stream", "1", "--refuse")
+    assert told(server, "chat", "say", "1", "see a.example/x", key="//Bob")["held"] is True
+    assert "It waits" in run(server, "chat", "say", "1", "to the moon", key="//Bob").stderr
+    assert run(server, "chat", "say", "1", "c o i n", key="//Bob").exit_code == Exit.SERVER_REFUSED
+    first, second = told(server, "community", "held", "1")["held"]
+    assert "to the moon" in run(server, "community", "held", "1").stdout
+    assert told(server, "community", "release", "1", str(first["number"]))["number"] == 1
+    rejected = told(server, "community", "release", "1", str(second["number"]), "--reject")
+    assert rejected["rejected"] is True
+    assert told(server, "community", "held", "1")["held"] == []
+    listed = told(server, "community", "filter", "list", "--stream", "1")["filters"]
+    assert {one["pattern"] for one in listed} == {"moon", "coin"}
+    assert "coin" in run(server, "community", "filter", "list", "--stream", "1").stdout
+    number = str(listed[0]["number"])
+    assert told(server, "community", "filter", "remove", number, "--stream", "1")["removed"]
+    assert run(server, "community", "filter", "list").exit_code == Exit.SERVER_REFUSED
+
+
+def test_what_is_reported_is_answered(server: str) -> None:
+    told(server, "chat", "say", "1", "buy my coin", key="//Bob")
+    report = ("community", "report", "1", "spam", "--message", "1")
+    assert told(server, *report, "--text", "again", key="//Charlie")["number"] > 0
+    assert run(server, *report, key="//Charlie").exit_code == Exit.SERVER_REFUSED
+    assert run(server, *report[:4]).exit_code == Exit.USAGE
+    assert run(server, *report, "--who", "bob").exit_code == Exit.USAGE
+    assert told(server, "community", "queue", "--stream", "1")["reports"][0]["count"] == 1
+    assert "buy my coin" in run(server, "community", "queue", "--stream", "1").stdout
+    assert run(server, "community", "queue").exit_code == Exit.SERVER_REFUSED
+    answer = ("community", "answer", "1", "time-out", "--message", "1")
+    assert run(server, *answer).exit_code == Exit.SERVER_REFUSED
+    assert told(server, *answer, "--seconds", "60") == {
+        "stream": 1,
+        "answer": "time-out",
+        "closed": 1,
+    }
+    own = told(server, "community", "reports", key="//Charlie")["reports"]
+    assert [one["answer"] for one in own] == ["time-out"]
+    assert "time-out" in run(server, "community", "reports", key="//Charlie").stdout

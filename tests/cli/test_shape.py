@@ -53,7 +53,8 @@ def test_every_promised_command_is_there() -> None:
         "vault": {"deposit", "withdraw", "show"},
         "profile": {"show", "set", "export", "delete"},
         "chat": {"read", "say"},
-        "community": {"time-out", "ban", "let-speak", "mutes", "moderator", "delete"},
+        "community": {"time-out", "ban", "let-speak", "mutes", "moderator", "delete"}
+        | {"settings", "held", "release", "report", "reports", "queue", "answer"},
         "grant": {"give", "list", "revoke"},
         "session": {"list", "show", "close", "settle"},
         "relay": {"drain", "sessions"},
@@ -78,6 +79,7 @@ def test_every_promised_command_is_there() -> None:
     expected = {(group, name) for group, names in promised.items() for name in names}
     expected |= {(name,) for name in alone | {"doctor", "up"}}
     expected |= {("community", "audit", name) for name in ("list", "verify")}
+    expected |= {("community", "filter", name) for name in ("add", "list", "remove")}
     assert {way for way, _ in ALL} == expected
 
 

@@ -58,6 +58,20 @@ async def live_a_life(alice: Person, bob: Person) -> None:
     await bob.ask("PUT", f"{chat}/mutes/{alice.account}", json=mute)
     give_to(alice.rig, alice.account)
     await describe(alice, 1, {"title": "a mad tea party"})
+    await alice.ask("POST", f"{chat}/filters", json={"pattern": "jabberwock", "action": "hold"})
+    give_to(alice.rig, bob.account)
+    waits = {"id": "message-3", "text": f"down the hole, jabberwock: {WORDS[0]}"}
+    await alice.ask("DELETE", f"{chat}/mutes/{bob.account}")
+    await bob.ask("DELETE", f"{chat}/mutes/{alice.account}")
+    await bob.ask("DELETE", f"{chat}/moderators/{alice.account}")
+    assert (await alice.ask("POST", chat, json=waits))["held"]
+    about = {"reason": "other", "account": bob.account, "text": "alices-laptop is none of his"}
+    await alice.ask("POST", f"{chat}/reports", json=about)
+    about = {"reason": "other", "account": alice.account, "text": "Alice Wonder again"}
+    await bob.ask("POST", f"{chat}/reports", json=about)
+    await bob.ask("PUT", f"{chat}/moderators/{alice.account}")
+    await bob.ask("PUT", f"{chat}/mutes/{alice.account}", json={"seconds": 3_600})
+    give_to(alice.rig, alice.account)
 
 
 def test_deletion_leaves_nothing_in_any_table(place: Place) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from streaming.community import accounts
-from streaming.community.chat import chat, moderation
+from streaming.community.chat import chat, moderation, settings
 from streaming.community.database import opening
 from tests.community.chatting import Page
 from tests.community.conftest import Place
@@ -76,9 +76,10 @@ def test_slow_mode_holds_everybody_but_who_moderates(place: Place) -> None:
         async with http_rig(tables=opening.opened(place)) as rig:
             alice, bob = await signed_in(rig, "Alice"), await signed_in(rig, "Bob")
             async with Page(rig, bob) as page:
-                assert (await page.join())["settings"] == {"slow_mode_s": 0}
+                assert (await page.join())["settings"] == settings.DEFAULTS
                 await alice.ask("PUT", f"{CHAT}/settings", json={"slow_mode_s": 30})
-                assert (await page.hear("settings"))["settings"] == {"slow_mode_s": 30}
+                heard = (await page.hear("settings"))["settings"]
+                assert heard == {**settings.DEFAULTS, "slow_mode_s": 30}
             await say(bob, 1)
             assert await not_said(bob, 2) == (429, "too-often")
             assert (await say(bob, 1))["number"] == 1, "the same message again is no other"
@@ -86,12 +87,12 @@ def test_slow_mode_holds_everybody_but_who_moderates(place: Place) -> None:
             await say(alice, 2)
             later(rig, 31)
             assert (await say(bob, 2))["number"] == 4, "what was refused has no number"
-            settings = f"{CHAT}/settings"
+            path = f"{CHAT}/settings"
             body: dict[str, Any] = {"slow_mode_s": 5}
-            assert await bob.refused("PUT", settings, json=body) == (403, "not-moderator")
+            assert await bob.refused("PUT", path, json=body) == (403, "not-moderator")
             for seconds in (-1, 3_601, "5", 1.5, None, True):
                 body = {"slow_mode_s": seconds}
-                assert await alice.refused("PUT", settings, json=body) == (400, "field-invalid")
+                assert await alice.refused("PUT", path, json=body) == (400, "field-invalid")
 
     asyncio.run(main())
 

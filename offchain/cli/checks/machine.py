@@ -22,6 +22,7 @@ from offchain.cli.wallets import Names
 
 PYTHON_LEAST: Final = (3, 11)
 NEEDED: Final = (
+    ("ahocorasick-rs", ">=1.0.3"),
     ("aiohttp", ">=3.14"),
     ("aiortc", "==1.16.0"),
     ("av", ">=18"),

@@ -11,9 +11,10 @@ from streaming.community.accounts import ClockMs, Session
 from streaming.community.addresses import address_of
 from streaming.community.audit import Act, record
 from streaming.community.chat import messages
-from streaming.community.chat.messages import Message, Said
-from streaming.community.chat.roles import Roles
+from streaming.community.chat.messages import Kept, Message, Said
 from streaming.community.chat.rooms import RECENT, Listener, Room, Rooms, frame
+from streaming.community.chat.rules import Rules
+from streaming.community.chat.settings import settings as settings_of
 from streaming.community.database.database import Database
 from streaming.community.database.migrations import Execute
 from streaming.community.ledger import Owned
@@ -30,9 +31,9 @@ _T = TypeVar("_T")
 class Chat:
     """The chats of all streams."""
 
-    def __init__(self, database: Database, roles: Roles, *, clock: Clock, wall: ClockMs) -> None:
+    def __init__(self, database: Database, rules: Rules, *, clock: Clock, wall: ClockMs) -> None:
         self._database = database
-        self._roles = roles
+        self._rules = rules
         self._wall = wall
         self.rooms = Rooms()
         self._accounts = Pace(SAID_PER_SECOND, SAID_AT_ONCE, clock)
@@ -69,8 +70,8 @@ class Chat:
         who = listener.session
 
         def look(execute: Execute) -> tuple[dict[str, Any], str]:
-            role = "" if who is None else self._roles.of(execute, owned, who.public)
-            return messages.settings(execute, room.key), role
+            role = "" if who is None else self._rules.roles.of(execute, owned, who.public)
+            return settings_of(execute, room.key), role
 
         settings, role = await self._database.read(look)
         shown = list(room.recent or ())
@@ -98,21 +99,27 @@ class Chat:
     async def say(
         self, session: Session, owned: Owned, chain: str, said: Said, address: str | None
     ) -> Message:
-        """Keep a message and tell it; one that was kept before is given again. Raises `Refused`."""
+        """Keep a message and tell it; one that was kept before is given again.
+
+        One that has to wait for a moderator is `held`, and has no number. Raises `Refused`.
+        """
         wait_s = self._accounts.take(session.public.hex()) or self._addresses.take(address)
         if wait_s:
             raise too_often(f"an account says {SAID_PER_SECOND} message a second", wait_s)
         at_ms = self._wall()
 
-        async def change(room: Room) -> Message:
-            message, is_new = await self._database.write(
-                lambda execute: messages.keep(
-                    execute, self._roles, owned, said, digest=session.digest, at_ms=at_ms
-                )
+        def write(execute: Execute) -> Kept:
+            return messages.keep(
+                execute, self._rules, owned, said, digest=session.digest, at_ms=at_ms
             )
-            if is_new:
-                room.add(message)
-            return message
+
+        async def change(room: Room) -> Message:
+            kept = await self._database.write(write)
+            if kept.message is None:
+                return {"id": said.id, "number": None, "held": True}
+            if kept.is_new:
+                room.add(kept.message)
+            return kept.message
 
         return await self.changed(owned, chain, change)
 
@@ -123,7 +130,7 @@ class Chat:
         at_ms = self._wall()
 
         def write(execute: Execute) -> None:
-            author = messages.delete(execute, self._roles, owned, session, number)
+            author = messages.delete(execute, self._rules.roles, owned, session, number)
             if author is not None:
                 act = Act("delete-message", session.public, author, reason, {"message": number})
                 record(execute, owned.key, act, at_ms)

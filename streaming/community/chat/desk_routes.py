@@ -8,9 +8,11 @@ from aiohttp import web
 
 from streaming.community.account_routes import AccountRoutes, answer
 from streaming.community.audit import LISTED_MAX, read_reason
-from streaming.community.chat.desk import SLOW_MODE_MAX_S, Desk
+from streaming.community.chat.desk import Desk
+from streaming.community.chat.filters import read_filter
 from streaming.community.chat.moderation import MUTE_MAX_S
-from streaming.community.chat.routes import number_in_query, optional_body
+from streaming.community.chat.routes import number_in_path, number_in_query, optional_body
+from streaming.community.chat.settings import read_settings
 from streaming.community.host import Host
 from streaming.community.ledger import Ledger, Owned, stream_in
 from streaming.community.texts import only, whole
@@ -38,12 +40,23 @@ class DeskRoutes:
             web.get(f"{path}/moderators", self.moderators),
             web.put(f"{path}/moderators/{{who}}", self.name_moderator),
             web.delete(f"{path}/moderators/{{who}}", self.dismiss_moderator),
+            web.get(f"{path}/filters", self.filters),
+            web.post(f"{path}/filters", self.add_filter),
+            web.delete(f"{path}/filters/{{number}}", self.remove_filter),
+            web.get(f"{path}/held", self.held),
+            web.post(f"{path}/held/{{number}}", self.release),
+            web.delete(f"{path}/held/{{number}}", self.reject),
             web.get(f"{path}/acts", self.acts),
         ]
 
     def operator_routes(self, prefix: str) -> list[web.RouteDef]:
         """What is about all streams, below `prefix`."""
-        return [web.get(f"{prefix}/acts", self.all_acts)]
+        return [
+            web.get(f"{prefix}/filters", self.filters),
+            web.post(f"{prefix}/filters", self.add_filter),
+            web.delete(f"{prefix}/filters/{{number}}", self.remove_filter),
+            web.get(f"{prefix}/acts", self.all_acts),
+        ]
 
     async def _now(self, request: web.Request) -> tuple[Owned, str]:
         chain, number = stream_in(request)
@@ -54,10 +67,58 @@ class DeskRoutes:
     async def settings(self, request: web.Request) -> web.Response:
         """PUT streams/{stream}/chat/settings."""
         session = await self._accounts.session(request)
+        given = read_settings(await self._host.json_of(request))
+        return answer(await self._desk.set_settings(session, *await self._now(request), given))
+
+    # --- filters -----------------------------------------------------------------------------
+
+    async def filters(self, request: web.Request) -> web.Response:
+        """GET streams/{stream}/chat/filters and filters."""
+        session = await self._accounts.session(request)
+        return answer({"filters": await self._desk.filters(session, await self._one(request))})
+
+    async def add_filter(self, request: web.Request) -> web.Response:
+        """POST streams/{stream}/chat/filters and filters."""
+        session = await self._accounts.session(request)
         body = await self._host.json_of(request)
-        only(body, ("slow_mode_s",))
-        seconds = whole(body["slow_mode_s"], "slow_mode_s", least=0, most=SLOW_MODE_MAX_S)
-        return answer(await self._desk.set_slow_mode(session, *await self._now(request), seconds))
+        only(body, ("pattern", "action"), ("within_words",))
+        wanted = read_filter(body["pattern"], body["action"], body.get("within_words", False))
+        return answer(await self._desk.add_filter(session, await self._one(request), wanted), 201)
+
+    async def remove_filter(self, request: web.Request) -> web.Response:
+        """DELETE streams/{stream}/chat/filters/{number} and filters/{number}."""
+        session = await self._accounts.session(request)
+        number = number_in_path(request, "filter-not-found")
+        await self._desk.remove_filter(session, await self._one(request), number)
+        return answer({"removed": True})
+
+    async def _one(self, request: web.Request) -> Owned | None:
+        """Give the stream of a path, None where it is about all."""
+        if "stream" not in request.match_info:
+            return None
+        return (await self._now(request))[0]
+
+    # --- what waits --------------------------------------------------------------------------
+
+    async def held(self, request: web.Request) -> web.Response:
+        """GET streams/{stream}/chat/held."""
+        session = await self._accounts.session(request)
+        owned, _ = await self._now(request)
+        return answer({"held": await self._desk.held(session, owned)})
+
+    async def release(self, request: web.Request) -> web.Response:
+        """POST streams/{stream}/chat/held/{number}."""
+        session = await self._accounts.session(request)
+        number = number_in_path(request, "held-not-found")
+        return answer(await self._desk.release(session, *await self._now(request), number))
+
+    async def reject(self, request: web.Request) -> web.Response:
+        """DELETE streams/{stream}/chat/held/{number}."""
+        session = await self._accounts.session(request)
+        number = number_in_path(request, "held-not-found")
+        reason = read_reason((await optional_body(self._host, request, "reason")).get("reason", ""))
+        await self._desk.reject(session, *await self._now(request), number, reason)
+        return answer({"rejected": True})
 
     # --- people ----------------------------------------------------------------------------
 

@@ -11,12 +11,14 @@ from typing import Any, Final, TypeAlias
 
 from streaming.community.accounts import Session, session_of
 from streaming.community.addresses import address_of
+from streaming.community.chat import filters, held
 from streaming.community.chat.moderation import refuse_muted
 from streaming.community.chat.roles import Roles
+from streaming.community.chat.rules import Rules
 from streaming.community.database.migrations import Execute
 from streaming.community.ledger import Owned, StreamKey
 from streaming.community.profiles import names_of
-from streaming.community.refusal import Refused, too_often
+from streaming.community.refusal import Refused
 from streaming.community.texts import line
 
 Message: TypeAlias = dict[str, Any]
@@ -49,10 +51,19 @@ def read_said(client_id: object, text: object) -> Said:
     return Said(client_id, line(text, "text", chars_max=TEXT_CHARS_MAX, chars_min=1))
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What became of what was said."""
+
+    message: Message | None
+    """None while it waits for a moderator."""
+    is_new: bool
+
+
 def keep(
-    execute: Execute, roles: Roles, owned: Owned, said: Said, *, digest: bytes, at_ms: int
-) -> tuple[Message, bool]:
-    """Keep a message of a session's account; gives it, and whether it is new. Raises `Refused`."""
+    execute: Execute, rules: Rules, owned: Owned, said: Said, *, digest: bytes, at_ms: int
+) -> Kept:
+    """Keep a message of a session's account, or let it wait for a moderator. Raises `Refused`."""
     session = session_of(execute, digest, at_ms)
     before = execute(
         f"SELECT {_COLUMNS} FROM messages WHERE chain = ? AND stream = ? AND public = ? "  # noqa: S608
@@ -60,57 +71,42 @@ def keep(
         (*owned.key, session.public, said.id),
     )
     if before:
-        return _shown(execute, before)[0], False
+        return Kept(_shown(execute, before)[0], is_new=False)
+    if held.is_held(execute, owned.key, session.public, said.id):
+        return Kept(None, is_new=False)
     refuse_muted(execute, owned.key, session.public, at_ms)
-    role = roles.of(execute, owned, session.public)
+    role = rules.roles.of(execute, owned, session.public)
     if not role:
-        _refuse_fast(execute, owned.key, session, at_ms)
+        waits = rules.judged(execute, owned, session, said.text, at_ms=at_ms)
+        if waits is not None:
+            what = (session.public, said.id, said.text)
+            held.hold(execute, owned.key, what, why=waits.why, pattern=waits.pattern, at_ms=at_ms)
+            return Kept(None, is_new=True)
+    message = add(execute, owned.key, session.public, said, role=role, at_ms=at_ms)
+    return Kept(message, is_new=True)
+
+
+def add(
+    execute: Execute, key: StreamKey, public: bytes, said: Said, *, role: str, at_ms: int
+) -> Message:
+    """Give a message the next number, and keep it."""
     [(number,)] = execute(
         "INSERT INTO rooms (chain, stream, last_number, slow_mode_s) VALUES (?, ?, 1, 0) "
         "ON CONFLICT (chain, stream) DO UPDATE SET last_number = rooms.last_number + 1 "
         "RETURNING last_number",
-        owned.key,
+        key,
     )
-    row = (number, session.public, said.id, role, at_ms, said.text, 0)
+    row = (number, public, said.id, role, at_ms, said.text, 0)
     execute(
         f"INSERT INTO messages (chain, stream, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-        (*owned.key, *row),
+        (*key, *row),
     )
     if number % PRUNED_EVERY == 0:
         execute(
             "DELETE FROM messages WHERE chain = ? AND stream = ? AND number <= ?",
-            (*owned.key, number - KEPT_MAX),
+            (*key, number - KEPT_MAX),
         )
-    return _shown(execute, [row])[0], True
-
-
-def _refuse_fast(execute: Execute, key: StreamKey, session: Session, at_ms: int) -> None:
-    """Raise `Refused` (429) where the stream's slow mode lets this account wait."""
-    slow_mode_s = settings(execute, key)["slow_mode_s"]
-    if not slow_mode_s:
-        return
-    rows = execute(
-        "SELECT MAX(sent_at_ms) FROM messages WHERE public = ? AND chain = ? AND stream = ?",
-        (session.public, *key),
-    )
-    wait_s = slow_mode_s - (at_ms - (rows[0][0] or 0)) / 1000
-    if wait_s > 0:
-        raise too_often(f"slow mode: one message in {slow_mode_s} s", wait_s)
-
-
-def settings(execute: Execute, key: StreamKey) -> dict[str, Any]:
-    """How a stream's chat is set."""
-    rows = execute("SELECT slow_mode_s FROM rooms WHERE chain = ? AND stream = ?", key)
-    return {"slow_mode_s": int(rows[0][0]) if rows else 0}
-
-
-def set_slow_mode(execute: Execute, key: StreamKey, slow_mode_s: int) -> None:
-    """Set how many seconds an account waits between two messages; 0 for none."""
-    execute(
-        "INSERT INTO rooms (chain, stream, last_number, slow_mode_s) VALUES (?, ?, 0, ?) "
-        "ON CONFLICT (chain, stream) DO UPDATE SET slow_mode_s = excluded.slow_mode_s",
-        (*key, slow_mode_s),
-    )
+    return _shown(execute, [row])[0]
 
 
 def latest(
@@ -194,6 +190,8 @@ def _message(row: Any, author: dict[str, Any]) -> Message:
 def exported(execute: Execute, public: bytes) -> dict[str, Any]:
     """What an account has said, where it moderates, and where it may not speak."""
     return {
+        **held.exported(execute, public),
+        **filters.exported(execute, public),
         "messages": [
             dict(zip(("chain", "stream", "number", "sent_at_ms", "text"), row, strict=True))
             for row in execute(

@@ -70,8 +70,12 @@ class Roles:
 
     def refuse_below(self, execute: Execute, owned: Owned, session: Session, other: bytes) -> None:
         """Raise `Refused` (403) where who asks does not moderate, or not over this account."""
-        role = self.refuse_others(execute, owned, session)
-        if _RANKS[self.of(execute, owned, other)] >= _RANKS[role]:
+        if not self.is_over(execute, owned, session, other):
             raise Refused(
                 403, "not-muted", "moderators mute neither the owner nor each other, nor themselves"
             )
+
+    def is_over(self, execute: Execute, owned: Owned, session: Session, other: bytes) -> bool:
+        """Tell whether who asks is above an account. Raises `Refused` (403): no moderator."""
+        role = self.refuse_others(execute, owned, session)
+        return _RANKS[self.of(execute, owned, other)] < _RANKS[role]

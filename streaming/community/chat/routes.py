@@ -62,22 +62,23 @@ class ChatRoutes:
         chain, number = stream_in(request)
         owned = await self._ledger.lately(chain, number)
         address = self._host.address_of(request)
-        return answer(await self._chat.say(session, owned, chain, said, address))
+        told = await self._chat.say(session, owned, chain, said, address)
+        return answer(told, 202 if told.get("held") else 200)
 
     async def delete(self, request: web.Request) -> web.Response:
         """DELETE streams/{stream}/chat/messages/{number}."""
         session = await self._accounts.session(request)
-        number = message_in(request)
+        number = number_in_path(request, "message-not-found")
         reason = read_reason((await optional_body(self._host, request, "reason")).get("reason", ""))
         await self._chat.delete(session, *await self._now(request), number, reason)
         return answer({"deleted": True})
 
 
-def message_in(request: web.Request) -> int:
-    """Give the number of the message in a path. Raises `Refused` (404)."""
+def number_in_path(request: web.Request, code: str) -> int:
+    """Give the `number` of a path. Raises `Refused` (404, under this code)."""
     text = request.match_info["number"]
     if not _NUMBER.fullmatch(text):
-        raise Refused(404, "message-not-found", "messages have numbers: give one")
+        raise Refused(404, code, "what is listed here has numbers: give one")
     return int(text)
 
 

@@ -212,7 +212,10 @@ class _Conversation:
             raise Refused(401, "token-missing", "sign in to say something")
         owned = await self._sockets.ledger.lately(*place)
         message = await self._sockets.chat.say(session, owned, place[0], said, self._address)
-        self._listener.offer(frame("said", **_about(asked), number=message["number"]))
+        if message.get("held"):
+            self._listener.offer(frame("held", **_about(asked)))
+        else:
+            self._listener.offer(frame("said", **_about(asked), number=message["number"]))
 
 
 def _read(text: str) -> Asked:

@@ -116,12 +116,51 @@ CREATE INDEX audit_reasons_by_subject ON audit_reasons (subject);
 {audit_guards}
 """
 
+_FILTERS: Final = """
+ALTER TABLE rooms ADD COLUMN speakers TEXT NOT NULL DEFAULT 'everybody';
+ALTER TABLE rooms ADD COLUMN links_held {integer} NOT NULL DEFAULT 0;
+ALTER TABLE rooms ADD COLUMN links_days {integer} NOT NULL DEFAULT 0;
+CREATE TABLE filters (
+    number {integer} PRIMARY KEY, chain TEXT NOT NULL, stream {integer} NOT NULL,
+    wanted TEXT NOT NULL, pattern TEXT NOT NULL, action TEXT NOT NULL,
+    within_words {integer} NOT NULL, made_by {bytes} REFERENCES accounts ON DELETE SET NULL,
+    made_at_ms {integer} NOT NULL,
+    UNIQUE (chain, stream, wanted)
+) {table};
+CREATE INDEX filters_by_account ON filters (made_by);
+CREATE TABLE held (
+    number {integer} PRIMARY KEY, chain TEXT NOT NULL, stream {integer} NOT NULL,
+    public {bytes} NOT NULL REFERENCES accounts ON DELETE CASCADE, client_id TEXT NOT NULL,
+    text TEXT NOT NULL, why TEXT NOT NULL, pattern TEXT, held_at_ms {integer} NOT NULL,
+    UNIQUE (public, chain, stream, client_id)
+) {table};
+CREATE INDEX held_by_stream ON held (chain, stream, held_at_ms);
+CREATE INDEX held_by_time ON held (held_at_ms)
+"""
+
+_REPORTS: Final = """
+CREATE TABLE reports (
+    number {integer} PRIMARY KEY, chain TEXT NOT NULL, stream {integer} NOT NULL,
+    reporter {bytes} NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    subject {bytes} NOT NULL REFERENCES accounts ON DELETE CASCADE, message {integer} NOT NULL,
+    reason TEXT NOT NULL, text TEXT NOT NULL, made_at_ms {integer} NOT NULL,
+    answer TEXT, answered_at_ms {integer}
+) {table};
+CREATE UNIQUE INDEX reports_open ON reports (chain, stream, subject, message, reporter)
+WHERE answer IS NULL;
+CREATE INDEX reports_by_reporter ON reports (reporter, made_at_ms);
+CREATE INDEX reports_by_subject ON reports (subject);
+CREATE INDEX reports_by_answer ON reports (answered_at_ms)
+"""
+
 STEPS: Final[Mapping[int, str]] = {
     1: _ACCOUNTS,
     2: _PROFILES,
     3: _CARDS,
     4: _CHAT,
     5: _AUDIT,
+    6: _FILTERS,
+    7: _REPORTS,
 }
 SCHEMA_VERSION: Final = max(STEPS)
 
