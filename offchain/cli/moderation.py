@@ -68,7 +68,12 @@ def time_out(
     _tell(out, number, told, f"{told['account']} may speak again at {moment(told['until_ms'])}.")
 
 
-@command(app, "ban", "paystream community ban 1 bob --reason 'sells coins'")
+@command(
+    app,
+    "ban",
+    "paystream community ban 1 bob --reason 'sells coins'",
+    "paystream community ban 1 bob --addresses",
+)
 def ban(
     out: Output,
     wallets: Wallets,
@@ -76,12 +81,20 @@ def ban(
     who: Who,
     *,
     reason: Reason = "",
+    addresses: Annotated[
+        bool,
+        options.option("--addresses", "Let nobody speak from where it spoke, either, for 30 days."),
+    ] = False,
     key: options.Key = None,
     server: options.Server = options.SERVER_DEFAULT,
 ) -> None:
     """Let an account not speak beside a stream any more."""
     signer = wallets.signer(key)
-    told = moderating(server, lambda desk: desk.mute(number, who, None, reason), signer)
+
+    async def work(desk: ModerationClient) -> dict[str, Any]:
+        return await desk.mute(number, who, None, reason, addresses=addresses)
+
+    told = moderating(server, work, signer)
     _tell(out, number, told, f"{told['account']} may not speak any more.")
 
 

@@ -20,10 +20,19 @@ class ModerationClient:
     # --- people ----------------------------------------------------------------------------
 
     async def mute(
-        self, stream: int, who: str, seconds: int | None, reason: str = ""
+        self,
+        stream: int,
+        who: str,
+        seconds: int | None,
+        reason: str = "",
+        *,
+        addresses: bool = False,
     ) -> dict[str, Any]:
-        """Let an account not speak for some seconds, or (None) ever again."""
-        body = {"seconds": seconds, "reason": reason}
+        """Let an account not speak for some seconds, or (None) ever again.
+
+        With `addresses` nobody speaks from where it spoke, either, for 30 days at most.
+        """
+        body = {"seconds": seconds, "reason": reason, "addresses": addresses}
         return await self._ask("PUT", f"{_chat(stream)}/mutes/{_quoted(who)}", body)
 
     async def unmute(self, stream: int, who: str, reason: str = "") -> dict[str, Any]:

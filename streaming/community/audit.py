@@ -16,7 +16,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -39,6 +39,9 @@ _COLUMNS: Final = (
 )
 
 
+Detail: TypeAlias = Mapping[str, str | int | bool | None]
+
+
 @dataclass(frozen=True)
 class Act:
     """What somebody did. `detail` has neither names nor words of anybody's."""
@@ -47,7 +50,7 @@ class Act:
     actor: bytes
     subject: bytes | None = None
     reason: str = ""
-    detail: Mapping[str, str | int | bool | None] | None = None
+    detail: Detail | None = None
 
 
 class Head(NamedTuple):

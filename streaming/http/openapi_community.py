@@ -8,6 +8,7 @@ from streaming.community.accounts import DEVICE_CHARS_MAX
 from streaming.community.audit import LISTED_MAX, REASON_CHARS_MAX
 from streaming.community.cards import AGES, DESCRIPTION_CHARS_MAX, TITLE_CHARS_MAX
 from streaming.community.chat import reports
+from streaming.community.chat.address_bans import BAN_MAX_MS
 from streaming.community.chat.chat import HISTORY_MAX
 from streaming.community.chat.filters import HOLD, PATTERN_CHARS_MAX, REFUSE
 from streaming.community.chat.messages import TEXT_CHARS_MAX
@@ -318,13 +319,18 @@ _STREAMS: Final[dict[str, dict[str, Any]]] = {
         ),
     },
     f"{_CHAT}/settings": {
+        "get": operation(
+            "How the chat is set.",
+            {"200": "`slow_mode_s`, `speakers`, `links_held`, `links_days`"},
+            parameters=("stream",),
+        ),
         "put": operation(
             "Set how the chat is, as who moderates; what is left out stays.",
             {"200": "the settings"},
             parameters=("stream",),
             body=_body(_SETTINGS),
             security=SESSION,
-        )
+        ),
     },
     f"{_CHAT}/messages/{{number}}": {
         "delete": operation(
@@ -346,10 +352,18 @@ _STREAMS: Final[dict[str, dict[str, Any]]] = {
     f"{_CHAT}/mutes/{{who}}": {
         "put": operation(
             "Let an account not speak for some seconds; for good with null.",
-            {"200": "`account`, `until_ms`"},
+            {"200": "`account`, `until_ms`, how many `addresses`"},
             parameters=("stream", "who"),
             body=_body(
-                {"seconds": {"type": ["integer", "null"], "minimum": 1}, "reason": _REASON},
+                {
+                    "seconds": {"type": ["integer", "null"], "minimum": 1},
+                    "reason": _REASON,
+                    "addresses": {
+                        "type": "boolean",
+                        "description": "ban the addresses that it spoke from, too, for "
+                        f"{BAN_MAX_MS // 86_400_000} days at most",
+                    },
+                },
                 "seconds",
             ),
             security=SESSION,

@@ -193,8 +193,8 @@ def test_each_act_of_a_moderator_is_logged(place: Place) -> None:
                 ("name-moderator", None, {}),
                 ("delete-message", "an advert", {"message": 1}),
                 ("let-speak", "said sorry", {}),
-                ("ban", None, {}),
-                ("time-out", "spam", {"seconds": 60}),
+                ("ban", None, {"addresses": False}),
+                ("time-out", "spam", {"addresses": False, "seconds": 60}),
             ]
             for one in await acts(alice):
                 assert one["actor"]["account"] == alice.account

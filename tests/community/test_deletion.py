@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 from streaming.community import audit
 from streaming.community.database import opening
@@ -13,8 +14,10 @@ from tests.community.people import COMMUNITY, Person, describe, give_to, signed_
 from tests.community.tables import everything
 from tests.http.rig import http_rig
 
-NOT_ABOUT_PEOPLE = {"meta", "rooms", "used_challenges", "audit"}
-"""The audit log's entries name pseudonyms: whose they are is in `pseudonyms`, until they leave."""
+NOT_ABOUT_PEOPLE = {"meta", "rooms", "used_challenges", "audit", "address_keys", "address_bans"}
+"""The audit log's entries name pseudonyms: whose they are is in `pseudonyms`, until they leave. A
+banned address's digest names nobody, and is nothing when its key is deleted."""
+PROXIED: Any = {"trusted_proxies": ("127.0.0.1",)}
 WORDS = [
     "alices-laptop",
     "Alice Wonder",
@@ -64,26 +67,29 @@ async def live_a_life(alice: Person, bob: Person) -> None:
     await alice.ask("DELETE", f"{chat}/mutes/{bob.account}")
     await bob.ask("DELETE", f"{chat}/mutes/{alice.account}")
     await bob.ask("DELETE", f"{chat}/moderators/{alice.account}")
-    assert (await alice.ask("POST", chat, json=waits))["held"]
+    headers = {**alice.headers, "X-Forwarded-For": "203.0.113.9"}
+    _, _, told = await alice.rig.ask("POST", chat, headers=headers, json=waits)
+    assert told["held"]
     about = {"reason": "other", "account": bob.account, "text": "alices-laptop is none of his"}
     await alice.ask("POST", f"{chat}/reports", json=about)
     about = {"reason": "other", "account": alice.account, "text": "Alice Wonder again"}
     await bob.ask("POST", f"{chat}/reports", json=about)
     await bob.ask("PUT", f"{chat}/moderators/{alice.account}")
-    await bob.ask("PUT", f"{chat}/mutes/{alice.account}", json={"seconds": 3_600})
+    mute = {"seconds": 3_600, "addresses": True}
+    await bob.ask("PUT", f"{chat}/mutes/{alice.account}", json=mute)
     give_to(alice.rig, alice.account)
 
 
 def test_deletion_leaves_nothing_in_any_table(place: Place) -> None:
     async def main() -> tuple[bytes, list[str]]:
-        async with http_rig(tables=opening.opened(place)) as rig:
+        async with http_rig(tables=opening.opened(place), **PROXIED) as rig:
             alice, bob = await signed_in(rig, "Alice", "alices-laptop"), await signed_in(rig, "Bob")
             await live_a_life(alice, bob)
             await bob.ask("GET", f"{COMMUNITY}/sessions")
             return alice.key.public_key, [alice.account, alice.token, GONE, *WORDS]
 
     async def leave() -> None:
-        async with http_rig(tables=opening.opened(place)) as rig:
+        async with http_rig(tables=opening.opened(place), **PROXIED) as rig:
             alice = await signed_in(rig, "Alice")
             await alice.ask("DELETE", f"{COMMUNITY}/account")
             assert await alice.refused("GET", f"{COMMUNITY}/sessions") == (401, "token-invalid")
@@ -117,7 +123,7 @@ def repr_of(rows: list[tuple[object, ...]], public: bytes) -> list[bytes]:
 
 def test_the_export_has_everything_and_no_secret(place: Place) -> None:
     async def main() -> None:
-        async with http_rig(tables=opening.opened(place)) as rig:
+        async with http_rig(tables=opening.opened(place), **PROXIED) as rig:
             alice, bob = await signed_in(rig, "Alice", "alices-laptop"), await signed_in(rig, "Bob")
             await live_a_life(alice, bob)
             status, headers, answer = await rig.ask(

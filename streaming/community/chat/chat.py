@@ -110,7 +110,13 @@ class Chat:
 
         def write(execute: Execute) -> Kept:
             return messages.keep(
-                execute, self._rules, owned, said, digest=session.digest, at_ms=at_ms
+                execute,
+                self._rules,
+                owned,
+                said,
+                digest=session.digest,
+                address=address,
+                at_ms=at_ms,
             )
 
         async def change(room: Room) -> Message:

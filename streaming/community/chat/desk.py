@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from streaming.community import audit
 from streaming.community.accounts import Session
 from streaming.community.addresses import address_of
-from streaming.community.audit import ALL_STREAMS, Act
-from streaming.community.chat import filters, held, messages, moderation
+from streaming.community.audit import ALL_STREAMS, Act, Detail
+from streaming.community.chat import address_bans, filters, held, messages, moderation
 from streaming.community.chat.chat import Chat, of_account
 from streaming.community.chat.filters import Filter
 from streaming.community.chat.messages import Message, Said
 from streaming.community.chat.roles import MODERATOR
 from streaming.community.chat.rooms import Room
 from streaming.community.chat.rules import Rules
-from streaming.community.chat.settings import set_settings
+from streaming.community.chat.settings import set_settings, settings
 from streaming.community.database.database import Database
 from streaming.community.database.migrations import Execute
 from streaming.community.ledger import Owned, StreamKey
@@ -27,6 +28,15 @@ from streaming.pace import Clock, Pace
 ACTS_PER_MINUTE: Final = 60
 """Of one account: each is an entry that stays for good."""
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Muted:
+    """For how long somebody may not speak (None: for good), why, and whether from there nobody."""
+
+    seconds: int | None
+    reason: str = ""
+    addresses: bool = False
 
 
 class Desk:
@@ -66,6 +76,10 @@ class Desk:
 
     # --- settings --------------------------------------------------------------------------
 
+    async def settings(self, owned: Owned) -> dict[str, Any]:
+        """Give how a chat is set. Raises `Refused`."""
+        return await self._database.read(lambda execute: settings(execute, owned.key))
+
     async def set_settings(
         self, session: Session, owned: Owned, chain: str, given: Mapping[str, Any]
     ) -> dict[str, Any]:
@@ -104,7 +118,7 @@ class Desk:
         def write(execute: Execute) -> int:
             key = self._of_filters(execute, owned, session)
             number = self._filters.add(execute, key, wanted, by=session.public, at_ms=at_ms)
-            detail = {"action": wanted.action, "within_words": wanted.within_words}
+            detail: Detail = {"action": wanted.action, "within_words": wanted.within_words}
             act = Act("add-filter", session.public, reason=wanted.pattern, detail=detail)
             audit.record(execute, key, act, at_ms)
             return number
@@ -190,30 +204,36 @@ class Desk:
         owned: Owned,
         chain: str,
         who: str,
-        *,
-        seconds: int | None,
-        reason: str,
+        muted: Muted,
     ) -> dict[str, Any]:
-        """Let an account not speak for some seconds, or (None) ever again. Raises `Refused`."""
+        """Let an account not speak for a while, or ever again. Raises `Refused`."""
         at_ms = self._chat.now_ms()
-        until_ms = None if seconds is None else at_ms + seconds * 1000
+        until_ms = None if muted.seconds is None else at_ms + muted.seconds * 1000
 
-        def write(execute: Execute) -> bytes:
+        def write(execute: Execute) -> tuple[bytes, int]:
             public = account_of(execute, who)
             self._roles.refuse_below(execute, owned, session, public)
             moderation.mute(execute, owned.key, public, until_ms=until_ms, at_ms=at_ms)
-            if seconds is None:
+            addresses = 0
+            if muted.addresses:
+                addresses = address_bans.ban(
+                    execute, owned.key, public, until_ms=until_ms, at_ms=at_ms
+                )
+            if muted.seconds is None:
                 held.drop(execute, owned.key, public)
-            name, detail = ("ban", None) if seconds is None else ("time-out", {"seconds": seconds})
-            act = Act(name, session.public, public, reason, detail)
+            name = "ban" if muted.seconds is None else "time-out"
+            detail: dict[str, int | bool] = {"addresses": muted.addresses}
+            if muted.seconds is not None:
+                detail["seconds"] = muted.seconds
+            act = Act(name, session.public, public, muted.reason, detail)
             audit.record(execute, owned.key, act, at_ms)
-            return public
+            return public, addresses
 
-        def tell(room: Room, public: bytes) -> None:
-            room.tell(room.frame("muted", until_ms=until_ms), of_account(public))
+        def tell(room: Room, done: tuple[bytes, int]) -> None:
+            room.tell(room.frame("muted", until_ms=until_ms), of_account(done[0]))
 
-        public = await self.act(session, owned, chain, write, tell)
-        return {"account": address_of(public), "until_ms": until_ms}
+        public, addresses = await self.act(session, owned, chain, write, tell)
+        return {"account": address_of(public), "until_ms": until_ms, "addresses": addresses}
 
     async def unmute(
         self, session: Session, owned: Owned, chain: str, who: str, reason: str
@@ -224,6 +244,7 @@ class Desk:
         def write(execute: Execute) -> bytes:
             self._roles.refuse_others(execute, owned, session)
             public = account_of(execute, who)
+            address_bans.lift(execute, owned.key, public)
             if moderation.unmute(execute, owned.key, public):
                 act = Act("let-speak", session.public, public, reason)
                 audit.record(execute, owned.key, act, at_ms)

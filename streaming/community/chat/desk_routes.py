@@ -8,13 +8,14 @@ from aiohttp import web
 
 from streaming.community.account_routes import AccountRoutes, answer
 from streaming.community.audit import LISTED_MAX, read_reason
-from streaming.community.chat.desk import Desk
+from streaming.community.chat.desk import Desk, Muted
 from streaming.community.chat.filters import read_filter
 from streaming.community.chat.moderation import MUTE_MAX_S
 from streaming.community.chat.routes import number_in_path, number_in_query, optional_body
 from streaming.community.chat.settings import read_settings
 from streaming.community.host import Host
 from streaming.community.ledger import Ledger, Owned, stream_in
+from streaming.community.refusal import Refused
 from streaming.community.texts import only, whole
 
 ACTS_DEFAULT: Final = 50
@@ -33,6 +34,7 @@ class DeskRoutes:
         """What is about a stream, below `prefix`."""
         path = f"{prefix}/streams/{{stream}}/chat"
         return [
+            web.get(f"{path}/settings", self.shown_settings),
             web.put(f"{path}/settings", self.settings),
             web.get(f"{path}/mutes", self.mutes),
             web.put(f"{path}/mutes/{{who}}", self.mute),
@@ -63,6 +65,10 @@ class DeskRoutes:
         return await self._ledger.now(chain, number), chain
 
     # --- settings --------------------------------------------------------------------------
+
+    async def shown_settings(self, request: web.Request) -> web.Response:
+        """GET streams/{stream}/chat/settings."""
+        return answer(await self._desk.settings(await self._ledger.lately(*stream_in(request))))
 
     async def settings(self, request: web.Request) -> web.Response:
         """PUT streams/{stream}/chat/settings."""
@@ -132,14 +138,16 @@ class DeskRoutes:
         """PUT streams/{stream}/chat/mutes/{who}."""
         session = await self._accounts.session(request)
         body = await self._host.json_of(request)
-        only(body, ("seconds",), ("reason",))
+        only(body, ("seconds",), ("reason", "addresses"))
         seconds = body["seconds"]
         if seconds is not None:
             seconds = whole(seconds, "seconds", least=1, most=MUTE_MAX_S)
-        reason = read_reason(body.get("reason", ""))
+        addresses = body.get("addresses", False)
+        if not isinstance(addresses, bool):
+            raise Refused(400, "field-invalid", "addresses is true or false", field="addresses")
+        muted = Muted(seconds, read_reason(body.get("reason", "")), addresses)
         who = request.match_info["who"]
-        place = await self._now(request)
-        return answer(await self._desk.mute(session, *place, who, seconds=seconds, reason=reason))
+        return answer(await self._desk.mute(session, *await self._now(request), who, muted))
 
     async def unmute(self, request: web.Request) -> web.Response:
         """DELETE streams/{stream}/chat/mutes/{who}."""

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from streaming.community.accounts import Session, session_of
 from streaming.community.addresses import address_of
-from streaming.community.chat import filters, held
+from streaming.community.chat import address_bans, filters, held
 from streaming.community.chat.moderation import refuse_muted
 from streaming.community.chat.roles import Roles
 from streaming.community.chat.rules import Rules
@@ -61,9 +61,19 @@ class Kept:
 
 
 def keep(
-    execute: Execute, rules: Rules, owned: Owned, said: Said, *, digest: bytes, at_ms: int
+    execute: Execute,
+    rules: Rules,
+    owned: Owned,
+    said: Said,
+    *,
+    digest: bytes,
+    address: str | None,
+    at_ms: int,
 ) -> Kept:
-    """Keep a message of a session's account, or let it wait for a moderator. Raises `Refused`."""
+    """Keep a message of a session's account, or let it wait for a moderator. Raises `Refused`.
+
+    `address` is where it comes from, None where that does not matter.
+    """
     session = session_of(execute, digest, at_ms)
     before = execute(
         f"SELECT {_COLUMNS} FROM messages WHERE chain = ? AND stream = ? AND public = ? "  # noqa: S608
@@ -76,6 +86,9 @@ def keep(
         return Kept(None, is_new=False)
     refuse_muted(execute, owned.key, session.public, at_ms)
     role = rules.roles.of(execute, owned, session.public)
+    if not role and address is not None:
+        address_bans.refuse_banned(execute, owned.key, address, at_ms)
+        address_bans.saw(execute, session.public, address, at_ms)
     if not role:
         waits = rules.judged(execute, owned, session, said.text, at_ms=at_ms)
         if waits is not None:

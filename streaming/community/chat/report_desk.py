@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from streaming.community import audit
 from streaming.community.accounts import Session
-from streaming.community.audit import Act
+from streaming.community.audit import Act, Detail
 from streaming.community.chat import held, messages, moderation, reports
 from streaming.community.chat.chat import Chat, of_account
 from streaming.community.chat.desk import Desk
@@ -126,7 +126,7 @@ class ReportDesk:
                     404, "report-not-found", "nothing is reported there: it may be answered already"
                 )
             emptied = _done(execute, owned, target, answer, at_ms)
-            detail = {
+            detail: Detail = {
                 "answer": answer.kind,
                 "closed": len(closed),
                 "message": target.message,

@@ -153,6 +153,27 @@ CREATE INDEX reports_by_subject ON reports (subject);
 CREATE INDEX reports_by_answer ON reports (answered_at_ms)
 """
 
+_ADDRESSES: Final = """
+CREATE TABLE address_keys (
+    number {integer} PRIMARY KEY, secret {bytes} NOT NULL, made_at_ms {integer} NOT NULL
+) {table};
+CREATE TABLE addresses_seen (
+    public {bytes} NOT NULL REFERENCES accounts ON DELETE CASCADE,
+    key {integer} NOT NULL REFERENCES address_keys ON DELETE CASCADE, address {bytes} NOT NULL,
+    seen_at_ms {integer} NOT NULL,
+    PRIMARY KEY (public, key, address)
+) {table};
+CREATE INDEX addresses_seen_by_key ON addresses_seen (key);
+CREATE TABLE address_bans (
+    chain TEXT NOT NULL, stream {integer} NOT NULL,
+    key {integer} NOT NULL REFERENCES address_keys ON DELETE CASCADE, address {bytes} NOT NULL,
+    until_ms {integer} NOT NULL,
+    PRIMARY KEY (chain, stream, key, address)
+) {table};
+CREATE INDEX address_bans_by_key ON address_bans (key);
+CREATE INDEX address_bans_by_end ON address_bans (until_ms)
+"""
+
 STEPS: Final[Mapping[int, str]] = {
     1: _ACCOUNTS,
     2: _PROFILES,
@@ -161,6 +182,7 @@ STEPS: Final[Mapping[int, str]] = {
     5: _AUDIT,
     6: _FILTERS,
     7: _REPORTS,
+    8: _ADDRESSES,
 }
 SCHEMA_VERSION: Final = max(STEPS)
 
