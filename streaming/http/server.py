@@ -60,6 +60,12 @@ from streaming.sfu.media_engine import MediaEngine
 log = logging.getLogger(__name__)
 
 PAGES: Final = Path(__file__).parents[1] / "pages"
+PAGE_PATHS: Final = (
+    ("/", "index"),
+    ("/watch", "watch"),
+    ("/broadcast", "broadcast"),
+    ("/moderation", "moderation"),
+)
 BACKLOG: Final = 1024
 
 
@@ -310,7 +316,7 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 def _add_pages(app: web.Application) -> None:
-    for path, name in (("/", "index"), ("/watch", "watch"), ("/broadcast", "broadcast")):
+    for path, name in PAGE_PATHS:
         app.router.add_get(path, _page(PAGES / f"{name}.html"))
     static = PAGES / "static"
     if static.is_dir():

@@ -24,6 +24,7 @@ from scalecodec.utils.ss58 import ss58_decode
 from streaming.clients.browser import payload_bytes
 from streaming.community.community import Community
 from streaming.community.refusal import Refused
+from streaming.http.server import PAGE_PATHS
 from tests.browser.fake_community import FakeCommunity
 from tests.browser.fake_system import (
     ALICE,
@@ -116,7 +117,7 @@ class FakeApi:
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self._problems])
-        for path, name in (("/", "index"), ("/watch", "watch"), ("/broadcast", "broadcast")):
+        for path, name in PAGE_PATHS:
             app.router.add_get(path, self._page(name))
         app.router.add_static("/static", PAGES / "static")
         api = "/api/v1"

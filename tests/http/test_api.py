@@ -256,7 +256,7 @@ def test_other_origins_only_where_configured() -> None:
 def test_pages_load_nothing_from_elsewhere() -> None:
     async def main() -> None:
         async with http_rig() as r:
-            for path in ("/", "/watch?stream=1", "/broadcast", "/docs"):
+            for path in ("/", "/watch?stream=1", "/broadcast", "/moderation", "/docs"):
                 status, headers, text = await r.ask("GET", path)
                 assert status == 200, path
                 assert headers["Content-Security-Policy"].startswith("default-src 'none'")
@@ -288,7 +288,8 @@ def test_every_route_is_described_and_every_description_is_a_route(
                 for route in r.server.application().router.routes()
                 if route.resource is not None
             }
-            pages = ("/", "/watch", "/broadcast", "/static", "/docs", "/openapi.json")
+            pages = {path for path, _ in server.PAGE_PATHS}
+            pages |= {"/static", "/docs", "/openapi.json"}
             plain = {
                 (method, path)
                 for method, path in routes

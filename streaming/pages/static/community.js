@@ -20,7 +20,7 @@ import { readStored, signText } from "./wallet.js";
  * @property {number} number its place in the stream's chat
  * @property {string} id its author's own name for it
  * @property {Name} author
- * @property {"owner" | "moderator" | null} role
+ * @property {"operator" | "owner" | "moderator" | null} role
  * @property {number} sent_at_ms
  * @property {string} text
  * @property {boolean} [deleted]

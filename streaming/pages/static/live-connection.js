@@ -87,7 +87,7 @@ export class LiveConnection {
   #hear(data) {
     const message = JSON.parse(data);
     this.#failures = 0; // it is up only when it says something
-    if (message.type === "said" || message.type === "refused") this.#unanswered.delete(message.id);
+    if (["said", "held", "refused"].includes(message.type)) this.#unanswered.delete(message.id);
     if (message.type === "signed_out") this.#token = null;
     if (message.type === "refused" && message.id === undefined && message.status >= 500) {
       this.#later(() => this.#streams.forEach((stream) => this.#send({ type: "join", stream })), WAITS_MS[3]);

@@ -10,6 +10,8 @@ import {
   signInToCommunity,
   storedSession,
 } from "../community.js";
+import { ANSWERS } from "../act-texts.js";
+import { report } from "../moderation.js";
 import { button, fill, h, setText } from "../dom.js";
 import { LiveConnection } from "../live-connection.js";
 import { sameAccount, shortAddress } from "../ss58.js";
@@ -22,7 +24,8 @@ const NAME_CHARS_MAX = 50;
 const TIME_OUT_S = 600;
 /** So near to its end a log counts as read to it, in pixels. */
 const NEAR_END_PX = 40;
-const ROLES = { owner: "Creator", moderator: "Moderator" };
+const ROLES = { operator: "Operator", owner: "Creator", moderator: "Moderator" };
+const REPORT_REASONS = ["spam", "harassment", "hate", "sexual", "violence", "danger", "other"];
 
 /**
  * `<ps-chat>`: a stream's chat. `open` begins to listen; `account` says whose wallet may speak.
@@ -31,7 +34,7 @@ export class ChatPanel extends HTMLElement {
   #stream = 0;
   /** @type {Account | null} */ #account = null;
   /** @type {string | null} */ #token = null;
-  /** @type {"owner" | "moderator" | null} */ #role = null;
+  /** @type {"operator" | "owner" | "moderator" | null} */ #role = null;
   #log = new ChatLog();
   /** @type {Map<number, HTMLElement>} */ #rows = new Map();
   /** @type {Map<string, string>} texts that were said and not answered yet, by id */ #said = new Map();
@@ -42,6 +45,7 @@ export class ChatPanel extends HTMLElement {
   #list = h("div", { class: "chat-log", role: "log", "aria-label": "Messages", tabindex: "0" });
   #newer = button("plain", "Newer messages", () => this.#toEnd(), { class: "button plain chat-newer", hidden: true });
   #state = h("p", { class: "small", role: "status" });
+  #desk = h("a", { class: "small", hidden: true }, "Moderate this chat");
   #input = h("input", {
     id: "chat-text",
     type: "text",
@@ -49,6 +53,7 @@ export class ChatPanel extends HTMLElement {
     autocomplete: "off",
     placeholder: "Say something",
   });
+  #report = h("div", { class: "chat-report" });
   #foot = h("div", { class: "chat-foot" });
 
   connectedCallback() {
@@ -59,7 +64,9 @@ export class ChatPanel extends HTMLElement {
     this.append(
       h("h2", {}, "Chat"),
       h("div", { class: "chat-scroll" }, this.#list, this.#newer),
+      this.#report,
       this.#state,
+      this.#desk,
       this.#foot,
     );
   }
@@ -109,6 +116,9 @@ export class ChatPanel extends HTMLElement {
     } else if (message.type === "message") {
       if (this.#log.add(message.message)) this.#showNew(message.message);
     } else if (message.type === "said") this.#said.delete(message.id);
+    else if (message.type === "held") this.#held(message.id);
+    else if (message.type === "rejected") this.#say("A moderator did not let through what you said.", true);
+    else if (message.type === "report_answered") this.#say(`What you reported was answered: ${ANSWERS[message.answer]}.`);
     else if (message.type === "deleted") this.#forget(() => this.#log.remove(message.number));
     else if (message.type === "erased") this.#forget(() => this.#log.erase(message.account));
     else if (message.type === "settings") this.#showSettings(message.settings);
@@ -126,6 +136,12 @@ export class ChatPanel extends HTMLElement {
     if (text !== undefined && this.#input.value === "") this.#input.value = text; // nothing typed is lost
     if (refused.status === 401 && this.#token) return this.#signedOut();
     this.#say(refused.detail, true);
+  }
+
+  /** @param {string} id */
+  #held(id) {
+    this.#said.delete(id);
+    this.#say("It waits for a moderator. You need not send it again.");
   }
 
   #signedOut() {
@@ -153,6 +169,8 @@ export class ChatPanel extends HTMLElement {
   // --- what is shown -----------------------------------------------------------------------
 
   #showAll() {
+    this.#desk.hidden = !this.#role || !this.#token;
+    this.#desk.href = `/moderation?stream=${this.#stream}`;
     const atEnd = this.#isAtEnd() || this.#rows.size === 0;
     this.#rows.clear();
     for (const message of this.#log.messages) this.#rows.set(message.number, this.#row(message));
@@ -209,6 +227,9 @@ export class ChatPanel extends HTMLElement {
         }),
       );
     }
+    if (this.#token && !isOwn && !this.#role) {
+      actions.push(button("link", "Report", () => this.#askReason(number, name), { "aria-label": `Report what ${name} said` }));
+    }
     const sent = new Date(sent_at_ms);
     return h(
       "div",
@@ -224,6 +245,38 @@ export class ChatPanel extends HTMLElement {
       ),
       actions.length > 0 ? h("span", { class: "chat-actions" }, actions) : null,
     );
+  }
+
+  /** @param {number} number @param {string} name */
+  #askReason(number, name) {
+    const reason = h("select", { id: "report-reason" }, REPORT_REASONS.map((one) => h("option", { value: one }, one)));
+    const form = h(
+      "form",
+      { class: "stack" },
+      h("div", { class: "field" }, h("label", { class: "label", for: "report-reason" }, `Why do you report what ${name} said?`), reason),
+      h(
+        "div",
+        { class: "actions" },
+        h("button", { type: "submit", class: "button plain" }, "Report"),
+        button("quiet", "Cancel", () => this.#showReport(null)),
+      ),
+    );
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#try(async () => {
+        await report(this.#stream, { message: number, reason: reason.value }, this.#token ?? "");
+        this.#showReport(null);
+        this.#say("Reported. You are told what comes of it.");
+      });
+    });
+    this.#showReport(form);
+    reason.focus();
+  }
+
+  /** @param {HTMLElement | null} form */
+  #showReport(form) {
+    fill(this.#report, form);
+    if (!form) this.#list.focus();
   }
 
   /**
