@@ -8,10 +8,14 @@ from typing import Any
 
 from aiohttp import web
 
+from offchain.keys.signer import dev_key
 from streaming.community.community import Community
 from streaming.community.database.sqlite import SqliteEngine
 from streaming.community.refusal import Refused
 from tests.browser.fake_system import GENESIS, FakeSystem
+
+OPERATOR = "Ferdie"
+"""The development account that has all streams in its care."""
 
 
 class FakeHost:
@@ -43,7 +47,8 @@ class FakeCommunity:
     def __init__(self, system: FakeSystem) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="paystream-community-")
         engine = SqliteEngine(Path(self._directory.name) / "community.sqlite")
-        self.community = Community(engine, FakeHost(system))
+        operators = [dev_key(OPERATOR).public_key]
+        self.community = Community(engine, FakeHost(system), operators=operators)
 
     def mount(self, app: web.Application) -> None:
         app.add_routes([*self.community.routes(), *self.community.routes_of_a_chain()])
