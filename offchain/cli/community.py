@@ -297,12 +297,22 @@ def say(
     number: options.StreamId,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What to say, in one line.")],
     *,
+    reply_to: Annotated[
+        int | None,
+        options.option(
+            "--reply-to", "The message that it answers.", "N", min=1, show_default="none"
+        ),
+    ] = None,
     key: options.Key = None,
     server: options.Server = options.SERVER_DEFAULT,
 ) -> None:
     """Say something beside a stream."""
     signer = wallets.signer(key)
-    said = with_community(server, lambda client: client.say(number, text), signer)
+
+    async def work(client: CommunityClient) -> dict[str, Any]:
+        return await client.say(number, text, reply_to=reply_to)
+
+    said = with_community(server, work, signer)
     if out.json_mode:
         out.json({"stream": number, **said})
     else:

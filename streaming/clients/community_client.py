@@ -90,9 +90,16 @@ class CommunityClient:
         query = "" if after is None else f"?after={after}"
         return list((await self.ask("GET", f"{_chat(stream)}{query}"))["messages"])
 
-    async def say(self, stream: int, text: str, message_id: str | None = None) -> dict[str, Any]:
-        """Say something. Give the id of an earlier try to send the same message again."""
-        body = {"id": message_id or new_message_id(), "text": text}
+    async def say(
+        self, stream: int, text: str, message_id: str | None = None, *, reply_to: int | None = None
+    ) -> dict[str, Any]:
+        """Say something, in answer to a message or not.
+
+        Give the id of an earlier try to send the same message again.
+        """
+        body: dict[str, Any] = {"id": message_id or new_message_id(), "text": text}
+        if reply_to is not None:
+            body["reply_to"] = reply_to
         return await self.ask("POST", _chat(stream), json=body)
 
     async def report(

@@ -141,6 +141,19 @@ def names_of(execute: Execute, publics: Iterable[bytes]) -> dict[bytes, dict[str
     return found
 
 
+def called(execute: Execute, handles: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Give who has these handles, or ones that look like them: names by what was written."""
+    wanted = {handle: skeleton(handle.casefold()) for handle in dict.fromkeys(handles)}
+    skeletons, found = list(dict.fromkeys(wanted.values())), {}
+    for first in range(0, len(skeletons), _AT_ONCE):
+        group = skeletons[first : first + _AT_ONCE]
+        marks = ", ".join("?" * len(group))
+        sql = f"SELECT skeleton, public, handle, name FROM profiles WHERE skeleton IN ({marks})"  # noqa: S608
+        for shape, public, handle, name in execute(sql, group):
+            found[shape] = {"account": address_of(bytes(public)), "handle": handle, "name": name}
+    return {handle: found[shape] for handle, shape in wanted.items() if shape in found}
+
+
 def _refuse_taken(
     execute: Execute, public: bytes, handle: str | None, handle_skeleton: str | None
 ) -> None:

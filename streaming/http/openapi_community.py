@@ -55,7 +55,12 @@ _SIGNED: Final[dict[str, Any]] = {
 }
 _SAID: Final[dict[str, Any]] = {
     "id": {"type": "string", "pattern": "^[A-Za-z0-9_-]{8,64}$"},
-    "text": {"type": "string", "maxLength": TEXT_CHARS_MAX},
+    "text": {
+        "type": "string",
+        "maxLength": TEXT_CHARS_MAX,
+        "description": "who is called by @handle is in the message's `mentions`",
+    },
+    "reply_to": {"type": "integer", "minimum": 1, "description": "the message that it answers"},
 }
 
 _REASON: Final[dict[str, Any]] = {
@@ -165,8 +170,8 @@ _PROFILES: Final[dict[str, dict[str, Any]]] = {
         "get": operation(
             "A WebSocket for what is live. Text frames of JSON, told apart by `type`. Sent: "
             "`hello` (`token`), `join` and `leave` (`stream`, `chain`), `say` (`stream`, `chain`, "
-            "`id`, `text`). Heard: `welcome`, `joined` (the latest `messages`, `settings`, your "
-            "`role`), `message`, `said` (your `id` has this `number`), `held` "
+            "`id`, `text`, `reply_to`). Heard: `welcome`, `joined` (the latest `messages`, "
+            "`settings`, your `role`), `message`, `said` (your `id` has this `number`), `held` "
             "(your `id` waits for a moderator), `rejected` (it is not said), `report_answered` "
             "(`number`, `answer`), `deleted` (`number`), `erased` (`account`), `settings`, "
             "`muted`, `unmuted`, `role`, `signed_out`, and "

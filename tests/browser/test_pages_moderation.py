@@ -12,6 +12,7 @@ from streaming.clients.browser import connect_wallet
 from streaming.clients.moderation_client import ModerationClient
 from tests.browser.conftest import Asked, Driven, wallet
 from tests.browser.fake_api import FakeServer
+from tests.browser.fake_community import OPERATOR
 from tests.browser.fake_system import FakeSystem
 from tests.browser.page_scene import BOB, SOON_MS, on_browser, opened, ready
 from tests.browser.test_pages_chat import Somebody, log, say, sign_in
@@ -143,3 +144,53 @@ async def test_a_viewer_reports_and_hears_the_answer(driven: Driven, fake: FakeS
         [waits] = await desk.held(1)
         await desk.reject(1, waits["number"])
         await expect(status).to_contain_text("did not let through")
+
+
+@on_browser
+async def test_a_message_answers_another_and_calls_somebody(
+    driven: Driven, fake: FakeServer
+) -> None:
+    asked: Any = Asked()
+    async with opened(driven, BOB, ready(fake), asked) as page, Somebody(fake, "Alice") as alice:
+        async with Somebody(fake, "Bob") as bob:
+            await bob.client.keep_profile({"name": "Bob", "handle": "bob"})
+        await alice.client.keep_profile({"name": "Alice"})
+        await sign_in(page, asked)
+        await alice.client.say(1, f"@bob, are you there? {HOSTILE}")
+        called = log(page).locator(".chat-message.is-to-you")
+        await expect(called).to_contain_text("are you there?")
+        await called.get_by_role("button", name="Reply to Alice").press("Enter")
+        await expect(page.get_by_text("Replying to Alice.")).to_be_visible()
+        await say(page, "yes")
+        answer = log(page).locator(".chat-message", has_text="In reply to Alice")
+        await expect(answer).to_contain_text(f"@bob, are you there? {HOSTILE}")
+        await expect(page.get_by_text("Replying to Alice.")).to_be_hidden()
+        assert (await alice.client.messages(1))[-1]["reply_to"] == 1
+        assert await log(page).locator("img").count() == 0
+
+
+@on_browser
+async def test_the_operator_sees_all_streams(driven: Driven, fake: FakeServer) -> None:
+    ready(fake)
+    fake.system.add_stream()
+    operator = wallet(OPERATOR)
+    async with Somebody(fake, "Bob") as bob, Somebody(fake, "Charlie") as charlie:
+        for stream in (1, 2):
+            await bob.client.say(stream, f"buy my coin on stream {stream}")
+            await charlie.client.report(stream, "spam", message=1)
+        async with opened(driven, operator, f"{fake.url}/moderation", Asked()) as page:
+            await at_the_desk(page)
+            queue = page.locator("ps-queue")
+            await expect(queue.get_by_role("link", name="Stream 1")).to_be_visible()
+            second = queue.get_by_role("listitem").filter(has_text="coin on stream 2")
+            await expect(page.locator("ps-people")).to_be_hidden()
+            await second.get_by_role("button", name="Delete: what").press("Enter")
+            await expect(queue).not_to_contain_text("stream 2")
+            await expect(page.locator("ps-acts")).to_contain_text("stream 2")
+            words = page.locator("ps-words")
+            await words.get_by_label("A word, or some").fill("coin")
+            await words.get_by_label("What has them is").select_option("Refuse")
+            await words.get_by_role("button", name="Add").press("Enter")
+            await expect(words.get_by_role("button", name="Remove “coin”")).to_be_visible()
+        with pytest.raises(Exception, match="does not take some of these words"):
+            await bob.client.say(1, "c-o-i-n")

@@ -200,3 +200,12 @@ def test_what_is_reported_is_answered(server: str) -> None:
     own = told(server, "community", "reports", key="//Charlie")["reports"]
     assert [one["answer"] for one in own] == ["time-out"]
     assert "time-out" in run(server, "community", "reports", key="//Charlie").stdout
+
+
+def test_what_is_said_answers_another(server: str) -> None:
+    told(server, "chat", "say", "1", "who is there?")
+    answer = told(server, "chat", "say", "1", "me", "--reply-to", "1", key="//Bob")
+    assert answer["reply_to"] == 1
+    none = run(server, "chat", "say", "1", "x", "--reply-to", "9", key="//Bob")
+    assert none.exit_code == Exit.SERVER_REFUSED
+    assert "no message 9" in none.stderr

@@ -165,7 +165,7 @@ class Desk:
         def write(execute: Execute) -> Message:
             self._roles.refuse_others(execute, owned, session)
             waits = held.take(execute, owned.key, number)
-            said = Said(waits.client_id, waits.text)
+            said = Said(waits.client_id, waits.text, waits.reply_to)
             message = messages.add(execute, owned.key, waits.public, said, role="", at_ms=at_ms)
             act = Act(
                 "release", session.public, waits.public, detail={"message": message["number"]}

@@ -30,19 +30,23 @@ class Held:
     public: bytes
     client_id: str
     text: str
+    reply_to: int | None
 
 
 def hold(
     execute: Execute,
     key: StreamKey,
-    said: tuple[bytes, str, str],
+    said: tuple[bytes, str, str, int | None],
     *,
     why: str,
     pattern: str | None,
     at_ms: int,
 ) -> None:
-    """Keep what an account said under an id, until a moderator decides. Raises `Refused`."""
-    public, client_id, text = said
+    """Keep what an account said under an id, and in answer to what, until a moderator decides.
+
+    Raises `Refused`.
+    """
+    public, client_id, text, reply_to = said
     execute("DELETE FROM held WHERE held_at_ms <= ?", (at_ms - HELD_FOR_MS,))
     for most, where, values in (
         (HELD_OF_ACCOUNT_MAX, "AND public = ?", (public,)),
@@ -52,14 +56,15 @@ def hold(
         if execute(sql, (*key, *values))[0][0] >= most:
             raise too_often("too many messages wait here for a moderator", 60)
     execute(
-        "INSERT INTO held (number, chain, stream, public, client_id, text, why, pattern, "
-        "held_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO held (number, chain, stream, public, client_id, text, reply_to, why, "
+        "pattern, held_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             secrets.randbelow(NUMBER_BELOW),
             *key,
             public,
             client_id,
             text,
+            reply_to,
             why,
             pattern,
             at_ms,
@@ -90,14 +95,15 @@ def take(execute: Execute, key: StreamKey, number: int) -> Held:
     """Take a message out of those that wait. Raises `Refused` (404)."""
     rows = execute(
         "DELETE FROM held WHERE number = ? AND chain = ? AND stream = ? "
-        "RETURNING number, public, client_id, text",
+        "RETURNING number, public, client_id, text, reply_to",
         (number, *key),
     )
     if not rows:
         raise Refused(
             404, "held-not-found", "this message does not wait: somebody else may have answered"
         )
-    return Held(int(rows[0][0]), bytes(rows[0][1]), str(rows[0][2]), str(rows[0][3]))
+    found, public, client_id, text, reply_to = rows[0]
+    return Held(int(found), bytes(public), str(client_id), str(text), reply_to)
 
 
 def drop(execute: Execute, key: StreamKey, public: bytes) -> None:

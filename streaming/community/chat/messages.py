@@ -17,9 +17,9 @@ from streaming.community.chat.roles import Roles
 from streaming.community.chat.rules import Rules
 from streaming.community.database.migrations import Execute
 from streaming.community.ledger import Owned, StreamKey
-from streaming.community.profiles import names_of
+from streaming.community.profiles import called, names_of
 from streaming.community.refusal import Refused
-from streaming.community.texts import line
+from streaming.community.texts import line, whole
 
 Message: TypeAlias = dict[str, Any]
 TEXT_CHARS_MAX: Final = 500
@@ -27,7 +27,11 @@ KEPT_MAX: Final = 20_000
 """Of one stream the latest so many messages are kept."""
 PRUNED_EVERY: Final = 100
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
-_COLUMNS: Final = "number, public, client_id, role, sent_at_ms, text, deleted"
+_COLUMNS: Final = "number, public, client_id, role, sent_at_ms, text, deleted, reply_to"
+MENTIONS_MAX: Final = 5
+"""Of one message so many people are told that it is to them."""
+_MENTION: Final = re.compile(r"(?<![\w@.])@(\w{3,24})(?!\w)")
+_NUMBER_MAX: Final = 10**18
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,11 @@ class Said:
 
     id: str
     text: str
+    reply_to: int | None = None
+    """The number of the message that it answers."""
 
 
-def read_said(client_id: object, text: object) -> Said:
+def read_said(client_id: object, text: object, reply_to: object = None) -> Said:
     """Check a message as it was sent. Raises `Refused`."""
     if not isinstance(client_id, str) or not _ID.fullmatch(client_id):
         raise Refused(
@@ -48,7 +54,10 @@ def read_said(client_id: object, text: object) -> Said:
             "when it is sent again",
             field="id",
         )
-    return Said(client_id, line(text, "text", chars_max=TEXT_CHARS_MAX, chars_min=1))
+    words = line(text, "text", chars_max=TEXT_CHARS_MAX, chars_min=1)
+    if reply_to is not None:
+        reply_to = whole(reply_to, "reply_to", least=1, most=_NUMBER_MAX)
+    return Said(client_id, words, reply_to)
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,8 @@ def keep(
     if held.is_held(execute, owned.key, session.public, said.id):
         return Kept(None, is_new=False)
     refuse_muted(execute, owned.key, session.public, at_ms)
+    if said.reply_to is not None:
+        author_of(execute, owned.key, said.reply_to)  # there is such a message
     role = rules.roles.of(execute, owned, session.public)
     if not role and address is not None:
         address_bans.refuse_banned(execute, owned.key, address, at_ms)
@@ -92,7 +103,7 @@ def keep(
     if not role:
         waits = rules.judged(execute, owned, session, said.text, at_ms=at_ms)
         if waits is not None:
-            what = (session.public, said.id, said.text)
+            what = (session.public, said.id, said.text, said.reply_to)
             held.hold(execute, owned.key, what, why=waits.why, pattern=waits.pattern, at_ms=at_ms)
             return Kept(None, is_new=True)
     message = add(execute, owned.key, session.public, said, role=role, at_ms=at_ms)
@@ -109,9 +120,9 @@ def add(
         "RETURNING last_number",
         key,
     )
-    row = (number, public, said.id, role, at_ms, said.text, 0)
+    row = (number, public, said.id, role, at_ms, said.text, 0, said.reply_to)
     execute(
-        f"INSERT INTO messages (chain, stream, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        f"INSERT INTO messages (chain, stream, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
         (*key, *row),
     )
     if number % PRUNED_EVERY == 0:
@@ -184,11 +195,16 @@ def empty(execute: Execute, key: StreamKey, number: int) -> bool:
 
 def _shown(execute: Execute, rows: list[Any]) -> list[Message]:
     names = names_of(execute, (bytes(row[1]) for row in rows))
-    return [_message(row, names[bytes(row[1])]) for row in rows]
+    meant = [_MENTION.findall(row[5])[:MENTIONS_MAX] for row in rows]
+    people = called(execute, (handle for handles in meant for handle in handles))
+    return [
+        _message(row, names[bytes(row[1])], [people[one] for one in handles if one in people])
+        for row, handles in zip(rows, meant, strict=True)
+    ]
 
 
-def _message(row: Any, author: dict[str, Any]) -> Message:
-    number, _public, client_id, role, sent_at_ms, text, deleted = row
+def _message(row: Any, author: dict[str, Any], mentions: list[dict[str, Any]]) -> Message:
+    number, _public, client_id, role, sent_at_ms, text, deleted, reply_to = row
     return {
         "number": number,
         "id": client_id,
@@ -197,6 +213,8 @@ def _message(row: Any, author: dict[str, Any]) -> Message:
         "sent_at_ms": sent_at_ms,
         "text": text,
         "deleted": bool(deleted),
+        "reply_to": reply_to,
+        "mentions": mentions,
     }
 
 

@@ -113,8 +113,13 @@ class Room:
         """Tell that an account is gone with all that it said."""
         if self.recent is not None:
             kept = [one for one in self.recent if one["author"]["account"] != account]
-            self.recent = deque(kept, RECENT)
+            self.recent = deque((_without_mention(one, account) for one in kept), RECENT)
         self.tell(self.frame("erased", account=account))
+
+
+def _without_mention(message: Message, account: str) -> Message:
+    mentions = [one for one in message.get("mentions", ()) if one["account"] != account]
+    return {**message, "mentions": mentions}
 
 
 class Rooms:

@@ -57,8 +57,8 @@ class ChatRoutes:
         """POST streams/{stream}/chat."""
         session = await self._accounts.session(request)
         body = await self._host.json_of(request)
-        only(body, ("id", "text"))
-        said = read_said(body["id"], body["text"])
+        only(body, ("id", "text"), ("reply_to",))
+        said = read_said(body["id"], body["text"], body.get("reply_to"))
         chain, number = stream_in(request)
         owned = await self._ledger.lately(chain, number)
         address = self._host.address_of(request)

@@ -71,6 +71,7 @@ class Say(msgspec.Struct, tag="say", forbid_unknown_fields=True):
     id: str
     text: str
     chain: str = ""
+    reply_to: int | None = None
 
 
 Asked: TypeAlias = Hello | Join | Leave | Say
@@ -206,7 +207,7 @@ class _Conversation:
             chat.rooms.leave(before)
 
     async def _say(self, place: tuple[str, int], asked: Say) -> None:
-        said = read_said(asked.id, asked.text)
+        said = read_said(asked.id, asked.text, asked.reply_to)
         session = self._listener.session
         if session is None:
             raise Refused(401, "token-missing", "sign in to say something")

@@ -174,6 +174,11 @@ CREATE INDEX address_bans_by_key ON address_bans (key);
 CREATE INDEX address_bans_by_end ON address_bans (until_ms)
 """
 
+_REPLIES: Final = """
+ALTER TABLE messages ADD COLUMN reply_to {integer};
+ALTER TABLE held ADD COLUMN reply_to {integer}
+"""
+
 STEPS: Final[Mapping[int, str]] = {
     1: _ACCOUNTS,
     2: _PROFILES,
@@ -183,6 +188,7 @@ STEPS: Final[Mapping[int, str]] = {
     6: _FILTERS,
     7: _REPORTS,
     8: _ADDRESSES,
+    9: _REPLIES,
 }
 SCHEMA_VERSION: Final = max(STEPS)
 

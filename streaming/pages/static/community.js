@@ -24,6 +24,8 @@ import { readStored, signText } from "./wallet.js";
  * @property {number} sent_at_ms
  * @property {string} text
  * @property {boolean} [deleted]
+ * @property {number | null} [reply_to] the number of the message that it answers
+ * @property {Name[]} [mentions] who is called by a handle in it
  */
 
 /**

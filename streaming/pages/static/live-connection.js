@@ -27,7 +27,7 @@ export class LiveConnection {
   /** @type {Set<number>} */
   #streams = new Set();
   /** What was said and not answered, by its id: sent again under it, it is the same message. */
-  /** @type {Map<string, {stream: number, text: string}>} */
+  /** @type {Map<string, {stream: number, text: string, reply_to?: number}>} */
   #unanswered = new Map();
 
   /**
@@ -56,10 +56,11 @@ export class LiveConnection {
     else if (before) this.#socket?.close(); // a new one is nobody's
   }
 
-  /** @param {number} stream @param {string} id @param {string} text */
-  say(stream, id, text) {
-    this.#unanswered.set(id, { stream, text });
-    this.#send({ type: "say", stream, id, text });
+  /** @param {number} stream @param {string} id @param {string} text @param {number | null} [replyTo] */
+  say(stream, id, text, replyTo = null) {
+    const said = replyTo === null ? { stream, text } : { stream, text, reply_to: replyTo };
+    this.#unanswered.set(id, said);
+    this.#send({ type: "say", id, ...said });
   }
 
   close() {

@@ -53,6 +53,8 @@ export class ChatPanel extends HTMLElement {
     autocomplete: "off",
     placeholder: "Say something",
   });
+  /** @type {number | null} */ #replying = null;
+  #reply = h("div", { class: "chat-report" });
   #report = h("div", { class: "chat-report" });
   #foot = h("div", { class: "chat-foot" });
 
@@ -65,6 +67,7 @@ export class ChatPanel extends HTMLElement {
       h("h2", {}, "Chat"),
       h("div", { class: "chat-scroll" }, this.#list, this.#newer),
       this.#report,
+      this.#reply,
       this.#state,
       this.#desk,
       this.#foot,
@@ -211,7 +214,7 @@ export class ChatPanel extends HTMLElement {
   }
 
   /** @param {Message} message */
-  #row({ number, author, role, text, sent_at_ms }) {
+  #row({ number, author, role, text, sent_at_ms, reply_to, mentions }) {
     const name = calledBy(author, shortAddress);
     const isOwn = sameAccount(author.account, this.#account?.address) && this.#token !== null;
     const actions = [];
@@ -227,13 +230,17 @@ export class ChatPanel extends HTMLElement {
         }),
       );
     }
+    if (this.#token && !isOwn) {
+      actions.unshift(button("link", "Reply", () => this.#replyTo(number, name), { "aria-label": `Reply to ${name}` }));
+    }
     if (this.#token && !isOwn && !this.#role) {
       actions.push(button("link", "Report", () => this.#askReason(number, name), { "aria-label": `Report what ${name} said` }));
     }
     const sent = new Date(sent_at_ms);
     return h(
       "div",
-      { class: "chat-message" },
+      { class: mentions?.some(({ account }) => sameAccount(account, this.#account?.address)) ? "chat-message is-to-you" : "chat-message" },
+      reply_to ? this.#answered(reply_to) : null,
       h("span", { class: "chat-author", title: author.account }, name),
       role ? h("span", { class: "badge" }, ROLES[role]) : null,
       h("span", { class: "hidden-label" }, ": "),
@@ -245,6 +252,21 @@ export class ChatPanel extends HTMLElement {
       ),
       actions.length > 0 ? h("span", { class: "chat-actions" }, actions) : null,
     );
+  }
+
+  /** @param {number} number of a message that another answers */
+  #answered(number) {
+    const message = this.#log.messages.find((one) => one.number === number);
+    const text = message ? [`${calledBy(message.author, shortAddress)}: `, h("bdi", {}, message.text)] : "a message that is not here any more";
+    return h("p", { class: "chat-answered small" }, "In reply to ", text);
+  }
+
+  /** @param {number | null} number @param {string} [name] */
+  #replyTo(number, name = "") {
+    this.#replying = number;
+    const cancel = button("link", "Cancel", () => this.#replyTo(null), { "aria-label": "Do not reply" });
+    fill(this.#reply, number === null ? null : h("p", { class: "small" }, `Replying to ${name}. `, cancel));
+    this.#input.focus();
   }
 
   /** @param {number} number @param {string} name */
@@ -335,7 +357,8 @@ export class ChatPanel extends HTMLElement {
     this.#said.set(id, text);
     this.#input.value = "";
     this.#say("");
-    this.#live.say(this.#stream, id, text);
+    this.#live.say(this.#stream, id, text, this.#replying);
+    if (this.#replying !== null) this.#replyTo(null);
   }
 
   /** @param {Account} account */
