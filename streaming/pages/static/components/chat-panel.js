@@ -264,7 +264,7 @@ export class ChatPanel extends HTMLElement {
   /** @param {number | null} number @param {string} [name] */
   #replyTo(number, name = "") {
     this.#replying = number;
-    const cancel = button("link", "Cancel", () => this.#replyTo(null), { "aria-label": "Do not reply" });
+    const cancel = button("link", "Cancel", () => this.#replyTo(null), { "aria-label": "Cancel the reply" });
     fill(this.#reply, number === null ? null : h("p", { class: "small" }, `Replying to ${name}. `, cancel));
     this.#input.focus();
   }
