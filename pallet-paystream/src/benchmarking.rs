@@ -492,9 +492,11 @@ mod benchmarks {
 	fn submit_batch(n: Linear<0, { T::MaxBatchOrders::get() }>) {
 		let orders = batch_of_ticks::<T>(n, 1);
 
+		let relayer: T::AccountId = whitelisted_caller();
+
 		#[block]
 		{
-			let _ = Pallet::<T>::do_submit_batch(orders);
+			let _ = Pallet::<T>::do_submit_batch(relayer, orders);
 		}
 
 		assert!(n == 0 || Streams::<T>::get(0).is_some_and(|s| s.seconds == 20 * u64::from(n)));
@@ -504,9 +506,11 @@ mod benchmarks {
 	fn submit_batch_streams(n: Linear<0, { T::MaxBatchOrders::get() }>) {
 		let orders = batch_of_ticks::<T>(n, n);
 
+		let relayer: T::AccountId = whitelisted_caller();
+
 		#[block]
 		{
-			let _ = Pallet::<T>::do_submit_batch(orders);
+			let _ = Pallet::<T>::do_submit_batch(relayer, orders);
 		}
 
 		assert!(n == 0 || Streams::<T>::get(u64::from(n) - 1).is_some_and(|s| s.seconds == 20));
