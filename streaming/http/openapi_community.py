@@ -168,6 +168,18 @@ _PROFILES: Final[dict[str, dict[str, Any]]] = {
     },
 }
 _STREAMS: Final[dict[str, dict[str, Any]]] = {
+    "/api/v1/cards": {
+        "get": operation(
+            "What the owners of streams say of them, by the streams' numbers: at most 500, or "
+            "`limit`, above `after`. On a server that has media, too, `streams` says the same.",
+            {
+                "200": "`cards`: `stream`, `card` or null, `owner_name`; `next`: the `after` of "
+                "the next page, or null",
+                "503": "who owns which stream is not known at the moment",
+            },
+            headers=_whole(after="a stream's number", limit="how many"),
+        )
+    },
     "/api/v1/streams/{stream}/card": {
         "get": operation(
             "What the stream's owner says that it is about, with the owner's signature.",

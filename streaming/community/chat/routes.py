@@ -12,7 +12,7 @@ from streaming.community.chat.chat import HISTORY_MAX, SLOW_MODE_MAX_S, Chat
 from streaming.community.chat.messages import read_said
 from streaming.community.chat.moderation import MUTE_MAX_S
 from streaming.community.host import Host
-from streaming.community.ledger import Ledger, Owned, stream_in
+from streaming.community.ledger import Ledger, Owned, query_number, stream_in
 from streaming.community.refusal import Refused
 from streaming.community.texts import only, whole
 
@@ -51,11 +51,11 @@ class ChatRoutes:
     async def history(self, request: web.Request) -> web.Response:
         """GET streams/{stream}/chat."""
         owned = await self._ledger.lately(*stream_in(request))
-        limit = _query(request, "limit")
+        limit = query_number(request, "limit")
         found = await self._chat.history(
             owned,
-            before=_query(request, "before"),
-            after=_query(request, "after"),
+            before=query_number(request, "before"),
+            after=query_number(request, "after"),
             limit=max(1, min(HISTORY_MAX if limit is None else limit, HISTORY_MAX)),
         )
         return answer({"messages": found})
@@ -131,12 +131,3 @@ class ChatRoutes:
         return answer(
             await self._chat.set_moderator(session, owned, chain, who, moderates=moderates)
         )
-
-
-def _query(request: web.Request, name: str) -> int | None:
-    text = request.query.get(name)
-    if text is None:
-        return None
-    if not _NUMBER.fullmatch(text):
-        raise Refused(400, "query-invalid", f"`{name}` is no whole number", field=name)
-    return int(text)

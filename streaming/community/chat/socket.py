@@ -89,6 +89,9 @@ class Sockets:
         self._ended = asyncio.Event()
         self._ended.set()
 
+    def __len__(self) -> int:
+        return len(self._listeners)
+
     async def open(self, request: web.Request) -> web.StreamResponse:
         """GET live: a WebSocket."""
         if len(self._listeners) >= LISTENERS_MAX:
