@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 from streaming.community.community import Community
 from streaming.community.database.engine import Engine
 from streaming.community.refusal import Refused
-from streaming.http import openapi
+from streaming.http import asyncapi, openapi
 from streaming.http.community_host import CommunityHost
 from streaming.http.config import ServeConfig
 from streaming.http.ledger_over_rest import LedgerOverRest
@@ -47,6 +47,7 @@ class CommunityServer(HttpServer):
         super().__init__(config)
         if config.media_origin is None:
             raise ValueError("media_origin is missing")
+        self._origin = origin
         self._media_origin = config.media_origin
         self._ledger = LedgerOverRest(config.media_origin)
         self.community = Community(tables, CommunityHost(origin, self._ledger, self.door.addresses))
@@ -59,6 +60,7 @@ class CommunityServer(HttpServer):
                 *self._health(),
                 web.get("/openapi.json", _description),
                 web.get("/docs", _documentation),
+                asyncapi.route(self._origin),
                 *self.community.routes(),
             ]
         )

@@ -152,12 +152,8 @@ _PROFILES: Final[dict[str, dict[str, Any]]] = {
     },
     f"{_PREFIX}/live": {
         "get": operation(
-            "A WebSocket for what is live. Text frames of JSON, told apart by `type`. Sent: "
-            "`hello` (`token`), `join` and `leave` (`stream`, `chain`), `say` (`stream`, `chain`, "
-            "`id`, `text`). Heard: `welcome`, `joined` (the latest `messages`, `settings`, your "
-            "`role`), `message`, `said` (your `id` has this `number`), `deleted` (`number`), "
-            "`erased` (`account`), `settings`, `muted`, `unmuted`, `role`, `signed_out`, and "
-            "`refused` with what a problem has.",
+            "A WebSocket for what is live; `/asyncapi.json` describes its frames, in both "
+            "directions.",
             {
                 "101": "open; 4008 closes one that is too slow, 4029 one that is too fast, 1001 "
                 "says that the server goes down: connect again",
@@ -166,6 +162,11 @@ _PROFILES: Final[dict[str, dict[str, Any]]] = {
             },
         )
     },
+}
+_DESCRIBED: Final[dict[str, dict[str, Any]]] = {
+    "/asyncapi.json": {
+        "get": operation("What the WebSocket `live` carries, as AsyncAPI 3.", {"200": "it"})
+    }
 }
 _STREAMS: Final[dict[str, dict[str, Any]]] = {
     "/api/v1/cards": {
@@ -291,4 +292,4 @@ _STREAMS: Final[dict[str, dict[str, Any]]] = {
         ),
     },
 }
-PATHS: Final[dict[str, dict[str, Any]]] = {**_ACCOUNTS, **_PROFILES, **_STREAMS}
+PATHS: Final[dict[str, dict[str, Any]]] = {**_ACCOUNTS, **_PROFILES, **_DESCRIBED, **_STREAMS}

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from streaming.community.community import Community
 from streaming.community.database.engine import Engine
-from streaming.http import api, openapi_community, whep, whip
+from streaming.http import api, asyncapi, openapi_community, whep, whip
 from streaming.http.community_host import CommunityHost
 from streaming.http.config import ServeConfig
 from streaming.http.connections import Connections
@@ -54,6 +54,7 @@ class MediaServer(HttpServer):
     ) -> None:
         """`tables` are the community's; without them there is none."""
         super().__init__(config)
+        self._origin = origin
         self.engine: MediaEngine = engine or AiortcEngine(
             offered_addresses(config.ice_hosts, config.listen_host),
             config.udp_ports,
@@ -111,7 +112,7 @@ class MediaServer(HttpServer):
         api.add_routes(app)
         if self.community is not None:
             app[api.COMMUNITY] = self.community
-            app.add_routes(self.community.routes())
+            app.add_routes([asyncapi.route(self._origin), *self.community.routes()])
             add_for_each_chain(app, *self.community.routes_of_a_chain())
         elif self.config.only == "media":
             where = self.config.community_origin

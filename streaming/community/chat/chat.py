@@ -11,11 +11,12 @@ from streaming.community.accounts import ClockMs, Session
 from streaming.community.addresses import address_of
 from streaming.community.chat import messages, moderation
 from streaming.community.chat.messages import Message, Said
-from streaming.community.chat.rooms import RECENT, Listener, Room, Rooms, frame
+from streaming.community.chat.rooms import RECENT, Listener, Room, Rooms
 from streaming.community.database.database import Database
 from streaming.community.database.migrations import Execute
 from streaming.community.ledger import Owned
 from streaming.community.refusal import too_often
+from streaming.live_frames import frame
 from streaming.pace import Clock, Pace
 
 SAID_PER_SECOND: Final = 1
