@@ -31,7 +31,7 @@ Who = Annotated[str, typer.Argument(metavar="WHO", help="A handle, or an account
 _NO_PROFILE = 404
 
 
-def _with_community(
+def with_community(
     server: str, work: Callable[[CommunityClient], Awaitable[T]], key: LocalKey | None = None
 ) -> T:
     """Run `work` with a client, signed in where there is a key. Raises ClientError and Failure."""
@@ -62,7 +62,7 @@ def _with_community(
 @command(profile, "show", "paystream profile show alice --server https://live.example")
 def show_profile(out: Output, who: Who, *, server: options.Server = options.SERVER_DEFAULT) -> None:
     """Show somebody's profile."""
-    _tell_profile(out, _with_community(server, lambda client: client.profile(who)))
+    _tell_profile(out, with_community(server, lambda client: client.profile(who)))
 
 
 @command(profile, "set", 'paystream profile set --name "Alice" --handle alice --key creator')
@@ -103,7 +103,7 @@ def set_profile(
         changed = {each: value for each, value in given.items() if value is not None}
         return await client.keep_profile(before | changed)
 
-    _tell_profile(out, _with_community(server, work, signer))
+    _tell_profile(out, with_community(server, work, signer))
 
 
 @command(profile, "export", "paystream profile export --key creator > me.json")
@@ -116,7 +116,7 @@ def export_profile(
 ) -> None:
     """Print everything that a server keeps of your account, as one JSON object."""
     signer = wallets.signer(key)
-    out.json(_with_community(server, lambda client: client.export(), signer))
+    out.json(with_community(server, lambda client: client.export(), signer))
 
 
 @command(profile, "delete", "paystream profile delete --key creator --yes")
@@ -135,7 +135,7 @@ def delete_profile(
     signer = wallets.signer(key)
     if not yes:
         typer.confirm(f"Delete all that {server} keeps of {signer.address}?", abort=True, err=True)
-    _with_community(server, lambda client: client.delete_account(), signer)
+    with_community(server, lambda client: client.delete_account(), signer)
     if out.json_mode:
         out.json({"account": signer.address, "deleted": True})
     else:
@@ -209,7 +209,7 @@ def describe(
     async def work(client: CommunityClient) -> dict[str, Any]:
         return await client.describe(number, card, AccountSigner(signer))
 
-    _tell_card(out, _with_community(server, work))
+    _tell_card(out, with_community(server, work))
 
 
 @command(stream.app, "about", "paystream stream about 1 --server https://live.example")
@@ -217,7 +217,7 @@ def about(
     out: Output, number: options.StreamId, *, server: options.Server = options.SERVER_DEFAULT
 ) -> None:
     """Show what a stream is about, as its owner has signed it."""
-    _tell_card(out, _with_community(server, lambda client: client.card(number)))
+    _tell_card(out, with_community(server, lambda client: client.card(number)))
 
 
 def _text_in(file: Path) -> str:
@@ -278,7 +278,7 @@ def read(
     server: options.Server = options.SERVER_DEFAULT,
 ) -> None:
     """Print what was said beside a stream."""
-    found = _with_community(server, lambda client: client.messages(number, after=after))
+    found = with_community(server, lambda client: client.messages(number, after=after))
     if out.json_mode:
         out.json({"stream": number, "messages": found})
         return
@@ -302,7 +302,7 @@ def say(
 ) -> None:
     """Say something beside a stream."""
     signer = wallets.signer(key)
-    said = _with_community(server, lambda client: client.say(number, text), signer)
+    said = with_community(server, lambda client: client.say(number, text), signer)
     if out.json_mode:
         out.json({"stream": number, **said})
     else:
