@@ -71,21 +71,23 @@ class LiveClient:
         """Say who it is, by a session's token; `Welcome` answers."""
         await self._say(Hello(token))
 
-    async def join(self, stream: int) -> None:
-        """Hear a stream's chat; `Joined` answers."""
-        await self._say(Join(stream))
+    async def join(self, stream: int, chain: str = "") -> None:
+        """Hear the chat of a stream, of the chain of this name; `Joined` answers."""
+        await self._say(Join(stream, chain))
 
-    async def leave(self, stream: int) -> None:
+    async def leave(self, stream: int, chain: str = "") -> None:
         """Hear it no more."""
-        await self._say(Leave(stream))
+        await self._say(Leave(stream, chain))
 
-    async def say(self, stream: int, text: str, message_id: str | None = None) -> str:
+    async def say(
+        self, stream: int, text: str, message_id: str | None = None, chain: str = ""
+    ) -> str:
         """Say something, after `hello`; `Said` answers under the id that this gives.
 
         Give the id of an earlier try to say the same message again.
         """
         name = message_id or new_message_id()
-        await self._say(Say(stream, name, text))
+        await self._say(Say(stream, name, text, chain))
         return name
 
     def __aiter__(self) -> Self:

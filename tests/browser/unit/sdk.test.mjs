@@ -204,3 +204,30 @@ test("an id for a message is new each time, also without WebCrypto", () => {
   assert.equal(ids.size, 100);
   for (const id of ids) assert.match(id, /^[0-9a-f]{24}$/);
 });
+
+test("what is live is joined, left and said on the chain of the client", () => {
+  const sent = [];
+  class Socket {
+    constructor(url) {
+      this.url = url;
+      sockets.push(this);
+    }
+    send(text) { sent.push(JSON.parse(text)); }
+    close() {}
+  }
+  const sockets = [];
+  for (const chain of ["", "asia"]) {
+    const client = new Client({ media: "https://m", community: "https://c", chain });
+    const live = new Community(client).live({ onMessage() {}, onState() {} }, Socket);
+    live.join(1);
+    sockets.at(-1).onopen();
+    live.say(1, "message-1", "hello");
+    live.leave(1);
+    sockets.at(-1).onclose(); // whoever has left is joined no more
+  }
+  assert.deepEqual(sockets.map(({ url }) => url), Array(2).fill("wss://c/api/v1/community/live"));
+  const where = { chain: "asia" };
+  const frames = [{ type: "join", stream: 1 }, { type: "say", stream: 1, id: "message-1", text: "hello" },
+    { type: "leave", stream: 1 }];
+  assert.deepEqual(sent, [...frames, ...frames.map((frame) => ({ ...frame, ...where }))]);
+});

@@ -29,7 +29,9 @@ export class Client {
   media;
   /** Where accounts, cards and chat are. */
   community;
-  /** What stands in front of every path about this chain. */
+  /** The name of the chain, if it has one. */
+  chain;
+  /** What stands in front of every path about it. */
   place;
 
   /** @type {Map<number, {atMs: number, card: any, owner_name: any}>} */
@@ -43,6 +45,7 @@ export class Client {
   constructor({ media = "", community = media, chain = "", ...how } = {}) {
     this.media = new Server(media, how);
     this.community = community === media ? this.media : new Server(community, how);
+    this.chain = chain;
     this.place = chain ? `/chains/${chain}` : "";
   }
 

@@ -218,7 +218,7 @@ export class Community {
    * @returns {LiveConnection}
    */
   live(heard, WebSocketClass) {
-    return new LiveConnection(() => this.openLive(WebSocketClass), heard);
+    return new LiveConnection(() => this.openLive(WebSocketClass), heard, undefined, this.#client.chain);
   }
 }
 

@@ -17,6 +17,8 @@ export class LiveConnection {
   #open;
   #later;
   #heard;
+  /** @type {{chain?: string}} what every frame about a stream names beside its number */
+  #where;
   /** @type {WebSocket | null} */
   #socket = null;
   #isOpen = false;
@@ -34,18 +36,26 @@ export class LiveConnection {
    * @param {() => WebSocket} open
    * @param {Heard} heard
    * @param {(again: () => void, ms: number) => void} [later]
+   * @param {string} [chain] the name of one of several
    */
-  constructor(open, heard, later = (again, ms) => void setTimeout(again, ms)) {
+  constructor(open, heard, later = (again, ms) => void setTimeout(again, ms), chain = "") {
     this.#open = open;
     this.#heard = heard;
     this.#later = later;
+    this.#where = chain ? { chain } : {};
   }
 
   /** @param {number} stream */
   join(stream) {
     this.#streams.add(stream);
     if (!this.#socket) this.#connect();
-    else this.#send({ type: "join", stream });
+    else this.#send({ type: "join", stream, ...this.#where });
+  }
+
+  /** @param {number} stream */
+  leave(stream) {
+    this.#streams.delete(stream);
+    this.#send({ type: "leave", stream, ...this.#where });
   }
 
   /** @param {string | null} token */
@@ -59,7 +69,7 @@ export class LiveConnection {
   /** @param {number} stream @param {string} id @param {string} text */
   say(stream, id, text) {
     this.#unanswered.set(id, { stream, text });
-    this.#send({ type: "say", stream, id, text });
+    this.#send({ type: "say", stream, id, text, ...this.#where });
   }
 
   close() {
@@ -78,9 +88,13 @@ export class LiveConnection {
   #opened() {
     this.#isOpen = true;
     if (this.#token) this.#send({ type: "hello", token: this.#token });
-    for (const stream of this.#streams) this.#send({ type: "join", stream });
-    for (const [id, said] of this.#unanswered) this.#send({ type: "say", id, ...said });
+    this.#joinAll();
+    for (const [id, said] of this.#unanswered) this.#send({ type: "say", id, ...said, ...this.#where });
     this.#heard.onState(true);
+  }
+
+  #joinAll() {
+    for (const stream of this.#streams) this.#send({ type: "join", stream, ...this.#where });
   }
 
   /** @param {string} data */
@@ -90,7 +104,7 @@ export class LiveConnection {
     if (message.type === "said" || message.type === "refused") this.#unanswered.delete(message.id);
     if (message.type === "signed_out") this.#token = null;
     if (message.type === "refused" && message.id === undefined && message.status >= 500) {
-      this.#later(() => this.#streams.forEach((stream) => this.#send({ type: "join", stream })), WAITS_MS[3]);
+      this.#later(() => this.#joinAll(), WAITS_MS[3]);
     }
     this.#heard.onMessage(message);
   }
