@@ -231,3 +231,29 @@ test("what is live is joined, left and said on the chain of the client", () => {
     { type: "leave", stream: 1 }];
   assert.deepEqual(sent, [...frames, ...frames.map((frame) => ({ ...frame, ...where }))]);
 });
+
+test("a call of a wallet is prepared, signed, sent and followed, until its signal ends that", async () => {
+  const signer = { signPayload: async () => ({ signature: "0x5" }) };
+  globalThis.window = { injectedWeb3: { test: { enable: async () => ({ accounts: { get: async () => [] }, signer }) } } };
+  const account = { address: "5G", name: "", type: "sr25519", wallet: "test" };
+  const { fetch, asked } = scripted(
+    answer({ payload: {}, submission: "s1", summary: "a deposit" }),
+    answer({ submission: "s1", status: "waiting" }),
+    answer({ status: "waiting" }),
+    answer({ status: "finalized", result: { stream: 3 } }),
+  );
+  const steps = [];
+  const onStep = (step) => steps.push(step);
+  const client = new Client({ fetch });
+  assert.deepEqual(await sdk.send(client, account, { kind: "deposit" }, { onStep }), { stream: 3 });
+  assert.deepEqual(steps, ["preparing", "signing", "sending", "waiting", "finalized"]);
+  assert.deepEqual(JSON.parse(asked[1].init.body), { submission: "s1", signature: "0x5" });
+
+  const waiting = scripted(answer({ payload: {}, submission: "s1", summary: "" }), answer({ status: "waiting" }));
+  const ending = new AbortController();
+  const reason = new Error("enough");
+  const sending = sdk.send(new Client({ fetch: waiting.fetch }), account, {}, { signal: ending.signal });
+  setTimeout(() => ending.abort(reason), 20);
+  await assert.rejects(sending, (error) => error === reason);
+  delete globalThis.window;
+});

@@ -6,6 +6,7 @@
  */
 
 import { Problem } from "./errors.js";
+import { pause } from "./server.js";
 import { publicKeyOf } from "./ss58.js";
 
 /**
@@ -174,12 +175,13 @@ export async function signText(account, text) {
  *   summary?: string) => void} [options.onStep]
  * @param {() => Promise<boolean>} [options.isEnough] asked once it is in a block: whether to go
  *   on before finality
+ * @param {AbortSignal} [options.signal] gives up; what was sent is sent
  * @returns {Promise<Record<string, any>>} the result, such as `{stream: 3}`
  * @throws {WalletError | Problem}
  */
-export async function send(client, account, call, { token = null, onStep = () => {}, isEnough } = {}) {
+export async function send(client, account, call, { token = null, onStep = () => {}, isEnough, signal } = {}) {
   onStep("preparing");
-  const { payload, submission, summary } = await client.prepare(account.address, call, token);
+  const { payload, submission, summary } = await client.prepare(account.address, call, token, { signal });
   onStep("signing", summary);
   const signer = await signerOf(account);
   const since = performance.now();
@@ -191,26 +193,26 @@ export async function send(client, account, call, { token = null, onStep = () =>
   }
   onStep("sending", summary);
   try {
-    await client.submit(submission, signature, token);
+    await client.submit(submission, signature, token, { signal });
   } catch (error) {
     throw late(error, CALL_GONE, performance.now() - since, "Try again");
   }
   onStep("waiting", summary);
-  return follow(client, submission, { token, onStep, isEnough, summary });
+  return follow(client, submission, { token, onStep, isEnough, signal, summary });
 }
 
 /**
  * @param {import("./client.js").Client} client
  * @param {string} submission
  * @param {{token: string | null, onStep: Function, isEnough?: () => Promise<boolean>,
- *   summary: string}} options
+ *   signal?: AbortSignal, summary: string}} options
  */
-async function follow(client, submission, { token, onStep, isEnough, summary }) {
+async function follow(client, submission, { token, onStep, isEnough, signal, summary }) {
   for (let unreachable = 0; ; ) {
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await pause(500, signal);
     let state;
     try {
-      state = await client.submission(submission, token);
+      state = await client.submission(submission, token, { signal });
       unreachable = 0;
     } catch (error) {
       // What was sent is sent; a server that is away for a moment changes nothing about that.
