@@ -44,11 +44,13 @@ MAY_KNOW: dict[str, tuple[str, ...]] = {
     "offchain": ("offchain", *PROCESS, "streaming.cli"),
 }
 EXCEPT = {
-    # The command line sorts the clients' errors and speaks REST with their client.
+    # The command line sorts the clients' errors, and speaks to the server with their clients.
     "offchain.cli": (
         "streaming.clients.rest_client",
         "streaming.clients.community_client",
+        "streaming.clients.live_client",
         "streaming.clients.signer",
+        "streaming.live_frames",
     ),
 }
 
