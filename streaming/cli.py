@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from streaming.clients.config import PublishConfig, PublishResult, WatchConfig, WatchResult
 from streaming.clients.finding import Finding
 from streaming.clients.signer import Signer
-from streaming.http.config import ServeConfig
+from streaming.http.config import ServeConfig, half
 from streaming.http.limits import Limits
 from streaming.http.tls import CertificateFiles
 
@@ -33,6 +33,7 @@ __all__ = [
     "WatchConfig",
     "WatchResult",
     "examine_whep",
+    "half",
     "run_publish",
     "run_serve",
     "run_watch",
@@ -42,12 +43,12 @@ __all__ = [
 
 
 async def run_serve(config: ServeConfig) -> None:
-    """Run the media server until SIGTERM or SIGINT, then end within 3 s.
+    """Run the media server, the community, or both until SIGTERM or SIGINT, then end within 3 s.
 
     Raises `OSError` if the port cannot be listened on, `streaming.http.config.ServeConfigInvalid`
     and `streaming.sfu.addresses.IceHostInvalid`.
     """
-    from streaming.http.server import serve  # noqa: PLC0415  (aiortc takes a second to import)
+    from streaming.http.process import serve  # noqa: PLC0415  (aiohttp takes a while to import)
 
     await serve(config)
 

@@ -19,18 +19,26 @@ MAY_KNOW: dict[str, tuple[str, ...]] = {
         "streaming.http",
         "streaming.sfu",
         "streaming.community",
+        "streaming.live_frames",
         "streaming.pace",
         "streaming.payment_auth",
         *PROCESS,
     ),
-    "streaming.community": ("streaming.community", "streaming.pace", "streaming.session_state"),
+    "streaming.community": (
+        "streaming.community",
+        "streaming.live_frames",
+        "streaming.pace",
+        "streaming.session_state",
+    ),
     "streaming.clients": (
         "streaming.clients",
+        "streaming.live_frames",
         "streaming.session_state",
         "streaming.payment_auth",
         *(f"streaming.sfu.{module}" for module in WIRE),
     ),
     "streaming.framing": (),
+    "streaming.live_frames": (),
     "streaming.pace": (),
     "streaming.payment_auth": (),
     "streaming.session_state": ("streaming.framing",),
@@ -39,12 +47,14 @@ MAY_KNOW: dict[str, tuple[str, ...]] = {
     "offchain": ("offchain", *PROCESS, "streaming.cli"),
 }
 EXCEPT = {
-    # The command line sorts the clients' errors and speaks REST with their client.
+    # The command line sorts the clients' errors, and speaks to the server with their clients.
     "offchain.cli": (
         "streaming.clients.rest_client",
         "streaming.clients.community_client",
+        "streaming.clients.live_client",
         "streaming.clients.moderation_client",
         "streaming.clients.signer",
+        "streaming.live_frames",
     ),
 }
 

@@ -22,6 +22,7 @@ from offchain.cli import (
     moderation,
     node,
     operator,
+    people,
     publish_token,
     reconcile,
     services,
@@ -64,8 +65,8 @@ app = typer.Typer(
 RUNNING, MONEY, MEDIA, HEALTH = "Run the parts", "Streams and money", "Media", "Health"
 PEOPLE = "People"
 OPERATOR = "The operator of a chain"
-# they add their commands to `stream` and to `session`
-_OF_GROUPS = (handover, publish_token, tiers, settle)
+# they add their commands to `stream`, `session`, `profile` and `chat`
+_OF_GROUPS = (handover, people, publish_token, tiers, settle)
 up.add_to(app, RUNNING)
 node.add_to(app, RUNNING)
 services.add_to(app, RUNNING)

@@ -149,7 +149,7 @@ def watch(
         sound_alone=sound_alone,
         on_progress=_watching(out),
     )
-    result = _run_until_stopped(run_watch(config))
+    result = run_until_stopped(run_watch(config))
     out.progress_over()
     told = {
         "account": viewer.account,
@@ -238,7 +238,7 @@ def publish(
         stall_after_s=stall_after,
         on_progress=_progress(out, event="live"),
     )
-    result = _run_until_stopped(run_publish(config))
+    result = run_until_stopped(run_publish(config))
     out.progress_over()
     told = {
         "account": creator.account,
@@ -348,7 +348,7 @@ def _make_payable(
     with_ledger(chain, work)
 
 
-def _run_until_stopped(work: Coroutine[Any, Any, T]) -> T | None:
+def run_until_stopped(work: Coroutine[Any, Any, T]) -> T | None:
     """Run on asyncio; SIGINT and SIGTERM cancel, upon which the work leaves properly.
 
     Gives None where it left without a result.

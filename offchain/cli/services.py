@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -29,6 +29,9 @@ def add_to(app: typer.Typer, panel: str) -> None:
         "paystream serve --listen 0.0.0.0:443 --origin https://live.example "
         "--tls-cert fullchain.pem --tls-key privkey.pem --udp-ports 40000-41999",
         "paystream serve --origin https://live.example --trusted-proxy 127.0.0.1",
+        "paystream serve --only media --community-origin https://people.example",
+        "paystream serve --only community --community-database people.sqlite "
+        "--media-origin https://live.example",
         panel=panel,
     )(serve)
     others = command_with_others(
@@ -141,8 +144,40 @@ def _batch_signer(wallets: Wallets, name: str) -> Signer | None:
         return None
 
 
+_OF_MEDIA: Final = (
+    "socket",
+    "ice_host",
+    "udp_ports",
+    "server_id",
+    "connections_max",
+    "joins_per_minute",
+    "half_open_per_address",
+    "half_open_per_stream",
+    "pauses_per_second",
+    "nacks_per_second",
+)
+
+
+def _refuse_media_options(context: typer.Context) -> None:
+    """Raise Failure where the command line says of media what the community alone has not.
+
+    What stands in a settings file or in the environment may be meant for another process, and is
+    not used.
+    """
+    for name in _OF_MEDIA:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise Failure(
+                f"--{name.replace('_', '-')} is of media, which --only community has not: give it "
+                "to the server with --only media, or leave it away",
+                Exit.USAGE,
+                "usage",
+            )
+
+
 def serve(
     out: Output,
+    ctx: typer.Context,
     *,
     listen: Annotated[
         str, options.option("--listen", "Where to listen; port 0 takes a free one.", "HOST:PORT")
@@ -271,6 +306,33 @@ def serve(
             "FILE",
         ),
     ] = None,
+    only: Annotated[
+        str | None,
+        options.option(
+            "--only",
+            "Serve one half: media, or community (accounts, cards and chat); the other one is "
+            "another process, perhaps on another machine.",
+            "HALF",
+            show_default="both",
+        ),
+    ] = None,
+    community_origin: Annotated[
+        str | None,
+        options.option(
+            "--community-origin",
+            "Public address of the community, with --only media: pages ask it.",
+            "URL",
+        ),
+    ] = None,
+    media_origin: Annotated[
+        str | None,
+        options.option(
+            "--media-origin",
+            "Public address of the media server, with --only community: pages ask it, and so does "
+            "the community who owns which stream.",
+            "URL",
+        ),
+    ] = None,
     community_operator: Annotated[
         list[str] | None,
         options.option(
@@ -287,6 +349,8 @@ def serve(
 ) -> None:
     """Run the media server: WHIP in, WHEP out, pages and API. It holds no keys.
 
+    With --only community it is people alone: no media, no UDP and no relayer's socket.
+
     Prints one line of JSON when it is ready: {"event":"ready","url":...}, with "metrics_port" where
     there is one. SIGTERM ends it. A limit of 0 is no limit; who connects from this machine has
     none, unless a trusted proxy speaks for somebody else.
@@ -296,9 +360,11 @@ def serve(
     from offchain.cli import traces
 
     log_to_stderr(log_level, log_format)
+    if only == "community":
+        _refuse_media_options(ctx)
     host, port = parse_listen(listen)
     media_ports = parse_udp_ports(udp_ports)
-    from streaming.cli import Limits, ServeConfig, run_serve
+    from streaming.cli import Limits, ServeConfig, half, run_serve
 
     def ready(url: str, metrics: int | None) -> None:
         more = {} if metrics is None else {"metrics_port": metrics}
@@ -332,6 +398,9 @@ def serve(
         ),
         community_database=community_database,
         community_url_file=community_url_file,
+        only=half(only),
+        media_origin=media_origin,
+        community_origin=community_origin,
         community_operators=tuple(community_operator or ()),
         metrics_port=metrics_port,
         on_ready=ready,

@@ -73,6 +73,10 @@ class CommunityClient:
         path = f"{PREFIX}/follows/{quote(who, safe='')}"
         return await self.ask("PUT" if follows else "DELETE", path)
 
+    async def follows(self) -> list[dict[str, Any]]:
+        """Whom this account follows."""
+        return list((await self.ask("GET", f"{PREFIX}/follows"))["follows"])
+
     async def card(self, stream: int) -> dict[str, Any]:
         """What a stream is about, with its owner's signature."""
         return await self.ask("GET", _card(stream))
@@ -84,6 +88,10 @@ class CommunityClient:
         signature = await asyncio.to_thread(signer.sign, str(prepared["message"]).encode())
         signed = {"version": prepared["version"], "signature": "0x" + signature.hex()}
         return await self.ask("PUT", _card(stream), json={**prepared["card"], **signed})
+
+    async def remove_card(self, stream: int) -> None:
+        """Remove what was said of a stream of one's own."""
+        await self.ask("DELETE", _card(stream))
 
     async def messages(self, stream: int, *, after: int | None = None) -> list[dict[str, Any]]:
         """A chat's latest messages, or the first after a number, in order."""

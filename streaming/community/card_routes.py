@@ -9,7 +9,7 @@ from aiohttp import web
 from streaming.community.account_routes import AccountRoutes, answer
 from streaming.community.cards import Cards
 from streaming.community.host import Host
-from streaming.community.ledger import Ledger, stream_in
+from streaming.community.ledger import PAGE_STREAMS_MAX, Ledger, query_number, stream_in
 from streaming.community.refusal import too_often
 from streaming.pace import Clock, Pace
 
@@ -18,7 +18,7 @@ CHANGES_PER_MINUTE: Final = 30
 
 
 class CardRoutes:
-    """Handlers of `streams/{stream}/card`."""
+    """Handlers of `streams/{stream}/card` and `cards`."""
 
     def __init__(
         self, host: Host, ledger: Ledger, accounts: AccountRoutes, cards: Cards, *, clock: Clock
@@ -37,7 +37,20 @@ class CardRoutes:
             web.post(path, self.prepare),
             web.put(path, self.keep),
             web.delete(path, self.remove),
+            web.get(f"{prefix}/cards", self.cards),
         ]
+
+    async def cards(self, request: web.Request) -> web.Response:
+        """GET cards: what `streams` says of a page of streams where it is of the same server."""
+        limit = query_number(request, "limit")
+        page = await self._ledger.page(
+            request.match_info.get("chain", ""),
+            query_number(request, "after"),
+            max(1, min(PAGE_STREAMS_MAX if limit is None else limit, PAGE_STREAMS_MAX)),
+        )
+        known = await self._cards.listed(page.owned)
+        listed = [{"stream": one.key.number, **known[one.key]} for one in page.owned]
+        return answer({"cards": listed, "next": page.next})
 
     async def card(self, request: web.Request) -> web.Response:
         """GET streams/{stream}/card."""

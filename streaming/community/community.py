@@ -108,6 +108,19 @@ class Community:
             return streams
         return [{**stream, **known[one.key]} for stream, one in zip(streams, owned, strict=True)]
 
+    @property
+    def listeners(self) -> int:
+        """How many pages hear what is live."""
+        return len(self._sockets)
+
+    async def check_tables(self) -> None:
+        """Raises `Refused` where the tables cannot be read."""
+        await self._database.read(lambda execute: execute("SELECT 1"))
+
+    async def check_ledger(self) -> None:
+        """Raises `Refused` where nobody answers for the ledger."""
+        await self._ledger.check()
+
     async def close(self) -> None:
         """End what is under way and let go of the database."""
         await self._sockets.close()

@@ -22,10 +22,15 @@ from streaming.pace import Clock
 REMEMBERED_S: Final = 10.0
 """For so long an owner is believed for what is only shown; changes ask anew."""
 GENESIS_REMEMBERED_S: Final = 60.0
+PAGE_REMEMBERED_S: Final = 2.0
+"""For so long a page of streams: everybody who looks at the list asks for the same ones."""
+PAGES_MAX: Final = 64
+PAGE_STREAMS_MAX: Final = 500
 STREAMS_MAX: Final = 4_096
 UNAVAILABLE: Final = 500
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 """Fits into the tables' integers; the ledger counts streams from 0."""
+_QUERY: Final = re.compile(r"[0-9]{1,18}")
 
 
 class StreamKey(NamedTuple):
@@ -41,6 +46,15 @@ class Owned:
 
     key: StreamKey
     owner: bytes
+
+
+@dataclass(frozen=True)
+class Page:
+    """Streams in a row, by number."""
+
+    owned: tuple[Owned, ...]
+    next: int | None
+    """After which number the next page begins, if there is one."""
 
 
 @dataclass
@@ -62,6 +76,16 @@ def stream_in(request: web.Request) -> tuple[str, int]:
     return request.match_info.get("chain", ""), number_of(request.match_info["stream"])
 
 
+def query_number(request: web.Request, name: str) -> int | None:
+    """Give a whole number of the query, None where it is not named. Raises `Refused` (400)."""
+    text = request.query.get(name)
+    if text is None:
+        return None
+    if not _QUERY.fullmatch(text):
+        raise Refused(400, "query-invalid", f"`{name}` is no whole number", field=name)
+    return int(text)
+
+
 class Ledger:
     """Owners of streams, by the relayer's word."""
 
@@ -71,6 +95,11 @@ class Ledger:
         self._known: OrderedDict[tuple[str, int], _Known] = OrderedDict()
         self._asking: dict[tuple[str, int], asyncio.Task[Owned]] = {}
         self._genesis: dict[str, tuple[float, str]] = {}
+        self._pages: OrderedDict[tuple[str, int | None, int], tuple[float, Page]] = OrderedDict()
+
+    async def check(self) -> None:
+        """Ask anew. Raises `Refused` where nobody answers."""
+        await self._host.ask("info", {}, "")
 
     async def genesis(self, chain: str) -> str:
         """Give the genesis hash of the chain of this name. Raises `Refused`."""
@@ -103,6 +132,29 @@ class Ledger:
             if known is None or refused.problem.status < UNAVAILABLE:
                 raise
             return known.owned
+
+    async def page(self, chain: str, after: int | None, limit: int) -> Page:
+        """Give streams and their owners as they were a moment ago: `limit` of them, above `after`.
+
+        Raises `Refused`.
+        """
+        name = (chain, after, limit)
+        known = self._pages.get(name)
+        if known is not None and self._clock() - known[0] <= PAGE_REMEMBERED_S:
+            return known[1]
+        part = {"limit": limit} if after is None else {"after": after, "limit": limit}
+        answer: Any = await self._host.ask("streams", part, chain)
+        genesis = await self.genesis(chain)
+        owned = tuple(
+            Owned(StreamKey(genesis, one["id"]), public_of(one["owner"]))
+            for one in answer["streams"][:limit]
+        )
+        page = Page(owned, answer.get("next"))
+        self._pages[name] = (self._clock(), page)
+        self._pages.move_to_end(name)
+        if len(self._pages) > PAGES_MAX:
+            self._pages.popitem(last=False)
+        return page
 
     async def _ask(self, chain: str, number: int) -> Owned:
         answer: Any = await self._host.ask("stream", {"stream": number}, chain)

@@ -105,7 +105,7 @@ _PLAYING: Final = "what is so now: `paused`, `number` (the highest that was hear
 _TOO_MANY: Final = "a limit by address, which `detail` names; `Retry-After` says when to ask again"
 _NUMBERED: Final = {**body_of({}, {"number": "count"}), "required": False}
 
-_PATHS: Final[dict[str, dict[str, Any]]] = {
+MEDIA_PATHS: Final[dict[str, dict[str, Any]]] = {
     "/whip/{stream}": {
         "post": operation(
             "Publish a stream (WHIP, RFC 9725). `?sound_alone=1` allows an offer without video.",
@@ -320,15 +320,27 @@ _SESSION_SCHEME: Final = {
 }
 
 
-def document(*, community: bool) -> dict[str, Any]:
-    """The interface as OpenAPI, with the community's paths where the server has one."""
+COMMUNITY_ALONE_PATHS: Final[dict[str, dict[str, Any]]] = {
+    "/healthz": MEDIA_PATHS["/healthz"],
+    "/readyz": {
+        "get": operation(
+            "Whether accounts can be reached, and who owns which stream.",
+            {"200": "`ready`", "503": "`failing`: each check that fails, and why"},
+        )
+    },
+}
+"""What a server of the community alone has beside the community's paths."""
+
+
+def document(*, media: bool = True, community: bool) -> dict[str, Any]:
+    """The interface as OpenAPI, with the paths of what the server has."""
     if not community:
         return DOCUMENT
     components = DOCUMENT["components"]
     schemes = {**components["securitySchemes"], "session": _SESSION_SCHEME}
     return {
         **DOCUMENT,
-        "paths": {**_PATHS, **COMMUNITY_PATHS},
+        "paths": {**(MEDIA_PATHS if media else COMMUNITY_ALONE_PATHS), **COMMUNITY_PATHS},
         "components": {**components, "securitySchemes": schemes},
     }
 
@@ -349,7 +361,7 @@ DOCUMENT: Final[dict[str, Any]] = {
             "variables": {"chain": {"default": "other"}},
         },
     ],
-    "paths": _PATHS,
+    "paths": MEDIA_PATHS,
     "components": {
         "securitySchemes": {
             "watch": {"type": "http", "scheme": "bearer", "description": "a watch token"},
@@ -386,7 +398,7 @@ DOCUMENT: Final[dict[str, Any]] = {
 _STYLE: Final = "/static/style.css"
 
 
-def page(*, community: bool = False) -> str:
+def page(*, media: bool = True, community: bool = False) -> str:
     """The description as one HTML page, without scripts."""
     parts = [
         "<!doctype html><html lang=en><head><meta charset=utf-8>",
@@ -397,7 +409,7 @@ def page(*, community: bool = False) -> str:
         "Errors are <code>application/problem+json</code>. ",
         "The same as <a href=/openapi.json>OpenAPI 3.1</a>.</p>",
     ]
-    for path, operations in document(community=community)["paths"].items():
+    for path, operations in document(media=media, community=community)["paths"].items():
         for method, described in operations.items():
             parts.append(_section(path, method, described))
     parts.append("</main></body></html>")

@@ -168,14 +168,8 @@ _PROFILES: Final[dict[str, dict[str, Any]]] = {
     },
     f"{_PREFIX}/live": {
         "get": operation(
-            "A WebSocket for what is live. Text frames of JSON, told apart by `type`. Sent: "
-            "`hello` (`token`), `join` and `leave` (`stream`, `chain`), `say` (`stream`, `chain`, "
-            "`id`, `text`, `reply_to`). Heard: `welcome`, `joined` (the latest `messages`, "
-            "`settings`, your `role`), `message`, `said` (your `id` has this `number`), `held` "
-            "(your `id` waits for a moderator), `rejected` (it is not said), `report_answered` "
-            "(`number`, `answer`), `deleted` (`number`), `erased` (`account`), `settings`, "
-            "`muted`, `unmuted`, `role`, `signed_out`, and "
-            "`refused` with what a problem has.",
+            "A WebSocket for what is live; `/asyncapi.json` describes its frames, in both "
+            "directions.",
             {
                 "101": "open; 4008 closes one that is too slow, 4029 one that is too fast, 1001 "
                 "says that the server goes down: connect again",
@@ -184,6 +178,11 @@ _PROFILES: Final[dict[str, dict[str, Any]]] = {
             },
         )
     },
+}
+_DESCRIBED: Final[dict[str, dict[str, Any]]] = {
+    "/asyncapi.json": {
+        "get": operation("What the WebSocket `live` carries, as AsyncAPI 3.", {"200": "it"})
+    }
 }
 _TARGET: Final[dict[str, Any]] = {
     "message": {"type": "integer", "minimum": 1, "description": "its number; or the account"},
@@ -269,6 +268,18 @@ _OPERATOR[f"{_PREFIX}/reports"] = {
 _OPERATOR[f"{_PREFIX}/filters"] = _filters()
 _OPERATOR[f"{_PREFIX}/filters/{{number}}"] = _filter()
 _STREAMS: Final[dict[str, dict[str, Any]]] = {
+    "/api/v1/cards": {
+        "get": operation(
+            "What the owners of streams say of them, by the streams' numbers: at most 500, or "
+            "`limit`, above `after`. On a server that has media, too, `streams` says the same.",
+            {
+                "200": "`cards`: `stream`, `card` or null, `owner_name`; `next`: the `after` of "
+                "the next page, or null",
+                "503": "who owns which stream is not known at the moment",
+            },
+            headers=_whole(after="a stream's number", limit="how many"),
+        )
+    },
     "/api/v1/streams/{stream}/card": {
         "get": operation(
             "What the stream's owner says that it is about, with the owner's signature.",
@@ -488,4 +499,10 @@ _STREAMS: Final[dict[str, dict[str, Any]]] = {
         )
     },
 }
-PATHS: Final[dict[str, dict[str, Any]]] = {**_ACCOUNTS, **_PROFILES, **_OPERATOR, **_STREAMS}
+PATHS: Final[dict[str, dict[str, Any]]] = {
+    **_ACCOUNTS,
+    **_PROFILES,
+    **_OPERATOR,
+    **_DESCRIBED,
+    **_STREAMS,
+}

@@ -63,12 +63,26 @@ def read_origins(texts: Iterable[str], option: str = "--cors-origin") -> frozens
     return frozenset(ANY if text.strip() == ANY else read_origin(text, option) for text in texts)
 
 
-def cross_origin(origins: frozenset[str]) -> Middleware:
-    """A middleware that lets pages of these origins call the server.
+def content_security_policy(elsewhere: str | None = None) -> str:
+    """What pages may do: where the other half of the server is elsewhere, ask that one, too."""
+    if elsewhere is None:
+        return CONTENT_SECURITY_POLICY
+    web_socket = "ws" + elsewhere.removeprefix("http")
+    return CONTENT_SECURITY_POLICY.replace(
+        "connect-src 'self'", f"connect-src 'self' {elsewhere} {web_socket}"
+    )
+
+
+def cross_origin(origins: frozenset[str], elsewhere: str | None = None) -> Middleware:
+    """A middleware that lets pages of these origins call the server, and those of its other half.
 
     `*` lets every page: that is safe here, because nothing depends on cookies. Who has no token
     gets nothing that is not public anyway, and no credentials of a browser are ever allowed.
     """
+
+    policy = content_security_policy(elsewhere)
+    if elsewhere is not None:
+        origins |= {elsewhere}
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -83,7 +97,7 @@ def cross_origin(origins: frozenset[str]) -> Middleware:
             response = await handler(request)
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Referrer-Policy", "no-referrer")
-        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        response.headers.setdefault("Content-Security-Policy", policy)
         if allowed and origin is not None:
             response.headers["Access-Control-Allow-Origin"] = ANY if ANY in origins else origin
             response.headers["Access-Control-Allow-Headers"] = _HEADERS

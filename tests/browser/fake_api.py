@@ -24,7 +24,7 @@ from scalecodec.utils.ss58 import ss58_decode
 from streaming.clients.browser import payload_bytes
 from streaming.community.community import Community
 from streaming.community.refusal import Refused
-from streaming.http.server import PAGE_PATHS
+from streaming.http.pages import PAGE_PATHS
 from tests.browser.fake_community import FakeCommunity
 from tests.browser.fake_system import (
     ALICE,

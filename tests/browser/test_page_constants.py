@@ -17,7 +17,7 @@ STATIC = Path(__file__).parents[2] / "streaming" / "pages" / "static"
     ("module", "name"),
     [
         ("picture-meter.js", "GAP_MAX_MS"),
-        ("wanted-state.js", "LEASE_MS"),
+        ("sdk/wanted-state.js", "LEASE_MS"),
         ("viewing.js", "RESUME_WITHIN_MS"),
     ],
 )

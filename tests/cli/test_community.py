@@ -110,6 +110,54 @@ def test_chat_is_read_and_spoken(server: str) -> None:
     assert "one line" in refused.stderr
 
 
+def test_somebody_is_followed_and_no_more(server: str) -> None:
+    told(server, "profile", "set", "--name", "Alice", "--handle", "alice")
+    bob = {"key": "//Bob"}
+    followed = told(server, "profile", "follow", "alice", **bob)
+    assert (followed["who"], followed["you_follow"], followed["followers"]) == ("alice", True, 1)
+    listed = told(server, "profile", "following", **bob)
+    assert [one["handle"] for one in listed["follows"]] == ["alice"]
+    assert "Alice" in run(server, "profile", "following", **bob).stdout
+    assert told(server, "profile", "unfollow", "alice", **bob)["followers"] == 0
+    assert "You follow nobody." in run(server, "profile", "following", **bob).output
+    refused = run(server, "profile", "follow", "alice")
+    assert refused.exit_code == Exit.SERVER_REFUSED
+    assert "yourself" in refused.stderr
+
+
+def test_sessions_are_listed_and_ended(server: str) -> None:
+    [one] = told(server, "profile", "sessions")["sessions"]
+    assert one["device"] == "the paystream command"
+    gone = run(server, "profile", "sessions", "--end", one["id"])
+    assert gone.exit_code == Exit.SERVER_REFUSED  # that command has signed out since
+    assert "the paystream command" in run(server, "profile", "sessions").stdout
+
+
+def test_what_was_said_of_a_stream_is_removed(server: str) -> None:
+    told(server, "stream", "describe", "1", "--title", "Tea")
+    refused = run(server, "stream", "undescribe", "1", key="//Bob")
+    assert refused.exit_code == Exit.SERVER_REFUSED
+    assert told(server, "stream", "undescribe", "1") == {"stream": 1, "removed": True}
+    assert run(server, "stream", "about", "1").exit_code == Exit.SERVER_REFUSED
+
+
+def test_a_chat_is_heard(server: str) -> None:
+    told(server, "profile", "set", "--name", "Alice")
+    told(server, "chat", "say", "1", "hello")
+    heard = run(server, "chat", "listen", "1", "--seconds", "1", "--json")
+    assert heard.exit_code == 0, heard.output
+    [joined] = [json.loads(line) for line in heard.stdout.splitlines()]
+    assert joined["type"] == "joined"
+    assert [one["text"] for one in joined["messages"]] == ["hello"]
+    assert "Alice: hello" in run(server, "chat", "listen", "1", "--seconds", "1").stdout
+
+
+def test_there_is_nothing_to_hear_without_a_community() -> None:
+    nowhere = run("http://127.0.0.1:1", "chat", "listen", "1", "--seconds", "1")
+    assert nowhere.exit_code == Exit.SERVER, nowhere.output
+    assert "paystream serve" in nowhere.stderr
+
+
 def test_a_creator_moderates_and_the_log_says_so(server: str, tmp_path: Path) -> None:
     for key in ("//Alice", "//Bob"):
         told(server, "profile", "set", "--name", key[2:], "--handle", key[2:].lower(), key=key)

@@ -399,3 +399,28 @@ def test_the_rpc_port_is_found_in_the_node_arguments() -> None:
     assert _rpc_port(["--rpc-port", "1"]) == 1
     assert _rpc_port(["--rpc-port=2"]) == 2
     assert _rpc_port(["--rpc-port"]) == 0
+
+
+def test_the_community_alone_takes_no_option_of_media(tmp_path: Path) -> None:
+    alone = ["serve", "--only", "community", "--community-database", str(tmp_path / "c.sqlite")]
+    alone += ["--media-origin", "https://live.example", "--listen", "127.0.0.1:0"]
+    for option, value in (("--udp-ports", "4000-4001"), ("--socket", "x"), ("--ice-host", "::1")):
+        refused(run(*alone, option, value), Exit.USAGE, option, "--only media")
+    refused(run("serve", "--only", "chat"), Exit.USAGE, "--only", "media or community")
+    refused(run(*alone[:3]), Exit.USAGE, "--community-database")
+
+
+def test_what_a_settings_file_says_of_media_may_be_another_process_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+
+    async def run_serve(config: Any) -> None:
+        told.append(config)
+
+    monkeypatch.setattr("streaming.cli.run_serve", run_serve)
+    monkeypatch.setenv("PAYSTREAM_UDP_PORTS", "40000-41999")
+    alone = ["serve", "--only", "community", "--community-database", str(tmp_path / "c.sqlite")]
+    result = run(*alone, "--media-origin", "https://live.example", "--listen", "127.0.0.1:0")
+    assert result.exit_code == 0, result.output
+    assert (told[0].only, told[0].media_origin) == ("community", "https://live.example")

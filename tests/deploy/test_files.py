@@ -33,6 +33,7 @@ from offchain.relayer.metrics import Answers
 from offchain.signer import journal
 from offchain.signer import settings as signer_settings
 from offchain.signer.policy import Policy
+from streaming.http.config import ServeConfig
 from streaming.http.metrics import Meters
 from streaming.sfu.sockets import REJECTED
 from tests.http.rig import http_rig
@@ -74,7 +75,8 @@ def unit(path: Path) -> configparser.ConfigParser:
 def test_a_unit_starts_a_command_with_options_that_it_has(path: Path) -> None:
     program, name, *arguments = shlex.split(unit(path)["Service"]["ExecStart"])
     assert program == "/opt/paystream/bin/paystream"
-    assert path.stem == f"paystream-{name}"
+    only = "community" if "--only" in arguments else name
+    assert path.stem == f"paystream-{only}"
     known = command(name)
     options = {option for parameter in known.params for option in parameter.opts}
     given = {argument for argument in arguments if argument.startswith("--")}
@@ -91,7 +93,7 @@ def test_a_unit_with_keys_may_lock_its_memory(name: str) -> None:
 
 def test_each_process_is_a_user_of_its_own() -> None:
     users = [unit(path)["Service"]["User"] for path in UNITS]
-    assert len(set(users)) == len(UNITS) == 3
+    assert len(set(users)) == len(UNITS) == 4
     made = (DEPLOY / "systemd/paystream.sysusers").read_text()
     assert all(re.search(rf"^u {user} ", made, re.MULTILINE) for user in users)
     server = unit(DEPLOY / "systemd/paystream-serve.service")["Service"]["User"]
@@ -192,6 +194,32 @@ def test_the_example_of_the_settings_is_taken_by_both_commands() -> None:
     assert {"batch-account", "ice-host"} == set(commented)
     for name in commented:
         assert f"PAYSTREAM_{name.replace('-', '_').upper()}" in variables()
+
+
+def test_the_community_s_unit_has_its_settings_and_nothing_of_media_or_money() -> None:
+    path = DEPLOY / "community.toml"
+    document = tomllib.loads(path.read_text())
+    serve = option_values(document, options_of(get_command(app)), ("serve",), path)
+    service = unit(DEPLOY / "systemd/paystream-community.service")["Service"]
+    assert shlex.split(service["ExecStart"])[1:] == ["serve", "--only", "community"]
+    assert service["Environment"].endswith("/etc/paystream/community.toml")
+    folder = f"/var/lib/{service['StateDirectory']}"
+    config = ServeConfig(
+        socket=Path("unused"),
+        only="community",
+        origin=serve["origin"],
+        media_origin=serve["media_origin"],
+        community_database=Path(serve["community_database"]),
+    )
+    config.check()
+    assert str(config.community_database).startswith(folder)
+    for settings in (path, DEPLOY / "paystream.toml"):
+        assert "password" not in settings.read_text()
+    text = (DEPLOY / "systemd/paystream-community.service").read_text()
+    for hidden in ("/var/lib/paystream-relay", "/run/paystream-relay", "/run/paystream-signer"):
+        assert f"-{hidden}" in text
+    assert "AF_NETLINK" not in text
+    assert not re.search(r"^(Wants|After)=.*paystream-relay", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", ["paystream.env", "container/compose.yaml"])

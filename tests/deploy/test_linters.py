@@ -14,7 +14,12 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 LINTERS = ROOT / ".programs/linters"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
-EXPOSURE_MAX = {"paystream-relay": 17, "paystream-serve": 19, "paystream-signer": 9}
+EXPOSURE_MAX = {
+    "paystream-community": 15,
+    "paystream-relay": 17,
+    "paystream-serve": 19,
+    "paystream-signer": 9,
+}
 """Tenths of systemd's exposure level, which goes to 10.0; 9.6 is a unit without any protection."""
 
 pytestmark = pytest.mark.deploy
@@ -88,6 +93,13 @@ WORK = {
         "from offchain.keys import dev_key; "
         "assert dev_key('Alice').sign(b'an order')"
     ),
+    "community": (
+        "import sqlite3, ssl; from streaming.http.community_server import CommunityServer; "
+        "from offchain.keys import dev_key; key = dev_key('Alice'); "
+        "from streaming.community.signatures import check_signed; "
+        "check_signed(key.public_key, 'a text', '0x' + key.sign(b'a text').hex()); "
+        "from streaming.community.markdown import html_of; assert html_of('**tea**')"
+    ),
     "serve": (
         "from aiortc.rtcdtlstransport import RTCCertificate, SRTP_PROFILES; "
         "RTCCertificate.generateCertificate()._create_ssl_context(SRTP_PROFILES)"
@@ -109,7 +121,7 @@ def test_code_is_made_at_run_time_only_where_the_unit_allows_it(process: str) ->
 
 def test_the_users_can_be_made() -> None:
     said = passed(run("systemd-sysusers", "--dry-run", DEPLOY / "systemd/paystream.sysusers"))
-    for name in ("relay", "serve", "signer"):
+    for name in ("community", "relay", "serve", "signer"):
         assert f"paystream-{name}" in said
 
 

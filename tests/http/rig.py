@@ -15,7 +15,8 @@ import aiohttp
 
 from streaming.community.database.engine import Engine
 from streaming.http.config import ServeConfig
-from streaming.http.server import Listening, MediaServer
+from streaming.http.server import MediaServer
+from streaming.http.serving import Listening
 from streaming.session_state import StreamRef
 from streaming.sfu.media_engine import ConnectionFigures, Ended, LiveState, MediaError
 from tests.http.fake_relayer import PUBLISH_TOKEN, WATCH_TOKEN, FakeRelayer

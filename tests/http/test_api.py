@@ -13,9 +13,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from streaming.community.database import opening
-from streaming.http import openapi, server
+from streaming.http import openapi, process
 from streaming.http.config import ServeConfig
 from streaming.http.limits import Limits
+from streaming.http.pages import PAGE_PATHS
 from streaming.session_state import Problem
 from tests.http.rig import WATCHING, http_rig
 
@@ -200,7 +201,7 @@ def test_who_says_nothing_to_the_operator_s_port_is_hung_up_on() -> None:
 def test_a_server_has_the_operator_s_port_on_loopback_and_only_where_asked(
     asked: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "self_test", lambda _config: None)
+    monkeypatch.setattr("streaming.http.self_test.self_test", lambda _config: None)
     opened: list[tuple[str, int]] = []
     create_server = socket.create_server
 
@@ -220,7 +221,7 @@ def test_a_server_has_the_operator_s_port_on_loopback_and_only_where_asked(
             metrics_port=asked,
             on_ready=lambda *told: ready.set_result(told),
         )
-        serving = asyncio.create_task(server.serve(config))
+        serving = asyncio.create_task(process.serve(config))
         _, port = await ready
         assert (port is None) == (asked is None)
         assert opened == [("0.0.0.0", 0), ("127.0.0.1", 0)][: 1 if asked is None else 2]
@@ -288,7 +289,7 @@ def test_every_route_is_described_and_every_description_is_a_route(
                 for route in r.server.application().router.routes()
                 if route.resource is not None
             }
-            pages = {path for path, _ in server.PAGE_PATHS}
+            pages = {path for path, _ in PAGE_PATHS}
             pages |= {"/static", "/docs", "/openapi.json"}
             plain = {
                 (method, path)
@@ -298,7 +299,7 @@ def test_every_route_is_described_and_every_description_is_a_route(
             below = "/chains/{chain}"
             named = {(method, path.removeprefix(below)) for method, path in plain if below in path}
             assert {(method, path) for method, path in plain if below not in path} == described
-            of_the_server = ("/readyz", "/api/v1/community/")
+            of_the_server = ("/readyz", "/asyncapi.json", "/api/v1/community/")
             of_a_chain = {each for each in described if not each[1].startswith(of_the_server)}
             assert named == of_a_chain
 

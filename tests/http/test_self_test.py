@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from streaming.http import self_test, server
+from streaming.http import process, self_test
 from streaming.http.config import ServeConfig
 from streaming.http.descriptors import BESIDE_MEDIA, raise_descriptors
 from streaming.http.self_test import try_media
@@ -93,6 +93,6 @@ def test_what_is_wanting_is_logged(
 
 
 def test_a_wrong_address_ends_the_server_before_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_listen", lambda _config: pytest.fail("it listens"))
+    monkeypatch.setattr(process, "_listen", lambda _config: pytest.fail("it listens"))
     with pytest.raises(IceHostInvalid, match=r"192\.0\.2\.256"):
-        asyncio.run(server.serve(ServeConfig(socket=Path(), ice_hosts=("192.0.2.256",))))
+        asyncio.run(process.serve(ServeConfig(socket=Path(), ice_hosts=("192.0.2.256",))))

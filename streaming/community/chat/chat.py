@@ -12,13 +12,14 @@ from streaming.community.addresses import address_of
 from streaming.community.audit import Act, record
 from streaming.community.chat import messages
 from streaming.community.chat.messages import Kept, Message, Said
-from streaming.community.chat.rooms import RECENT, Listener, Room, Rooms, frame
+from streaming.community.chat.rooms import RECENT, Listener, Room, Rooms
 from streaming.community.chat.rules import Rules
 from streaming.community.chat.settings import settings as settings_of
 from streaming.community.database.database import Database
 from streaming.community.database.migrations import Execute
 from streaming.community.ledger import Owned
 from streaming.community.refusal import too_often
+from streaming.live_frames import frame
 from streaming.pace import Clock, Pace
 
 SAID_PER_SECOND: Final = 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 
@@ -11,10 +11,10 @@ from streaming.community.audit import LISTED_MAX, read_reason
 from streaming.community.chat.desk import Desk, Muted
 from streaming.community.chat.filters import read_filter
 from streaming.community.chat.moderation import MUTE_MAX_S
-from streaming.community.chat.routes import number_in_path, number_in_query, optional_body
+from streaming.community.chat.routes import number_in_path, optional_body
 from streaming.community.chat.settings import read_settings
 from streaming.community.host import Host
-from streaming.community.ledger import Ledger, Owned, stream_in
+from streaming.community.ledger import Ledger, Owned, query_number, stream_in
 from streaming.community.refusal import Refused
 from streaming.community.texts import only, whole
 
@@ -193,6 +193,6 @@ class DeskRoutes:
 
 
 def _page(request: web.Request) -> tuple[int | None, int]:
-    limit: Any = number_in_query(request, "limit")
+    limit = query_number(request, "limit")
     least_and_most = max(1, min(ACTS_DEFAULT if limit is None else limit, LISTED_MAX))
-    return number_in_query(request, "before"), least_and_most
+    return query_number(request, "before"), least_and_most

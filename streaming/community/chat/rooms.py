@@ -11,11 +11,10 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-import msgspec
-
 from streaming.community.accounts import Session
 from streaming.community.chat.messages import Message
 from streaming.community.ledger import Owned, StreamKey
+from streaming.live_frames import frame
 
 QUEUE_MAX: Final = 256
 QUEUE_BYTES_MAX: Final = 512 * 1024
@@ -23,11 +22,6 @@ QUEUE_BYTES_MAX: Final = 512 * 1024
 nothing costs no more."""
 RECENT: Final = 100
 """Messages that who joins is shown."""
-
-
-def frame(kind: str, **fields: Any) -> bytes:
-    """Write one message of the WebSocket."""
-    return msgspec.json.encode({"type": kind, **fields})
 
 
 class Listener:

@@ -12,7 +12,7 @@ from streaming.community.audit import read_reason
 from streaming.community.chat.chat import HISTORY_MAX, Chat
 from streaming.community.chat.messages import read_said
 from streaming.community.host import Host
-from streaming.community.ledger import Ledger, Owned, stream_in
+from streaming.community.ledger import Ledger, Owned, query_number, stream_in
 from streaming.community.refusal import Refused
 from streaming.community.texts import only
 
@@ -44,11 +44,11 @@ class ChatRoutes:
     async def history(self, request: web.Request) -> web.Response:
         """GET streams/{stream}/chat."""
         owned = await self._ledger.lately(*stream_in(request))
-        limit = number_in_query(request, "limit")
+        limit = query_number(request, "limit")
         found = await self._chat.history(
             owned,
-            before=number_in_query(request, "before"),
-            after=number_in_query(request, "after"),
+            before=query_number(request, "before"),
+            after=query_number(request, "after"),
             limit=max(1, min(HISTORY_MAX if limit is None else limit, HISTORY_MAX)),
         )
         return answer({"messages": found})
@@ -87,13 +87,3 @@ async def optional_body(host: Host, request: web.Request, *fields: str) -> dict[
     body = await host.json_of(request) if request.can_read_body else {}
     only(body, (), fields)
     return body
-
-
-def number_in_query(request: web.Request, name: str) -> int | None:
-    """Give a whole number of the query, None where there is none. Raises `Refused` (400)."""
-    text = request.query.get(name)
-    if text is None:
-        return None
-    if not _NUMBER.fullmatch(text):
-        raise Refused(400, "query-invalid", f"`{name}` is no whole number", field=name)
-    return int(text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
 from aiohttp import WSMsgType, web
@@ -18,10 +18,11 @@ from streaming.community.accounts import Accounts, checked_token
 from streaming.community.addresses import address_of
 from streaming.community.chat.chat import Chat
 from streaming.community.chat.messages import read_said
-from streaming.community.chat.rooms import Listener, Room, frame
+from streaming.community.chat.rooms import Listener, Room
 from streaming.community.host import Host
 from streaming.community.ledger import Ledger, number_of
 from streaming.community.refusal import Refused
+from streaming.live_frames import Asked, Hello, Join, Leave, Say, frame, read_asked
 from streaming.pace import Bucket
 
 FRAME_BYTES_MAX: Final = 8 * 1024
@@ -44,40 +45,6 @@ _REASONS: Final[dict[str, tuple[int, bytes]]] = {
 }
 
 
-class Hello(msgspec.Struct, tag="hello", forbid_unknown_fields=True):
-    """Who it is."""
-
-    token: str
-
-
-class Join(msgspec.Struct, tag="join", forbid_unknown_fields=True):
-    """Hear a stream's chat."""
-
-    stream: int
-    chain: str = ""
-
-
-class Leave(msgspec.Struct, tag="leave", forbid_unknown_fields=True):
-    """Hear it no more."""
-
-    stream: int
-    chain: str = ""
-
-
-class Say(msgspec.Struct, tag="say", forbid_unknown_fields=True):
-    """Say something in it."""
-
-    stream: int
-    id: str
-    text: str
-    chain: str = ""
-    reply_to: int | None = None
-
-
-Asked: TypeAlias = Hello | Join | Leave | Say
-_DECODER: Final[msgspec.json.Decoder[Asked]] = msgspec.json.Decoder(Asked)
-
-
 class Sockets:
     """All open WebSockets."""
 
@@ -89,6 +56,9 @@ class Sockets:
         self._listeners: set[Listener] = set()
         self._ended = asyncio.Event()
         self._ended.set()
+
+    def __len__(self) -> int:
+        return len(self._listeners)
 
     async def open(self, request: web.Request) -> web.StreamResponse:
         """GET live: a WebSocket."""
@@ -221,7 +191,7 @@ class _Conversation:
 
 def _read(text: str) -> Asked:
     try:
-        return _DECODER.decode(text)
+        return read_asked(text)
     except msgspec.MsgspecError as error:
         raise Refused(400, "message-invalid", f"{error}; see /docs") from None
 

@@ -3,8 +3,8 @@
  * @module
  */
 
-import { calledBy } from "./chat-log.js";
-import { shortAddress } from "./ss58.js";
+import { calledBy } from "./sdk/chat-log.js";
+import { shortAddress } from "./sdk/ss58.js";
 
 /** @typedef {import("./moderation.js").Act} Act */
 /** @typedef {import("./moderation.js").Person} Person */

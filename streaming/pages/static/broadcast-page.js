@@ -12,7 +12,7 @@ import "./components/wallet-chooser.js";
 import { button, figure, fill, h, icon, notice, setText } from "./dom.js";
 import { STEP_TEXTS } from "./reasons.js";
 import { WalletError, forgetToken, send, signIn } from "./wallet.js";
-import { Publisher } from "./whip.js";
+import { Publisher } from "./sdk/whip.js";
 
 const POLL_MS = 2_000;
 /** The server may take this long to count a new publisher as live. */
@@ -140,7 +140,7 @@ class BroadcastPage {
       this.#showProgress("Confirm in your wallet", "One signature over a text shows that the stream is yours.");
       const token = await signIn(this.#account(), "publish", stream.id);
       fill(this.#message);
-      const publisher = new Publisher(stream.id, media);
+      const publisher = new Publisher(api.client, stream.id, media);
       this.#publisher = publisher;
       this.#liveSince = 0;
       publisher.addEventListener("change", () => this.#publisherChanged(publisher));

@@ -1,46 +1,23 @@
 /**
- * The community of the server that these pages come from: signing in to it, profiles, what streams
- * are about, and the WebSocket for what is live.
+ * The community on these pages: the session of this tab, and who speaks.
  * @module
  */
 
-import { call } from "./api.js";
-import { sameAccount } from "./ss58.js";
+import { client } from "./api.js";
+import { Community } from "./sdk/community.js";
+import { sameAccount } from "./sdk/ss58.js";
 import { readStored, signText } from "./wallet.js";
 
-/** @typedef {import("./wallet.js").Account} Account */
+export { newMessageId } from "./sdk/community.js";
 
-/**
- * What somebody is called; `handle` is null and `name` empty where they have not said.
- * @typedef {{account: string, handle: string | null, name: string}} Name
- */
+/** @typedef {import("./sdk/wallet.js").Account} Account */
+/** @typedef {import("./sdk/types.js").Card} Card */
+/** @typedef {import("./sdk/types.js").Message} Message */
+/** @typedef {import("./sdk/types.js").Name} Name */
 
-/**
- * @typedef {object} Message
- * @property {number} number its place in the stream's chat
- * @property {string} id its author's own name for it
- * @property {Name} author
- * @property {"operator" | "owner" | "moderator" | null} role
- * @property {number} sent_at_ms
- * @property {string} text
- * @property {boolean} [deleted]
- * @property {number | null} [reply_to] the number of the message that it answers
- * @property {Name[]} [mentions] who is called by a handle in it
- */
-
-/**
- * @typedef {object} Card
- * @property {string} title
- * @property {string} [description]
- * @property {string} category
- * @property {string[]} tags
- * @property {string} language
- * @property {number} age_min
- * @property {{starts_at_ms: number, title: string}[]} schedule
- */
+export const community = new Community(client);
 
 const TOKEN_KEY = "paystream.community";
-const LIVE_PATH = "/api/v1/community/live";
 /** A session that ends sooner than this is not begun to be used. */
 const LEFT_AT_LEAST_MS = 60_000;
 
@@ -63,10 +40,8 @@ export function forgetSession() {
 export async function signInToCommunity(account) {
   const current = storedSession(account);
   if (current) return current;
-  const asked = await call("POST", "community/challenge", { body: { account: account.address } });
-  const signature = await signText(account, asked.message);
-  const body = { challenge: asked.challenge, signature, device: device() };
-  const { token, expires_at_ms } = await call("POST", "community/sessions", { body });
+  const sign = (/** @type {string} */ text) => signText(account, text);
+  const { token, expires_at_ms } = await community.signIn(account.address, sign, { device: device() });
   sessionStorage.setItem(TOKEN_KEY, JSON.stringify({ token, expires_at_ms, account: account.address }));
   return token;
 }
@@ -80,13 +55,13 @@ function device() {
 }
 
 /** @param {string} who a handle or an address */
-export const profile = (who) => call("GET", `community/profiles/${encodeURIComponent(who)}`);
+export const profile = (who) => community.profile(who);
 
 /** @param {Record<string, unknown>} fields @param {string} token */
-export const keepProfile = (fields, token) => call("PUT", "community/profile", { body: fields, token });
+export const keepProfile = (fields, token) => community.keepProfile(fields, token);
 
-/** @param {number} stream @returns {Promise<{card: Card, description_html: string, owner: Name}>} */
-export const card = (stream) => call("GET", `streams/${stream}/card`);
+/** @param {number} stream */
+export const card = (stream) => community.card(stream);
 
 /**
  * Says what a stream is about: the wallet of its owner signs the text.
@@ -94,29 +69,14 @@ export const card = (stream) => call("GET", `streams/${stream}/card`);
  * @param {Partial<Card>} fields
  * @param {Account} account
  */
-export async function keepCard(stream, fields, account) {
-  const prepared = await call("POST", `streams/${stream}/card`, { body: { ...fields, account: account.address } });
-  const signature = await signText(account, prepared.message);
-  const body = { ...prepared.card, version: prepared.version, signature };
-  return call("PUT", `streams/${stream}/card`, { body });
-}
+export const keepCard = (stream, fields, account) =>
+  community.keepCard(stream, fields, account.address, (text) => signText(account, text));
 
 /** @param {number} stream @param {number} number @param {string} token */
-export const deleteMessage = (stream, number, token) =>
-  call("DELETE", `streams/${stream}/chat/messages/${number}`, { token });
+export const deleteMessage = (stream, number, token) => community.deleteMessage(stream, number, token);
 
 /** @param {number} stream @param {string} who @param {number | null} seconds @param {string} token */
-export const mute = (stream, who, seconds, token) =>
-  call("PUT", `streams/${stream}/chat/mutes/${encodeURIComponent(who)}`, { body: { seconds }, token });
+export const mute = (stream, who, seconds, token) => community.mute(stream, who, seconds, token);
 
 /** @returns {WebSocket} */
-export function openLive() {
-  const scheme = window.location.protocol === "https:" ? "wss" : "ws";
-  return new WebSocket(`${scheme}://${window.location.host}${LIVE_PATH}`);
-}
-
-/** @returns {string} an id for a message, the same when it is sent again */
-export function newMessageId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(12));
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
+export const openLive = () => community.openLive();

@@ -4,9 +4,9 @@
  */
 
 import { costOf, formatAmount, formatTime, fromWire } from "./amounts.js";
-import { calledBy } from "./chat-log.js";
+import { calledBy } from "./sdk/chat-log.js";
 import { setText } from "./dom.js";
-import { shortAddress } from "./ss58.js";
+import { shortAddress } from "./sdk/ss58.js";
 
 /** @param {string} id */
 const find = (id) => /** @type {HTMLElement} */ (document.getElementById(id));

@@ -6,8 +6,8 @@
 
 import * as api from "./api.js";
 import { readStored } from "./wallet.js";
-import { Playback } from "./whep.js";
-import { LEASE_MS } from "./wanted-state.js";
+import { Playback } from "./sdk/whep.js";
+import { LEASE_MS } from "./sdk/wanted-state.js";
 
 /** How long a session waits for its viewer to come back. */
 const RESUME_WITHIN_MS = 15_000;
@@ -108,7 +108,7 @@ export class Viewing extends EventTarget {
   #playback = null;
   #resume = "";
   #paused = false;
-  /** @type {import("./whep.js").Status | null} */
+  /** @type {import("./sdk/whep.js").Status | null} */
   #status = null;
   #statusAt = -Infinity;
   #delivered = { ms: -1, since: 0, heard: 0 };
@@ -226,7 +226,7 @@ export class Viewing extends EventTarget {
     const join = { abort: new AbortController(), since: performance.now() };
     this.#join = join;
     try {
-      const playback = await Playback.open(this.stream, {
+      const playback = await Playback.open(api.client, this.stream, {
         token: this.token,
         resume: this.#resume || undefined,
         signal: join.abort.signal,

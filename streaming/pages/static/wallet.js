@@ -1,122 +1,32 @@
 /**
- * The wallet that the browser injects (`window.injectedWeb3`, the interface of the polkadot.js
- * extension), and what these pages ask of it: one signature over a text that proves an account,
- * and one over a transaction that the relayer has prepared. No key ever comes near this page.
+ * The wallet on these pages: the account that was chosen, and the tokens of this tab.
  * @module
  */
 
 import * as api from "./api.js";
 import { offerDevelopmentAccounts } from "./development-wallet.js";
-import { publicKeyOf, sameAccount } from "./ss58.js";
+import { sameAccount } from "./sdk/ss58.js";
+import * as wallet from "./sdk/wallet.js";
 
-/**
- * @typedef {object} Account
- * @property {string} address
- * @property {string} name
- * @property {string} type `sr25519` or `ed25519`
- * @property {string} wallet the wallet's key in `window.injectedWeb3`
- */
+export { WalletError, enable, late, signText, sortAccounts } from "./sdk/wallet.js";
 
-/**
- * @typedef {object} Signer
- * @property {(payload: Record<string, any>) => Promise<{signature: string}>} signPayload
- * @property {(raw: {address: string, data: string, type: "bytes"}) => Promise<{signature: string}>}
- *   signRaw
- */
+/** @typedef {import("./sdk/wallet.js").Account} Account */
 
-/** How long a wallet may take to inject itself after the page has loaded. */
-const INJECTED_WITHIN_MS = 1_500;
 const CHOICE_KEY = "paystream.account";
 const TOKEN_KEY = "paystream.token";
 /** A token that ends sooner than this is renewed before it is used. */
 const RENEW_BEFORE_MS = 30 * 60_000;
 
-/** The wallet said no, or cannot do what was asked. `cancelled`: its user declined. */
-export class WalletError extends Error {
-  /**
-   * @param {string} message
-   * @param {boolean} [cancelled]
-   */
-  constructor(message, cancelled = false) {
-    super(message);
-    this.name = "WalletError";
-    this.cancelled = cancelled;
-  }
-}
-
-/** @type {Map<string, {accounts: any, signer: Signer}>} */
-const enabled = new Map();
-
-/** @returns {Record<string, {version?: string, enable: (origin: string) => Promise<any>}>} */
-function injected() {
-  return /** @type {any} */ (window).injectedWeb3 ?? {};
-}
+/** @returns {Promise<string[]>} the wallets in this browser, and the development accounts */
+export const findWallets = () => wallet.findWallets(offerDevelopmentAccounts());
 
 /**
- * The wallets in this browser. Waits a moment for one that injects itself late.
- * @returns {Promise<string[]>} their names, as they call themselves
+ * Has the wallet sign a call, sends it and follows it.
+ * @param {Account} account
+ * @param {Record<string, unknown>} call
+ * @param {Parameters<typeof wallet.send>[3]} [options]
  */
-export async function findWallets() {
-  const until = performance.now() + INJECTED_WITHIN_MS;
-  const offered = offerDevelopmentAccounts();
-  await Promise.race([offered, new Promise((resolve) => setTimeout(resolve, INJECTED_WITHIN_MS))]);
-  while (Object.keys(injected()).length === 0 && performance.now() < until) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  return Object.keys(injected());
-}
-
-/**
- * Asks one wallet for access; it may ask its user.
- * @param {string} name
- * @returns {Promise<{usable: Account[], others: {name: string, type: string}[]}>}
- * @throws {WalletError}
- */
-export async function enable(name) {
-  const wallet = injected()[name];
-  if (!wallet) throw new WalletError(`The wallet “${name}” is no longer there. Reload the page.`);
-  try {
-    if (!enabled.has(name)) enabled.set(name, await wallet.enable("PayStream"));
-    const accounts = await enabled.get(name)?.accounts.get();
-    return sortAccounts(accounts ?? [], name);
-  } catch (error) {
-    enabled.delete(name);
-    throw refusal(error, "The wallet did not give access to its accounts.");
-  }
-}
-
-/**
- * The accounts that can sign in here, and those that cannot: of another kind of key (ecdsa), or
- * of another kind of chain (ethereum).
- * @param {any[]} accounts as a wallet lists them
- * @param {string} wallet
- * @returns {{usable: Account[], others: {name: string, type: string}[]}}
- */
-export function sortAccounts(accounts, wallet) {
-  const read = accounts.map(({ address, name, type }) => ({
-    address,
-    name: name || "Account",
-    type: type ?? (publicKeyOf(address) === null ? "unknown" : "sr25519"),
-    wallet,
-  }));
-  const isUsable = (/** @type {Account} */ { address, type }) =>
-    publicKeyOf(address) !== null && (type === "sr25519" || type === "ed25519");
-  return { usable: read.filter(isUsable), others: read.filter((account) => !isUsable(account)) };
-}
-
-/**
- * @param {unknown} error what a wallet threw
- * @param {string} otherwise
- * @returns {WalletError}
- */
-function refusal(error, otherwise) {
-  if (error instanceof WalletError) return error;
-  const text = error instanceof Error ? error.message : String(error ?? "");
-  if (/cancel|reject|denied|declin/i.test(text)) {
-    return new WalletError("You declined in the wallet. Nothing was signed or sent.", true);
-  }
-  return new WalletError(text ? `${otherwise} It says: ${text}` : otherwise);
-}
+export const send = (account, call, options) => wallet.send(api.client, account, call, options);
 
 /** The account chosen last time on this site, if any. @returns {{wallet: string, address: string} | null} */
 export function rememberedChoice() {
@@ -143,17 +53,6 @@ export function readStored(storage, key) {
   } catch {
     return null;
   }
-}
-
-/**
- * @param {Account} account
- * @returns {Promise<Signer>}
- */
-async function signerOf(account) {
-  if (!enabled.has(account.wallet)) await enable(account.wallet);
-  const signer = enabled.get(account.wallet)?.signer;
-  if (!signer) throw new WalletError("The wallet cannot sign. Choose another one.");
-  return signer;
 }
 
 /** @param {"watch" | "publish"} purpose @param {number | undefined} stream */
@@ -186,7 +85,7 @@ export function forgetToken(purpose, stream) {
  * @param {"watch" | "publish"} purpose
  * @param {number} [stream] for `publish`
  * @returns {Promise<string>}
- * @throws {WalletError | api.Problem}
+ * @throws {wallet.WalletError | api.Problem}
  */
 export async function signIn(account, purpose, stream) {
   const key = tokenKey(purpose, stream);
@@ -194,34 +93,12 @@ export async function signIn(account, purpose, stream) {
   if (current) return keepFresh(current, key, account);
   const asked = await api.challenge({ account: account.address, purpose, stream });
   const since = performance.now();
-  const signature = await signText(account, asked.message);
+  const signature = await wallet.signText(account, asked.message);
   try {
     return keep(key, account, await api.token({ challenge: asked.challenge, signature }));
   } catch (error) {
-    throw late(error, TEXT_GONE, performance.now() - since, "Sign in again");
+    throw wallet.late(error, wallet.TEXT_GONE, performance.now() - since, "Sign in again");
   }
-}
-
-/** Codes for a text or transaction that the server no longer waits for. */
-const TEXT_GONE = ["challenge-unknown", "challenge-expired"];
-const CALL_GONE = ["submission-unknown", "submission-expired"];
-/** A signature that took less is not called late: the server may have been started again. */
-const LATE_FROM_MS = 60_000;
-
-/**
- * @param {unknown} error what the server made of a signature
- * @param {string[]} gone the codes that may mean that it came too late
- * @param {number} tookMs how long the wallet took
- * @param {string} remedy
- * @returns {unknown} the error in words about what happened
- */
-export function late(error, gone, tookMs, remedy) {
-  if (!(error instanceof api.Problem) || !gone.includes(error.code)) return error;
-  const why =
-    tookMs < LATE_FROM_MS
-      ? "The server no longer knows what you signed; it may have been started again."
-      : `Your signature came ${Math.floor(tookMs / 60_000)} min after it was asked for, and that is too late.`;
-  return new WalletError(`${why} Nothing was done. ${remedy}, and confirm it soon.`);
 }
 
 /**
@@ -247,87 +124,5 @@ async function keepFresh(current, key, account) {
     return keep(key, account, await api.renewToken(current));
   } catch {
     return current; // Still good for a while; the server says so when it is not.
-  }
-}
-
-/**
- * @param {Account} account
- * @param {string} text
- * @returns {Promise<string>} the signature as hex
- */
-export async function signText(account, text) {
-  const signer = await signerOf(account);
-  if (!signer.signRaw) throw new WalletError("This wallet cannot sign a text. Choose another one.");
-  const bytes = new TextEncoder().encode(text);
-  const data = `0x${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
-  try {
-    return (await signer.signRaw({ address: account.address, data, type: "bytes" })).signature;
-  } catch (error) {
-    throw refusal(error, "The wallet did not sign.");
-  }
-}
-
-/**
- * Has the wallet sign a call, sends it and follows it.
- * @param {Account} account
- * @param {Record<string, unknown>} call as `POST wallet/prepare` takes it
- * @param {object} [options]
- * @param {string | null} [options.token]
- * @param {(step: "preparing" | "signing" | "sending" | "waiting" | "in_block" | "finalized",
- *   summary?: string) => void} [options.onStep]
- * @param {() => Promise<boolean>} [options.isEnough] asked once it is in a block: whether to go
- *   on before finality
- * @returns {Promise<Record<string, any>>} the result, such as `{stream: 3}`
- * @throws {WalletError | api.Problem}
- */
-export async function send(account, call, { token = null, onStep = () => {}, isEnough } = {}) {
-  onStep("preparing");
-  const { payload, submission, summary } = await api.prepare(account.address, call, token);
-  onStep("signing", summary);
-  const signer = await signerOf(account);
-  const since = performance.now();
-  let signature;
-  try {
-    ({ signature } = await signer.signPayload(payload));
-  } catch (error) {
-    throw refusal(error, "The wallet did not sign.");
-  }
-  onStep("sending", summary);
-  try {
-    await api.submit(submission, signature, token);
-  } catch (error) {
-    throw late(error, CALL_GONE, performance.now() - since, "Try again");
-  }
-  onStep("waiting", summary);
-  return follow(submission, { token, onStep, isEnough, summary });
-}
-
-/**
- * @param {string} submission
- * @param {{token: string | null, onStep: Function, isEnough?: () => Promise<boolean>,
- *   summary: string}} options
- */
-async function follow(submission, { token, onStep, isEnough, summary }) {
-  for (let unreachable = 0; ; ) {
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    let state;
-    try {
-      state = await api.submission(submission, token);
-      unreachable = 0;
-    } catch (error) {
-      // What was sent is sent; a server that is away for a moment changes nothing about that.
-      if (!(error instanceof api.Problem) || ![0, 502, 503, 504].includes(error.status)) throw error;
-      if (++unreachable > 120) throw error;
-      continue;
-    }
-    if (state.status === "failed") {
-      throw new api.Problem(422, "transaction-failed", state.detail ?? "The chain refused it.");
-    }
-    if (state.status === "in_block" || state.status === "finalized") {
-      onStep(state.status, summary);
-      if (state.status === "finalized" || (isEnough && (await isEnough()))) {
-        return state.result ?? {};
-      }
-    }
   }
 }

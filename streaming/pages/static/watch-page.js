@@ -16,7 +16,7 @@ import "./components/wallet-chooser.js";
 import { button, fill, h, notice, setText } from "./dom.js";
 import { partsOf, planFor, shortText, whatIsSigned } from "./payment-plan.js";
 import { MISSING_TEXTS, OPENING_TEXT, PAUSE_TEXTS, RETURNING_TEXT, STEP_TEXTS, asSentence, explain, whyHeldBack } from "./reasons.js";
-import { sameAccount } from "./ss58.js";
+import { sameAccount } from "./sdk/ss58.js";
 import { StreamAbout } from "./components/stream-about.js";
 import { idleText, showStream } from "./stream-facts.js";
 import { PictureMeter } from "./picture-meter.js";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ChatLog, SHOWN_MAX, calledBy } from "../../../streaming/pages/static/chat-log.js";
-import { LiveConnection, WAITS_MS } from "../../../streaming/pages/static/live-connection.js";
+import { ChatLog, SHOWN_MAX, calledBy } from "../../../streaming/pages/static/sdk/chat-log.js";
+import { LiveConnection, WAITS_MS } from "../../../streaming/pages/static/sdk/live-connection.js";
 
 const message = (number, account = "a") => ({ number, author: { account }, text: `${number}` });
 const numbers = (log) => log.messages.map(({ number }) => number);

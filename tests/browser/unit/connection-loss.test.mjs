@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 globalThis.document = { querySelector: () => null };
 globalThis.location = new URL("http://127.0.0.1/watch");
-const { watchConnection } = await import("../../../streaming/pages/static/sdp-exchange.js");
+const { watchConnection } = await import("../../../streaming/pages/static/sdk/sdp-exchange.js");
 
 /** A connection whose state and received bytes are set by the test. */
 class Connection extends EventTarget {

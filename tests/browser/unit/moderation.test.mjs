@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { actText, durationText, personText } from "../../../streaming/pages/static/act-texts.js";
-import { LiveConnection } from "../../../streaming/pages/static/live-connection.js";
+import { LiveConnection } from "../../../streaming/pages/static/sdk/live-connection.js";
 
 const person = (name, account = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY") => ({
   pseudonym: "p_0123456789abcdef",

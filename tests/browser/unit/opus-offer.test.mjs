@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { WATCH_PARAMETERS, publishParameters, withOpus } from "../../../streaming/pages/static/opus-offer.js";
+import { WATCH_PARAMETERS, publishParameters, withOpus } from "../../../streaming/pages/static/sdk/opus-offer.js";
 
 const offer = (lines) => `${lines.join("\r\n")}\r\n`;
 const HEAD = ["v=0", "o=- 1 2 IN IP4 127.0.0.1", "s=-", "t=0 0"];

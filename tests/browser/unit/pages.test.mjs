@@ -5,7 +5,7 @@ import { nativeOf, shortOf, takenBy } from "../../../streaming/pages/static/affo
 import { planFor } from "../../../streaming/pages/static/payment-plan.js";
 import { Problem, assetOf } from "../../../streaming/pages/static/api.js";
 import { PAUSE_TEXTS, asSentence, explain, whyHeldBack } from "../../../streaming/pages/static/reasons.js";
-import { publicKeyOf, sameAccount, shortAddress } from "../../../streaming/pages/static/ss58.js";
+import { publicKeyOf, sameAccount, shortAddress } from "../../../streaming/pages/static/sdk/ss58.js";
 import { late, sortAccounts } from "../../../streaming/pages/static/wallet.js";
 
 const ALICE = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY";

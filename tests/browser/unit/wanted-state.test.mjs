@@ -8,7 +8,7 @@ import {
   REPEAT_FIRST_MS,
   REPEAT_MAX_MS,
   WantedState,
-} from "../../../streaming/pages/static/wanted-state.js";
+} from "../../../streaming/pages/static/sdk/wanted-state.js";
 
 /** A clock that stands until it is told to go on, and a server whose answers are told one by one. */
 function scene({ numbers = new Numbers(), initial = false } = {}) {

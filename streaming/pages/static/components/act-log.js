@@ -5,7 +5,10 @@ import { LoadedPanel, nothing, timeOf } from "./loaded-panel.js";
 
 /** @typedef {import("../moderation.js").Act} Act */
 
-/** `<ps-acts>`: the log of what moderators did, the latest first. */
+/**
+ * `<ps-acts>`: the log of what moderators did, the latest first.
+ * @extends {LoadedPanel<Act[]>}
+ */
 export class ActLog extends LoadedPanel {
   /** @type {number | null} */ #before = null;
 

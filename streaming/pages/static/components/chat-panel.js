@@ -1,4 +1,4 @@
-import { ChatLog, calledBy } from "../chat-log.js";
+import { ChatLog, calledBy } from "../sdk/chat-log.js";
 import {
   deleteMessage,
   forgetSession,
@@ -13,8 +13,8 @@ import {
 import { ANSWERS } from "../act-texts.js";
 import { report } from "../moderation.js";
 import { button, fill, h, setText } from "../dom.js";
-import { LiveConnection } from "../live-connection.js";
-import { sameAccount, shortAddress } from "../ss58.js";
+import { LiveConnection } from "../sdk/live-connection.js";
+import { sameAccount, shortAddress } from "../sdk/ss58.js";
 
 /** @typedef {import("../community.js").Message} Message */
 /** @typedef {import("../wallet.js").Account} Account */

@@ -2,16 +2,19 @@ import { h } from "../dom.js";
 import { setSettings, settings } from "../moderation.js";
 import { LoadedPanel, formOf, labelled, ticked } from "./loaded-panel.js";
 
-/** @typedef {{slow_mode_s: number, speakers: string, links_held: boolean, links_days: number}} Settings */
+/** @typedef {import("../moderation.js").ChatSettings} Settings */
 
-/** `<ps-chat-settings>`: how the chat is set. */
+/**
+ * `<ps-chat-settings>`: how the chat is set.
+ * @extends {LoadedPanel<Settings>}
+ */
 export class ChatSettings extends LoadedPanel {
   constructor() {
     super("How the chat is");
   }
 
   load() {
-    return settings(this.stream ?? 0, this.token);
+    return settings(this.stream ?? 0);
   }
 
   /** @param {Settings} kept */
@@ -29,7 +32,7 @@ export class ChatSettings extends LoadedPanel {
     const save = () => {
       const body = {
         slow_mode_s: Number(slow.value),
-        speakers: speakers.value,
+        speakers: /** @type {Settings["speakers"]} */ (speakers.value),
         links_held: links.checked,
         links_days: Number(days.value),
       };

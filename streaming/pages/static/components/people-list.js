@@ -1,10 +1,11 @@
-import { calledBy } from "../chat-log.js";
+import { calledBy } from "../sdk/chat-log.js";
 import { button, h } from "../dom.js";
 import { letSpeak, moderators, muteFor, mutes, setModerator } from "../moderation.js";
-import { shortAddress } from "../ss58.js";
+import { shortAddress } from "../sdk/ss58.js";
 import { LoadedPanel, formOf, labelled, nothing, ticked, timeOf } from "./loaded-panel.js";
 
 /** @typedef {import("../moderation.js").Name} Name */
+/** @typedef {import("../moderation.js").Silent} Silent */
 
 /** Seconds by name; 0 is for good. @type {[number, string][]} */
 const LENGTHS = [
@@ -14,12 +15,15 @@ const LENGTHS = [
   [0, "for good"],
 ];
 
-/** `<ps-people>`: who may not speak, who moderates, and changing both. */
+/**
+ * `<ps-people>`: who may not speak, who moderates, and changing both.
+ * @extends {LoadedPanel<{silent: Silent[], naming: Name[]}>}
+ */
 export class PeopleList extends LoadedPanel {
-  #who;
-  #length;
-  #addresses;
-  #reason;
+  /** @type {HTMLInputElement} */ #who;
+  /** @type {HTMLSelectElement} */ #length;
+  /** @type {HTMLInputElement} */ #addresses;
+  /** @type {HTMLInputElement} */ #reason;
 
   constructor() {
     const who = h("input", { id: "who", type: "text", maxlength: 64, required: true, autocomplete: "off", spellcheck: "false" });
@@ -51,7 +55,7 @@ export class PeopleList extends LoadedPanel {
     return { silent, naming };
   }
 
-  /** @param {{silent: (Name & {until_ms: number | null})[], naming: Name[]}} people */
+  /** @param {{silent: Silent[], naming: Name[]}} people */
   rows({ silent, naming }) {
     return [
       h("h3", { class: "label" }, "May not speak"),
@@ -65,7 +69,7 @@ export class PeopleList extends LoadedPanel {
     ];
   }
 
-  /** @param {Name & {until_ms: number | null}} one */
+  /** @param {Silent} one */
   #silent(one) {
     const name = calledBy(one, shortAddress);
     const speak = () => this.act(() => letSpeak(this.#stream, one.account, this.token), `${name} may speak.`);

@@ -1,8 +1,8 @@
-import { calledBy } from "../chat-log.js";
+import { calledBy } from "../sdk/chat-log.js";
 import { ANSWERS } from "../act-texts.js";
 import { button, h } from "../dom.js";
 import { answer, queue, reject, release } from "../moderation.js";
-import { shortAddress } from "../ss58.js";
+import { shortAddress } from "../sdk/ss58.js";
 import { LoadedPanel, labelled, nothing, timeOf } from "./loaded-panel.js";
 
 /** @typedef {import("../moderation.js").Reported} Reported */
@@ -10,7 +10,10 @@ import { LoadedPanel, labelled, nothing, timeOf } from "./loaded-panel.js";
 
 const TIME_OUT_S = 600;
 
-/** `<ps-queue>`: what is reported and what is held, and what can be done about it. */
+/**
+ * `<ps-queue>`: what is reported and what is held, and what can be done about it.
+ * @extends {LoadedPanel<{reports: Reported[], held: Held[]}>}
+ */
 export class ReportQueue extends LoadedPanel {
   #reason;
 
@@ -89,7 +92,9 @@ export class ReportQueue extends LoadedPanel {
   #answer(one, kind) {
     const target = one.message ? { message: one.message.number } : { account: one.account.account };
     const seconds = kind === "time-out" ? { seconds: TIME_OUT_S } : {};
-    const body = { ...target, ...seconds, answer: kind, reason: this.#why() };
+    const body = /** @type {Parameters<typeof answer>[1]} */ (
+      { ...target, ...seconds, answer: kind, reason: this.#why() }
+    );
     return this.act(() => answer(one.stream, body, this.token), `Answered: ${ANSWERS[kind]}.`);
   }
 

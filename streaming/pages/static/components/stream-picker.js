@@ -1,7 +1,7 @@
 import { AmountError, costOf, formatAmount, fromWire, parseAmount, perSecond } from "../amounts.js";
 import * as api from "../api.js";
 import { button, fill, h, notice, setText } from "../dom.js";
-import { sameAccount } from "../ss58.js";
+import { sameAccount } from "../sdk/ss58.js";
 import { titleOf } from "../stream-facts.js";
 
 /** @type {[string, number][]} */

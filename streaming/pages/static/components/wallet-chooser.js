@@ -1,5 +1,5 @@
 import { button, fill, h, icon, notice } from "../dom.js";
-import { shortAddress } from "../ss58.js";
+import { shortAddress } from "../sdk/ss58.js";
 import { DEVELOPMENT } from "../development-wallet.js";
 import { enable, findWallets, rememberChoice, rememberedChoice } from "../wallet.js";
 

@@ -4,11 +4,14 @@ import { LoadedPanel, formOf, labelled, nothing, ticked } from "./loaded-panel.j
 
 /** @typedef {import("../moderation.js").Filter} Filter */
 
-/** `<ps-words>`: the words that are refused or held back. */
+/**
+ * `<ps-words>`: the words that are refused or held back.
+ * @extends {LoadedPanel<Filter[]>}
+ */
 export class WordList extends LoadedPanel {
-  #pattern;
-  #action;
-  #within;
+  /** @type {HTMLInputElement} */ #pattern;
+  /** @type {HTMLSelectElement} */ #action;
+  /** @type {HTMLInputElement} */ #within;
 
   constructor() {
     const pattern = h("input", { id: "word", type: "text", maxlength: 60, required: true, autocomplete: "off" });
@@ -57,7 +60,8 @@ export class WordList extends LoadedPanel {
 
   async #add() {
     const pattern = this.#pattern.value.trim();
-    const body = { pattern, action: this.#action.value, within_words: this.#within.checked };
+    const action = /** @type {Filter["action"]} */ (this.#action.value);
+    const body = { pattern, action, within_words: this.#within.checked };
     const done = await this.act(() => addFilter(this.stream, body, this.token), `“${pattern}” is looked for from now on.`);
     if (done) this.#pattern.value = "";
   }

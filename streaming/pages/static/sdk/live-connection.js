@@ -17,6 +17,8 @@ export class LiveConnection {
   #open;
   #later;
   #heard;
+  /** @type {{chain?: string}} what every frame about a stream names beside its number */
+  #where;
   /** @type {WebSocket | null} */
   #socket = null;
   #isOpen = false;
@@ -34,18 +36,26 @@ export class LiveConnection {
    * @param {() => WebSocket} open
    * @param {Heard} heard
    * @param {(again: () => void, ms: number) => void} [later]
+   * @param {string} [chain] the name of one of several
    */
-  constructor(open, heard, later = (again, ms) => void setTimeout(again, ms)) {
+  constructor(open, heard, later = (again, ms) => void setTimeout(again, ms), chain = "") {
     this.#open = open;
     this.#heard = heard;
     this.#later = later;
+    this.#where = chain ? { chain } : {};
   }
 
   /** @param {number} stream */
   join(stream) {
     this.#streams.add(stream);
     if (!this.#socket) this.#connect();
-    else this.#send({ type: "join", stream });
+    else this.#send({ type: "join", stream, ...this.#where });
+  }
+
+  /** @param {number} stream */
+  leave(stream) {
+    this.#streams.delete(stream);
+    this.#send({ type: "leave", stream, ...this.#where });
   }
 
   /** @param {string | null} token */
@@ -60,7 +70,7 @@ export class LiveConnection {
   say(stream, id, text, replyTo = null) {
     const said = replyTo === null ? { stream, text } : { stream, text, reply_to: replyTo };
     this.#unanswered.set(id, said);
-    this.#send({ type: "say", id, ...said });
+    this.#send({ type: "say", id, ...said, ...this.#where });
   }
 
   close() {
@@ -79,9 +89,13 @@ export class LiveConnection {
   #opened() {
     this.#isOpen = true;
     if (this.#token) this.#send({ type: "hello", token: this.#token });
-    for (const stream of this.#streams) this.#send({ type: "join", stream });
-    for (const [id, said] of this.#unanswered) this.#send({ type: "say", id, ...said });
+    this.#joinAll();
+    for (const [id, said] of this.#unanswered) this.#send({ type: "say", id, ...said, ...this.#where });
     this.#heard.onState(true);
+  }
+
+  #joinAll() {
+    for (const stream of this.#streams) this.#send({ type: "join", stream, ...this.#where });
   }
 
   /** @param {string} data */
@@ -91,7 +105,7 @@ export class LiveConnection {
     if (["said", "held", "refused"].includes(message.type)) this.#unanswered.delete(message.id);
     if (message.type === "signed_out") this.#token = null;
     if (message.type === "refused" && message.id === undefined && message.status >= 500) {
-      this.#later(() => this.#streams.forEach((stream) => this.#send({ type: "join", stream })), WAITS_MS[3]);
+      this.#later(() => this.#joinAll(), WAITS_MS[3]);
     }
     this.#heard.onMessage(message);
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Problem } from "./api.js";
+import { Problem } from "./errors.js";
 import { publishParameters } from "./opus-offer.js";
 import { exchange, preferForwardable, release, watchConnection } from "./sdp-exchange.js";
 
@@ -36,12 +36,18 @@ export class Publisher extends EventTarget {
   #retry;
   #attempt = 0;
 
+  #server;
+  #endpoint;
+
   /**
+   * @param {import("./client.js").Client} client
    * @param {number} stream
    * @param {MediaStream} media
    */
-  constructor(stream, media) {
+  constructor(client, stream, media) {
     super();
+    this.#server = client.media;
+    this.#endpoint = `${client.place}/whip/${stream}`;
     this.stream = stream;
     this.media = media;
   }
@@ -70,7 +76,7 @@ export class Publisher extends EventTarget {
     this.#connection = connection;
     try {
       for (const track of this.media.getTracks()) this.#add(connection, track);
-      const { resource } = await exchange(connection, `/whip/${this.stream}`, {
+      const { resource } = await exchange(this.#server, connection, this.#endpoint, {
         token: this.#token,
         opus: publishParameters(this.media.getAudioTracks()[0]?.getSettings().channelCount),
       });
@@ -117,7 +123,7 @@ export class Publisher extends EventTarget {
   #lost(connection) {
     connection.close();
     if (connection !== this.#connection || !this.#wanted) return;
-    release(this.#resource, this.#token).catch(() => null);
+    release(this.#server, this.#resource, this.#token).catch(() => null);
     this.#retryLater(new Problem(0, "connection-lost", "The connection to the server was lost."));
   }
 
@@ -186,7 +192,7 @@ export class Publisher extends EventTarget {
     this.#connection = null;
     const resource = this.#resource;
     this.#resource = "";
-    if (resource) await release(resource, this.#token).catch(() => null);
+    if (resource) await release(this.#server, resource, this.#token).catch(() => null);
     this.#set("ended");
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { problemOf, request } from "./api.js";
+import { Problem } from "./errors.js";
 import { withOpus } from "./opus-offer.js";
 
 /** Candidates that have not come by then are not waited for: the server's own suffice. */
@@ -45,30 +45,33 @@ export async function makeOffer(connection, opus) {
 
 /**
  * Posts the offer and applies the answer.
+ * @param {import("./server.js").Server} server
  * @param {RTCPeerConnection} connection
  * @param {string} endpoint such as `/whep/1`
  * @param {{token: string, opus: Record<string, string>, headers?: Record<string, string>,
  *   signal?: AbortSignal, withinMs?: number}} options `opus`: what the offer says about Opus
  * @returns {Promise<{resource: string, response: Response}>} the resource's address
- * @throws {import("./api.js").Problem}
+ * @throws {Problem}
  */
-export async function exchange(connection, endpoint, { token, opus, headers = {}, signal, withinMs }) {
+export async function exchange(server, connection, endpoint, { token, opus, headers = {}, signal, withinMs }) {
   const offer = await makeOffer(connection, opus);
-  const response = await request(endpoint, {
+  const response = await server.request(endpoint, {
     method: "POST",
     headers: { ...headers, Authorization: `Bearer ${token}`, "Content-Type": "application/sdp" },
     body: offer,
     signal,
     withinMs,
   });
-  if (response.status !== 201) throw await problemOf(response);
+  if (response.status !== 201) {
+    throw new Problem(response.status, "unexpected", `The server answered ${response.status}.`);
+  }
   const location = response.headers.get("Location") ?? "";
-  const resource = new URL(location, new URL(endpoint, window.location.href)).pathname;
+  const resource = server.pathOf(location, endpoint);
   const answer = await response.text();
   try {
     await connection.setRemoteDescription({ type: "answer", sdp: answer });
   } catch (error) {
-    await release(resource, token).catch(() => null);
+    await release(server, resource, token).catch(() => null);
     throw error;
   }
   return { resource, response };
@@ -76,12 +79,13 @@ export async function exchange(connection, endpoint, { token, opus, headers = {}
 
 /**
  * Ends the resource; the request outlives the page.
+ * @param {import("./server.js").Server} server
  * @param {string} resource
  * @param {string} token
  * @returns {Promise<Response>}
  */
-export function release(resource, token) {
-  return request(resource, {
+export function release(server, resource, token) {
+  return server.request(resource, {
     method: "DELETE",
     headers: { Authorization: `Bearer ${token}` },
     keepalive: true,

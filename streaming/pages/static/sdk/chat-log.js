@@ -3,7 +3,7 @@
  * @module
  */
 
-/** @typedef {import("./community.js").Message} Message */
+/** @typedef {import("./types.js").Message} Message */
 
 /** More than these are not kept on a page. */
 export const SHOWN_MAX = 500;
@@ -42,7 +42,7 @@ export class ChatLog {
 
 /**
  * What to call somebody: their name, else their handle, else the beginning of their address.
- * @param {import("./community.js").Name} author
+ * @param {import("./types.js").Name} author
  * @param {(address: string) => string} short
  * @returns {string}
  */

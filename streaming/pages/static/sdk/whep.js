@@ -3,7 +3,7 @@
  * @module
  */
 
-import { Problem, request } from "./api.js";
+import { Problem } from "./errors.js";
 import { WATCH_PARAMETERS } from "./opus-offer.js";
 import { exchange, preferForwardable, release, watchConnection } from "./sdp-exchange.js";
 import { LEASE_MS, Numbers, REPEAT_FIRST_MS, REPEAT_MAX_MS, WantedState } from "./wanted-state.js";
@@ -40,6 +40,7 @@ export class Playback extends EventTarget {
   /** Whether the viewer goes on with sound where the path cannot carry the picture. */
   sound;
 
+  #server;
   #resource = "";
   #token = "";
   #left = false;
@@ -48,8 +49,10 @@ export class Playback extends EventTarget {
   #freezesMs = 0;
   #connection = new RTCPeerConnection();
 
-  constructor() {
+  /** @param {import("./server.js").Server} server */
+  constructor(server) {
     super();
+    this.#server = server;
     const numbers = new Numbers();
     this.pause = new WantedState(async (paused, number, signal) => {
       const said = await this.#say(paused ? "pause" : "resume", { number }, signal);
@@ -65,24 +68,25 @@ export class Playback extends EventTarget {
   }
 
   /**
+   * @param {import("./client.js").Client} client
    * @param {number} stream
    * @param {{token: string, resume?: string, signal?: AbortSignal}} options
    * @returns {Promise<Playback>}
-   * @throws {import("./api.js").Problem} among them 402 with `terms`
+   * @throws {import("./errors.js").Problem} among them 402 with `terms`
    */
-  static async open(stream, { token, resume, signal }) {
-    const playback = new Playback();
-    await playback.#open(stream, token, resume, signal);
+  static async open(client, stream, { token, resume, signal }) {
+    const playback = new Playback(client.media);
+    await playback.#open(`${client.place}/whep/${stream}`, token, resume, signal);
     return playback;
   }
 
   /**
-   * @param {number} stream
+   * @param {string} endpoint
    * @param {string} token
    * @param {string | undefined} resume
    * @param {AbortSignal | undefined} signal
    */
-  async #open(stream, token, resume, signal) {
+  async #open(endpoint, token, resume, signal) {
     const connection = this.#connection;
     this.#token = token;
     connection.addEventListener("track", ({ track }) => this.media.addTrack(track));
@@ -93,7 +97,7 @@ export class Playback extends EventTarget {
     /** @type {Record<string, string>} */
     const headers = resume ? { "PayStream-Resume": resume } : {};
     try {
-      const { resource, response } = await exchange(connection, `/whep/${stream}`, {
+      const { resource, response } = await exchange(this.#server, connection, endpoint, {
         token,
         opus: WATCH_PARAMETERS,
         headers,
@@ -119,7 +123,7 @@ export class Playback extends EventTarget {
    * @returns {Promise<any>} `null` from a server that only consents
    */
   async #say(what, body, signal) {
-    const response = await request(`${this.#resource}/${what}`, {
+    const response = await this.#server.request(`${this.#resource}/${what}`, {
       method: "POST",
       headers: { Authorization: `Bearer ${this.#token}`, "Content-Type": "application/json" },
       body: JSON.stringify(body),
@@ -139,7 +143,8 @@ export class Playback extends EventTarget {
     if (!this.#hasStatus || this.pause.isGone) return null;
     try {
       const headers = { Authorization: `Bearer ${this.#token}`, Accept: "application/json" };
-      const said = await (await request(this.#resource, { headers, withinMs: 5_000 })).json();
+      const answer = await this.#server.request(this.#resource, { headers, withinMs: 5_000 });
+      const said = await answer.json();
       this.pause.observe({ ...said, value: said.paused });
       const choice = said.sound_alone;
       if (this.sound.wanted !== null && choice !== undefined) this.sound.observe({ ...said, value: choice });
@@ -188,7 +193,7 @@ export class Playback extends EventTarget {
   /** @returns {Promise<number | undefined | null>} `null` when answered, else when to repeat */
   async #leaveOnce() {
     try {
-      await release(this.#resource, this.#token);
+      await release(this.#server, this.#resource, this.#token);
       return null;
     } catch (error) {
       if (!(error instanceof Problem)) return undefined;
@@ -198,7 +203,7 @@ export class Playback extends EventTarget {
 
   /** The page goes away: what the server has to know is sent now and outlives the page. */
   flush() {
-    if (this.#leaving) release(this.#resource, this.#token).catch(() => null);
+    if (this.#leaving) release(this.#server, this.#resource, this.#token).catch(() => null);
     else this.pause.flush();
   }
 
