@@ -8,8 +8,8 @@ from typing import Any, Final
 WATCHED_LEAD_MS: Final = 500
 """The server may count this much more than the viewer saw: two clocks, and frames on their way."""
 UNPAID_MS_MAX: Final = 2_500
-"""The viewer may have seen this much more than was paid: what is withheld, the unfinished second,
-and the tail that no report confirmed."""
+"""The viewer may have seen this much more move than was paid: what is withheld, the unfinished
+second, and the tail that no report confirmed."""
 UNPAID_KILLED_MS_MAX: Final = 4_500
 """The same where a process was killed: it loses at most 2 seconds more, in the viewer's favour."""
 
@@ -20,7 +20,9 @@ def judge(report: Mapping[str, Any], *, killed: bool = False, tails: int = 1) ->
     `report` has the shape that `scripts/demo --json` prints (`reconciled` is not read), `killed`
     says that a process was killed on the way, `tails` how often a viewer's media may have ended:
     each time may leave so much more unpaid, or unseen. Amounts are in the smallest unit. Of a
-    viewer's `fees` and a stream's `treasury` and `unclaimed`, what is missing is taken for 0.
+    viewer's `fees` and `freezes_ms` and a stream's `treasury` and `unclaimed`, what is missing is
+    taken for 0. A freeze is free, and of those that are shorter than the meter's gap the viewer's
+    own clock has counted the time: for them nothing need be paid.
     """
     found = [
         f"viewer {viewer['account']}: {problem}"
@@ -44,9 +46,11 @@ def _viewer(viewer: Mapping[str, Any], unpaid_ms_max: int, tails: int) -> Iterat
         yield f"paid {seconds} s, but only {delivered_ms} ms were delivered"
     if delivered_ms > watched_ms + WATCHED_LEAD_MS * tails:
         yield f"{delivered_ms} ms are called delivered, but only {watched_ms} ms were watched"
-    unpaid_ms = watched_ms - seconds * 1000
+    frozen_ms = viewer.get("freezes_ms", 0)
+    unpaid_ms = watched_ms - frozen_ms - seconds * 1000
     if unpaid_ms >= unpaid_ms_max * tails:
-        yield f"watched {watched_ms} ms, but paid only {seconds} s: {unpaid_ms} ms are unpaid"
+        less = f", {frozen_ms} of them frozen" if frozen_ms else ""
+        yield f"watched {watched_ms} ms{less}, but paid only {seconds} s: {unpaid_ms} ms are unpaid"
 
 
 def _money(report: Mapping[str, Any]) -> Iterator[str]:

@@ -54,6 +54,16 @@ def test_each_time_that_media_was_ended_by_force_may_leave_a_tail_unpaid() -> No
     assert "were watched" in judge(rough, killed=True, tails=2)[0]
 
 
+def test_a_freeze_need_not_be_paid_and_more_than_it_must_be() -> None:
+    lossy = report()
+    lossy["viewers"][0]["watched_ms"] += 2_100
+    assert "3000 ms are unpaid" in judge(lossy)[0]
+    lossy["viewers"][0]["freezes_ms"] = 2_100
+    assert judge(lossy) == []
+    lossy["viewers"][0]["watched_ms"] += 1_700
+    assert "watched 33700 ms, 2100 of them frozen, but paid only 29 s" in judge(lossy)[0]
+
+
 def of_an_operator() -> dict[str, Any]:
     """The same where each tick costs 5 and the operator has 3 % of what is earned and 1 is left."""
     priced = report()
