@@ -76,6 +76,12 @@ def stream_in(request: web.Request) -> tuple[str, int]:
     return request.match_info.get("chain", ""), number_of(request.match_info["stream"])
 
 
+async def owned_now(ledger: Ledger, request: web.Request) -> tuple[Owned, str]:
+    """Ask who owns the stream in a path, and name its chain. Raises `Refused`."""
+    chain, number = stream_in(request)
+    return await ledger.now(chain, number), chain
+
+
 def query_number(request: web.Request, name: str) -> int | None:
     """Give a whole number of the query, None where it is not named. Raises `Refused` (400)."""
     text = request.query.get(name)

@@ -14,7 +14,7 @@ from streaming.community.chat.moderation import MUTE_MAX_S
 from streaming.community.chat.routes import number_in_path, optional_body
 from streaming.community.chat.settings import read_settings
 from streaming.community.host import Host
-from streaming.community.ledger import Ledger, Owned, query_number, stream_in
+from streaming.community.ledger import Ledger, Owned, owned_now, query_number, stream_in
 from streaming.community.refusal import Refused
 from streaming.community.texts import only, whole
 
@@ -60,10 +60,6 @@ class DeskRoutes:
             web.get(f"{prefix}/acts", self.all_acts),
         ]
 
-    async def _now(self, request: web.Request) -> tuple[Owned, str]:
-        chain, number = stream_in(request)
-        return await self._ledger.now(chain, number), chain
-
     # --- settings --------------------------------------------------------------------------
 
     async def shown_settings(self, request: web.Request) -> web.Response:
@@ -74,7 +70,9 @@ class DeskRoutes:
         """PUT streams/{stream}/chat/settings."""
         session = await self._accounts.session(request)
         given = read_settings(await self._host.json_of(request))
-        return answer(await self._desk.set_settings(session, *await self._now(request), given))
+        return answer(
+            await self._desk.set_settings(session, *await owned_now(self._ledger, request), given)
+        )
 
     # --- filters -----------------------------------------------------------------------------
 
@@ -102,28 +100,30 @@ class DeskRoutes:
         """Give the stream of a path, None where it is about all."""
         if "stream" not in request.match_info:
             return None
-        return (await self._now(request))[0]
+        return (await owned_now(self._ledger, request))[0]
 
     # --- what waits --------------------------------------------------------------------------
 
     async def held(self, request: web.Request) -> web.Response:
         """GET streams/{stream}/chat/held."""
         session = await self._accounts.session(request)
-        owned, _ = await self._now(request)
+        owned, _ = await owned_now(self._ledger, request)
         return answer({"held": await self._desk.held(session, owned)})
 
     async def release(self, request: web.Request) -> web.Response:
         """POST streams/{stream}/chat/held/{number}."""
         session = await self._accounts.session(request)
         number = number_in_path(request, "held-not-found")
-        return answer(await self._desk.release(session, *await self._now(request), number))
+        return answer(
+            await self._desk.release(session, *await owned_now(self._ledger, request), number)
+        )
 
     async def reject(self, request: web.Request) -> web.Response:
         """DELETE streams/{stream}/chat/held/{number}."""
         session = await self._accounts.session(request)
         number = number_in_path(request, "held-not-found")
         reason = read_reason((await optional_body(self._host, request, "reason")).get("reason", ""))
-        await self._desk.reject(session, *await self._now(request), number, reason)
+        await self._desk.reject(session, *await owned_now(self._ledger, request), number, reason)
         return answer({"rejected": True})
 
     # --- people ----------------------------------------------------------------------------
@@ -131,7 +131,7 @@ class DeskRoutes:
     async def mutes(self, request: web.Request) -> web.Response:
         """GET streams/{stream}/chat/mutes."""
         session = await self._accounts.session(request)
-        owned, _ = await self._now(request)
+        owned, _ = await owned_now(self._ledger, request)
         return answer({"mutes": await self._desk.mutes(session, owned)})
 
     async def mute(self, request: web.Request) -> web.Response:
@@ -147,7 +147,9 @@ class DeskRoutes:
             raise Refused(400, "field-invalid", "addresses is true or false", field="addresses")
         muted = Muted(seconds, read_reason(body.get("reason", "")), addresses)
         who = request.match_info["who"]
-        return answer(await self._desk.mute(session, *await self._now(request), who, muted))
+        return answer(
+            await self._desk.mute(session, *await owned_now(self._ledger, request), who, muted)
+        )
 
     async def unmute(self, request: web.Request) -> web.Response:
         """DELETE streams/{stream}/chat/mutes/{who}."""
@@ -155,7 +157,9 @@ class DeskRoutes:
         body = await optional_body(self._host, request, "reason")
         reason = read_reason(body.get("reason", ""))
         who = request.match_info["who"]
-        return answer(await self._desk.unmute(session, *await self._now(request), who, reason))
+        return answer(
+            await self._desk.unmute(session, *await owned_now(self._ledger, request), who, reason)
+        )
 
     async def moderators(self, request: web.Request) -> web.Response:
         """GET streams/{stream}/chat/moderators."""
@@ -172,7 +176,7 @@ class DeskRoutes:
 
     async def _set_moderator(self, request: web.Request, *, moderates: bool) -> web.Response:
         session = await self._accounts.session(request)
-        owned, chain = await self._now(request)
+        owned, chain = await owned_now(self._ledger, request)
         who = request.match_info["who"]
         return answer(
             await self._desk.set_moderator(session, owned, chain, who, moderates=moderates)
@@ -183,7 +187,7 @@ class DeskRoutes:
     async def acts(self, request: web.Request) -> web.Response:
         """GET streams/{stream}/chat/acts."""
         session = await self._accounts.session(request)
-        owned, _ = await self._now(request)
+        owned, _ = await owned_now(self._ledger, request)
         return answer({"acts": await self._desk.acts(session, owned, *_page(request))})
 
     async def all_acts(self, request: web.Request) -> web.Response:

@@ -13,7 +13,7 @@ from streaming.community.chat import reports
 from streaming.community.chat.moderation import MUTE_MAX_S
 from streaming.community.chat.report_desk import About, Answer, ReportDesk
 from streaming.community.host import Host
-from streaming.community.ledger import Ledger, Owned, stream_in
+from streaming.community.ledger import Ledger, owned_now, stream_in
 from streaming.community.refusal import Refused
 from streaming.community.texts import only, whole
 
@@ -47,10 +47,6 @@ class ReportRoutes:
             web.get(f"{prefix}/queue", self.queue_of_all),
         ]
 
-    async def _now(self, request: web.Request) -> tuple[Owned, str]:
-        chain, number = stream_in(request)
-        return await self._ledger.now(chain, number), chain
-
     async def report(self, request: web.Request) -> web.Response:
         """POST streams/{stream}/chat/reports."""
         session = await self._accounts.session(request)
@@ -68,7 +64,7 @@ class ReportRoutes:
     async def queue(self, request: web.Request) -> web.Response:
         """GET streams/{stream}/chat/queue."""
         session = await self._accounts.session(request)
-        owned, _ = await self._now(request)
+        owned, _ = await owned_now(self._ledger, request)
         return answer(await self._desk.queue(session, owned))
 
     async def queue_of_all(self, request: web.Request) -> web.Response:
@@ -82,7 +78,9 @@ class ReportRoutes:
         body = await self._host.json_of(request)
         only(body, ("answer",), ("message", "account", "seconds", "reason"))
         about, what = _about(body), _answer(body)
-        return answer(await self._desk.answer(session, *await self._now(request), about, what))
+        return answer(
+            await self._desk.answer(session, *await owned_now(self._ledger, request), about, what)
+        )
 
 
 def _about(body: Mapping[str, Any]) -> About:

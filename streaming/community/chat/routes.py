@@ -12,7 +12,7 @@ from streaming.community.audit import read_reason
 from streaming.community.chat.chat import HISTORY_MAX, Chat
 from streaming.community.chat.messages import read_said
 from streaming.community.host import Host
-from streaming.community.ledger import Ledger, Owned, query_number, stream_in
+from streaming.community.ledger import Ledger, owned_now, query_number, stream_in
 from streaming.community.refusal import Refused
 from streaming.community.texts import only
 
@@ -36,10 +36,6 @@ class ChatRoutes:
             web.post(path, self.say),
             web.delete(f"{path}/messages/{{number}}", self.delete),
         ]
-
-    async def _now(self, request: web.Request) -> tuple[Owned, str]:
-        chain, number = stream_in(request)
-        return await self._ledger.now(chain, number), chain
 
     async def history(self, request: web.Request) -> web.Response:
         """GET streams/{stream}/chat."""
@@ -70,7 +66,7 @@ class ChatRoutes:
         session = await self._accounts.session(request)
         number = number_in_path(request, "message-not-found")
         reason = read_reason((await optional_body(self._host, request, "reason")).get("reason", ""))
-        await self._chat.delete(session, *await self._now(request), number, reason)
+        await self._chat.delete(session, *await owned_now(self._ledger, request), number, reason)
         return answer({"deleted": True})
 
 
