@@ -786,7 +786,8 @@ def refused_as(names: frozenset[str]) -> OrderRefused:
 
 
 def failure(names: frozenset[str]) -> DispatchFailed:
-    name = min(names)
+    """Choose the error that a block tells: the pallet, too, looks for a replay before all else."""
+    name = "OrderStale" if "OrderStale" in names else min(names)
     return by_name(name)("PayStream", name, "A rule says no.")
 
 

@@ -639,6 +639,8 @@ class Addresses(Endpoint):
         self._admit = admit
         self._turn = trio.Lock()
         self._looked_at = 0.0
+        self._next_at = 0.0
+        """When the next address is tried, while none is in use."""
 
     def move_on(self, why: str) -> None:
         """Leave the node in use."""
@@ -647,8 +649,13 @@ class Addresses(Endpoint):
 
     def _leave(self, trouble: Trouble, why: str) -> None:
         assert self._known.current is not None
-        self._known.fail(self._known.current, trouble, why, trio.current_time())
+        self._fails(self._known.current, trouble, why)
+
+    def _fails(self, endpoint: Known, trouble: Trouble, why: str) -> None:
+        now = trio.current_time()
+        self._known.fail(endpoint, trouble, why, now)
         self.endpoints = self._known.statuses()
+        self._next_at = now + self._known.choose(now)[1]
 
     async def _node(self) -> Node:
         if self.dead:
@@ -670,28 +677,36 @@ class Addresses(Endpoint):
             return self._by_name[current.name]
         self._looked_at = trio.current_time()
         current = self._known.current
-        wanted = self._known.all if current is None else self._known.better(trio.current_time())
-        for each in wanted:
-            if each.not_before <= trio.current_time() and await self._is_fit(each):
-                self.moves += 1
-                self._known.use(each, trio.current_time())
-                self.endpoints = self._known.statuses()
-                return self._by_name[each.name]
         if current is None:
-            raise NodeUnreachable("the nodes", "none can be used")
+            return await self._next()
+        for each in self._known.better(trio.current_time()):
+            if await self._is_fit(each):
+                return self._use(each)
         return self._by_name[current.name]
 
+    async def _next(self) -> Node:
+        """Take the next address that is fit, where its turn has come. Raises NodeUnreachable."""
+        while trio.current_time() >= self._next_at:
+            endpoint, _ = self._known.choose(trio.current_time())
+            if await self._is_fit(endpoint):
+                return self._use(endpoint)
+        raise NodeUnreachable("the nodes", "none can be used")
+
+    def _use(self, endpoint: Known) -> Node:
+        self.moves += 1
+        self._known.use(endpoint, trio.current_time())
+        self.endpoints = self._known.statuses()
+        return self._by_name[endpoint.name]
+
     async def _is_fit(self, endpoint: Known) -> bool:
-        now = trio.current_time()
         try:
             await self._admit(_Asked(self._by_name[endpoint.name], self.genesis_hash))
         except NodeNotBelieved as error:
-            self._known.fail(endpoint, "refused", str(error), now)
+            self._fails(endpoint, "refused", str(error))
         except LedgerError as error:
-            self._known.fail(endpoint, "unreachable", str(error), now)
+            self._fails(endpoint, "unreachable", str(error))
         else:
             return True
-        self.endpoints = self._known.statuses()
         return False
 
     @asynccontextmanager

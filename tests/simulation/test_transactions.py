@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 import trio
@@ -10,14 +11,17 @@ from trio.testing import MockClock
 
 from offchain.keys.signer import dev_key
 from offchain.ledger.errors import (
+    DispatchFailed,
     LedgerError,
     NodeUnreachable,
     NotIncluded,
+    OrderRefused,
     TransactionRefused,
 )
 from offchain.ledger.extrinsics import ERA_BLOCKS
 from offchain.ledger.types import Event
 from tests import model
+from tests.relayer.fake_chain import failure, refused_as
 from tests.simulation.blockchain import Blockchain
 from tests.simulation.node import Endpoint, Node, dropped, stale
 
@@ -110,3 +114,13 @@ async def test_what_is_taken_may_have_its_answer_lost(autojump_clock: MockClock)
         nursery.cancel_scope.cancel()
     assert len(made) == 1
     assert len(chain.blocks[chain.canonical[1]].transactions) == 1
+
+
+@pytest.mark.parametrize("tell", [failure, refused_as])
+def test_a_replay_is_told_before_all_else(
+    tell: Callable[[frozenset[str]], LedgerError],
+) -> None:
+    """As the pallet does it: a relayer takes any other refusal for one of what never opened."""
+    error = tell(frozenset({"GrantEnded", "OrderStale", "VaultTooLow"}))
+    assert isinstance(error, DispatchFailed | OrderRefused)
+    assert error.name == "OrderStale"

@@ -127,3 +127,23 @@ def test_a_node_on_another_fork_is_refused_and_said_so() -> None:
         assert "disagrees" in first["why"]
 
     play(tale, judged=("charged",))
+
+
+def test_a_chain_that_stood_still_is_followed_at_once_wherever_it_is_asked() -> None:
+    """Each node in turn was left for falling silent, and for longer each time."""
+
+    async def tale(w: World) -> None:
+        await two_nodes(w)
+        viewer = await w.viewer().ready()
+        w.chain.halted = True
+        await trio.sleep(540)
+        w.chain.halted = False
+        await trio.sleep(15)
+        watching = await viewer.watch()
+        await trio.sleep(20)
+        assert not watching.final, watching.denied
+        watching.end("left")
+        await trio.sleep(30)
+        assert w.unpaid_s(watching) < 3, w.unpaid_s(watching)
+
+    play(tale, judged=("charged", "credit"))
