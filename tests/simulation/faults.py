@@ -13,6 +13,7 @@ from typing import Any, Final
 import trio
 
 from offchain.ledger.orders import Open
+from offchain.ledger.types import NATIVE
 from tests import model
 from tests.relayer.fake_chain import account
 from tests.simulation.disk import Moment
@@ -24,6 +25,8 @@ EVERY_S: Final = 100.0
 """The mean time between two faults."""
 HOUR_MS: Final = 3_600_000
 LEAST_FINAL_BLOCKS: Final = 30
+TICK_PRICES: Final = (0, RATE // 2, RATE * 5)
+"""Nothing, little beside what a tick charges, and about as much."""
 Fault = Callable[[], Awaitable[None]]
 
 
@@ -71,6 +74,7 @@ class Faults:
             "revoked": (2, self.revoked),
             "funds-gone": (2, self.funds_gone),
             "price-changed": (2, self.price_changed),
+            "tick-price": (2, self.tick_price_changed),
             "stream-paused": (1, self.stream_paused),
             "strangers": (1, self.strangers),
         }
@@ -109,6 +113,7 @@ class Faults:
         w.relayer.clock.ahead_ms = 0
         w.relayer.allow()
         self._resume_streams()
+        self._take_for_ticks(0)
 
     # --- drawing ---------------------------------------------------------------------------
 
@@ -356,6 +361,16 @@ class Faults:
         rate = self.numbers.choice(rates)
         self._strikes("price-changed", stream=stream, rate=rate)
         self._update(stream, model.StreamChange(rate_per_second=rate))
+
+    async def tick_price_changed(self) -> None:
+        """Change what the operator takes for each tick, in whichever block has what else."""
+        now = self.world.chain.ledger().asset_entries[NATIVE].tick_price
+        price = self.numbers.choice([each for each in TICK_PRICES if each != now])
+        self._strikes("tick-price", price=price)
+        self._take_for_ticks(price)
+
+    def _take_for_ticks(self, price: int) -> None:
+        self.world.chain.call(lambda ledger: ledger.set_tick_price(NATIVE, price))
 
     async def stream_paused(self) -> None:
         """Pause a stream for a while."""

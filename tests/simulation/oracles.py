@@ -1,6 +1,7 @@
 """Seven judges of a run. Each says in a sentence what is wrong, and with which session or viewer.
 
-1. `charged`: no second is charged that was not delivered, and none twice.
+1. `charged`: no second is charged that was not delivered, and none twice; and no tick costs more
+   than its viewer has seen.
 2. `credit`: what is forwarded and in no best block stays within the viewer's credit.
 3. `ends`: when the faults have stopped, every session ends, and every slot and coin is free again.
 4. `bounded`: every queue, map and file is bounded, and no task is leaked.
@@ -129,6 +130,8 @@ class Judges:
         self.charged: dict[SessionRef, int] = {}
         """Seconds that the best chain has charged, of every session that ever was on it."""
         self.opened = 0
+        self._tick_prices: dict[SessionRef, int] = {}
+        """What each session that a block has opened pays the operator for a tick."""
         self._chain = chain
         self._story = story
         self._of_viewer: dict[str, list[Group]] = defaultdict(list)
@@ -207,6 +210,8 @@ class Judges:
                 self.opened += 1
                 undo.append((ref, self.charged.get(ref)))
                 self.charged.setdefault(ref, 0)
+                entry = block.ledger.sessions.get((ref.grant, ref.index))
+                self._tick_prices[ref] = 0 if entry is None else entry.tick_price
                 self._adopt(ref, fields["viewer"], fields["stream"])
             elif event.name == "Ticked":
                 undo.append((ref, self.charged.get(ref)))
@@ -236,8 +241,16 @@ class Judges:
         for group in reversed(self._of_viewer.get(viewer, [])):
             last = group.connections[-1]
             if last.stream == stream and not self._is_past(group):
+                self._check_price(ref, group.sessions[-1])
                 self._follow(ref, group)  # even if its viewer left while this was on its way
                 return
+
+    def _check_price(self, ref: SessionRef, before: SessionRef) -> None:
+        """Hold a session that follows another against what its viewer has agreed to."""
+        agreed = self._tick_prices.get(before)
+        if agreed is not None and self._tick_prices[ref] > agreed:
+            what = f"it pays {self._tick_prices[ref]} for a tick, and its viewer has seen {agreed}"
+            self.fail("charged", f"session {ref}", what)
 
     def _is_past(self, group: Group) -> bool:
         """Tell whether no session can come to the chain any more that pays for a group."""

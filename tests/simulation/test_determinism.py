@@ -178,6 +178,7 @@ def _world(w: World) -> tuple[object, ...]:
         *(chain.halted, chain.lane_full, chain.is_empty, chain.takes, chain.forks),
         *(chain.spec_version, tuple(viewer.grants()), ledger.vault(viewer.address, None) == 0),
         *((stream.rate_per_second, stream.status) for stream in ledger.streams.values()),
+        *(entry.tick_price for entry in ledger.asset_entries.values()),
         *((n.away, n.behind, n.swallows, n.refuses, n.loses_answers, n.slow_s) for n in w.nodes),
         *((n.mute_before, n.forked_at, n.lies) for n in w.nodes),
         *(disk.full, disk.slow_s, w.relayer.number, w.relayer.up, w.relayer.clock.ahead_ms),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import trio
+
+from tests.simulation.media_server import Watching, now_ms
 from tests.simulation.oracles import Bounds
-from tests.simulation.world import Told, told
+from tests.simulation.world import Told, World, told
 
 EVERY = ("charged", "credit", "ends", "bounded", "written", "paid")
 
@@ -19,3 +22,20 @@ def play(
     found = [each for each in judges.failures if each.oracle in judged]
     text = "\n".join(f"{each.oracle}: {each.what}" for each in found)
     assert not found, f"{text}\n" + "\n".join(story.lines[-60:])
+
+
+async def lapsed(w: World, lost_ms: int) -> Watching:
+    """Let a session lapse, while its viewer is there and nothing comes from the publisher.
+
+    Of what was forwarded before, `lost_ms` never arrived, and are out of the credit.
+    """
+    viewer = await w.viewer().ready(gap_ms=30_000)
+    watching = await viewer.watch()
+    watching.lost_ms = lost_ms
+    await trio.sleep(20)
+    watching.advance(now_ms())
+    watching.frozen = True
+    while w.judges.open_sessions():
+        await w.blocks(1)
+    await w.blocks(3)
+    return watching

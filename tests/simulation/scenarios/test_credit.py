@@ -7,8 +7,8 @@ import trio
 
 from offchain.ledger.errors import LedgerError, OrderRefused
 from offchain.ledger.orders import Order, Tick
-from tests.simulation.media_server import MediaServer, Watching, now_ms
-from tests.simulation.scenarios.stage import play
+from tests.simulation.media_server import MediaServer, now_ms
+from tests.simulation.scenarios.stage import lapsed, play
 from tests.simulation.wallets import Viewer
 from tests.simulation.world import World
 
@@ -83,27 +83,10 @@ def test_on_a_good_day_half_of_the_credit_is_enough() -> None:
     play(tale)
 
 
-async def _lapsed(w: World, lost_ms: int) -> Watching:
-    """Let a session lapse, while its viewer is there and nothing comes from the publisher.
-
-    Of what was forwarded before, `lost_ms` never arrived, and are out of the credit.
-    """
-    viewer = await w.viewer().ready(gap_ms=30_000)
-    watching = await viewer.watch()
-    watching.lost_ms = lost_ms
-    await trio.sleep(20)
-    watching.advance(now_ms())
-    watching.frozen = True
-    while w.judges.open_sessions():
-        await w.blocks(1)
-    await w.blocks(3)
-    return watching
-
-
 # It once was so: what comes after a lapsed session is over, and before another, is on no account.
 def test_what_comes_between_a_lapsed_session_and_the_next_is_on_the_credit() -> None:
     async def tale(w: World) -> None:
-        watching = await _lapsed(w, 18_500)
+        watching = await lapsed(w, 18_500)
         w.chain.halted = True
         await trio.sleep(15)
         watching.advance(now_ms())
@@ -116,7 +99,7 @@ def test_what_comes_between_a_lapsed_session_and_the_next_is_on_the_credit() -> 
 
 def test_what_the_next_session_pays_is_back_on_the_credit() -> None:
     async def tale(w: World) -> None:
-        watching = await _lapsed(w, 0)
+        watching = await lapsed(w, 0)
         w.chain.halted = True
         await trio.sleep(15)
         watching.advance(now_ms())
@@ -137,7 +120,7 @@ def test_what_the_next_session_pays_is_back_on_the_credit() -> None:
 # and puts it on no account.
 def test_what_comes_after_a_lapsed_session_is_over_outlives_a_crash() -> None:
     async def tale(w: World) -> None:
-        watching = await _lapsed(w, 0)
+        watching = await lapsed(w, 0)
         w.chain.halted = True
         await trio.sleep(15)
         watching.advance(now_ms())
@@ -323,7 +306,7 @@ def test_what_was_thought_to_be_forwarded_and_was_not_is_back() -> None:
 # away, and the process that comes next knows of no such session.
 def test_what_a_lapsed_session_is_sent_while_the_relayer_is_away_is_on_the_credit() -> None:
     async def tale(w: World) -> None:
-        watching = await _lapsed(w, 0)
+        watching = await lapsed(w, 0)
         watching.advance(now_ms())
         watching.frozen = False
         await w.crash(down_s=30)
@@ -425,7 +408,7 @@ def test_who_vanished_before_a_restart_has_the_whole_credit() -> None:
 def test_what_a_server_of_an_earlier_boot_had_is_back(over: str) -> None:
     async def tale(w: World) -> None:
         if over == "lapsed":
-            await _lapsed(w, 0)
+            await lapsed(w, 0)
         else:
             await (await w.viewer().ready(gap_ms=30_000)).watch()
             await trio.sleep(20)
@@ -486,7 +469,7 @@ def test_what_a_silent_server_may_forward_is_on_the_credit(stays_s: int) -> None
 # It once was so: what the journal has ahead for who waits comes back there while they wait.
 def test_who_waits_for_long_is_sent_no_more_while_the_relayer_is_away() -> None:
     async def tale(w: World) -> None:
-        watching = await _lapsed(w, 0)
+        watching = await lapsed(w, 0)
         await trio.sleep(900)
         watching.advance(now_ms())
         watching.frozen = False
@@ -536,7 +519,7 @@ def test_what_a_block_charges_later_is_ahead_too() -> None:
 def test_what_was_taken_too_early_is_back_after_a_restart(why: str) -> None:
     async def tale(w: World) -> None:
         if why == "waits after a lapse":
-            await _lapsed(w, 0)
+            await lapsed(w, 0)
         else:
             watching = await (await w.viewer().ready(gap_ms=30_000)).watch()
             await trio.sleep(20)
