@@ -273,6 +273,22 @@ pub mod pallet {
 			type OrderLongevity = ConstU64<64>;
 			type PoolAheadMaxMs = ConstU64<6_000>;
 		}
+
+		/// The same for a parachain `T`, whose blocks are six seconds apart or more: what
+		/// `SolochainDefaultConfig` counts in three blocks of two seconds is three blocks here, too.
+		pub struct ParachainDefaultConfig<T>(PhantomData<T>);
+
+		#[derive_impl(frame_system::config_preludes::ParaChainDefaultConfig, no_aggregated_types)]
+		impl<T> frame_system::DefaultConfig for ParachainDefaultConfig<T> {}
+
+		#[derive_impl(SolochainDefaultConfig<T> as DefaultConfig, no_aggregated_types)]
+		#[register_default_impl(ParachainDefaultConfig)]
+		impl<T> DefaultConfig for ParachainDefaultConfig<T> {
+			#[inject_runtime_type]
+			type RuntimeHoldReason = ();
+			type HeadStartMaxMs = ConstU64<18_000>;
+			type PoolAheadMaxMs = ConstU64<18_000>;
+		}
 	}
 
 	/// # Requirements

@@ -1,6 +1,6 @@
 //! A migration that takes more than a block, in real blocks.
 
-use super::{lane, *};
+use super::{audience::audience, lane, *};
 use frame_support::traits::StorageVersion;
 use frame_system::LastRuntimeUpgradeInfo;
 use pallet_paystream::{
@@ -15,7 +15,7 @@ const STREAMS: u64 = 8_000;
 /// replaced. Returns the ledger's time.
 fn of_version_3() -> u64 {
 	lane::begin(0);
-	lane::audience(1, 2, MILLI_UNIT);
+	audience(1, 2, MILLI_UNIT);
 	let stream = Streams::<Runtime>::get(0).expect("it was created");
 	for id in 1..STREAMS {
 		Streams::<Runtime>::insert(id, &stream);
