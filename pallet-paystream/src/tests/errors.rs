@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 /// The tests' sources, without this one.
 fn sources() -> BTreeMap<String, String> {
-	let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests");
+	let here = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it for tests");
+	let folder = Path::new(&here).join("src/tests");
 	fs::read_dir(folder)
 		.expect("the tests have a folder")
 		.map(|entry| entry.expect("it can be read").path())
