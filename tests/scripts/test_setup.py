@@ -25,6 +25,11 @@ done
 blobs=$CARGO_TARGET_DIR/release/wbuild/paystream-runtime
 mkdir -p "$blobs"
 echo "$SKIP_WASM_BUILD" >"$blobs/paystream_runtime.compact.compressed.wasm"
+[ -n "$PAYSTREAM_RUNTIME_BLOB" ] || exit 0
+name=paystream-parachain-runtime
+blobs=$CARGO_TARGET_DIR/release/wbuild/$name
+mkdir -p "$blobs"
+echo "$PAYSTREAM_RUNTIME_BLOB" >"$blobs/paystream_parachain_runtime.compact.compressed.wasm"
 """
 RUSTC: Final = """#!/bin/sh
 case $1 in
@@ -67,7 +72,7 @@ class Machine:
         (root / "pallet-paystream/README.md").write_text("The ledger.\n")
         return root
 
-    def run(self, clone: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(self, clone: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Set the clone's node up."""
         environment = {
             "HOME": str(self.root),
@@ -76,7 +81,7 @@ class Machine:
             **variables,
         }
         return subprocess.run(
-            [clone / "scripts/setup", "--chain-only"],
+            [clone / "scripts/setup", "--chain-only", *options],
             env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
 
@@ -112,6 +117,26 @@ def test_clones_with_the_same_sources_share_one_node(machine: Machine) -> None:
     assert machine.node(other) == node == machine.node(one)
     assert machine.builds == 1
     assert str(one) in node.read_text()
+
+
+def test_the_parachains_runtime_is_no_part_of_a_node_and_stands_beside_it(
+    machine: Machine,
+) -> None:
+    clone = machine.clone("one")
+    node = machine.node(clone)
+    source = clone / "runtime/parachain/src/lib.rs"
+    source.parent.mkdir(parents=True)
+    source.write_text("// another chain\n")
+    assert machine.node(clone) == node
+    assert machine.builds == 1
+    done = machine.run(clone, "--parachain", SKIP_WASM_BUILD="1")
+    assert done.returncode == 0, done.stderr
+    named = dict(line.removeprefix("export ").split("=", 1) for line in done.stdout.splitlines())
+    assert Path(named["PAYSTREAM_NODE"]) == node
+    # the blob of the reference runtime was handed on: it is not built again
+    runtime = Path(named["PAYSTREAM_PARACHAIN"])
+    assert Path(runtime.read_text().strip()).parent == node.parent
+    assert machine.builds == 2
 
 
 @pytest.mark.parametrize(
