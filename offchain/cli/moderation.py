@@ -37,8 +37,10 @@ AllStreams = Annotated[
 ]
 
 
-def moderating(server: str, work: Callable[[ModerationClient], Awaitable[T]], key: LocalKey) -> T:
-    """Run `work` as a moderator who has signed in. Raises ClientError and Failure."""
+def moderating(
+    server: str, work: Callable[[ModerationClient], Awaitable[T]], key: LocalKey | None = None
+) -> T:
+    """Run `work`, with a key as a moderator who has signed in. Raises ClientError and Failure."""
     from streaming.clients.moderation_client import ModerationClient
 
     async def run(client: CommunityClient) -> T:
@@ -159,6 +161,19 @@ def moderator(
     _tell(out, number, told, f"{told['account']} {does}.")
 
 
+@command(app, "moderators", "paystream community moderators 1")
+def moderators(
+    out: Output, number: options.StreamId, *, server: options.Server = options.SERVER_DEFAULT
+) -> None:
+    """List who moderates a stream's chat beside its owner. Anybody may ask."""
+    found = moderating(server, lambda desk: desk.moderators(number))
+    if out.json_mode:
+        out.json({"stream": number, "moderators": found})
+        return
+    rows = [(called(one), one["account"]) for one in found]
+    out.show(table(("Who", "Account"), rows, "Nobody but the owner moderates."))
+
+
 # --- messages ------------------------------------------------------------------------------
 
 
@@ -181,6 +196,7 @@ def delete(
 @command(
     app,
     "settings",
+    "paystream community settings 1",
     "paystream community settings 1 --slow-mode 10",
     "paystream community settings 1 --links held --links-days 7",
 )
@@ -212,7 +228,10 @@ def settings(
     key: options.Key = None,
     server: options.Server = options.SERVER_DEFAULT,
 ) -> None:
-    """Set how a stream's chat is. What no option names stays as it is."""
+    """Set how a stream's chat is, or show it. What no option names stays as it is.
+
+    Without an option of the chat nothing is set, and nobody has to sign in.
+    """
     if links not in (None, "held", "free"):
         raise Failure("--links is held or free", Exit.USAGE, "usage")
     given = {
@@ -222,7 +241,11 @@ def settings(
         "links_days": links_days,
     }
     wanted = {name: value for name, value in given.items() if value is not None}
-    kept = moderating(server, lambda desk: desk.set_settings(number, **wanted), wallets.signer(key))
+    if wanted:
+        signer = wallets.signer(key)
+        kept = moderating(server, lambda desk: desk.set_settings(number, **wanted), signer)
+    else:
+        kept = moderating(server, lambda desk: desk.settings(number))
     if out.json_mode:
         out.json({"stream": number, "settings": kept})
         return

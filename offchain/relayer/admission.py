@@ -45,6 +45,20 @@ def sessions_max(cadence_ms: int) -> int:
     return ORDERS_PER_SECOND_MAX * cadence_ms // 1000
 
 
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What a viewer was told that a stream costs, in the smallest unit; None: they were not."""
+
+    rate_per_second: int | None = None
+    tick_price: int | None = None
+    """What the operator takes for each tick."""
+
+    def less_than(self, standing: Standing) -> bool:
+        """Tell whether the stream costs this viewer more by now."""
+        rate, price = self.rate_per_second, self.tick_price
+        is_dearer = rate is not None and standing.rate_per_second > rate
+        return is_dearer or (price is not None and standing.tick_price > price)
+
+
 class Admission:
     """Terms, admission and re-attachment."""
 
@@ -71,14 +85,15 @@ class Admission:
         resume: str | None,
         *,
         renew: bool = False,
-        rate_max: int | None = None,
+        told: Told | None = None,
     ) -> dict[str, Any]:
         """Let a viewer watch: re-attach, or reserve, journal, sign and open. Raises Refused.
 
         `renew` is the viewer's wish that a running subscription be renewed, as far as the grant
-        allows renewals. `rate_max` is the rate per second that the viewer was told, smallest units.
+        allows renewals. `told` is what the viewer was told of the price.
         """
-        ask = functools.partial(self._ask, token, stream, resume, renew=renew, rate_max=rate_max)
+        told = told or Told()
+        ask = functools.partial(self._ask, token, stream, resume, renew=renew, told=told)
         answer = await ask(None)
         if not isinstance(answer, Early):
             return answer
@@ -107,14 +122,12 @@ class Admission:
         place: Place | None,
         *,
         renew: bool,
-        rate_max: int | None,
+        told: Told,
     ) -> dict[str, Any] | Early:
         """Admit one of an account's viewers at a time, unless the ledger's pace forbids it yet."""
         async with self._turns.of(token.account):
             with self._core.tenure.using(token.account):
-                return await self._admit(
-                    token, stream, resume, place, renew=renew, rate_max=rate_max
-                )
+                return await self._admit(token, stream, resume, place, renew=renew, told=told)
 
     async def _admit(
         self,
@@ -124,7 +137,7 @@ class Admission:
         place: Place | None,
         *,
         renew: bool,
-        rate_max: int | None,
+        told: Told,
     ) -> dict[str, Any] | Early:
         core = self._core
         if not core.journal.healthy:
@@ -145,7 +158,7 @@ class Admission:
             raise _slot_taken()
         if standing.missing:
             raise await self._payment_required(token, stream, standing)
-        if rate_max is not None and standing.rate_per_second > rate_max:
+        if told.less_than(standing):
             raise await self._dearer(token, stream)
         number = standing.chosen
         if number is None:

@@ -60,7 +60,8 @@ class AdmitParams(msgspec.Struct, frozen=True, kw_only=True):
     """A watch token, a stream, and perhaps the secret of a session to go on with.
 
     `renew` asks for the renewal of a running subscription. `rate_max_per_second` is the rate that
-    the viewer was told, decimal text in the smallest unit: a session that costs more is refused.
+    the viewer was told, and `tick_price_max` what the operator takes for each tick, decimal text in
+    the smallest unit: a session that costs more is refused.
     """
 
     token: str
@@ -68,6 +69,7 @@ class AdmitParams(msgspec.Struct, frozen=True, kw_only=True):
     resume: str | None = None
     renew: bool = False
     rate_max_per_second: str | None = None
+    tick_price_max: str | None = None
 
 
 class PrepareParams(msgspec.Struct, frozen=True, kw_only=True):

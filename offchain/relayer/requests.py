@@ -15,7 +15,7 @@ from offchain.keys.keystore import KeystoreError
 from offchain.ledger.errors import LedgerError
 from offchain.ledger.types import Currency, Stream
 from offchain.relayer import readiness
-from offchain.relayer.admission import Admission
+from offchain.relayer.admission import Admission, Told
 from offchain.relayer.chain import bounded
 from offchain.relayer.core import Core
 from offchain.relayer.delegates import Delegates
@@ -252,12 +252,14 @@ class Requests:
 
     async def _admit(self, params: AdmitParams) -> dict[str, Any]:
         token = self._tokens.check(params.token, "watch", self._core.steady_ms())
-        told = params.rate_max_per_second
-        rate_max = None if told is None else read_amount(told, "rate_max_per_second")
+        told = Told(
+            rate_per_second=_optional(params.rate_max_per_second, "rate_max_per_second"),
+            tick_price=_optional(params.tick_price_max, "tick_price_max"),
+        )
         began, outcome = trio.current_time(), "failed"
         try:
             answer = await self._admission.admit(
-                token, params.stream, params.resume, renew=params.renew, rate_max=rate_max
+                token, params.stream, params.resume, renew=params.renew, told=told
             )
             outcome = "resumed" if answer["resumed"] else "admitted"
         except Refused as refused:
@@ -348,6 +350,10 @@ class Requests:
     async def _status(self, _params: NoParams) -> dict[str, Any]:
         # a media server asks, so one is linked
         return health(self._core) | {"failing": readiness.failing(self._core, linked=True)}
+
+
+def _optional(text: str | None, field: str) -> int | None:
+    return None if text is None else read_amount(text, field)
 
 
 def _token_json(record: TokenRecord) -> dict[str, Any]:

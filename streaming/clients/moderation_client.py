@@ -52,7 +52,7 @@ class ModerationClient:
         return await self._ask(method, f"{_chat(stream)}/moderators/{_quoted(who)}")
 
     async def moderators(self, stream: int) -> list[dict[str, Any]]:
-        """Who moderates beside the owner."""
+        """Who moderates beside the owner. Nobody has to sign in for that."""
         return list((await self._ask("GET", f"{_chat(stream)}/moderators"))["moderators"])
 
     # --- messages --------------------------------------------------------------------------
@@ -60,6 +60,10 @@ class ModerationClient:
     async def delete(self, stream: int, number: int, reason: str = "") -> None:
         """Delete a message."""
         await self._ask("DELETE", f"{_chat(stream)}/messages/{number}", {"reason": reason})
+
+    async def settings(self, stream: int) -> dict[str, Any]:
+        """How a chat is. Nobody has to sign in for that."""
+        return await self._ask("GET", f"{_chat(stream)}/settings")
 
     async def set_settings(self, stream: int, **settings: Any) -> dict[str, Any]:
         """Set how a chat is; what is left out stays."""

@@ -190,6 +190,8 @@ def _admission(
     params: dict[str, Any] = {"token": token, "stream": stream.number}
     if shown is not None:
         params["rate_max_per_second"] = shown.rate_per_second
+        if shown.tick_price is not None:
+            params["tick_price_max"] = shown.tick_price
     if RESUME in request.headers:
         params["resume"] = request.headers[RESUME][:256]
     if request.headers.get(RENEW) == "1":

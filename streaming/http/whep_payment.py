@@ -42,11 +42,15 @@ _RANGE: Final = re.compile(
 
 @dataclass(frozen=True)
 class Shown:
-    """A credential that was read: its watch token, and the rate that its challenge named."""
+    """A credential that was read: its watch token, and the prices that its challenge named.
+
+    A challenge to anybody names no tick price.
+    """
 
     challenge: Challenge
     token: str = field(repr=False)
     rate_per_second: str
+    tick_price: str | None
 
 
 class Payments:
@@ -128,14 +132,15 @@ class Payments:
             credential = payment_auth.read_credential(given[0])
         except PaymentAuthInvalid as error:
             raise _malformed(error.field, str(error)) from None
-        rate_per_second = self._check(credential.challenge, resource_of(request, stream))
+        asked = self._check(credential.challenge, resource_of(request, stream))
         token = credential.payload.get("token")
         if not isinstance(token, str) or not is_token(token):
             raise _malformed("payload.token", "payload.token is no watch token of PayStream")
-        return Shown(credential.challenge, token, rate_per_second)
+        price = asked["methodDetails"].get("tickPrice")
+        return Shown(credential.challenge, token, str(asked["amount"]), price)
 
-    def _check(self, challenge: Challenge, resource: str) -> str:
-        """Judge a challenge that came back; returns the rate that it named. Raises 402."""
+    def _check(self, challenge: Challenge, resource: str) -> dict[str, Any]:
+        """Judge a challenge that came back; returns what it asked for. Raises 402."""
         if not payment_auth.is_bound(self._secret, challenge):
             raise _not_ours("challenge.id", "this server has made no such challenge since it began")
         asked = challenge.asked()  # it is ours, so it can be read
@@ -147,7 +152,7 @@ class Payments:
             raise _not_ours("challenge.request", "the challenge is for another stream")
         if challenge.id in self._used:
             raise _not_ours("challenge.id", "the challenge has been answered already")
-        return str(asked["amount"])
+        return asked
 
     @contextlib.contextmanager
     def answering(self, shown: Shown | None) -> Iterator[None]:

@@ -173,8 +173,13 @@ def test_a_creator_moderates_and_the_log_says_so(server: str, tmp_path: Path) ->
     assert told(server, "community", "mutes", "1")["mutes"][0]["until_ms"] is None
     assert "for good" in run(server, "community", "mutes", "1").stdout
     told(server, "community", "delete", "1", "1", "--reason", "an advert")
+    assert told(server, "community", "moderators", "1")["moderators"] == []
     told(server, "community", "moderator", "1", "bob")
+    (named,) = told(server, "community", "moderators", "1")["moderators"]
+    assert (named["handle"], named["account"]) == ("bob", bob)
+    assert bob[:8] in run(server, "community", "moderators", "1").stdout
     told(server, "community", "moderator", "1", "bob", "--dismiss")
+    assert "Nobody but the owner" in run(server, "community", "moderators", "1").stdout
     listed = told(server, "community", "audit", "list", "--stream", "1")["acts"]
     assert [one["act"] for one in reversed(listed)] == [
         "time-out",
@@ -208,7 +213,9 @@ def test_words_and_links_wait_for_a_moderator(server: str) -> None:
     assert kept["settings"]["links_held"] is True
     assert "off" in run(server, "community", "settings", "1", "--slow-mode", "0").stdout
     assert run(server, "community", "settings", "1", "--links", "maybe").exit_code == Exit.USAGE
-    assert run(server, "community", "settings", "1").exit_code == Exit.SERVER_REFUSED
+    shown = told(server, "community", "settings", "1")["settings"]
+    assert (shown["links_held"], shown["links_days"], shown["slow_mode_s"]) == (True, 7, 0)
+    assert "held" in run(server, "community", "settings", "1").stdout
     told(server, "community", "filter", "add", "moon", "--stream", "1")
     told(server, "community", "filter", "add", "coin", "--stream", "1", "--refuse")
     assert told(server, "chat", "say", "1", "see a.example/x", key="//Bob")["held"] is True

@@ -49,6 +49,7 @@ COMMANDS = {
     "Community.report": "community report",
     "Community.reports": "community reports",
     "Community.setSettings": "community settings",
+    "Community.settings": "community settings",
     "Community.queue": "community queue",
     "Community.answerReports": "community answer",
     "Community.held": "community held",
@@ -64,6 +65,7 @@ COMMANDS = {
     "Community.unmute": "community let-speak",
     "Community.nameModerator": "community moderator",
     "Community.dismissModerator": "community moderator",
+    "Community.moderators": "community moderators",
     "Publisher.start": "publish",
     "Publisher.stop": "publish",
     "Playback.open": "watch",
@@ -84,8 +86,6 @@ WITHOUT = {
     "Playback.flush": "of pages that go away",
     "Playback.close": "part of leaving",
     "Playback.forget": "part of leaving",
-    "Community.moderators": "GAP: in the page and over REST",
-    "Community.settings": "GAP: as above",
 }
 
 

@@ -150,6 +150,21 @@ def test_a_credential_is_admitted_and_the_receipt_says_what_is_known() -> None:
     asyncio.run(main())
 
 
+def test_the_tick_price_that_a_challenge_named_is_the_most_that_is_taken() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            admits, r.relayer.answers["admit"] = r.relayer.answers["admit"], unpaid
+            _, headers, _ = await post(r, POST)
+            challenge = challenge_in(headers)
+            assert challenge.asked()["methodDetails"]["tickPrice"] == "0"
+            r.relayer.answers["admit"] = admits
+            status, _, _ = await post(r, answer(challenge))
+            assert status == 201
+            assert r.relayer.requests[-1].params["tick_price_max"] == "0"
+
+    asyncio.run(main())
+
+
 def test_a_bearer_has_a_receipt_too_and_one_of_a_resumed_session_names_no_sum() -> None:
     async def main() -> None:
         async with http_rig() as r:

@@ -732,6 +732,24 @@ async def test_a_viewer_who_was_told_less_is_told_the_rate_and_not_charged_it(
         assert await r.result("admit", **{**told, "rate_max_per_second": str(RATE)})
 
 
+async def test_a_viewer_who_was_told_less_for_ticks_is_told_the_price_and_not_charged_it(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        token = await r.ready_viewer()
+        assert isinstance(r.chain.state.ledger.set_tick_price(None, 5), list)
+        await r.until(lambda: r.relayer.core.view.best_number > 0, 10)
+        told = {"token": token, "stream": 1, "rate_max_per_second": str(RATE)}
+        refused = await problem(r, "admit", **told, tick_price_max="4")
+        assert (refused.status, refused.code) == (402, "payment-required")
+        assert refused.terms is not None
+        assert (refused.terms["tick_price"], refused.terms["missing"]) == ("5", [])
+        refused = await problem(r, "admit", **told, tick_price_max="-1")
+        assert (refused.status, refused.field) == (400, "tick_price_max")
+        assert not r.chain.state.sessions
+        assert await r.result("admit", **told, tick_price_max="5")
+
+
 async def test_its_terms_and_streams_are_all_that_a_challenge_needs(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
