@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -37,10 +37,15 @@ class RenewParams(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamsParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Which part of the catalogue: streams with a number above `after`, at most `limit`."""
+    """Which part of the catalogue: streams with a number above `after`, at most `limit`.
+
+    Of one `owner` alone, or those of some `ids`, where they are named.
+    """
 
     after: int = -1
     limit: int = STREAMS_LISTED_MAX
+    owner: str | None = None
+    ids: Annotated[frozenset[int], msgspec.Meta(max_length=STREAMS_LISTED_MAX)] | None = None
 
 
 class StreamParams(msgspec.Struct, frozen=True, kw_only=True):

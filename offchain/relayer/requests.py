@@ -221,8 +221,15 @@ class Requests:
     # --- streams -----------------------------------------------------------------------------
 
     async def _streams(self, params: StreamsParams) -> dict[str, Any]:
+        owner = None if params.owner is None else read_account(params.owner, "owner")
         streams = await bounded(self._core.chain.streams())
-        behind = sorted(number for number in streams if number > params.after)
+        behind = sorted(
+            number
+            for number, entry in streams.items()
+            if number > params.after
+            and (owner is None or entry.owner == owner)
+            and (params.ids is None or number in params.ids)
+        )
         shown = behind[: min(max(params.limit, 1), STREAMS_LISTED_MAX)]
         return {
             "streams": [await self._stream_json(number, streams[number]) for number in shown],

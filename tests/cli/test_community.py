@@ -257,3 +257,14 @@ def test_what_is_said_answers_another(server: str) -> None:
     none = run(server, "chat", "say", "1", "x", "--reply-to", "9", key="//Bob")
     assert none.exit_code == Exit.SERVER_REFUSED
     assert "no message 9" in none.stderr
+
+
+def test_streams_are_found_by_what_is_said_of_them(server: str) -> None:
+    told(server, "stream", "describe", "1", "--title", "Tea party", "--tag", "hats")
+    [one] = told(server, "stream", "find", "party", "--tag", "hats")["streams"]
+    assert (one["stream"], one["card"]["title"]) == (1, "Tea party")
+    assert "Tea party" in run(server, "stream", "find", "tea").stdout
+    assert told(server, "stream", "find", "croquet") == {"streams": []}
+    assert told(server, "stream", "find", "--starts-within-s", "60") == {"streams": []}
+    refused = run(server, "stream", "find", "--language", "english")
+    assert refused.exit_code == Exit.SERVER_REFUSED
