@@ -9,6 +9,7 @@ import msgspec
 from offchain.relayer.wallet import WalletCall
 
 STREAMS_LISTED_MAX: Final = 500
+_StreamId = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class NoParams(msgspec.Struct, frozen=True):
@@ -45,7 +46,7 @@ class StreamsParams(msgspec.Struct, frozen=True, kw_only=True):
     after: int = -1
     limit: int = STREAMS_LISTED_MAX
     owner: str | None = None
-    ids: Annotated[frozenset[int], msgspec.Meta(max_length=STREAMS_LISTED_MAX)] | None = None
+    ids: Annotated[frozenset[_StreamId], msgspec.Meta(max_length=STREAMS_LISTED_MAX)] | None = None
 
 
 class StreamParams(msgspec.Struct, frozen=True, kw_only=True):
