@@ -187,6 +187,14 @@ def describe(
     age_min: Annotated[
         int, options.option("--age-min", "For whom it is: 0 (all), 12, 16 or 18.", "YEARS", min=0)
     ] = 0,
+    starts_at: Annotated[
+        list[str] | None,
+        options.option(
+            "--starts-at",
+            "When you begin, such as 2030-05-01T20:00+02:00, or that=what; repeatable.",
+            "TIME[=TEXT]",
+        ),
+    ] = None,
     key: options.Key = None,
     server: options.Server = options.SERVER_DEFAULT,
 ) -> None:
@@ -204,6 +212,7 @@ def describe(
         "tags": tag or [],
         "language": language,
         "age_min": age_min,
+        "schedule": [_start_in(each) for each in starts_at or []],
     }
 
     async def work(client: CommunityClient) -> dict[str, Any]:
@@ -218,6 +227,24 @@ def about(
 ) -> None:
     """Show what a stream is about, as its owner has signed it."""
     _tell_card(out, with_community(server, lambda client: client.card(number)))
+
+
+def _start_in(text: str) -> dict[str, Any]:
+    from datetime import datetime
+
+    at, _, title = text.partition("=")
+    try:
+        moment_at = datetime.fromisoformat(at.strip())
+    except ValueError:
+        moment_at = None
+    if moment_at is None or moment_at.tzinfo is None:
+        raise Failure(
+            f"--starts-at {at[:40]!r} is no time with its zone: write 2030-05-01T20:00+02:00, or "
+            "2030-05-01T18:00Z",
+            Exit.USAGE,
+            "time-invalid",
+        )
+    return {"starts_at_ms": int(moment_at.timestamp() * 1_000), "title": title}
 
 
 def _text_in(file: Path) -> str:

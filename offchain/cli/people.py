@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
 
 from offchain.cli import options, stream
 from offchain.cli.command import command
-from offchain.cli.community import Who, chat, profile, with_community
+from offchain.cli.community import Who, called, chat, profile, with_community
 from offchain.cli.media import run_until_stopped
 from offchain.cli.output import Output, moment, table
 from offchain.cli.wallets import Wallets
 
 if TYPE_CHECKING:
+    from streaming.clients.community_client import CommunityClient
     from streaming.live_frames import ChatMessage
+
+FOUND_MAX: Final = 100
 
 
 @command(profile, "follow", "paystream profile follow alice --key viewer")
@@ -120,6 +125,84 @@ def undescribe(
         out.json({"stream": number, "removed": True})
     else:
         out.note(f"Nothing is said of stream {number} any more.")
+
+
+@command(
+    stream.app,
+    "find",
+    "paystream stream find --category tea --server https://live.example",
+    'paystream stream find "mad party" --language en --starts-within-s 86400 --json',
+)
+def find(
+    out: Output,
+    text: Annotated[
+        str,
+        typer.Argument(
+            metavar="TEXT",
+            help="Words in the title, the tags or the owner's name.",
+            show_default="any",
+        ),
+    ] = "",
+    *,
+    category: Annotated[
+        str, options.option("--category", "Among what it is found.", "TEXT", show_default="any")
+    ] = "",
+    tag: Annotated[str, options.option("--tag", "A word for it.", "WORD", show_default="any")] = "",
+    language: Annotated[
+        str,
+        options.option(
+            "--language", "The language that is spoken, such as en.", "TAG", show_default="any"
+        ),
+    ] = "",
+    owner: Annotated[
+        str, options.option("--owner", "An account's address.", "ADDRESS", show_default="any")
+    ] = "",
+    starts_within_s: Annotated[
+        int | None,
+        options.option(
+            "--starts-within-s", "It starts within so many seconds.", "S", min=1, show_default="any"
+        ),
+    ] = None,
+    limit: Annotated[int, options.option("--limit", "At most so many.", "N", min=1)] = FOUND_MAX,
+    server: options.Server = options.SERVER_DEFAULT,
+) -> None:
+    """Find streams by what their owners say of them."""
+    wanted: dict[str, str | int | None] = {
+        "text": text,
+        "category": category,
+        "tag": tag,
+        "language": language,
+        "owner": owner,
+        "starts_within_s": starts_within_s,
+    }
+
+    async def work(client: CommunityClient) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        after: int | None = None
+        while len(found) < limit:
+            page, after = await client.cards(after=after, limit=limit - len(found), **wanted)
+            found += [one for one in page if one["card"] is not None]
+            if after is None:
+                break
+        return found
+
+    found = with_community(server, work)
+    if out.json_mode:
+        out.json({"streams": found})
+        return
+    rows = [
+        (
+            one["stream"],
+            one["card"]["title"],
+            called(one["owner_name"]),
+            one["card"]["category"],
+            one["card"]["language"],
+            " ".join(f"#{tag}" for tag in one["card"]["tags"]),
+        )
+        for one in found
+    ]
+    columns = ("Stream>", "Title", "By", "Category", "Language", "Tags")
+    out.show(table(columns, rows, "No stream is described so."))
 
 
 @command(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from offchain.relayer.wallet import WalletCall
 
 STREAMS_LISTED_MAX: Final = 500
+_StreamId = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class NoParams(msgspec.Struct, frozen=True):
@@ -37,10 +38,15 @@ class RenewParams(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamsParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Which part of the catalogue: streams with a number above `after`, at most `limit`."""
+    """Which part of the catalogue: streams with a number above `after`, at most `limit`.
+
+    Of one `owner` alone, or those of some `ids`, where they are named.
+    """
 
     after: int = -1
     limit: int = STREAMS_LISTED_MAX
+    owner: str | None = None
+    ids: Annotated[frozenset[_StreamId], msgspec.Meta(max_length=STREAMS_LISTED_MAX)] | None = None
 
 
 class StreamParams(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from offchain.journal import JournalError
 from offchain.journal.records import TokenRecord
 from offchain.keys.keystore import KeystoreError
 from offchain.ledger.errors import LedgerError
+from offchain.ledger.tables import Names
 from offchain.ledger.types import Currency, Stream
 from offchain.relayer import readiness
 from offchain.relayer.admission import Admission, Told
@@ -221,13 +222,28 @@ class Requests:
     # --- streams -----------------------------------------------------------------------------
 
     async def _streams(self, params: StreamsParams) -> dict[str, Any]:
-        streams = await bounded(self._core.chain.streams())
-        behind = sorted(number for number in streams if number > params.after)
+        owner = None if params.owner is None else read_account(params.owner, "owner")
+        streams = await self._meant(params.ids)
+        behind = sorted(
+            number
+            for number, entry in streams.items()
+            if number > params.after and (owner is None or entry.owner == owner)
+        )
         shown = behind[: min(max(params.limit, 1), STREAMS_LISTED_MAX)]
         return {
             "streams": [await self._stream_json(number, streams[number]) for number in shown],
             "next": shown[-1] if len(shown) < len(behind) else None,
         }
+
+    async def _meant(self, ids: frozenset[int] | None) -> dict[int, Stream]:
+        """Read streams of these numbers, which costs as much as they are many, or all."""
+        chain = self._core.chain
+        if ids is None:
+            return await bounded(chain.streams())
+        names = Names()
+        names.streams.update(ids)
+        found = (await bounded(chain.tables(names))).streams if ids else {}
+        return {number: entry for number, entry in found.items() if entry is not None}
 
     async def _stream(self, params: StreamParams) -> dict[str, Any]:
         entry = await self._admission.stream(params.stream)

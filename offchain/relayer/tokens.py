@@ -79,15 +79,15 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def read_account(text: str) -> str:
-    """Give an account's address in this chain's format. Raises Refused."""
+def read_account(text: str, field: str = "account") -> str:
+    """Give an account's address in this chain's format. Raises Refused, which names `field`."""
     if _ETHEREUM.fullmatch(text):
         raise Refused(
             400,
             "account-invalid",
             "this is an Ethereum address: choose an account of type sr25519 or ed25519 in the "
             "wallet (polkadot.js makes those by default), and send the money there",
-            field="account",
+            field=field,
         )
     with suppress(AddressInvalid):
         if len(text) <= ACCOUNT_CHARS_MAX:
@@ -96,7 +96,7 @@ def read_account(text: str) -> str:
         400,
         "account-invalid",
         "the account is no SS58 address: copy it from the wallet",
-        field="account",
+        field=field,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from streaming.clients.rest_client import RestClient
 from streaming.clients.signer import Signer
@@ -80,6 +80,23 @@ class CommunityClient:
     async def card(self, stream: int) -> dict[str, Any]:
         """What a stream is about, with its owner's signature."""
         return await self.ask("GET", _card(stream))
+
+    async def cards(
+        self,
+        *,
+        after: int | None = None,
+        limit: int | None = None,
+        **wanted: str | int | None,
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """What owners say of a page of their streams, and the `after` of the next page.
+
+        `wanted` is what they must say: `category`, `language`, `tag`, `text`, `starts_within_s`; or
+        whose they are: `owner`, an address. A page of what fits may be empty, and another follow.
+        """
+        asked = {"after": after, "limit": limit, **wanted}
+        given = {name: value for name, value in asked.items() if value not in (None, "")}
+        body = await self.ask("GET", f"/api/v1/cards?{urlencode(given)}")
+        return list(body["cards"]), body["next"]
 
     async def describe(self, stream: int, card: dict[str, Any], signer: Signer) -> dict[str, Any]:
         """Say what a stream of the signer's is about, for one signature."""

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Final
+import dataclasses
+from typing import Any, Final
 
 from aiohttp import web
 
 from streaming.community.account_routes import AccountRoutes, answer
+from streaming.community.accounts import ClockMs
 from streaming.community.cards import Cards
 from streaming.community.host import Host
-from streaming.community.ledger import PAGE_STREAMS_MAX, Ledger, query_number, stream_in
+from streaming.community.ledger import PAGE_STREAMS_MAX, Ledger, Part, query_part, stream_in
 from streaming.community.refusal import too_often
+from streaming.community.searching import Wanted, read_wanted
 from streaming.pace import Clock, Pace
 
 CHANGES_PER_MINUTE: Final = 30
 """Of one address: cards prepared and kept."""
+PAGES_SEARCHED_MAX: Final = 4
+"""Pages of streams that one search looks through; who wants more goes on from `next`."""
 
 
 class CardRoutes:
     """Handlers of `streams/{stream}/card` and `cards`."""
 
     def __init__(
-        self, host: Host, ledger: Ledger, accounts: AccountRoutes, cards: Cards, *, clock: Clock
+        self,
+        host: Host,
+        ledger: Ledger,
+        accounts: AccountRoutes,
+        cards: Cards,
+        *,
+        clock: Clock,
+        wall: ClockMs,
     ) -> None:
         self._host = host
         self._ledger = ledger
         self._accounts = accounts
         self._cards = cards
+        self._wall = wall
         self._changes = Pace(CHANGES_PER_MINUTE / 60, CHANGES_PER_MINUTE, clock)
 
     def routes(self, prefix: str) -> list[web.RouteDef]:
@@ -41,16 +54,39 @@ class CardRoutes:
         ]
 
     async def cards(self, request: web.Request) -> web.Response:
-        """GET cards: what `streams` says of a page of streams where it is of the same server."""
-        limit = query_number(request, "limit")
-        page = await self._ledger.page(
-            request.match_info.get("chain", ""),
-            query_number(request, "after"),
-            max(1, min(PAGE_STREAMS_MAX if limit is None else limit, PAGE_STREAMS_MAX)),
-        )
+        """GET cards: what `streams` says of a page of streams where it is of the same server, or
+        those of them that a query looks for."""
+        chain, part = request.match_info.get("chain", ""), query_part(request)
+        wanted = read_wanted(request.query, self._wall())
+        if wanted is None:
+            listed, following = await self._page(chain, part)
+        else:
+            listed, following = await self._search(chain, part, wanted)
+        return answer({"cards": listed, "next": following})
+
+    async def _page(self, chain: str, part: Part) -> tuple[list[dict[str, Any]], int | None]:
+        page = await self._ledger.page(chain, part)
         known = await self._cards.listed(page.owned)
-        listed = [{"stream": one.key.number, **known[one.key]} for one in page.owned]
-        return answer({"cards": listed, "next": page.next})
+        return [{"stream": one.key.number, **known[one.key]} for one in page.owned], page.next
+
+    async def _search(
+        self, chain: str, part: Part, wanted: Wanted
+    ) -> tuple[list[dict[str, Any]], int | None]:
+        """Look through some pages of streams, which are the same for all who search."""
+        found: list[dict[str, Any]] = []
+        following = part.after
+        for _ in range(PAGES_SEARCHED_MAX):
+            page = dataclasses.replace(part, after=following, limit=PAGE_STREAMS_MAX)
+            listed, following = await self._page(chain, page)
+            for one in listed:
+                if not wanted.fits(one):
+                    continue
+                if len(found) == part.limit:
+                    return found, found[-1]["stream"]
+                found.append(one)
+            if following is None:
+                break
+        return found, following
 
     async def card(self, request: web.Request) -> web.Response:
         """GET streams/{stream}/card."""

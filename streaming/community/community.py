@@ -10,7 +10,7 @@ from aiohttp import web
 
 from streaming.community.account_routes import AccountRoutes
 from streaming.community.accounts import Accounts, ClockMs, now_ms
-from streaming.community.addresses import public_of
+from streaming.community.addresses import is_address, public_of
 from streaming.community.card_routes import CardRoutes
 from streaming.community.cards import Cards
 from streaming.community.challenges import Challenges
@@ -55,13 +55,14 @@ class Community:
         self.accounts = AccountRoutes(
             host, self._database, accounts, Challenges(host.origin), clock=clock, wall=wall
         )
-        self._profiles = ProfileRoutes(
-            host, self.accounts, Profiles(self._database, wall), clock=clock
-        )
+        self._people = Profiles(self._database, wall)
+        self._profiles = ProfileRoutes(host, self.accounts, self._people, clock=clock)
 
         self._ledger = Ledger(host, clock)
         self._cards = Cards(self._database, wall)
-        self._card_routes = CardRoutes(host, self._ledger, self.accounts, self._cards, clock=clock)
+        self._card_routes = CardRoutes(
+            host, self._ledger, self.accounts, self._cards, clock=clock, wall=wall
+        )
         rules = Rules(Roles(operators), Filters())
         chat = Chat(self._database, rules, clock=clock, wall=wall)
         self._chat = chat
@@ -107,6 +108,16 @@ class Community:
         except Refused:
             return streams
         return [{**stream, **known[one.key]} for stream, one in zip(streams, owned, strict=True)]
+
+    async def knows(self, who: str) -> bool:
+        """Tell whether a handle is somebody's. An address always is: it may own streams."""
+        if is_address(who):
+            return True
+        try:
+            await self._people.of(who, None)
+        except Refused as refused:
+            return refused.problem.status != 404
+        return True
 
     @property
     def listeners(self) -> int:

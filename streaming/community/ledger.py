@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
-from streaming.community.addresses import public_of
+from streaming.community.addresses import address_of, public_of
 from streaming.community.host import Host
 from streaming.community.refusal import Refused
 from streaming.pace import Clock
@@ -31,6 +31,8 @@ UNAVAILABLE: Final = 500
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 """Fits into the tables' integers; the ledger counts streams from 0."""
 _QUERY: Final = re.compile(r"[0-9]{1,18}")
+IDS_NAMED_MAX: Final = 100
+"""Streams that one question may name."""
 
 
 class StreamKey(NamedTuple):
@@ -55,6 +57,22 @@ class Page:
     owned: tuple[Owned, ...]
     next: int | None
     """After which number the next page begins, if there is one."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which streams are asked for: `limit` of them, above `after`."""
+
+    after: int | None
+    limit: int
+    owner: str | None = None
+    """An address: its streams alone."""
+    ids: tuple[int, ...] | None = None
+    """Those of these numbers alone."""
+
+    def params(self) -> dict[str, Any]:
+        """Give it as the relayer is asked."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass
@@ -92,6 +110,33 @@ def query_number(request: web.Request, name: str) -> int | None:
     return int(text)
 
 
+def query_ids(request: web.Request) -> tuple[int, ...] | None:
+    """Give the streams' numbers in `ids`, None where they are not named. Raises `Refused` (400)."""
+    text = request.query.get("ids")
+    if text is None:
+        return None
+    parts = text.split(",", IDS_NAMED_MAX)
+    if len(parts) > IDS_NAMED_MAX or not all(_QUERY.fullmatch(each) for each in parts):
+        raise Refused(
+            400,
+            "query-invalid",
+            f"`ids` is at most {IDS_NAMED_MAX} streams' numbers with commas between, such as 1,5",
+            field="ids",
+        )
+    return tuple(sorted({int(each) for each in parts}))
+
+
+def query_part(request: web.Request) -> Part:
+    """Give which streams the query asks for. Raises `Refused` (400)."""
+    limit, owner = query_number(request, "limit"), request.query.get("owner")
+    return Part(
+        after=query_number(request, "after"),
+        limit=max(1, min(PAGE_STREAMS_MAX if limit is None else limit, PAGE_STREAMS_MAX)),
+        owner=None if owner is None else address_of(public_of(owner, "owner")),
+        ids=query_ids(request),
+    )
+
+
 class Ledger:
     """Owners of streams, by the relayer's word."""
 
@@ -101,7 +146,7 @@ class Ledger:
         self._known: OrderedDict[tuple[str, int], _Known] = OrderedDict()
         self._asking: dict[tuple[str, int], asyncio.Task[Owned]] = {}
         self._genesis: dict[str, tuple[float, str]] = {}
-        self._pages: OrderedDict[tuple[str, int | None, int], tuple[float, Page]] = OrderedDict()
+        self._pages: OrderedDict[tuple[str, Part], tuple[float, Page]] = OrderedDict()
 
     async def check(self) -> None:
         """Ask anew. Raises `Refused` where nobody answers."""
@@ -139,21 +184,17 @@ class Ledger:
                 raise
             return known.owned
 
-    async def page(self, chain: str, after: int | None, limit: int) -> Page:
-        """Give streams and their owners as they were a moment ago: `limit` of them, above `after`.
-
-        Raises `Refused`.
-        """
-        name = (chain, after, limit)
+    async def page(self, chain: str, part: Part) -> Page:
+        """Give streams and their owners as they were a moment ago. Raises `Refused`."""
+        name = (chain, part)
         known = self._pages.get(name)
         if known is not None and self._clock() - known[0] <= PAGE_REMEMBERED_S:
             return known[1]
-        part = {"limit": limit} if after is None else {"after": after, "limit": limit}
-        answer: Any = await self._host.ask("streams", part, chain)
+        answer: Any = await self._host.ask("streams", part.params(), chain)
         genesis = await self.genesis(chain)
         owned = tuple(
             Owned(StreamKey(genesis, one["id"]), public_of(one["owner"]))
-            for one in answer["streams"][:limit]
+            for one in answer["streams"][: part.limit]
         )
         page = Page(owned, answer.get("next"))
         self._pages[name] = (self._clock(), page)

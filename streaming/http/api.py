@@ -22,6 +22,8 @@ from streaming.http.request_input import (
     json_of,
     live_streams,
     optional_bearer,
+    query_flag,
+    query_ids,
     query_number,
     session_of,
     stream_of,
@@ -36,6 +38,10 @@ BOOT_ID: Final = web.AppKey("boot_id", str)
 METERS: Final = web.AppKey("meters", Meters)
 READY_WITHIN_S: Final = 2.0
 PREFIX: Final = "/api/v1"
+IDS_ASKED_MAX: Final = 500
+"""Streams that a relayer is asked for by their numbers; more may be live."""
+OWNER_CHARS_MAX: Final = 128
+"""Longer than every address: the relayer says what is wrong with what is cut off here."""
 
 
 def add_routes(app: web.Application) -> None:
@@ -144,19 +150,35 @@ def _live_fields(live: LiveState | None) -> dict[str, Any]:
 
 async def streams(request: web.Request) -> web.Response:
     """GET streams: a page of them, by number, and after which one the next page begins."""
-    asked = {name: query_number(request, name) for name in ("after", "limit")}
-    part = {name: number for name, number in asked.items() if number is not None}
-    answer = await _ask(request, "streams", part)
     chain, live = chain_of(request), live_streams(request.app[ENGINE])
+    part, cut_at = _part_of_streams(request, {each.number for each in live if each.chain == chain})
+    answer = await _ask(request, "streams", part)
+    following = answer.get("next")
     return _json(
         {
             "streams": [
                 {**one, **_live_fields(live.get(StreamRef(one["id"], chain)))}
                 for one in await _described(request, answer["streams"])
             ],
-            "next": answer.get("next"),
+            "next": cut_at if following is None else following,
         }
     )
+
+
+def _part_of_streams(request: web.Request, live: set[int]) -> tuple[dict[str, Any], int | None]:
+    """Which streams a query asks for, and after which one there are more of them. Raises 400."""
+    asked = {name: query_number(request, name) for name in ("after", "limit")}
+    part: dict[str, Any] = {name: number for name, number in asked.items() if number is not None}
+    if (owner := request.query.get("owner")) is not None:
+        part["owner"] = owner[:OWNER_CHARS_MAX]
+    ids = query_ids(request)
+    if query_flag(request, "live"):
+        ids = frozenset(live) if ids is None else ids & live
+    if ids is None:
+        return part, None
+    above = sorted(each for each in ids if each > part.get("after", -1))
+    named = part["ids"] = above[:IDS_ASKED_MAX]
+    return part, named[-1] if len(named) < len(above) else None
 
 
 async def stream_state(request: web.Request) -> web.Response:

@@ -68,7 +68,7 @@ class CommunityServer(HttpServer):
         add_for_each_chain(app, *self.community.routes_of_a_chain())
         paths = [path for path in openapi.MEDIA_PATHS if path not in openapi.COMMUNITY_ALONE_PATHS]
         add_for_each_chain(app, *elsewhere(paths, MEDIA_ELSEWHERE, self._media_origin))
-        add_pages(app, media=self._media_origin)
+        add_pages(app, media=self._media_origin, knows=self.community.knows)
         return app
 
     def operator_application(self) -> web.Application:

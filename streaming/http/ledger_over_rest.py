@@ -93,5 +93,7 @@ class LedgerOverRest:
 def _path(method: str, params: dict[str, Any]) -> str:
     if method == "stream":
         return f"streams/{params['stream']}"
+    if "ids" in params:
+        params = {**params, "ids": ",".join(str(each) for each in params["ids"])}
     query = urlencode({name: value for name, value in params.items() if value is not None})
     return f"{method}?{query}" if query else method

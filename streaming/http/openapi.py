@@ -6,7 +6,7 @@ from html import escape
 from typing import Any, Final
 
 from streaming.http.openapi_community import PATHS as COMMUNITY_PATHS
-from streaming.http.openapi_parts import Security, body_of, operation, sdp
+from streaming.http.openapi_parts import STREAMS_ASKED, Security, body_of, operation, sdp
 from streaming.sfu.sdp import SDP_BYTES_MAX
 
 _WATCH: Final[Security] = [{"watch": []}]
@@ -233,8 +233,17 @@ MEDIA_PATHS: Final[dict[str, dict[str, Any]]] = {
             "Streams by number, and which are live: at most 500, or `limit`, above `after`.",
             {"200": "`streams`, and `next`: the `after` of the next page, or null"},
             headers=[
-                {"name": name, "in": "query", "schema": {"type": "integer", "minimum": 0}}
-                for name in ("after", "limit")
+                *(
+                    {"name": name, "in": "query", "schema": {"type": "integer", "minimum": 0}}
+                    for name in ("after", "limit")
+                ),
+                *STREAMS_ASKED,
+                {
+                    "name": "live",
+                    "in": "query",
+                    "schema": {"enum": [0, 1]},
+                    "description": "1 for those alone that are live",
+                },
             ],
         )
     },

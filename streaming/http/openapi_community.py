@@ -6,7 +6,13 @@ from typing import Any, Final
 
 from streaming.community.accounts import DEVICE_CHARS_MAX
 from streaming.community.audit import LISTED_MAX, REASON_CHARS_MAX
-from streaming.community.cards import AGES, DESCRIPTION_CHARS_MAX, TITLE_CHARS_MAX
+from streaming.community.card_routes import PAGES_SEARCHED_MAX
+from streaming.community.cards import (
+    AGES,
+    CATEGORY_CHARS_MAX,
+    DESCRIPTION_CHARS_MAX,
+    TITLE_CHARS_MAX,
+)
 from streaming.community.chat import reports
 from streaming.community.chat.address_bans import BAN_MAX_MS
 from streaming.community.chat.chat import HISTORY_MAX
@@ -14,8 +20,11 @@ from streaming.community.chat.filters import HOLD, PATTERN_CHARS_MAX, REFUSE
 from streaming.community.chat.messages import TEXT_CHARS_MAX
 from streaming.community.chat.settings import LINKS_DAYS_MAX, SLOW_MODE_MAX_S, SPEAKERS
 from streaming.community.handles import HANDLE_CHARS_MAX, HANDLE_CHARS_MIN
+from streaming.community.ledger import PAGE_STREAMS_MAX
 from streaming.community.profiles import ABOUT_CHARS_MAX, NAME_CHARS_MAX
-from streaming.http.openapi_parts import FIELDS, Security, operation
+from streaming.community.searching import STARTS_WITHIN_MAX_S
+from streaming.community.searching import TEXT_CHARS_MAX as TEXT_CHARS_MAX_SEARCHED
+from streaming.http.openapi_parts import FIELDS, STREAMS_ASKED, Security, operation
 
 SESSION: Final[Security] = [{"session": []}]
 _EVERYBODY_OR_SESSION: Final[Security] = [{}, *SESSION]
@@ -81,6 +90,29 @@ def _whole(**names: str) -> list[dict[str, Any]]:
         {"name": name, "in": "query", "schema": schema, "description": text}
         for name, text in names.items()
     ]
+
+
+def _query(name: str, schema: dict[str, Any], text: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "schema": schema, "description": text}
+
+
+_SEARCHED: Final[list[dict[str, Any]]] = [
+    _query(
+        "category", {"type": "string", "maxLength": CATEGORY_CHARS_MAX}, "in small letters or not"
+    ),
+    _query("language", {"type": "string"}, "BCP 47; `pt` finds `pt-BR`, too"),
+    _query("tag", {"type": "string"}, "a word, with # or without"),
+    _query(
+        "text",
+        {"type": "string", "maxLength": TEXT_CHARS_MAX_SEARCHED},
+        "each of its words is in the title, the category, the tags, or the owner's name or handle",
+    ),
+    _query(
+        "starts_within_s",
+        {"type": "integer", "minimum": 1, "maximum": STARTS_WITHIN_MAX_S},
+        "the schedule has a start from now on within so many seconds",
+    ),
+]
 
 
 _ACCOUNTS: Final[dict[str, dict[str, Any]]] = {
@@ -271,13 +303,20 @@ _STREAMS: Final[dict[str, dict[str, Any]]] = {
     "/api/v1/cards": {
         "get": operation(
             "What the owners of streams say of them, by the streams' numbers: at most 500, or "
-            "`limit`, above `after`. On a server that has media, too, `streams` says the same.",
+            "`limit`, above `after`. On a server that has media, too, `streams` says the same. "
+            "With `category`, `language`, `tag`, `text` or `starts_within_s` those alone that fit; "
+            f"{PAGES_SEARCHED_MAX * PAGE_STREAMS_MAX} are looked through at a time, so `next` may "
+            "be there though few, or none, are found.",
             {
                 "200": "`cards`: `stream`, `card` or null, `owner_name`; `next`: the `after` of "
                 "the next page, or null",
                 "503": "who owns which stream is not known at the moment",
             },
-            headers=_whole(after="a stream's number", limit="how many"),
+            headers=[
+                *_whole(after="a stream's number", limit="how many"),
+                *STREAMS_ASKED,
+                *_SEARCHED,
+            ],
         )
     },
     "/api/v1/streams/{stream}/card": {

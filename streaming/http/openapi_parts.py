@@ -31,6 +31,23 @@ FIELDS: Final[dict[str, dict[str, Any]]] = {
 }
 
 
+STREAMS_ASKED: Final[list[dict[str, Any]]] = [
+    {
+        "name": "owner",
+        "in": "query",
+        "schema": {"type": "string"},
+        "description": "an address: its streams alone",
+    },
+    {
+        "name": "ids",
+        "in": "query",
+        "schema": {"type": "string", "pattern": "^[0-9]+(,[0-9]+){0,99}$"},
+        "description": "numbers with commas between: those streams alone",
+    },
+]
+"""What says, in the query, which streams are meant."""
+
+
 def parameter(name: str) -> dict[str, Any]:
     """A part of the path."""
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}

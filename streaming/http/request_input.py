@@ -16,6 +16,8 @@ from streaming.sfu.media_engine import LiveState, MediaEngine
 
 JSON_BYTES_MAX: Final = 64 * 1024
 STREAM_MAX: Final = (1 << 64) - 1
+IDS_NAMED_MAX: Final = 100
+"""Streams that one question may name."""
 LINK: Final = web.AppKey("link", Links)
 ENGINE: Final = web.AppKey[MediaEngine]("engine", MediaEngine)
 REQUEST_TIMEOUT_S: Final = web.AppKey("request_timeout_s", float)
@@ -90,6 +92,32 @@ def query_number(request: web.Request, name: str) -> int | None:
             400, "query-invalid", f"`{name}` is no whole number: {text[:40]!r}", field=name
         )
     return int(text)
+
+
+def query_ids(request: web.Request) -> frozenset[int] | None:
+    """The streams' numbers in `ids`, None where they are not named. Raises 400."""
+    text = request.query.get("ids")
+    if text is None:
+        return None
+    parts = text.split(",", IDS_NAMED_MAX)
+    if len(parts) > IDS_NAMED_MAX or not all(
+        _NUMBER.fullmatch(each) and int(each) <= STREAM_MAX for each in parts
+    ):
+        raise ProblemError(
+            400,
+            "query-invalid",
+            f"`ids` is at most {IDS_NAMED_MAX} streams' numbers with commas between, such as 1,5",
+            field="ids",
+        )
+    return frozenset(int(each) for each in parts)
+
+
+def query_flag(request: web.Request, name: str) -> bool:
+    """Whether the query asks for something: `1` does, `0` does not. Raises 400 for the rest."""
+    text = request.query.get(name, "0")
+    if text not in ("0", "1"):
+        raise ProblemError(400, "query-invalid", f"`{name}` is 0 or 1", field=name)
+    return text == "1"
 
 
 def session_of(request: web.Request) -> SessionRef:

@@ -120,7 +120,8 @@ class MediaServer(HttpServer):
         elif self.config.only == "media":
             where = self.config.community_origin
             add_for_each_chain(app, *elsewhere(openapi_community.PATHS, COMMUNITY_ELSEWHERE, where))
-        add_pages(app, community=self.config.community_origin)
+        knows = None if self.community is None else self.community.knows
+        add_pages(app, community=self.config.community_origin, knows=knows)
         return app
 
     def operator_application(self) -> web.Application:

@@ -152,10 +152,17 @@ class FakeApi:
         return app
 
     def _page(self, name: str) -> Any:
-        async def page(_request: web.Request) -> web.Response:
+        async def page(request: web.Request) -> web.Response:
             text = (PAGES / f"{name}.html").read_text()
             headers = {"Content-Security-Policy": CSP, "Cache-Control": "no-store"}
-            return web.Response(text=text, content_type="text/html", headers=headers)
+            who = request.match_info.get("who")
+            is_there = who is None or self.community is None or await self.community.knows(who)
+            return web.Response(
+                status=200 if is_there else 404,
+                text=text,
+                content_type="text/html",
+                headers=headers,
+            )
 
         return page
 
@@ -173,7 +180,7 @@ class FakeApi:
             return _answer(problem)
         except Refused as refused:
             said = refused.problem
-            return _answer(Problem(said.status, said.code, said.detail))
+            return _answer(Problem(said.status, said.code, said.detail, field=said.field))
         return response
 
     async def _close_all(self, _app: web.Application) -> None:
@@ -232,9 +239,13 @@ class FakeApi:
         stream["viewers"] = len(watching) + stream.get("viewers_extra", 0)
         return stream
 
-    async def streams(self, _request: web.Request) -> web.Response:
-        found = [self._stream(number) for number in self.system.streams]
-        return web.json_response({"streams": await self._described(found)})
+    async def streams(self, request: web.Request) -> web.Response:
+        asked = dict(request.query)
+        if "ids" in asked:
+            asked["ids"] = frozenset(map(int, asked["ids"].split(",")))
+        page = self.system.part(asked)
+        found = [self._stream(each["id"]) for each in page["streams"]]
+        return web.json_response(page | {"streams": await self._described(found)})
 
     async def stream(self, request: web.Request) -> web.Response:
         [found] = await self._described([self._stream(request.match_info["id"])])

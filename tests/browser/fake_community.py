@@ -35,6 +35,8 @@ class FakeHost:
     async def ask(self, method: str, params: dict[str, Any], chain: str) -> Any:
         if method == "info":
             return {"genesis_hash": GENESIS}
+        if method == "streams":
+            return self._system.part(params)
         stream = self._system.streams.get(params["stream"])
         if stream is None:
             raise Refused(404, "stream-not-found", f"There is no stream {params['stream']}.")

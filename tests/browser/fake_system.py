@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fractions
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -175,6 +176,20 @@ class FakeSystem:
             "audio_codec": "opus" if live else None,
         }
         return number
+
+    def part(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """A page of streams by number, as a server is asked for them."""
+        live, after = asked.get("live") == "1", int(asked.get("after", -1))
+        fits = [
+            each
+            for number, each in sorted(self.streams.items())
+            if number > after
+            and each["owner"] == asked.get("owner", each["owner"])
+            and number in asked.get("ids", {number})
+            and (each["live"] or not live)
+        ]
+        page = fits[: int(asked.get("limit", 500))]
+        return {"streams": page, "next": page[-1]["id"] if len(page) < len(fits) else None}
 
     def fund(self, account: str, amount: int) -> None:
         """A free balance."""

@@ -80,18 +80,18 @@ async def test_streams_are_called_as_their_owners_say(driven: Driven, fake: Fake
         }
         await alice.client.describe(number, card, alice.signer)
     async with opened(driven, None, fake.url) as page:
-        row = page.get_by_role("link", name="Tea")
+        row = page.locator(".stream-row", has_text="Tea")
         await expect(row).to_contain_text(f"Tea {HOSTILE}")
         await expect(row).to_contain_text(f"by {HOSTILE}")
         await expect(row).to_contain_text("12+")
         await expect(row).to_contain_text("#hats")
         await expect(page.get_by_role("link", name="Stream 2")).to_be_visible()
-        await row.click()
+        await row.get_by_role("link", name="Tea").click()
         await expect(page.get_by_role("heading", level=1)).to_have_text(f"Tea {HOSTILE}")
         about = page.locator("#description")
         await expect(about.locator("strong")).to_have_text("Come")
         assert await about.locator("img, script").count() == 0
-        links = about.locator("a")
+        links = about.locator("a:not(.badge)")
         assert [await links.nth(n).get_attribute("href") for n in range(await links.count())] == [
             "https://a.example"
         ]
@@ -273,6 +273,10 @@ async def test_a_creator_says_what_the_stream_is_about(driven: Driven, fake: Fak
         await page.get_by_label("Description (Markdown)").fill("Come **in**")
         await page.get_by_label("Tags, with spaces between").fill("#tea hats")
         await page.get_by_label("For", exact=True).select_option("12")
+        await page.get_by_label("Language, as a short tag").fill("en")
+        await page.get_by_role("button", name="Add a start").click()
+        await page.get_by_label("Begins at, in your time").fill("2030-05-01T20:00")
+        await page.get_by_label("What begins").fill("Hats")
         await page.get_by_role("button", name="Sign and save").click()
         state = page.locator("#card").get_by_role("status")
         await expect(state).to_have_text("Saved. Viewers see it at once.", timeout=SOON_MS)
@@ -288,5 +292,10 @@ async def test_a_creator_says_what_the_stream_is_about(driven: Driven, fake: Fak
         await expect(page.get_by_label("Title", exact=True)).to_have_value("A tea party")
         await expect(page.get_by_label("Description (Markdown)")).to_have_value("Come **in**")
         await expect(page.get_by_label("Tags, with spaces between")).to_have_value("tea hats")
+        begins = page.get_by_label("Begins at, in your time")
+        await expect(begins).to_have_value("2030-05-01T20:00")
     async with Somebody(fake, "Bob") as bob:
-        assert (await bob.client.card(1))["card"]["age_min"] == 12
+        card = (await bob.client.card(1))["card"]
+        assert (card["age_min"], card["language"]) == (12, "en")
+        [start] = card["schedule"]
+        assert (start["title"], start["starts_at_ms"] % 3_600_000) == ("Hats", 0)

@@ -30,9 +30,13 @@ def test_pages_of_either_half_show_streams_with_their_titles_and_chat(
                 said = {"id": f"message-{number}", "text": f"hello {number}"}
                 await alice.ask("POST", "/api/v1/streams/1/chat", json=said)
                 async with opened(driven, None, at.url) as page:
-                    title = page.get_by_role("link", name="A mad tea party")
-                    await expect(title).to_be_visible(timeout=SOON_MS)
-                    await expect(title).to_contain_text("by Alice")
+                    row = page.locator(".stream-row", has_text="A mad tea party")
+                    await expect(row).to_contain_text("by Alice", timeout=SOON_MS)
+                    await row.get_by_role("link", name="Alice").click()
+                    await expect(page.get_by_role("heading", name="Alice")).to_be_visible()
+                    await expect(row).to_be_visible()
+                    await page.goto(f"{at.url}/browse?text=mad+alice")
+                    await expect(row).to_contain_text("Live", timeout=SOON_MS)
                 asked = Asked()
                 async with opened(driven, BOB, f"{at.url}/watch?stream=1", asked) as page:
                     heading = page.get_by_role("heading", name="A mad tea party")

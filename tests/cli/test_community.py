@@ -264,3 +264,26 @@ def test_what_is_said_answers_another(server: str) -> None:
     none = run(server, "chat", "say", "1", "x", "--reply-to", "9", key="//Bob")
     assert none.exit_code == Exit.SERVER_REFUSED
     assert "no message 9" in none.stderr
+
+
+def test_a_stream_says_when_it_starts(server: str) -> None:
+    describe = ("stream", "describe", "1", "--title", "Tea")
+    starts = ("--starts-at", "2030-05-01T20:00+02:00=Hats", "--starts-at", "2030-04-30T18:00Z")
+    kept = told(server, *describe, *starts)["card"]["schedule"]
+    assert kept == [
+        {"starts_at_ms": 1_903_802_400_000, "title": ""},
+        {"starts_at_ms": 1_903_888_800_000, "title": "Hats"},
+    ]
+    for wrong in ("tomorrow", "2030-05-01T20:00", "=Hats"):
+        assert run(server, *describe, "--starts-at", wrong).exit_code == Exit.USAGE
+
+
+def test_streams_are_found_by_what_is_said_of_them(server: str) -> None:
+    told(server, "stream", "describe", "1", "--title", "Tea party", "--tag", "hats")
+    [one] = told(server, "stream", "find", "party", "--tag", "hats")["streams"]
+    assert (one["stream"], one["card"]["title"]) == (1, "Tea party")
+    assert "Tea party" in run(server, "stream", "find", "tea").stdout
+    assert told(server, "stream", "find", "croquet") == {"streams": []}
+    assert told(server, "stream", "find", "--starts-within-s", "60") == {"streams": []}
+    refused = run(server, "stream", "find", "--language", "english")
+    assert refused.exit_code == Exit.SERVER_REFUSED

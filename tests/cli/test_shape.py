@@ -44,6 +44,7 @@ def test_every_promised_command_is_there() -> None:
             "resume",
             "end",
             "transfer",
+            "find",
             "undescribe",
             "refund",
             "tiers",

@@ -13,11 +13,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from streaming.community.database import opening
-from streaming.http import openapi, process
+from streaming.http import api, openapi, process
 from streaming.http.config import ServeConfig
 from streaming.http.limits import Limits
 from streaming.http.pages import PAGE_PATHS
-from streaming.session_state import Problem
+from streaming.session_state import Problem, StreamRef
+from tests.http.fake_relayer import STREAM
 from tests.http.rig import WATCHING, http_rig
 
 
@@ -49,6 +50,48 @@ def test_requests_reach_the_relayer_with_their_token() -> None:
                 )
                 assert (status, answer) == (200, {"asked": asked}), path
                 assert headers["Cache-Control"] == "no-store"
+
+    asyncio.run(main())
+
+
+def test_part_of_the_streams_is_asked_for() -> None:
+    async def main() -> None:
+        async with http_rig() as r:
+            for query, asked in (
+                (f"owner={STREAM['owner']}&limit=7", {"owner": STREAM["owner"], "limit": 7}),
+                ("ids=3,1,3", {"ids": [1, 3]}),
+                ("ids=3,1&after=1", {"ids": [3], "after": 1}),
+                ("live=1", {"ids": [1]}),
+                ("live=1&ids=2", {"ids": []}),
+                ("live=0", {}),
+            ):
+                status, _, _ = await r.ask("GET", f"/api/v1/streams?{query}")
+                assert status == 200
+                assert r.relayer.requests[-1].params == asked, query
+            for query, field in (
+                ("ids=x", "ids"),
+                ("ids=1,", "ids"),
+                ("ids=" + ",".join("1" * 101), "ids"),
+                ("ids=99999999999999999999", "ids"),
+                ("live=yes", "live"),
+            ):
+                status, _, body = await r.ask("GET", f"/api/v1/streams?{query}")
+                assert (status, body["code"], body["field"]) == (400, "query-invalid", field)
+
+    asyncio.run(main())
+
+
+def test_more_live_streams_than_a_page_has_go_on_from_its_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(api, "IDS_ASKED_MAX", 2)
+    monkeypatch.setattr(api, "live_streams", lambda _: dict.fromkeys(map(StreamRef, (5, 3, 9))))
+
+    async def main() -> None:
+        async with http_rig() as r:
+            for query, named, following in (("", [3, 5], 5), ("&after=5", [9], None)):
+                _, _, body = await r.ask("GET", f"/api/v1/streams?live=1{query}")
+                assert (r.relayer.requests[-1].params["ids"], body["next"]) == (named, following)
 
     asyncio.run(main())
 

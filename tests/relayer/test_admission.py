@@ -772,3 +772,28 @@ async def test_its_terms_and_streams_are_all_that_a_challenge_needs(
         for name in shared:
             assert anybody["methodDetails"][name] == details[name]
         assert anybody["amount"] == asked["amount"]
+
+
+async def test_streams_are_asked_for_by_owner_and_by_number(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with rig(tmp_path) as r:
+        for number, owner in ((2, "Alice"), (3, "Bob"), (4, "Alice")):
+            r.chain.add_stream(number, owner=owner)
+        await trio.sleep(5)  # a block with them
+
+        async def listed(**asked: Any) -> tuple[list[int], int | None]:
+            answer = await r.result("streams", **asked)
+            return [each["id"] for each in answer["streams"]], answer["next"]
+
+        alices = account("Alice")
+        assert await listed(owner=alices) == ([2, 4], None)
+        assert await listed(owner=alices, limit=1) == ([2], 2)
+        assert await listed(owner=alices, after=2) == ([4], None)
+        assert await listed(ids=[4, 3, 99]) == ([3, 4], None)
+        assert await listed(ids=[3, 4], owner=alices) == ([4], None)
+        assert await listed(ids=[]) == ([], None)
+        refused = await problem(r, "streams", owner="nobody")
+        assert (refused.status, refused.code, refused.field) == (400, "account-invalid", "owner")
+        for wrong in (list(range(501)), [-1], [1 << 63], ["1"]):
+            assert (await problem(r, "streams", ids=wrong)).status == 400

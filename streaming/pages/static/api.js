@@ -27,7 +27,10 @@ function originOf(half) {
 export const client = new Client({ media: originOf("media"), community: originOf("community"), retries: 0 });
 
 export const info = () => client.info();
-export const streams = () => client.streams();
+/** @param {Parameters<Client["streams"]>[0]} [which] */
+export const streams = (which) => client.streams(which);
+/** @param {Parameters<Client["streamPage"]>[0]} [part] */
+export const streamPage = (part) => client.streamPage(part);
 /** @param {number} id */
 export const stream = (id) => client.stream(id);
 /** @param {number} id @param {string} token */

@@ -10,6 +10,7 @@ import { StreamPicker } from "./components/stream-picker.js";
 import { CapturePicker } from "./components/capture-picker.js";
 import "./components/wallet-chooser.js";
 import { button, figure, fill, h, icon, notice, setText } from "./dom.js";
+import "./header.js";
 import { STEP_TEXTS } from "./reasons.js";
 import { WalletError, forgetToken, send, signIn } from "./wallet.js";
 import { Publisher } from "./sdk/whip.js";

@@ -10,6 +10,8 @@ import { readStored, signText } from "./wallet.js";
 
 export { newMessageId } from "./sdk/community.js";
 
+/** @typedef {import("./sdk/types.js").Profile} Profile */
+
 /** @typedef {import("./sdk/wallet.js").Account} Account */
 /** @typedef {import("./sdk/types.js").Card} Card */
 /** @typedef {import("./sdk/types.js").Message} Message */
@@ -28,8 +30,15 @@ export function storedSession(account) {
   return stored.expires_at_ms - Date.now() > LEFT_AT_LEAST_MS ? stored.token : null;
 }
 
+/** @returns {{token: string, account: string} | null} who is signed in on this tab, whatever the wallet says */
+export function currentSession() {
+  const stored = readStored(sessionStorage, TOKEN_KEY);
+  return stored && stored.expires_at_ms - Date.now() > LEFT_AT_LEAST_MS ? stored : null;
+}
+
 export function forgetSession() {
   sessionStorage.removeItem(TOKEN_KEY);
+  document.dispatchEvent(new Event("session"));
 }
 
 /**
@@ -43,6 +52,7 @@ export async function signInToCommunity(account) {
   const sign = (/** @type {string} */ text) => signText(account, text);
   const { token, expires_at_ms } = await community.signIn(account.address, sign, { device: device() });
   sessionStorage.setItem(TOKEN_KEY, JSON.stringify({ token, expires_at_ms, account: account.address }));
+  document.dispatchEvent(new Event("session"));
   return token;
 }
 
@@ -54,11 +64,27 @@ function device() {
   return system ? `${browser} on ${system}` : browser;
 }
 
-/** @param {string} who a handle or an address */
-export const profile = (who) => community.profile(who);
+/** @param {string} who a handle or an address @param {string | null} [token] */
+export const profile = (who, token) => community.profile(who, { token });
 
 /** @param {Record<string, unknown>} fields @param {string} token */
 export const keepProfile = (fields, token) => community.keepProfile(fields, token);
+
+/** @param {string} token */
+export const follows = (token) => community.follows(token);
+
+/** @param {string} who @param {boolean} follows @param {string} token */
+export const setFollow = (who, follows, token) =>
+  follows ? community.follow(who, token) : community.unfollow(who, token);
+
+/** @param {Parameters<Community["cards"]>[0]} looked */
+export const cards = (looked) => community.cards(looked);
+
+/** @param {string} token */
+export async function signOut(token) {
+  await community.signOut(token);
+  forgetSession();
+}
 
 /** @param {number} stream */
 export const card = (stream) => community.card(stream);

@@ -11,6 +11,7 @@ import "./components/report-queue.js";
 import "./components/wallet-chooser.js";
 import "./components/word-list.js";
 import { button, fill, h, notice, setText } from "./dom.js";
+import "./header.js";
 import * as moderation from "./moderation.js";
 
 /** @typedef {import("./components/loaded-panel.js").LoadedPanel<any>} Panel */

@@ -27,21 +27,34 @@ export const ownerOf = ({ owner, owner_name }) =>
   owner_name ? calledBy(owner_name, shortAddress) : shortAddress(owner);
 
 /**
+ * The page of whoever has a stream, or of anybody else.
+ * @param {{account: string, handle?: string | null}} who
+ * @returns {string}
+ */
+export const pathOfCreator = ({ account, handle }) => `/creator/${encodeURIComponent(handle || account)}`;
+
+/** @param {import("./api.js").Stream} stream @returns {string} whether it is to be seen */
+export const stateOf = ({ live, status }) =>
+  live ? "Live" : status === "ended" ? "Ended" : status === "paused" ? "Paused" : "Not live";
+
+/**
  * @param {import("./api.js").Stream} stream
  * @param {import("./api.js").ChainInfo} info of the stream's asset
  */
 export function showStream(stream, info) {
-  const { owner, live, viewers, status, rate_per_second, tiers } = stream;
+  const { owner, live, viewers, rate_per_second, tiers } = stream;
   const { decimals, symbol } = info;
   const rate = fromWire(rate_per_second);
   document.title = `${titleOf(stream)} · PayStream`;
   setText(find("title"), titleOf(stream));
   const badge = find("badge");
   badge.className = live ? "badge live" : "badge";
-  setText(badge, live ? "Live" : status === "ended" ? "Ended" : status === "paused" ? "Paused" : "Not live");
+  setText(badge, stateOf(stream));
   setText(find("viewers"), live ? `${viewers ?? 0} watching` : "");
-  setText(find("owner"), `by ${ownerOf(stream)}`);
-  find("owner").title = owner;
+  const creator = /** @type {HTMLAnchorElement} */ (find("owner"));
+  setText(creator, ownerOf(stream));
+  creator.title = owner;
+  creator.href = pathOfCreator(stream.owner_name ?? { account: owner });
   setText(find("price-second"), formatAmount(rate, decimals, symbol));
   setText(
     find("price-longer"),

@@ -14,6 +14,7 @@ import { TimeChoice } from "./components/time-choice.js";
 import { VaultPanel } from "./components/vault-panel.js";
 import "./components/wallet-chooser.js";
 import { button, fill, h, notice, setText } from "./dom.js";
+import "./header.js";
 import { partsOf, planFor, shortText, whatIsSigned } from "./payment-plan.js";
 import { MISSING_TEXTS, OPENING_TEXT, PAUSE_TEXTS, RETURNING_TEXT, STEP_TEXTS, asSentence, explain, whyHeldBack } from "./reasons.js";
 import { sameAccount } from "./sdk/ss58.js";

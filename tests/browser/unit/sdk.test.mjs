@@ -161,6 +161,41 @@ test("of two servers each is asked for its own, and streams have their cards", a
   assert.ok(asked.some(({ url }) => url === "http://c/api/v1/cards?after=3&limit=1"));
 });
 
+test("some of the streams are asked for, and of what is live the cards by their numbers", async () => {
+  const { fetch, asked } = split(() => answer({ cards: [], next: null }));
+  const client = new Client({ media: "http://m", community: "http://c", fetch });
+  const urls = async (/** @type {any} */ which) => {
+    asked.length = 0;
+    await client.streams(which);
+    return asked.map(({ url }) => url).sort();
+  };
+  assert.deepEqual(await urls({ owner: "5G" }), ["http://c/api/v1/cards?owner=5G", "http://m/api/v1/streams?owner=5G"]);
+  assert.deepEqual(await urls({ live: true }), ["http://c/api/v1/cards?ids=4%2C5", "http://m/api/v1/streams?live=1"]);
+  assert.deepEqual(await urls({ ids: [5] }), ["http://c/api/v1/cards?ids=5", "http://m/api/v1/streams?ids=5"]);
+  assert.deepEqual(await urls({ ids: [] }), [], "nothing is asked for nothing");
+});
+
+test("pages follow each other, and one can be had alone", async () => {
+  const { fetch, asked } = scripted((url) =>
+    answer({ streams: [{ id: 1, status: "Active" }], next: url.includes("after=7") ? null : 7 }),
+  );
+  const client = new Client({ media: "http://m", fetch });
+  assert.equal((await client.streams({ owner: "5G" })).length, 2);
+  assert.deepEqual(asked.map(({ url }) => url), ["http://m/api/v1/streams?owner=5G", "http://m/api/v1/streams?after=7&owner=5G"]);
+  assert.equal((await client.streamPage({ limit: 1 })).next, 7);
+});
+
+test("what is looked for is asked of the community, and what is empty is not said", async () => {
+  const { fetch, asked } = scripted(answer({ cards: [], next: null }));
+  const community = new Community(new Client({ media: "http://m", community: "http://c", chain: "asia", fetch }));
+  await community.cards({ text: "mad & tea", category: "", startsWithinS: 60, after: null });
+  await community.cards();
+  assert.deepEqual(asked.map(({ url }) => url), [
+    "http://c/chains/asia/api/v1/cards?text=mad+%26+tea&starts_within_s=60",
+    "http://c/chains/asia/api/v1/cards",
+  ]);
+});
+
 test("a community that is away takes no stream from anybody", async () => {
   const { fetch } = split(() => { throw away; });
   const client = new Client({ media: "http://m", community: "http://c", fetch, retries: 0 });

@@ -1,9 +1,10 @@
 import { card, keepCard } from "../community.js";
-import { fill, h, setText } from "../dom.js";
+import { button, fill, h, setText } from "../dom.js";
 
 /** @typedef {import("../wallet.js").Account} Account */
 
-const LIMITS = { title: 100, description: 5_000, category: 40, tags: 320 };
+const LIMITS = { title: 100, description: 5_000, category: 40, tags: 320, language: 35, starts: 20 };
+const HOUR_MS = 3_600_000;
 const AGES = [0, 12, 16, 18];
 
 /**
@@ -14,7 +15,6 @@ export class CardForm extends EventTarget {
   #root;
   #stream = 0;
   /** @type {Account | null} */ #account = null;
-  /** What the form does not show stays as it is. @type {Record<string, any>} */ #kept = {};
   #title = field("card-title", "input", { type: "text", maxlength: LIMITS.title, required: true, autocomplete: "off" });
   #description = field("card-description", "textarea", { maxlength: LIMITS.description, rows: 5 });
   #category = field("card-category", "input", { type: "text", maxlength: LIMITS.category, autocomplete: "off" });
@@ -24,6 +24,15 @@ export class CardForm extends EventTarget {
     { id: "card-age" },
     AGES.map((years) => h("option", { value: years }, years === 0 ? "Everybody" : `From ${years} years`)),
   );
+  #language = field("card-language", "input", {
+    type: "text",
+    maxlength: LIMITS.language,
+    autocomplete: "off",
+    autocapitalize: "off",
+    spellcheck: "false",
+  });
+  #starts = h("div", { class: "stack" });
+  #add = button("plain", "Add a start", () => this.#addStart());
   #state = h("p", { class: "small", role: "status" });
   #details = h("details", { class: "plain-details" }, h("summary", {}, "Title and description"), this.#form());
 
@@ -43,6 +52,8 @@ export class CardForm extends EventTarget {
       labelled("Category", this.#category),
       labelled("Tags, with spaces between", this.#tags),
       labelled("For", this.#age),
+      labelled("Language, as a short tag such as en", this.#language),
+      h("fieldset", { class: "starts" }, h("legend", { class: "label" }, "When you begin"), this.#starts, this.#add),
       h("button", { type: "submit", class: "button plain" }, "Sign and save"),
       this.#state,
     );
@@ -75,26 +86,55 @@ export class CardForm extends EventTarget {
 
   /** @param {Record<string, any>} fields */
   #take(fields) {
-    this.#kept = fields;
     this.#title.value = fields.title ?? "";
     this.#description.value = fields.description ?? "";
     this.#category.value = fields.category ?? "";
     this.#tags.value = (fields.tags ?? []).join(" ");
     this.#age.value = String(fields.age_min ?? 0);
+    this.#language.value = fields.language ?? "";
+    fill(this.#starts);
+    for (const start of fields.schedule ?? []) this.#showStart(start);
+    this.#add.disabled = this.#starts.childElementCount >= LIMITS.starts;
+  }
+
+  #addStart() {
+    this.#showStart({ starts_at_ms: Math.ceil(Date.now() / HOUR_MS) * HOUR_MS, title: "" }).focus();
+    this.#add.disabled = this.#starts.childElementCount >= LIMITS.starts;
+  }
+
+  /** @param {{starts_at_ms: number, title: string}} start @returns {HTMLInputElement} where its time is typed */
+  #showStart({ starts_at_ms, title }) {
+    const at = h("input", { type: "datetime-local", required: true, value: localTime(starts_at_ms), "aria-label": "Begins at, in your time" });
+    const what = h("input", { type: "text", maxlength: LIMITS.title, value: title, autocomplete: "off", placeholder: "What", "aria-label": "What begins (may be left empty)" });
+    const remove = button("quiet", "Remove", () => {
+      row.remove();
+      this.#add.disabled = false;
+      this.#add.focus();
+    });
+    const row = h("div", { class: "starts-row" }, at, what, remove);
+    this.#starts.append(row);
+    return at;
+  }
+
+  /** @returns {{starts_at_ms: number, title: string}[]} */
+  #schedule() {
+    return [...this.#starts.children].map((row) => {
+      const [at, what] = row.querySelectorAll("input");
+      return { starts_at_ms: new Date(at.value).getTime(), title: what.value };
+    });
   }
 
   async #save() {
     const [stream, account] = [this.#stream, this.#account];
     if (!account) return;
-    const { language = "", schedule = [] } = this.#kept;
     const fields = {
       title: this.#title.value,
       description: this.#description.value,
       category: this.#category.value,
       tags: this.#tags.value.split(/[\s,]+/).filter(Boolean),
       age_min: Number(this.#age.value),
-      language,
-      schedule,
+      language: this.#language.value.trim(),
+      schedule: this.#schedule(),
     };
     try {
       this.#say("Confirm in your wallet: it signs a text, and moves no money.");
@@ -112,6 +152,15 @@ export class CardForm extends EventTarget {
     this.#state.classList.toggle("is-error", isError);
     setText(this.#state, text);
   }
+}
+
+/**
+ * @param {number} ms
+ * @returns {string} the moment in this place's time, as a field of the form has it
+ */
+function localTime(ms) {
+  const here = new Date(ms - new Date(ms).getTimezoneOffset() * 60_000);
+  return here.toISOString().slice(0, 16);
 }
 
 /**

@@ -24,10 +24,15 @@ export class StreamAbout {
     try {
       const { card: fields, description_html } = await card(stream.id);
       const { category, tags, age_min } = fields;
-      const words = [age_min > 0 ? `From ${age_min} years` : "", category, ...tags.map((tag) => `#${tag}`)];
       fill(
         this.#root,
-        h("p", { class: "about-tags" }, words.filter(Boolean).map((word) => h("span", { class: "badge" }, word))),
+        h(
+          "p",
+          { class: "about-tags" },
+          age_min > 0 ? h("span", { class: "badge" }, `From ${age_min} years`) : null,
+          category ? others("category", category, category) : null,
+          tags.map((tag) => others("tag", tag, `#${tag}`)),
+        ),
         ...nodesOf(description_html),
       );
       this.#root.hidden = this.#root.textContent === "";
@@ -36,6 +41,15 @@ export class StreamAbout {
     }
   }
 }
+
+/**
+ * Where others of the kind are.
+ * @param {"category" | "tag"} kind
+ * @param {string} value
+ * @param {string} text
+ */
+const others = (kind, value, text) =>
+  h("a", { class: "badge", href: `/browse?${new URLSearchParams({ [kind]: value })}` }, text);
 
 /**
  * The one place where a text becomes markup: what nh3 has let through on the server. A document that

@@ -4,16 +4,22 @@
  * @module
  */
 
-import { Server } from "./server.js";
+import { Server, queryOf } from "./server.js";
 
 /** @typedef {import("./types.js").ChainInfo} ChainInfo */
 /** @typedef {import("./types.js").Stream} Stream */
 /** @typedef {import("./types.js").Token} Token */
 /** @typedef {import("./types.js").Unit} Unit */
 /** @typedef {import("./server.js").Asking} Asking */
+/**
+ * Which streams: an account's, those of some numbers (100 at most), or those that are live.
+ * @typedef {{owner?: string, ids?: number[], live?: boolean}} Which
+ */
 
 /** More pages of 500 streams than these are not asked for. */
 const STREAM_PAGES_MAX = 10;
+/** Streams that one question may name. */
+const IDS_NAMED_MAX = 100;
 /** For so long a card is shown as it was heard, where the community is another server. */
 const CARD_REMEMBERED_MS = 10_000;
 
@@ -65,20 +71,48 @@ export class Client {
     return this.call("GET", "info", options);
   }
 
-  /** @param {Asking} [options] @returns {Promise<Stream[]>} every stream, by number */
+  /**
+   * @param {Which & Asking} [options]
+   * @returns {Promise<Stream[]>} every stream, or those that are meant, by number
+   */
   async streams(options) {
     const found = [];
-    let after = "";
+    /** @type {number | undefined} */
+    let after;
     for (let page = 0; page < STREAM_PAGES_MAX; page += 1) {
-      const [answer] = await Promise.all([
-        this.call("GET", `streams${after}`, options),
-        this.#hearCards(`cards${after}`, options),
-      ]);
-      found.push(...answer.streams.map((/** @type {any} */ each) => this.#described(readStream(each))));
-      if (answer.next === null || answer.next === undefined) break;
-      after = `?after=${answer.next}`;
+      const { streams, next } = await this.streamPage({ ...options, after });
+      found.push(...streams);
+      if (next === null) break;
+      after = next;
     }
     return found;
+  }
+
+  /**
+   * @param {{after?: number, limit?: number} & Which & Asking} [options]
+   * @returns {Promise<{streams: Stream[], next: number | null}>} a page of streams by number: at most
+   *   500, or `limit`, above `after`; and the `after` of the next page
+   */
+  async streamPage({ after, limit, owner, ids, live, ...options } = {}) {
+    if (ids?.length === 0) return { streams: [], next: null };
+    const meant = queryOf({ after, limit, owner, ids: ids?.join() });
+    const asked = live ? queryOf({ after, limit, owner, ids: ids?.join(), live: 1 }) : meant;
+    const [answer] = await Promise.all([
+      this.call("GET", `streams${asked}`, options),
+      live ? null : this.#hearCards(`cards${meant}`, options),
+    ]);
+    // which are live the community does not know: it is asked for those that were named
+    if (live) await this.#hearCardsOf(answer.streams, options);
+    const streams = answer.streams.map((/** @type {any} */ each) => this.#described(readStream(each)));
+    return { streams, next: answer.next ?? null };
+  }
+
+  /** @param {{id: number}[]} streams @param {Asking} [options] */
+  async #hearCardsOf(streams, options) {
+    for (let at = 0; at < streams.length; at += IDS_NAMED_MAX) {
+      const ids = streams.slice(at, at + IDS_NAMED_MAX).map(({ id }) => id);
+      await this.#hearCards(`cards${queryOf({ ids: ids.join() })}`, options);
+    }
   }
 
   /** @param {number} id @param {Asking} [options] @returns {Promise<Stream>} */

@@ -4,10 +4,12 @@
  */
 
 import { LiveConnection } from "./live-connection.js";
+import { queryOf } from "./server.js";
 
 /** @typedef {import("./server.js").Asking} Asking */
 /** @typedef {import("./types.js").Act} Act */
 /** @typedef {import("./types.js").Card} Card */
+/** @typedef {import("./types.js").CardListed} CardListed */
 /** @typedef {import("./types.js").CardShown} CardShown */
 /** @typedef {import("./types.js").ChatSettings} ChatSettings */
 /** @typedef {import("./types.js").Filter} Filter */
@@ -88,27 +90,46 @@ export class Community {
     return this.call("DELETE", "account", { ...options, token });
   }
 
-  /** @param {string} who a handle or an address @param {{token?: string} & Asking} [options] */
+  /**
+   * @param {string} who a handle or an address
+   * @param {{token?: string | null} & Asking} [options]
+   * @returns {Promise<import("./types.js").Profile>}
+   */
   profile(who, options) {
     return this.call("GET", `profiles/${encodeURIComponent(who)}`, options);
   }
 
-  /** @param {Record<string, unknown>} fields @param {string} token @param {Asking} [options] */
+  /**
+   * @param {Record<string, unknown>} fields
+   * @param {string} token
+   * @param {Asking} [options]
+   * @returns {Promise<import("./types.js").Profile>}
+   */
   keepProfile(fields, token, options) {
     return this.call("PUT", "profile", { ...options, body: fields, token });
   }
 
-  /** @param {string} token @param {Asking} [options] @returns {Promise<Record<string, any>[]>} */
+  /** @param {string} token @param {Asking} [options] @returns {Promise<(Name & {since_ms: number})[]>} */
   async follows(token, options) {
     return (await this.call("GET", "follows", { ...options, token })).follows;
   }
 
-  /** @param {string} who @param {string} token @param {Asking} [options] */
+  /**
+   * @param {string} who
+   * @param {string} token
+   * @param {Asking} [options]
+   * @returns {Promise<{you_follow: boolean, followers: number}>}
+   */
   follow(who, token, options) {
     return this.call("PUT", `follows/${encodeURIComponent(who)}`, { ...options, token });
   }
 
-  /** @param {string} who @param {string} token @param {Asking} [options] */
+  /**
+   * @param {string} who
+   * @param {string} token
+   * @param {Asking} [options]
+   * @returns {Promise<{you_follow: boolean, followers: number}>}
+   */
   unfollow(who, token, options) {
     return this.call("DELETE", `follows/${encodeURIComponent(who)}`, { ...options, token });
   }
@@ -116,6 +137,20 @@ export class Community {
   /** @param {number} stream @param {Asking} [options] @returns {Promise<CardShown>} */
   card(stream, options) {
     return this.callStream("GET", stream, "card", options);
+  }
+
+  /**
+   * What owners say of a page of their streams. Of what is looked for a page may have few, or none,
+   * and another follow: a server looks through so many streams at a time.
+   * @param {{category?: string, language?: string, tag?: string, text?: string, startsWithinS?: number,
+   *   owner?: string, ids?: number[], after?: number | null, limit?: number} & Asking} [options]
+   * @returns {Promise<{cards: CardListed[], next: number | null}>} `next`: the `after` of the next page
+   */
+  cards({ category, language, tag, text, startsWithinS, owner, ids, after, limit, ...options } = {}) {
+    const { community, place } = this.#client;
+    const looked = { category, language, tag, text, starts_within_s: startsWithinS };
+    const query = queryOf({ ...looked, owner, ids: ids?.join(), after, limit });
+    return community.call("GET", `${place}/api/v1/cards${query}`, options);
   }
 
   /**
@@ -145,9 +180,8 @@ export class Community {
    * @returns {Promise<Message[]>} the latest, or those after or before a number, in order
    */
   async messages(stream, { after, before, limit, ...options } = {}) {
-    const given = Object.entries({ after, before, limit }).filter(([, value]) => value !== undefined);
-    const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
-    return (await this.callStream("GET", stream, `chat?${query}`, options)).messages;
+    const query = queryOf({ after, before, limit });
+    return (await this.callStream("GET", stream, `chat${query}`, options)).messages;
   }
 
   /**

@@ -28,11 +28,13 @@ export { Publisher } from "./whip.js";
 
 /** @typedef {import("./types.js").Act} Act */
 /** @typedef {import("./types.js").Card} Card */
+/** @typedef {import("./types.js").CardListed} CardListed */
 /** @typedef {import("./types.js").CardShown} CardShown */
 /** @typedef {import("./types.js").ChainInfo} ChainInfo */
 /** @typedef {import("./types.js").ChatSettings} ChatSettings */
 /** @typedef {import("./types.js").Held} Held */
 /** @typedef {import("./types.js").Message} Message */
+/** @typedef {import("./types.js").Profile} Profile */
 /** @typedef {import("./types.js").Reported} Reported */
 /** @typedef {import("./types.js").Session} Session */
 /** @typedef {import("./types.js").Stream} Stream */

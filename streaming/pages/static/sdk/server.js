@@ -137,6 +137,16 @@ export class Server {
   }
 }
 
+/**
+ * @param {Record<string, string | number | null | undefined>} asked what is empty is left out
+ * @returns {string} it as an address has it, with its `?`; empty where nothing is asked
+ */
+export function queryOf(asked) {
+  const given = Object.entries(asked).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const query = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
+  return query && `?${query}`;
+}
+
 /** @param {number} ms @param {AbortSignal} [signal] @returns {Promise<void>} */
 export function pause(ms, signal) {
   return new Promise((resolve, reject) => {

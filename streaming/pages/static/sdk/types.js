@@ -208,6 +208,22 @@
  */
 
 /**
+ * What the owner of a stream says of it, without the description; `card` is null where that is nothing.
+ * @typedef {{stream: number, card: Card | null, owner_name: Name}} CardListed
+ */
+
+/**
+ * @typedef {object} ProfileFields
+ * @property {string} about text of several lines
+ * @property {{label: string, url: string}[]} links
+ * @property {string[]} languages BCP 47
+ * @property {number} followers
+ * @property {number} following
+ * @property {boolean} [you_follow] said to who is signed in
+ */
+/** @typedef {Name & ProfileFields} Profile */
+
+/**
  * @typedef {object} CardShown
  * @property {Card} card
  * @property {string} description_html cleaned by the server
