@@ -64,7 +64,7 @@ def test_every_promised_command_is_there() -> None:
             "sessions",
         },
         "chat": {"read", "say", "listen"},
-        "community": {"time-out", "ban", "let-speak", "mutes", "moderator", "delete"}
+        "community": {"time-out", "ban", "let-speak", "mutes", "moderator", "moderators", "delete"}
         | {"settings", "held", "release", "report", "reports", "queue", "answer"},
         "grant": {"give", "list", "revoke"},
         "session": {"list", "show", "close", "settle"},
