@@ -12,6 +12,7 @@ import trio
 
 from main_job import accounts, feed, parts, report
 from main_job.chain_facts import ChainFacts
+from main_job.omni_node import start_omni_node
 from main_job.options import Options
 from main_job.parts import Dirs
 from main_job.price import read_price
@@ -70,6 +71,7 @@ class Job:
                     self._plan,
                     self._enter,
                     chain=self.options.chain,
+                    start_node=self._start_node,
                 )
             )
             ledger = stage.ledger
@@ -82,6 +84,12 @@ class Job:
             feeds.start_soon(self._follow_facts, facts, stage)
             feeds.start_soon(stage.guard)
             return await self._play(stage, facts)
+
+    async def _start_node(self, supervisor: Supervisor, dirs: Dirs) -> tuple[Child, str]:
+        program = self.options.omni_node
+        if program is None:
+            return await parts.start_node(supervisor, dirs)
+        return await start_omni_node(supervisor, dirs, program)
 
     async def _plan(self, ledger: Ledger) -> Plan:
         """Plan the run in the asset that it is paid in. Raises PriceInvalid."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,8 @@ _EPILOG = """examples:
   scripts/demo --kill-relayer --json        SIGKILL for the relayer in the middle
   scripts/demo --browser                    publisher and viewers are pages in Chromium
   scripts/demo --asset usd                  paid in a stablecoin that the chain knows
+  scripts/demo --omni-node /usr/bin/polkadot-omni-node
+                                            on a parachain, without the reference node
   scripts/demo --loss 2 --delay-ms 40       a path that loses 2 % of packets, 80 ms there and back
 
 exit codes: 0 reconciled, 1 something disagrees or failed, 2 wrong options, 130 Ctrl-C
@@ -62,6 +65,8 @@ class Options:
     path: PathOptions | None
     """None if the media goes its way on the loopback directly."""
     chain: str | None
+    omni_node: Path | None
+    """The program that runs the parachain's runtime in place of the reference node."""
     asset: str
     """`native`, an asset's number, or its symbol."""
     rate: str
@@ -94,6 +99,9 @@ def parse(arguments: list[str] | None = None) -> Options:
     _add_path(parser)
     parser.add_argument("--chain", metavar="URL", help="a running development node (ws://...)")
     parser.add_argument(
+        "--omni-node", type=Path, metavar="PATH", help="a parachain of its own, on this program"
+    )
+    parser.add_argument(
         "--asset", default=NATIVE, metavar="ASSET", help="a number or symbol (the chain's token)"
     )
     parser.add_argument("--rate", default="0.001", metavar="AMOUNT", help="per second (0.001)")
@@ -115,6 +123,12 @@ def parse(arguments: list[str] | None = None) -> Options:
         parser.error("--video: a browser page sends its camera, leave out --video or --browser")
     if given.chain is not None and not given.chain.startswith(("ws://", "wss://")):
         parser.error(f"--chain {given.chain}: give a node's address, such as ws://127.0.0.1:9944")
+    if given.omni_node is not None and given.chain is not None:
+        parser.error("--omni-node: it starts a chain, leave out --chain or --omni-node")
+    if given.omni_node is not None and not os.access(given.omni_node, os.X_OK):
+        parser.error(
+            f"--omni-node {given.omni_node}: there is no such program; scripts/omni-node builds it"
+        )
     rate = None if given.asset != NATIVE else _native_rate(parser, given.rate)
     return Options(
         seconds=given.seconds,
@@ -126,6 +140,7 @@ def parse(arguments: list[str] | None = None) -> Options:
         browser=given.browser,
         path=_path(parser, given),
         chain=given.chain,
+        omni_node=given.omni_node,
         asset=given.asset,
         rate=given.rate,
         rate_per_second=rate,

@@ -53,6 +53,8 @@ class Plan:
     """What stands between clients and server; None for nothing."""
 
 
+NodeStarter = Callable[[Supervisor, Dirs], Awaitable[tuple[Child, str]]]
+"""Starts a chain of its own, and gives its node and address once it makes blocks."""
 Planner = Callable[[Ledger], Awaitable[Plan]]
 """Makes the plan once the chain answers."""
 
@@ -123,17 +125,19 @@ async def open_stage(
     enter: Callable[[Phase], None],
     *,
     chain: str | None = None,
+    start_node: NodeStarter = parts.start_node,
 ) -> AsyncIterator[Stage]:
     """Start everything but publisher and viewers; `enter` is told each phase.
 
-    `chain` is a running node's address, as a plan's own is. The supervisor ends the processes.
+    `chain` is a running node's address, as a plan's own is; `start_node` starts one without. The
+    supervisor ends the processes.
     Raises ProcessFailed, RestFailed or LedgerError.
     """
     running: dict[str, Child] = {}
     enter("starting the node")
     chain = plan.chain if isinstance(plan, Plan) else chain
     if chain is None:
-        running["node"], chain = await parts.start_node(supervisor, dirs)
+        running["node"], chain = await start_node(supervisor, dirs)
     supervisor.env["PAYSTREAM_CHAIN"] = chain
     async with open_ledger(chain, timeout_s=NODE_PATIENCE_S) as ledger:
         if not isinstance(plan, Plan):

@@ -40,6 +40,8 @@ def test_the_defaults_are_one_viewer_for_half_a_minute() -> None:
         (["--seconds", "10", "--stall", "10"], "--stall 10"),
         (["--video", "no-such-file.mp4"], "there is no such file"),
         (["--chain", "http://127.0.0.1:9944"], "ws://127.0.0.1:9944"),
+        (["--omni-node", "no-such-program"], "scripts/omni-node builds it"),
+        (["--omni-node", "/bin/sh", "--chain", "ws://127.0.0.1:9944"], "leave out --chain"),
         (["--loss", "101"], "--loss 101: give 0 to 100"),
         (["--loss-in", "-1"], "--loss-in -1: give 0 to 100"),
         (["--delay-ms", "-5"], "--delay-ms -5: give 0 to 10000"),
