@@ -1,7 +1,9 @@
 //! How each pallet is set up on this chain.
 
 mod consensus;
+mod control;
 mod emergency;
+mod limits;
 mod migrations;
 mod money;
 mod paystream;
