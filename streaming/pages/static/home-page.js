@@ -115,7 +115,7 @@ function showFollowed(streams) {
     people.length === 0
       ? h("p", { class: "muted" }, "Nobody yet. On a creator's page, press Follow: you see here when they are live.")
       : h("ul", { class: "people" }, people.slice(0, FOLLOWED_SHOWN_MAX).map(person)),
-    more > 0 ? h("p", { class: "small" }, `And ${more} more who are not live.`) : null,
+    more > 0 ? h("p", { class: "small" }, `And ${more} more.`) : null,
   ]);
 }
 
