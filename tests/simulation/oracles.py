@@ -20,6 +20,7 @@ from typing import Any
 
 import trio
 
+from offchain.ledger.types import NATIVE
 from streaming.session_state import SessionRef
 from tests.model.invariants import violated
 from tests.relayer.fake_chain import BASE_MS
@@ -132,6 +133,8 @@ class Judges:
         self.opened = 0
         self._tick_prices: dict[SessionRef, int] = {}
         """What each session that a block has opened pays the operator for a tick."""
+        self._asked: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
+        """When each viewer asked anew for a stream, and what a tick cost then."""
         self._chain = chain
         self._story = story
         self._of_viewer: dict[str, list[Group]] = defaultdict(list)
@@ -157,6 +160,11 @@ class Judges:
             self._story.tell(f"FAILURE {oracle}", about=about, what=what)
 
     # --- what is told to them --------------------------------------------------------------
+
+    def asked(self, viewer: str, stream: int) -> None:
+        """A viewer asks anew, and is shown what a tick costs; maybe they are never answered."""
+        price = self._chain.ledger().asset_entries[NATIVE].tick_price
+        self._asked[viewer, stream].append((now_ms(), price))
 
     def attached(self, watching: Watching, resume: str | None = None) -> None:
         """A viewer was admitted and watches; `resume` is the secret with which they asked."""
@@ -241,14 +249,23 @@ class Judges:
         for group in reversed(self._of_viewer.get(viewer, [])):
             last = group.connections[-1]
             if last.stream == stream and not self._is_past(group):
-                self._check_price(ref, group.sessions[-1])
+                self._check_price(ref, group, stream)
                 self._follow(ref, group)  # even if its viewer left while this was on its way
                 return
 
-    def _check_price(self, ref: SessionRef, before: SessionRef) -> None:
-        """Hold a session that follows another against what its viewer has agreed to."""
-        agreed = self._tick_prices.get(before)
-        if agreed is not None and self._tick_prices[ref] > agreed:
+    def _check_price(self, ref: SessionRef, group: Group, stream: int) -> None:
+        """Hold a session that follows another against what its viewer has agreed to.
+
+        Nor is it one that follows, where its viewer asked anew and the answer was lost: they have
+        seen what a tick cost by then.
+        """
+        before = self._tick_prices.get(group.sessions[-1])
+        if before is None:
+            return
+        began_ms = group.connections[0].began_ms
+        asked = self._asked[group.viewer, stream]
+        agreed = max([before, *(price for at_ms, price in asked if at_ms > began_ms)])
+        if self._tick_prices[ref] > agreed:
             what = f"it pays {self._tick_prices[ref]} for a tick, and its viewer has seen {agreed}"
             self.fail("charged", f"session {ref}", what)
 

@@ -101,7 +101,11 @@ class Viewer:
     ) -> Watching | None:
         """Ask to watch a stream; None where the relayer refuses."""
         server = server or self.world.server
+        if resume is None:
+            self.world.judges.asked(self.address, stream)
         answer = await server.ask("admit", token=self.token or "", stream=stream, resume=resume)
+        if resume is None:  # meanwhile the price may have changed
+            self.world.judges.asked(self.address, stream)
         if answer.problem is not None:
             self._refused(answer.problem)
             return None

@@ -75,3 +75,20 @@ def test_a_price_that_rises_before_an_open_is_in_a_block_costs_nothing() -> None
         assert not w.chain.ledger().sessions
 
     play(tale, judged=("charged", "credit"))
+
+
+def test_who_asks_anew_at_a_higher_price_and_hears_no_answer_has_seen_it() -> None:
+    async def tale(w: World) -> None:
+        watching = await lapsed(w, 0)
+        watching.end("left")
+        _take(w, RATE)
+        await w.blocks(2)
+        w.node.loses_answers = 1.0
+        assert await w.viewers[0].join() is None  # the node has taken the open all the same
+        w.node.loses_answers = 0.0
+        await w.blocks(2)
+        assert w.judges.opened == 2
+        await trio.sleep(60)
+        assert _for_ticks(w) == 0
+
+    play(tale)
