@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -220,7 +220,7 @@ class Judges:
                 self.charged.setdefault(ref, 0)
                 entry = block.ledger.sessions.get((ref.grant, ref.index))
                 self._tick_prices[ref] = 0 if entry is None else entry.tick_price
-                self._adopt(ref, fields["viewer"], fields["stream"])
+                self._adopt(ref, fields["viewer"], fields["stream"], block.ledger.sessions.keys())
             elif event.name == "Ticked":
                 undo.append((ref, self.charged.get(ref)))
                 self.charged[ref] = fields["seconds"]
@@ -242,16 +242,30 @@ class Judges:
             what = "it is over in the relayer's journal, and open in the last final block"
             self.fail("decided", f"session {SessionRef(*place)}", what)
 
-    def _adopt(self, ref: SessionRef, viewer: str, stream: int) -> None:
-        """Find whom a session that nobody was admitted to is for: it follows a lapsed one."""
+    def _adopt(
+        self, ref: SessionRef, viewer: str, stream: int, listed: Container[tuple[int, int]]
+    ) -> None:
+        """Find whom a session that nobody was admitted to is for: it follows a lapsed one.
+
+        `listed` are those that are open now: rather than a group with one of them, it goes on for
+        a group whose last one was open and has ended.
+        """
         if ref in self.groups:
             return
-        for group in reversed(self._of_viewer.get(viewer, [])):
-            last = group.connections[-1]
-            if last.stream == stream and not self._is_past(group):
-                self._check_price(ref, group, stream)
-                self._follow(ref, group)  # even if its viewer left while this was on its way
-                return
+        may_be = [
+            group
+            for group in reversed(self._of_viewer.get(viewer, []))
+            if group.connections[-1].stream == stream and not self._is_past(group)
+        ]
+        ended = [group for group in may_be if self._may_be_followed(group, listed)]
+        for group in [*ended, *may_be][:1]:
+            self._check_price(ref, group, stream)
+            self._follow(ref, group)  # even if its viewer left while this was on its way
+
+    def _may_be_followed(self, group: Group, listed: Container[tuple[int, int]]) -> bool:
+        if not group.sessions or group.sessions[-1] not in self.charged:
+            return False
+        return all((each.grant, each.index) not in listed for each in group.sessions)
 
     def _check_price(self, ref: SessionRef, group: Group, stream: int) -> None:
         """Hold a session that follows another against what its viewer has agreed to.
@@ -259,7 +273,7 @@ class Judges:
         Nor is it one that follows, where its viewer asked anew and the answer was lost: they have
         seen what a tick cost by then.
         """
-        before = self._tick_prices.get(group.sessions[-1])
+        before = self._tick_prices.get(group.sessions[-1]) if group.sessions else None
         if before is None:
             return
         began_ms = group.connections[0].began_ms

@@ -127,6 +127,42 @@ def test_a_viewer_who_left_while_another_session_was_on_its_way_is_no_stranger_t
     assert not _found(tale)
 
 
+def test_a_session_that_follows_is_its_own_connections_and_not_another_window_s() -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready(gap_ms=30_000, sessions_max=2)
+        watching = await viewer.watch()
+        await trio.sleep(20)
+        watching.advance(now_ms())
+        watching.frozen = True
+        await trio.sleep(40)
+        assert not w.judges.open_sessions()  # it lapsed
+        other = await viewer.watch()
+        await trio.sleep(6)
+        watching.advance(now_ms())
+        watching.frozen = False
+        await trio.sleep(10)
+        assert w.judges.opened == 3
+        [ref] = w.judges.groups.keys() - {watching.ref, other.ref}
+        assert w.judges.groups[ref] is w.judges.groups[watching.ref]
+        assert w.judges.groups[other.ref].sessions == [other.ref]
+
+    assert not _found(tale)
+
+
+def test_a_session_that_follows_nothing_that_was_ever_opened_is_judged_all_the_same() -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        watching = await viewer.watch()
+        await trio.sleep(4)
+        group = w.judges.groups.pop(watching.ref)
+        group.sessions.clear()  # as where its one session never came to the chain
+        await trio.sleep(10)
+        w.judges._adopt(watching.ref, viewer.address, 1, ())
+        assert w.judges.groups[watching.ref] is group
+
+    _found(tale)
+
+
 def test_a_viewer_who_comes_back_to_a_session_on_its_way_pays_for_what_came_before() -> None:
     async def tale(w: World) -> None:
         viewer = await w.viewer().ready(gap_ms=30_000)
