@@ -56,8 +56,14 @@ NOT_SIGNED_WAITS_S: Final = 5.0
 
 OPEN_LANE: Final = 0
 _LANES: Final = {"Open": OPEN_LANE, "Tick": 1, "Close": 1, "Fund": 2, "Tip": 3, "Renew": 4}
-_OPEN_AGAIN: Final = frozenset({"OpenTooSoon", "SlotsTaken", "IndexNotNext", "Dropped", "Unknown"})
-"""Refusals of an open that the next blocks may lift."""
+_OPEN_AGAIN: Final = frozenset(
+    {"OpenTooSoon", "SlotsTaken", "IndexNotNext", "GrantNotFound", "Dropped", "Unknown"}
+)
+"""Refusals of an open that the next blocks may lift.
+
+An open is sent only while the best block has its grant: a node that has not is behind, or on another
+branch, and what another node took of this open before may still come into a block.
+"""
 
 
 class Batches(Protocol):

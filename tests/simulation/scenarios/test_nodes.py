@@ -7,8 +7,9 @@ import re
 import pytest
 import trio
 
+from offchain.ledger.errors import OrderRefused
 from offchain.relayer import confirm
-from tests.simulation.node import Node
+from tests.simulation.node import Node, nothing_against
 from tests.simulation.scenarios.stage import play
 from tests.simulation.world import World
 
@@ -225,3 +226,23 @@ def test_a_subscription_that_died_silently_costs_no_more_than_the_credit() -> No
         w.judges.judge_credit()
 
     play(tale, judged=("charged", "credit"))
+
+
+# It once was so: an open was given up for good, because a node without the grant refused it, and
+# what another node had taken of it came into a block all the same.
+def test_an_open_that_a_node_behind_its_grant_refuses_is_not_given_up() -> None:
+    async def tale(w: World) -> None:
+        viewer = await w.viewer().ready()
+        w.chain.takes = lambda grant, order: False
+        await viewer.watch()
+        await w.blocks(1)
+        w.node.refuses = lambda grant, order: OrderRefused("GrantNotFound", "GrantNotFound", "none")
+        await w.blocks(10)  # five of them final
+        w.node.refuses = nothing_against
+        w.chain.takes = lambda grant, order: True
+        await w.blocks(2)
+        assert w.judges.opened == 1
+        await w.blocks(5)
+        assert "session-never-opened" not in " ".join(w.story.lines)
+
+    play(tale, judged=("charged", "credit", "ends", "decided"))
