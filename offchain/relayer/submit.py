@@ -61,8 +61,8 @@ _OPEN_AGAIN: Final = frozenset(
 )
 """Refusals of an open that the next blocks may lift.
 
-An open is sent only while the best block has its grant: a node that has not is behind, or on another
-branch, and what another node took of this open before may still come into a block.
+An open is sent only while the best block has its grant: a node that has not is behind, or on
+another branch, and what another node took of this open before may still come into a block.
 """
 
 
